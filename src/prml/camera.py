@@ -1,0 +1,169 @@
+"""Pinhole camera with optional lens distortion, and the rotations that turn a camera towards a person.
+
+Camera frame: x right, y down, z forward, metres. World frame: z up, right-handed, metres. Pixels: origin top-left.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from prml.errors import PrmlError
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Camera:
+    """Intrinsics, distortion and pose of one camera.
+
+    Attributes:
+        width, height: image size in pixels.
+        fx, fy: focal lengths in pixels.
+        cx, cy: principal point in pixels.
+        radial: k1, k2, k3 of the Brown-Conrady model (as in OpenCV and Human3.6M).
+        tangential: p1, p2.
+        R_world_to_camera: (3, 3) rotation.
+        t_m: (3,) translation in metres: ``X_camera = R_world_to_camera @ X_world + t_m``.
+        source: where the numbers come from ("assumed fov 55 deg", "file", "virtual", ...).
+    """
+
+    width: int
+    height: int
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+    radial: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    tangential: tuple[float, float] = (0.0, 0.0)
+    R_world_to_camera: Array = field(default_factory=lambda: np.eye(3))
+    t_m: Array = field(default_factory=lambda: np.zeros(3))
+    source: str = "given"
+
+    def __post_init__(self) -> None:
+        numbers = np.array([self.width, self.height, self.fx, self.fy])
+        if not np.all(np.isfinite(numbers)) or np.any(numbers <= 0):
+            raise PrmlError(f"camera needs a positive image size and focal length, got {numbers.tolist()}")
+
+    @classmethod
+    def from_fov(cls, width: int, height: int, fov_deg: float = 55.0, source: str | None = None) -> "Camera":
+        """Camera whose longer image side spans ``fov_deg``; principal point at the centre, square pixels, no distortion.
+
+        The longer side is used so that a phone held upright or on its side has the same focal length.
+        """
+        if not 5.0 <= fov_deg <= 170.0:
+            raise PrmlError(f"field of view must lie between 5 and 170 degrees, got {fov_deg:g}")
+        focal = max(width, height) / 2 / np.tan(np.radians(fov_deg) / 2)
+        return cls(width, height, focal, focal, width / 2, height / 2, source=source or f"assumed fov {fov_deg:g} deg")
+
+    @property
+    def fov_deg(self) -> float:
+        """Field of view over the longer image side, in degrees."""
+        half, focal = (self.width / 2, self.fx) if self.width >= self.height else (self.height / 2, self.fy)
+        return float(np.degrees(2 * np.arctan(half / focal)))
+
+    @property
+    def has_distortion(self) -> bool:
+        """Whether any distortion coefficient is non-zero."""
+        return any(self.radial) or any(self.tangential)
+
+    def to_camera(self, points_world_m: Float[Array, "*n 3"]) -> Float[Array, "*n 3"]:
+        """World metres to camera metres."""
+        return points_world_m @ self.R_world_to_camera.T + self.t_m
+
+    def to_world(self, points_cam_m: Float[Array, "*n 3"]) -> Float[Array, "*n 3"]:
+        """Camera metres to world metres; the inverse of :meth:`to_camera`."""
+        return (points_cam_m - self.t_m) @ self.R_world_to_camera
+
+    def project(self, points_cam_m: Float[Array, "*n 3"]) -> Float[Array, "*n 2"]:
+        """Camera metres to pixels. Points at or behind the camera (z <= 0) become NaN."""
+        z = np.where(points_cam_m[..., 2:] > 1e-6, points_cam_m[..., 2:], np.nan)
+        plane = self.distort(points_cam_m[..., :2] / z)
+        return plane * np.array([self.fx, self.fy]) + np.array([self.cx, self.cy])
+
+    def unproject(self, points_px: Float[Array, "*n 2"]) -> Float[Array, "*n 2"]:
+        """Pixels to the undistorted image plane at z = 1 (x / z, y / z); the inverse of :meth:`project` up to depth."""
+        plane = (points_px - np.array([self.cx, self.cy])) / np.array([self.fx, self.fy])
+        return self.undistort(plane)
+
+    def distort(self, plane: Float[Array, "*n 2"]) -> Float[Array, "*n 2"]:
+        """Brown-Conrady distortion of image-plane points."""
+        if not self.has_distortion:
+            return plane
+        k1, k2, k3 = self.radial
+        p1, p2 = self.tangential
+        x, y = plane[..., 0], plane[..., 1]
+        r2 = x * x + y * y
+        gain = 1 + r2 * (k1 + r2 * (k2 + r2 * k3))
+        dx = 2 * p1 * x * y + p2 * (r2 + 2 * x * x)
+        dy = p1 * (r2 + 2 * y * y) + 2 * p2 * x * y
+        return np.stack([x * gain + dx, y * gain + dy], -1)
+
+    def undistort(self, plane: Float[Array, "*n 2"], iterations: int = 20) -> Float[Array, "*n 2"]:
+        """Inverse of :meth:`distort` by fixed-point iteration (converges for every lens that is not a fisheye)."""
+        if not self.has_distortion:
+            return plane
+        estimate = plane
+        for _ in range(iterations):
+            estimate = estimate + (plane - self.distort(estimate))
+        return estimate
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers and lists, for JSON; :meth:`from_dict` reads it back."""
+        return {
+            "width": self.width, "height": self.height, "fx": self.fx, "fy": self.fy, "cx": self.cx, "cy": self.cy,
+            "radial": list(self.radial), "tangential": list(self.tangential),
+            "R_world_to_camera": np.asarray(self.R_world_to_camera).tolist(), "t_m": np.asarray(self.t_m).tolist(),
+            "source": self.source,
+        }  # fmt: skip
+
+    @classmethod
+    def from_dict(cls, record: dict[str, Any]) -> "Camera":
+        """Read what :meth:`to_dict` wrote; raises PrmlError that names a missing or unknown entry."""
+        known = set(cls.__dataclass_fields__)
+        required = {"width", "height", "fx", "fy", "cx", "cy"}
+        if unknown := sorted(set(record) - known):
+            raise PrmlError(f"camera has unknown entries {unknown}; known are {sorted(known)}")
+        if missing := sorted(required - set(record)):
+            raise PrmlError(f"camera lacks {missing}; it needs {sorted(required)}")
+        values = dict(record)
+        for name in ("radial", "tangential"):
+            if name in values:
+                values[name] = tuple(float(v) for v in values[name])
+        for name in ("R_world_to_camera", "t_m"):
+            if name in values:
+                values[name] = np.asarray(values[name], dtype=np.float64)
+        return cls(**values)
+
+
+def normalise(vectors: Float[Array, "*n 3"]) -> Float[Array, "*n 3"]:
+    """Vectors of length one."""
+    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+
+
+def rotation_towards(rays: Float[Array, "*n 3"]) -> Float[Array, "*n 3 3"]:
+    """Rotation from the camera frame to a frame whose z axis is ``rays`` and whose x axis stays level in the image.
+
+    The rows of the result are the new axes: z along the ray, y the image's down made orthogonal to it, x to the right.
+    Two cameras at one place that differ by a pan get the same frame for the same person.
+    """
+    z = normalise(rays)
+    down = np.broadcast_to(np.array([0.0, 1.0, 0.0], dtype=z.dtype), z.shape)
+    x = normalise(np.cross(down, z))
+    return np.stack([x, np.cross(z, x), z], axis=-2)
+
+
+def look_at(
+    position_m: Float[Array, "*n 3"], target_m: Float[Array, "*n 3"], roll_rad: Float[Array, "*n"] | float = 0.0
+) -> tuple[Float[Array, "*n 3 3"], Float[Array, "*n 3"]]:
+    """World-to-camera rotation and translation of a camera at ``position_m`` that looks at ``target_m`` (world z up)."""
+    z = normalise(target_m - position_m)
+    up = np.broadcast_to(np.array([0.0, 0.0, 1.0], dtype=z.dtype), z.shape)
+    x = normalise(np.cross(z, up))
+    level = np.stack([x, np.cross(z, x), z], axis=-2)
+    roll = np.asarray(roll_rad, dtype=z.dtype)
+    c, s, zero, one = np.cos(roll), np.sin(roll), np.zeros_like(roll), np.ones_like(roll)
+    turn = np.stack([c, s, zero, -s, c, zero, zero, zero, one], -1).reshape(*roll.shape, 3, 3)
+    R = turn @ level
+    return R, -np.einsum("...ij,...j->...i", R, position_m)

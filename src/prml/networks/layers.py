@@ -1,0 +1,126 @@
+"""Layers that the networks share: attention, MLP, spatial and temporal transformer encoders.
+
+Tensors are (batch, frames, joints, channels). No layer knows about files, devices or numpy.
+"""
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+Axis = Literal["spatial", "temporal"]
+
+
+class Attention(nn.Module):
+    """Multi-head attention over one axis: among the joints of a frame (spatial), or along one joint's time (temporal).
+
+    With a ``context`` the keys and values come from there (cross attention, TF_C of the paper); without, it is self attention.
+
+    Args:
+        width: channels of the queries and of the output.
+        heads: number of heads; must divide ``width``.
+        axis: "spatial" or "temporal".
+        context_width: channels of the context; None for self attention.
+    """
+
+    def __init__(self, *, width: int, heads: int, axis: Axis, context_width: int | None = None) -> None:
+        super().__init__()
+        if width % heads:
+            raise ValueError(f"heads must divide the width: {heads} does not divide {width}")
+        self.heads, self.axis = heads, axis
+        self.cross = context_width is not None
+        if context_width is None:
+            self.qkv = nn.Linear(width, 3 * width)
+        else:
+            self.query = nn.Linear(width, width)
+            self.key_value = nn.Linear(context_width, 2 * width)
+        self.out = nn.Linear(width, width)
+
+    def _split(self, x: Float[Tensor, "B T J C"]) -> Float[Tensor, "N heads L d"]:
+        B, T, J, C = x.shape
+        x = x.view(B, T, J, self.heads, C // self.heads)
+        if self.axis == "spatial":
+            return x.flatten(0, 1).transpose(1, 2)
+        # joints and heads are both batch axes of temporal attention: merging them keeps this a view
+        return x.flatten(2, 3).transpose(1, 2)
+
+    def _merge(self, x: Float[Tensor, "N heads L d"], shape: torch.Size) -> Float[Tensor, "B T J C"]:
+        return x.transpose(1, 2).reshape(shape)
+
+    def forward(
+        self, x: Float[Tensor, "B T J C"], context: Float[Tensor, "B T J D"] | None = None
+    ) -> Float[Tensor, "B T J C"]:
+        """Attend; ``context`` must be given exactly when the layer was built with a ``context_width``."""
+        if self.cross:
+            query, (key, value) = self.query(x), self.key_value(context).chunk(2, -1)
+        else:
+            query, key, value = self.qkv(x).chunk(3, -1)
+        parts = (self._split(p.contiguous()) for p in (query, key, value))
+        return self.out(self._merge(F.scaled_dot_product_attention(*parts), x.shape))
+
+
+class Mlp(nn.Module):
+    """Linear, GELU, Linear."""
+
+    def __init__(self, *, width: int, ratio: float = 4.0) -> None:
+        super().__init__()
+        hidden = int(width * ratio)
+        self.fc1 = nn.Linear(width, hidden)
+        self.fc2 = nn.Linear(hidden, width)
+
+    def forward(self, x: Float[Tensor, "*n C"]) -> Float[Tensor, "*n C"]:
+        """Same shape out as in."""
+        return self.fc2(F.gelu(self.fc1(x)))
+
+
+class Encoder(nn.Module):
+    """Pre-norm transformer encoder (attention, then MLP, both residual) over one axis: TF_S, TF_T, or TF_C with a context."""
+
+    def __init__(
+        self, *, width: int, heads: int, axis: Axis, mlp_ratio: float = 4.0, context_width: int | None = None
+    ) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(width)
+        self.norm_context = nn.LayerNorm(context_width) if context_width is not None else None
+        self.attention = Attention(width=width, heads=heads, axis=axis, context_width=context_width)
+        self.norm2 = nn.LayerNorm(width)
+        self.mlp = Mlp(width=width, ratio=mlp_ratio)
+
+    def forward(
+        self, x: Float[Tensor, "B T J C"], context: Float[Tensor, "B T J D"] | None = None
+    ) -> Float[Tensor, "B T J C"]:
+        """Same shape out as in."""
+        if self.norm_context is not None:
+            context = self.norm_context(context)
+        x = x + self.attention(self.norm1(x), context)
+        return x + self.mlp(self.norm2(x))
+
+
+class Fusion(nn.Module):
+    """Per-token weights softmax(Linear(a ++ b)) that mix two features; they start at one half each."""
+
+    def __init__(self, *, width: int) -> None:
+        super().__init__()
+        self.fc = nn.Linear(2 * width, 2)
+
+    def reset(self) -> None:
+        """Start at equal weights; called after the general initialisation."""
+        nn.init.zeros_(self.fc.weight)
+        nn.init.constant_(self.fc.bias, 0.5)
+
+    def forward(
+        self, a: Float[Tensor, "B T J C"], b: Float[Tensor, "B T J C"]
+    ) -> tuple[Float[Tensor, "B T J C"], Float[Tensor, "B T J 2"]]:
+        """The mixture and its weights theta."""
+        theta = self.fc(torch.cat([a, b], -1)).softmax(-1)
+        return theta[..., :1] * a + theta[..., 1:] * b, theta
+
+
+def init_weights(module: nn.Module) -> None:
+    """Truncated normal of 0.02 for linear layers, zeros for their biases (as MotionBERT, whose block this is)."""
+    if isinstance(module, nn.Linear):
+        nn.init.trunc_normal_(module.weight, std=0.02)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)

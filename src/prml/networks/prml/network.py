@@ -1,0 +1,108 @@
+"""PrML (paper section 4): shared bottom, 2D pose branch, depth branch, task-aware decoder, two regression heads."""
+
+from typing import Literal, NamedTuple, overload
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from prml.networks.layers import Fusion, init_weights
+from prml.networks.prml.heads import DualHead
+from prml.networks.prml.shared_bottom import SharedBottom
+from prml.networks.prml.task_aware_decoder import BiasInit, TaskAwareDecoder, TaskBias, Tasks
+from prml.networks.prml.task_branch import BlockOrder, TaskBranch
+
+
+class PrMLFeatures(NamedTuple):
+    """What training and the figures need besides the pose.
+
+    Attributes:
+        f_2d, f_d: (B, T, J, C) enhanced features just before the heads.
+        s_2d, s_d: (B, T, J, C or 2C) support features; the shared feature where there is no decoder.
+        theta: (B, T, J, 2) coarse alignment weights; None without a decoder.
+    """
+
+    f_2d: Tensor
+    f_d: Tensor
+    s_2d: Tensor
+    s_d: Tensor
+    theta: Tensor | None
+
+
+class PrML(nn.Module):
+    """Progressive multi-task lifting network.
+
+    Args:
+        frames: T, the longest sequence (any shorter one is accepted).
+        joints: J.
+        in_channels: C_in; 3 for x, y, confidence, 2 for x, y.
+        width: C (Table 11).
+        heads: attention heads.
+        mlp_ratio: hidden width of the MLPs over C.
+        shared_blocks: K, DSTFormer blocks in the shared bottom (not printed in the paper).
+        branch_blocks: N, blocks in each branch (not printed; 13 reproduces the paper's cost).
+        branches: which task branches exist (Table 4); an absent one is replaced by the shared feature.
+        order: order of the encoders in a branch block (Table 10).
+        decoder: whether there is a task-aware decoder (Table 4).
+        coarse_alignment: learn theta in the decoder (Table 5).
+        task_bias: which biases the decoder has (Tables 5 and 6).
+        bias_learnable: whether the biases are trained (Table 6).
+        bias_start_2d, bias_start_depth: distribution that the biases start from (Table 9).
+    """
+
+    def __init__(
+        self, *, frames: int = 243, joints: int = 17, in_channels: int = 3, width: int = 128, heads: int = 8,
+        mlp_ratio: float = 4.0, shared_blocks: int = 1, branch_blocks: int = 13, branches: Tasks = "both",
+        order: BlockOrder = "T->S", decoder: bool = True, coarse_alignment: bool = True, task_bias: Tasks = "both",
+        bias_learnable: bool = True, bias_start_2d: BiasInit = "gaussian", bias_start_depth: BiasInit = "gaussian",
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.frames, self.joints, self.in_channels = frames, joints, in_channels
+        self.bottom = SharedBottom(
+            in_channels=in_channels, width=width, joints=joints, frames=frames, blocks=shared_blocks, heads=heads,
+            mlp_ratio=mlp_ratio,
+        )  # fmt: skip
+
+        def branch() -> TaskBranch:
+            return TaskBranch(
+                width=width, joints=joints, blocks=branch_blocks, heads=heads, mlp_ratio=mlp_ratio, order=order
+            )
+
+        self.branch_2d = branch() if branches in ("2d", "both") else None
+        self.branch_depth = branch() if branches in ("depth", "both") else None
+        self.decoder = (
+            TaskAwareDecoder(
+                width=width, joints=joints, frames=frames, heads=heads, mlp_ratio=mlp_ratio,
+                coarse_alignment=coarse_alignment, task_bias=task_bias, bias_learnable=bias_learnable,
+                bias_start_2d=bias_start_2d, bias_start_depth=bias_start_depth,
+            )
+            if decoder
+            else None
+        )  # fmt: skip
+        self.support_widths = (self.decoder.width_2d, self.decoder.width_depth) if self.decoder else (width, width)
+        self.heads = DualHead(width=width)
+        self.reset()
+
+    def reset(self) -> None:
+        """Initialise every weight."""
+        self.apply(init_weights)
+        for module in self.modules():
+            if isinstance(module, Fusion | SharedBottom | TaskBranch | TaskBias):
+                module.reset()
+
+    @overload
+    def forward(self, x: Tensor, *, features: Literal[False] = False) -> Tensor: ...
+    @overload
+    def forward(self, x: Tensor, *, features: Literal[True]) -> tuple[Tensor, PrMLFeatures]: ...
+    def forward(
+        self, x: Float[Tensor, "B T J C_in"], *, features: bool = False
+    ) -> Float[Tensor, "B T J 3"] | tuple[Float[Tensor, "B T J 3"], PrMLFeatures]:
+        """Lift normalised 2D to root-relative 3D; with ``features`` also what the losses and figures need."""
+        shared = self.bottom(x)
+        f_2d = shared if self.branch_2d is None else self.branch_2d(shared)
+        f_d = shared if self.branch_depth is None else self.branch_depth(shared)
+        s_2d = s_d = shared
+        theta = None
+        if self.decoder is not None:
+            f_2d, f_d, s_2d, s_d, theta = self.decoder(f_2d, f_d)
+        pose = self.heads(f_2d, f_d)
+        return (pose, PrMLFeatures(f_2d, f_d, s_2d, s_d, theta)) if features else pose

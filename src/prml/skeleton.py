@@ -1,0 +1,238 @@
+"""Skeletons as named data, and one conversion table per pair of them.
+
+A conversion is a matrix whose rows sum to one: every target joint is an affine combination of source joints, so that it
+commutes with every translation, rotation and scaling, in 2D and in 3D. Joints that the source does not measure are marked
+as synthesised.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from prml.errors import PrmlError
+
+
+@dataclass(frozen=True)
+class Skeleton:
+    """Names, tree and symmetry of a joint set.
+
+    Attributes:
+        name: unique name, e.g. ``"h36m17"``.
+        joints: joint names, in array order.
+        parents: parent index of every joint, -1 for the root of a tree.
+        left, right: indices of mirror-image joints, pairwise.
+        root: index of the joint that 3D positions are relative to.
+    """
+
+    name: str
+    joints: tuple[str, ...]
+    parents: tuple[int, ...]
+    left: tuple[int, ...]
+    right: tuple[int, ...]
+    root: int = 0
+
+    def __post_init__(self) -> None:
+        if len(self.parents) != len(self.joints) or len(self.left) != len(self.right):
+            raise PrmlError(f"skeleton {self.name}: names, parents and left/right pairs do not fit each other")
+
+    def __len__(self) -> int:
+        return len(self.joints)
+
+    def index(self, joint: str) -> int:
+        """Index of a joint by name; raises PrmlError with the known names."""
+        try:
+            return self.joints.index(joint)
+        except ValueError:
+            raise PrmlError(f"skeleton {self.name} has no joint {joint!r}; it has {', '.join(self.joints)}") from None
+
+    @cached_property
+    def bones(self) -> tuple[tuple[int, int], ...]:
+        """(parent, child) index pairs."""
+        return tuple((p, c) for c, p in enumerate(self.parents) if p >= 0)
+
+    @cached_property
+    def mirror(self) -> tuple[int, ...]:
+        """Joint order of the mirror image: an involution that swaps left and right."""
+        order = list(range(len(self.joints)))
+        for left, right in zip(self.left, self.right, strict=True):
+            order[left], order[right] = right, left
+        return tuple(order)
+
+
+def _skeleton(name: str, text: str, root: str | None = None) -> Skeleton:
+    """Build a skeleton from lines ``joint<parent``; joints called L*/R* (or left_*/right_*) are paired."""
+    pairs = [entry.split("<") for entry in text.split()]
+    joints = tuple(p[0] for p in pairs)
+    parents = tuple(joints.index(p[1]) if len(p) > 1 else -1 for p in pairs)
+    left = [j for j in joints if j.startswith("L") and "R" + j[1:] in joints]
+    return Skeleton(
+        name,
+        joints,
+        parents,
+        tuple(joints.index(j) for j in left),
+        tuple(joints.index("R" + j[1:]) for j in left),
+        joints.index(root) if root else 0,
+    )
+
+
+H36M17 = _skeleton(
+    "h36m17",
+    "Hip RHip<Hip RKnee<RHip RAnkle<RKnee LHip<Hip LKnee<LHip LAnkle<LKnee Spine<Hip Thorax<Spine Nose<Thorax Head<Nose "
+    "LShoulder<Thorax LElbow<LShoulder LWrist<LElbow RShoulder<Thorax RElbow<RShoulder RWrist<RElbow",
+)
+COCO17 = _skeleton(
+    "coco17",
+    "Nose LEye<Nose REye<Nose LEar<LEye REar<REye LShoulder<Nose RShoulder<Nose LElbow<LShoulder RElbow<RShoulder "
+    "LWrist<LElbow RWrist<RElbow LHip<LShoulder RHip<RShoulder LKnee<LHip RKnee<RHip LAnkle<LKnee RAnkle<RKnee",
+)
+HALPE26 = _skeleton(
+    "halpe26",
+    "Nose<Neck LEye<Nose REye<Nose LEar<LEye REar<REye LShoulder<Neck RShoulder<Neck LElbow<LShoulder RElbow<RShoulder "
+    "LWrist<LElbow RWrist<RElbow LHip<Hip RHip<Hip LKnee<LHip RKnee<RHip LAnkle<LKnee RAnkle<RKnee Head<Neck Neck<Hip Hip "
+    "LBigToe<LAnkle RBigToe<RAnkle LSmallToe<LAnkle RSmallToe<RAnkle LHeel<LAnkle RHeel<RAnkle",
+    root="Hip",
+)
+OPENPOSE25 = _skeleton(
+    "openpose25",
+    "Nose<Neck Neck<Hip RShoulder<Neck RElbow<RShoulder RWrist<RElbow LShoulder<Neck LElbow<LShoulder LWrist<LElbow Hip "
+    "RHip<Hip RKnee<RHip RAnkle<RKnee LHip<Hip LKnee<LHip LAnkle<LKnee REye<Nose LEye<Nose REar<REye LEar<LEye "
+    "LBigToe<LAnkle LSmallToe<LAnkle LHeel<LAnkle RBigToe<RAnkle RSmallToe<RAnkle RHeel<RAnkle",
+    root="Hip",
+)
+BLAZEPOSE33 = _skeleton(
+    "blazepose33",
+    "Nose LEyeInner<Nose LEye<LEyeInner LEyeOuter<LEye REyeInner<Nose REye<REyeInner REyeOuter<REye LEar<LEyeOuter "
+    "REar<REyeOuter LMouth<Nose RMouth<Nose LShoulder RShoulder<LShoulder LElbow<LShoulder RElbow<RShoulder LWrist<LElbow "
+    "RWrist<RElbow LPinky<LWrist RPinky<RWrist LIndex<LWrist RIndex<RWrist LThumb<LWrist RThumb<RWrist LHip<LShoulder "
+    "RHip<RShoulder LKnee<LHip RKnee<RHip LAnkle<LKnee RAnkle<RKnee LHeel<LAnkle RHeel<RAnkle LFootIndex<LHeel "
+    "RFootIndex<RHeel",
+)
+MPI_INF_3DHP17 = _skeleton(
+    "mpi_inf_3dhp17",
+    "Head<Neck Neck<Spine RShoulder<Neck RElbow<RShoulder RWrist<RElbow LShoulder<Neck LElbow<LShoulder LWrist<LElbow "
+    "RHip<Hip RKnee<RHip RAnkle<RKnee LHip<Hip LKnee<LHip LAnkle<LKnee Hip Spine<Hip Nose<Neck",
+    root="Hip",
+)
+MPI_INF_3DHP28 = _skeleton(
+    "mpi_inf_3dhp28",
+    "Spine3<Spine2 Spine4<Spine3 Spine2<Spine Spine<Hip Hip Neck<Spine4 Nose<Neck Head<Nose LClavicle<Spine4 "
+    "LShoulder<LClavicle LElbow<LShoulder LWrist<LElbow LHand<LWrist RClavicle<Spine4 RShoulder<RClavicle RElbow<RShoulder "
+    "RWrist<RElbow RHand<RWrist LHip<Hip LKnee<LHip LAnkle<LKnee LFoot<LAnkle LToe<LFoot RHip<Hip RKnee<RHip RAnkle<RKnee "
+    "RFoot<RAnkle RToe<RFoot",
+    root="Hip",
+)
+# What a 2D detector truly measures of H36M17: twelve limb joints and the middle of the ears.
+MEASURED13 = _skeleton(
+    "measured13",
+    "RHip RKnee<RHip RAnkle<RKnee LHip<RHip LKnee<LHip LAnkle<LKnee HeadCentre LShoulder<HeadCentre LElbow<LShoulder "
+    "LWrist<LElbow RShoulder<HeadCentre RElbow<RShoulder RWrist<RElbow",
+)
+
+SKELETONS: Mapping[str, Skeleton] = {
+    s.name: s
+    for s in (H36M17, COCO17, HALPE26, OPENPOSE25, BLAZEPOSE33, MPI_INF_3DHP17, MPI_INF_3DHP28, MEASURED13)
+}
+
+
+def skeleton(name: str) -> Skeleton:
+    """Look a skeleton up by name; raises PrmlError that lists the known names."""
+    if name not in SKELETONS:
+        raise PrmlError(f"unknown skeleton {name!r}; expected one of {', '.join(SKELETONS)}")
+    return SKELETONS[name]
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """A linear map between two skeletons.
+
+    Attributes:
+        source, target: the skeletons.
+        matrix: (target joints, source joints) weights; rows sum to one.
+        synthesised: (target joints,) True where the source has no such joint and the rule only approximates it.
+    """
+
+    source: Skeleton
+    target: Skeleton
+    matrix: Float[np.ndarray, "target source"]
+    synthesised: Bool[np.ndarray, " target"]
+
+    def apply(self, points: Float[np.ndarray, "*batch source d"]) -> Float[np.ndarray, "*batch target d"]:
+        """Convert positions of any dimension (pixels or metres); raises PrmlError for a wrong joint count."""
+        if points.shape[-2] != len(self.source):
+            raise PrmlError(f"expected {len(self.source)} joints of {self.source.name}, got {points.shape[-2]}")
+        return np.einsum("ts,...sd->...td", self.matrix.astype(points.dtype), points)
+
+    def apply_confidence(self, confidence: Float[np.ndarray, "*batch source"]) -> Float[np.ndarray, "*batch target"]:
+        """Confidence of a target joint: the least among the joints that carry at least a tenth of its weight."""
+        uses = np.abs(self.matrix) >= 0.1
+        stacked = np.where(uses, confidence[..., None, :], np.inf)
+        return np.asarray(stacked.min(-1), dtype=confidence.dtype)
+
+
+# target joint -> {source joint: weight}; a bare string means "the same joint"; a leading "~" marks a synthesised joint.
+_Rule = str | dict[str, float]
+_LIMBS = ("Hip", "Knee", "Ankle", "Shoulder", "Elbow", "Wrist")
+_SAME_LIMBS: dict[str, _Rule] = {side + limb: side + limb for side in "LR" for limb in _LIMBS}
+_MID_HIP = {"LHip": 0.5, "RHip": 0.5}
+
+
+def _trunk(hip: float, shoulder: float, head: float) -> dict[str, float]:
+    """Weights on the hips' middle, the shoulders' middle and the head centre, as weights on MEASURED13."""
+    return {
+        "LHip": hip / 2, "RHip": hip / 2, "LShoulder": shoulder / 2, "RShoulder": shoulder / 2, "HeadCentre": head,
+    }  # fmt: skip
+
+
+# Least-squares fit on the training motion capture (docs/conventions.md); used alike in training and at inference.
+_TRUNK_RULE: dict[str, _Rule] = {
+    "~Spine": _trunk(0.50, 0.71, -0.21),
+    "~Thorax": _trunk(0.09, 0.69, 0.22),
+    "~Nose": _trunk(0.03, 0.15, 0.82),
+    "~Head": _trunk(-0.03, -0.15, 1.18),
+}
+
+_RULES: dict[tuple[str, str], dict[str, _Rule]] = {
+    ("measured13", "h36m17"): {"Hip": _MID_HIP, **_SAME_LIMBS, **_TRUNK_RULE},
+    ("h36m17", "measured13"): {**_SAME_LIMBS, "~HeadCentre": {"Nose": 0.5, "Head": 0.5}},
+    **{
+        (name, "measured13"): {**_SAME_LIMBS, "HeadCentre": {"LEar": 0.5, "REar": 0.5}}
+        for name in ("blazepose33", "coco17", "halpe26", "openpose25")
+    },
+    ("mpi_inf_3dhp28", "mpi_inf_3dhp17"): {j: j for j in MPI_INF_3DHP17.joints},
+    ("mpi_inf_3dhp17", "h36m17"): {
+        **_SAME_LIMBS, "Hip": "Hip", "Spine": "Spine", "Thorax": "Neck", "Nose": "Nose", "Head": "Head",
+    },
+    ("h36m17", "mpi_inf_3dhp17"): {
+        **_SAME_LIMBS, "Hip": "Hip", "Spine": "Spine", "Neck": "Thorax", "Nose": "Nose", "Head": "Head",
+    },
+}  # fmt: skip
+
+
+def _from_rules(source: Skeleton, target: Skeleton, rules: dict[str, _Rule]) -> Conversion:
+    matrix = np.zeros((len(target), len(source)))
+    synthesised = np.zeros(len(target), dtype=bool)
+    for joint, rule in rules.items():
+        row = target.index(joint.lstrip("~"))
+        synthesised[row] = joint.startswith("~")
+        for name, weight in {rule: 1.0}.items() if isinstance(rule, str) else rule.items():
+            matrix[row, source.index(name)] = weight
+    return Conversion(source, target, matrix, synthesised)
+
+
+@cache
+def conversion(source: Skeleton, target: Skeleton) -> Conversion:
+    """The table from one skeleton to another, direct or through ``measured13``; raises PrmlError if there is none."""
+    if source == target:
+        return Conversion(source, target, np.eye(len(source)), np.zeros(len(source), dtype=bool))
+    if rules := _RULES.get((source.name, target.name)):
+        return _from_rules(source, target, rules)
+    first = _RULES.get((source.name, "measured13"))
+    second = _RULES.get(("measured13", target.name))
+    if not first or not second:
+        raise PrmlError(f"no conversion from {source.name} to {target.name}; sources: {sorted({a for a, _ in _RULES})}")
+    a = _from_rules(source, MEASURED13, first)
+    b = _from_rules(MEASURED13, target, second)
+    return Conversion(source, target, b.matrix @ a.matrix, b.synthesised)
