@@ -1,0 +1,200 @@
+"""Errors of 3D poses, as functions of tensors.
+
+Positions go in as metres, errors come out as millimetres, one value per frame: ``mpjpe(p, g).mean()`` is the mean over
+all frames and ``mpjpe(p, g)[rows].mean()`` the mean over some of them, so that who averages what is decided by the
+protocol and not here. Everything is computed in float64 on the device of the input. Nothing is made root-relative: what
+is subtracted before scoring is a protocol's rule, too.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from prml.errors import PrmlError
+from prml.skeleton import H36M17, Skeleton
+
+MM = 1000.0
+"""Millimetres in a metre."""
+
+AUC_THRESHOLDS_MM: tuple[float, ...] = tuple(float(t) for t in range(0, 151, 5))
+"""The 31 thresholds of the official MPI-INF-3DHP script. That of 0 mm never counts, so AUC ends at 30/31 = 96.8 %."""
+
+PCK_THRESHOLD_MM = 150.0
+"""The threshold of PCK on MPI-INF-3DHP."""
+
+_TINY = 1e-24  # m^2: below it a pose is a point, and no scale or rotation is defined
+
+
+def _pair(prediction: Tensor, target: Tensor, channels: int = 3) -> tuple[Tensor, Tensor]:
+    """Both as float64, after a check that they can be compared."""
+    if prediction.shape != target.shape or prediction.ndim < 2 or prediction.shape[-1] != channels:
+        raise PrmlError(
+            f"a metric compares two arrays (..., joints, {channels}) of one shape, got {tuple(prediction.shape)} "
+            f"and {tuple(target.shape)}"
+        )
+    return prediction.double(), target.double()
+
+
+def _length(vectors: Tensor) -> Tensor:
+    length: Tensor = torch.linalg.vector_norm(vectors, dim=-1)
+    return length
+
+
+def joint_errors(
+    prediction: Float[Tensor, "*batch joints 3"], target: Float[Tensor, "*batch joints 3"]
+) -> Float[Tensor, "*batch joints"]:
+    """Euclidean distance of each joint from its target, in mm; both in metres in one frame."""
+    p, g = _pair(prediction, target)
+    return _length(p - g) * MM
+
+
+def mpjpe(
+    prediction: Float[Tensor, "*batch joints 3"], target: Float[Tensor, "*batch joints 3"]
+) -> Float[Tensor, "*batch"]:
+    """Mean per joint position error of each frame, in mm; both in metres in one frame."""
+    return joint_errors(prediction, target).mean(-1)
+
+
+def axis_errors(
+    prediction: Float[Tensor, "*batch joints 3"], target: Float[Tensor, "*batch joints 3"]
+) -> Float[Tensor, "*batch 3"]:
+    """Mean absolute error along x, y and z of each frame, in mm (the paper's Figure 3)."""
+    p, g = _pair(prediction, target)
+    return (p - g).abs().mean(-2) * MM
+
+
+def n_mpjpe(
+    prediction: Float[Tensor, "*batch joints 3"], target: Float[Tensor, "*batch joints 3"]
+) -> Float[Tensor, "*batch"]:
+    """MPJPE after the scale ``<g, p> / <p, p>`` of each frame, in mm: the scale with the least squared error."""
+    p, g = _pair(prediction, target)
+    norm = (p * p).sum((-2, -1), keepdim=True)
+    scale = (p * g).sum((-2, -1), keepdim=True) / norm.clamp_min(_TINY)
+    return mpjpe(scale * p, g)
+
+
+def procrustes(
+    prediction: Float[Tensor, "*batch joints 3"], target: Float[Tensor, "*batch joints 3"]
+) -> Float[Tensor, "*batch joints 3"]:
+    """The prediction of each frame after the similarity (scale, rotation, shift) with the least squared error.
+
+    Reflections are excluded (Umeyama 1991): a mirrored pose stays wrong. A prediction without extent (all joints at one
+    point) goes to the target's centroid. Returns aligned positions in metres, float64.
+    """
+    p, g = _pair(prediction, target)
+    mean_p, mean_g = p.mean(-2, keepdim=True), g.mean(-2, keepdim=True)
+    p0, g0 = p - mean_p, g - mean_g
+    U, s, Vh = torch.linalg.svd(p0.transpose(-1, -2) @ g0)
+    sign = torch.ones_like(s)
+    sign[..., -1] = torch.linalg.det(
+        U @ Vh
+    ).sign()  # a reflection is undone along its least axis, where that costs least
+    R = (U * sign[..., None, :]) @ Vh
+    scale = (s * sign).sum(-1) / (p0 * p0).sum((-2, -1)).clamp_min(_TINY)
+    aligned: Tensor = scale[..., None, None] * (p0 @ R) + mean_g
+    return aligned
+
+
+def p_mpjpe(
+    prediction: Float[Tensor, "*batch joints 3"], target: Float[Tensor, "*batch joints 3"]
+) -> Float[Tensor, "*batch"]:
+    """MPJPE of each frame after :func:`procrustes`, in mm.
+
+    The alignment minimises the squared error, so it is the root mean square error that can never grow by it; the mean
+    distance can, by a little, in a frame where a few joints are far off.
+    """
+    return mpjpe(procrustes(prediction, target), target)
+
+
+def _difference_error(prediction: Tensor, target: Tensor, order: int) -> Tensor:
+    p, g = _pair(prediction, target)
+    if p.ndim < 3:
+        raise PrmlError(f"a motion metric needs (..., frames, joints, 3), got {tuple(p.shape)}")
+    return _length(torch.diff(p - g, n=order, dim=-3)).mean(-1) * MM
+
+
+def velocity_error(
+    prediction: Float[Tensor, "*batch frames joints 3"], target: Float[Tensor, "*batch frames joints 3"]
+) -> Float[Tensor, "*batch steps"]:
+    """Mean over joints of the error of the frame-to-frame motion, in mm per frame; one value per step."""
+    return _difference_error(prediction, target, 1)
+
+
+def acceleration_error(
+    prediction: Float[Tensor, "*batch frames joints 3"], target: Float[Tensor, "*batch frames joints 3"]
+) -> Float[Tensor, "*batch steps"]:
+    """Mean over joints of the error of the second difference, in mm per frame squared, for T - 2 frames."""
+    return _difference_error(prediction, target, 2)
+
+
+def pck(errors_mm: Float[Tensor, "*batch joints"], threshold_mm: float = PCK_THRESHOLD_MM) -> Float[Tensor, "*batch"]:
+    """Per cent of the joints of each frame whose error is strictly below the threshold.
+
+    On MPI-INF-3DHP the official script counts 14 joints: hand over the errors of those alone.
+    """
+    return (errors_mm < threshold_mm).double().mean(-1) * 100.0
+
+
+def auc(
+    errors_mm: Float[Tensor, "*batch joints"], thresholds_mm: Sequence[float] = AUC_THRESHOLDS_MM
+) -> Float[Tensor, "*batch"]:
+    """Mean of :func:`pck` over the thresholds of the official MPI-INF-3DHP script, in per cent, for each frame."""
+    return torch.stack([pck(errors_mm, t) for t in thresholds_mm]).mean(0)
+
+
+def pckh(
+    prediction_px: Float[Tensor, "*batch joints 2"],
+    target_px: Float[Tensor, "*batch joints 2"],
+    share: float = 0.5,
+    skeleton: Skeleton = H36M17,
+) -> Float[Tensor, "*batch"]:
+    """Per cent of the joints of each frame within ``share`` head lengths of the target in the image (PCKh@0.5).
+
+    Head length: the image distance of the target's Thorax and Head joints in that frame. MPII takes 0.6 times the
+    diagonal of a hand-drawn head box, which Human3.6M does not have; the paper (Table 16) does not say what it took
+    instead.
+    """
+    p, g = _pair(prediction_px, target_px, channels=2)
+    head = _length(g[..., skeleton.index("Head"), :] - g[..., skeleton.index("Thorax"), :])
+    return (_length(p - g) <= share * head[..., None]).double().mean(-1) * 100.0
+
+
+def bone_lengths(
+    joints_m: Float[Tensor, "*batch joints 3"], skeleton: Skeleton = H36M17
+) -> Float[Tensor, "*batch bones"]:
+    """Length of every bone (in the order of ``skeleton.bones``), in mm."""
+    if joints_m.shape[-2:] != (len(skeleton), 3):
+        raise PrmlError(f"expected (..., {len(skeleton)}, 3) joints of {skeleton.name}, got {tuple(joints_m.shape)}")
+    parents, children = (list(ends) for ends in zip(*skeleton.bones, strict=True))
+    joints = joints_m.double()
+    return _length(joints[..., children, :] - joints[..., parents, :]) * MM
+
+
+def bone_length_error(
+    prediction: Float[Tensor, "*batch joints 3"],
+    target: Float[Tensor, "*batch joints 3"],
+    skeleton: Skeleton = H36M17,
+) -> Float[Tensor, "*batch"]:
+    """Mean absolute difference of the bone lengths of each frame, in mm."""
+    p, g = _pair(prediction, target)
+    return (bone_lengths(p, skeleton) - bone_lengths(g, skeleton)).abs().mean(-1)
+
+
+def bone_length_variation(
+    prediction: Float[Tensor, "*batch frames joints 3"], skeleton: Skeleton = H36M17
+) -> Float[Tensor, "*batch"]:
+    """Standard deviation over time of each predicted bone's length, mean over bones, in mm: 0 for a rigid skeleton."""
+    return bone_lengths(prediction, skeleton).std(-2, correction=0).mean(-1)
+
+
+def reprojection_error(
+    projected_px: Float[Tensor, "*batch joints 2"], keypoints_px: Float[Tensor, "*batch joints 2"]
+) -> Float[Tensor, "*batch"]:
+    """Mean image distance of the projected joints from the 2D keypoints of each frame, in pixels.
+
+    Joints that are NaN on either side are left out; a frame in which no joint is seen is NaN.
+    """
+    p, g = _pair(projected_px, keypoints_px, channels=2)
+    return _length(p - g).nanmean(-1)
