@@ -1,0 +1,1 @@
+"""What training minimises: pose losses, temporal consistency, mutual information."""

@@ -1,0 +1,310 @@
+"""Estimators of I(Y; S), label and support feature (paper eq. 5 to 7, appendix E), behind one interface.
+
+The paper names no estimator. All of these see tokens: y (B, T, J, c) labels, s (B, T, J, D) support features. They
+estimate I(Y_j; S_j) for every joint j by itself and report the mean over joints in nats: what the joint's index alone
+tells about the label is not counted. Labels are standardised by a running Gaussian per joint, which leaves mutual
+information as it is.
+
+====================  ==========================================================================================
+``variational``       H(Y) - E[-log q(y|s)], q Gaussian (Barber & Agakov 2003): a lower bound of I when Y is Gaussian;
+                      otherwise H(Y) is over-estimated by Y's negentropy, a constant that no gradient sees.
+``infonce``           log n + E[log softmax f(y, s)] (van den Oord et al. 2018): a lower bound, never above log n.
+``jsd``               Jensen-Shannon divergence of p(y, s) and p(y) p(s) (Deep InfoMax, Hjelm et al. 2019), in
+                      [0, log 2]: another divergence, zero at independence, growing with the dependence. Not I itself.
+``conditional``       I(Y; S) - I(S; B) (eq. 6), variational minus InfoNCE, which the paper found not to converge.
+====================  ==========================================================================================
+"""
+
+import math
+from typing import Any, Literal, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+Kind = Literal["variational", "infonce", "jsd", "conditional"]
+LOG_2_PI_E = math.log(2 * math.pi * math.e)
+LOWEST_LOG_VARIANCE = -10.0  # of a standardised label: a standard deviation of 0.7 % of the label's own
+
+
+class MIResult(NamedTuple):
+    """An estimate to report (nats per joint, no gradient) and a loss to minimise (scalars)."""
+
+    estimate_nats: Tensor
+    loss: Tensor
+
+
+class GaussianMarginal(nn.Module):
+    """Running mean and covariance of the label, per joint: exact over the first batches, then an exponential average.
+
+    Args:
+        joints: J.
+        c: label channels.
+        momentum: least weight of a new batch.
+    """
+
+    mean: Tensor
+    covariance: Tensor
+    updates: Tensor
+
+    def __init__(self, *, joints: int, c: int, momentum: float = 0.01) -> None:
+        super().__init__()
+        self.momentum = momentum
+        self.register_buffer("mean", torch.zeros(joints, c))
+        self.register_buffer("covariance", torch.eye(c).repeat(joints, 1, 1))
+        self.register_buffer("updates", torch.zeros((), dtype=torch.int64))
+
+    @torch.no_grad()
+    def update(self, y: Float[Tensor, "n J c"]) -> None:
+        """Take a batch in."""
+        weight = (1.0 / (self.updates + 1)).clamp(min=self.momentum)
+        shift = y.mean(0) - self.mean
+        centred = y - y.mean(0)
+        within = torch.einsum("njc,njd->jcd", centred, centred) / len(y)
+        between = weight * torch.einsum("jc,jd->jcd", shift, shift)
+        # law of total variance of the mixture (1 - weight) old + weight new
+        self.covariance.copy_((1 - weight) * (self.covariance + between) + weight * within)
+        self.mean.add_(weight * shift)
+        self.updates.add_(1)
+
+    def std(self) -> Float[Tensor, "J c"]:
+        """Standard deviation; the root joint, which does not move, gets a floor instead of zero."""
+        return self.covariance.diagonal(dim1=-2, dim2=-1).clamp(min=1e-8).sqrt()
+
+    def standardise(self, y: Float[Tensor, "n J c"]) -> Float[Tensor, "n J c"]:
+        """Zero mean and unit variance per joint and channel."""
+        standard: Tensor = (y - self.mean) / self.std()
+        return standard
+
+    def entropy(self) -> Float[Tensor, "J"]:
+        """Differential entropy of the standardised label, nats."""
+        std = self.std()
+        correlation = self.covariance / (std[:, :, None] * std[:, None, :])
+        c = std.shape[-1]
+        # a label that does not move has no correlation to speak of; the diagonal is one by construction
+        eye = torch.eye(c, device=std.device)
+        correlation = torch.where(eye.bool(), eye, correlation.clamp(-0.99999, 0.99999))
+        entropy: Tensor = 0.5 * (torch.linalg.slogdet(correlation)[1] + c * LOG_2_PI_E)
+        return entropy
+
+
+class MutualInformation(nn.Module):
+    """Base of the estimators.
+
+    Args:
+        c: label channels, 2 for Y_2D and 1 for Y_D.
+        support_width: D.
+        joints: J.
+    """
+
+    def __init__(self, *, c: int, support_width: int, joints: int = 17) -> None:
+        super().__init__()
+        self.c, self.support_width = c, support_width
+        self.marginal = GaussianMarginal(joints=joints, c=c)
+
+    def forward(
+        self, y: Float[Tensor, "B T J c"], s: Float[Tensor, "B T J D"], bias: Float[Tensor, "t J C"] | None = None
+    ) -> MIResult:
+        """Estimate and loss, in float32 even under autocast; ``bias`` (at least T frames) only for ``conditional``.
+
+        In training mode the label's running marginal is updated.
+        """
+        frames = y.shape[1]
+        with torch.autocast(y.device.type, enabled=False):
+            y, s = y.float().flatten(0, 1), s.float().flatten(0, 1)
+            if self.training:
+                self.marginal.update(y)
+            return self._estimate(self.marginal.standardise(y), s, None if bias is None else bias.float()[:frames])
+
+    def _estimate(
+        self, z: Float[Tensor, "n J c"], s: Float[Tensor, "n J D"], bias: Float[Tensor, "T J C"] | None
+    ) -> MIResult:
+        raise NotImplementedError
+
+
+class VariationalMI(MutualInformation):
+    """Barber-Agakov bound with q(y|s) = N(mu(s), diag sigma(s)^2); mu and sigma come from one hidden layer.
+
+    Args:
+        hidden: width of the hidden layer; None for half of ``support_width``, 0 for a linear map.
+    """
+
+    def __init__(self, *, c: int, support_width: int, joints: int = 17, hidden: int | None = None) -> None:
+        super().__init__(c=c, support_width=support_width, joints=joints)
+        hidden = support_width // 2 if hidden is None else hidden
+        layers = (nn.Linear(support_width, hidden), nn.GELU()) if hidden else ()
+        self.head = nn.Sequential(*layers, nn.Linear(hidden or support_width, 2 * c))
+        nn.init.zeros_(self.head[-1].weight)  # type: ignore[arg-type]  # start at q(y|s) = p(y): an estimate of zero
+        nn.init.zeros_(self.head[-1].bias)  # type: ignore[arg-type]
+
+    def _moments(self, s: Float[Tensor, "*n D"]) -> tuple[Float[Tensor, "*n c"], Float[Tensor, "*n c"]]:
+        mean, raw = self.head(s).chunk(2, -1)
+        # a soft floor: identity well above it, and a gradient everywhere; exactly zero at zero
+        log_variance = F.softplus(raw - LOWEST_LOG_VARIANCE) + LOWEST_LOG_VARIANCE
+        return mean, log_variance
+
+    def _estimate(self, z: Tensor, s: Tensor, bias: Tensor | None) -> MIResult:
+        mean, log_variance = self._moments(s)
+        surprise = 0.5 * (math.log(2 * math.pi) + log_variance + (z - mean).square() * torch.exp(-log_variance))
+        estimate = self.marginal.entropy().mean() - surprise.sum(-1).mean()
+        return MIResult(estimate.detach(), -estimate)
+
+    def std(self, s: Float[Tensor, "B T J D"]) -> Float[Tensor, "B T J c"]:
+        """Standard deviation of the label given the support, in the label's unit (metres)."""
+        with torch.autocast(s.device.type, enabled=False):
+            return torch.exp(0.5 * self._moments(s.float())[1]) * self.marginal.std()
+
+    def mean(self, s: Float[Tensor, "B T J D"]) -> Float[Tensor, "B T J c"]:
+        """Mean of q(y|s), in the label's unit (metres)."""
+        with torch.autocast(s.device.type, enabled=False):
+            return self._moments(s.float())[0] * self.marginal.std() + self.marginal.mean
+
+
+class Critic(nn.Module):
+    """Scores f(y_a, s_b) of every pair among n tokens of a joint: a product of two embeddings."""
+
+    def __init__(self, *, y_width: int, s_width: int, joints: int, hidden: int = 64, embedding: int = 32) -> None:
+        super().__init__()
+        self.joint = nn.Parameter(torch.zeros(joints, hidden))
+        self.y_in = nn.Linear(y_width, hidden)
+        self.y_out = nn.Sequential(nn.GELU(), nn.Linear(hidden, hidden), nn.GELU(), nn.Linear(hidden, embedding))
+        self.s_net = nn.Sequential(
+            nn.Linear(s_width, hidden), nn.GELU(), nn.Linear(hidden, hidden), nn.GELU(), nn.Linear(hidden, embedding)
+        )
+
+    def forward(self, y: Float[Tensor, "n J c"], s: Float[Tensor, "n J D"]) -> Float[Tensor, "J n n"]:
+        """Entry (j, a, b) is the score of y_a with s_b."""
+        left = self.y_out(self.y_in(y) + self.joint)
+        scores: Tensor = torch.einsum("aje,bje->jab", left, self.s_net(s)) / math.sqrt(left.shape[-1])
+        return scores
+
+
+class CriticMI(MutualInformation):
+    """What the estimators with a critic share: it sees at most ``tokens`` frames of the batch, evenly spread.
+
+    The choice is stateless (it steps on with the number of updates), so that a resumed run goes on as if never stopped.
+    """
+
+    def __init__(self, *, c: int, support_width: int, joints: int = 17, tokens: int = 128) -> None:
+        super().__init__(c=c, support_width=support_width, joints=joints)
+        self.tokens = tokens
+        self.critic = Critic(y_width=c, s_width=support_width, joints=joints)
+
+    def _scores(self, z: Tensor, s: Tensor) -> Float[Tensor, "J n n"]:
+        chosen = spread(len(z), self.tokens, self.marginal.updates)
+        scores: Tensor = self.critic(z[chosen], s[chosen])
+        return scores
+
+
+def spread(total: int, tokens: int, phase: Tensor) -> Tensor:
+    """Indices of min(total, tokens) distinct entries, evenly spread, the first at ``phase`` (modulo ``total``).
+
+    The step is coprime with ``total`` (a multiple of T), so every frame of the window gets its turn, and near the golden
+    section of it, so any run of entries is spread out.
+    """
+    step = max(1, round(total * 0.618))
+    while math.gcd(step, total) > 1:
+        step += 1
+    return (torch.arange(min(total, tokens), device=phase.device) * step + phase) % total
+
+
+def infonce(scores: Float[Tensor, "J n n"]) -> Float[Tensor, ""]:
+    """Log n + mean log softmax of the matched pairs, nats; both directions."""
+    matched = scores.diagonal(dim1=-2, dim2=-1)
+    rows, columns = scores.logsumexp(-1), scores.logsumexp(-2)
+    return math.log(scores.shape[-1]) + (matched - 0.5 * (rows + columns)).mean()
+
+
+class InfoNceMI(CriticMI):
+    """InfoNCE with the other frames of the same joint as negatives."""
+
+    def _estimate(self, z: Tensor, s: Tensor, bias: Tensor | None) -> MIResult:
+        estimate = infonce(self._scores(z, s))
+        return MIResult(estimate.detach(), -estimate)
+
+
+class JsdMI(CriticMI):
+    """Jensen-Shannon divergence of the joint and the product of marginals (its variational lower bound), in nats."""
+
+    def _estimate(self, z: Tensor, s: Tensor, bias: Tensor | None) -> MIResult:
+        scores = self._scores(z, s)
+        n = scores.shape[-1]
+        off = F.softplus(scores).masked_fill(torch.eye(n, dtype=torch.bool, device=scores.device), 0.0)
+        matched = -F.softplus(-scores.diagonal(dim1=-2, dim2=-1)).mean()
+        bound = matched - off.sum() / max(1, scores.shape[0] * n * (n - 1))
+        return MIResult(bound.detach() / 2 + math.log(2.0), -bound)
+
+
+class _Reverse(torch.autograd.Function):
+    """Identity whose gradient is turned round: the critic climbs while what it looks at descends."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        return -gradients[0]
+
+
+def _reverse(x: Tensor) -> Tensor:
+    reversed_: Tensor = _Reverse.apply(x)  # type: ignore[no-untyped-call]
+    return reversed_
+
+
+class ConditionalMI(VariationalMI):
+    """I(Y; S) - I(S; B) (eq. 6): the variational bound, minus an InfoNCE estimate of what S tells of its bias.
+
+    The critic of the second term is trained to find I(S; B), support and bias to lessen it.
+    """
+
+    def __init__(
+        self, *, c: int, support_width: int, bias_width: int, joints: int = 17, hidden: int | None = None,
+        tokens: int = 128,
+    ) -> None:  # fmt: skip
+        super().__init__(c=c, support_width=support_width, joints=joints, hidden=hidden)
+        self.tokens = tokens
+        self.critic = Critic(y_width=bias_width, s_width=support_width, joints=joints)
+
+    def _estimate(self, z: Tensor, s: Tensor, bias: Tensor | None) -> MIResult:
+        if bias is None:
+            raise ValueError("the conditional estimator needs the task bias B (frames, joints, channels), got none")
+        first = super()._estimate(z, s, None)
+        chosen = spread(len(s), self.tokens, self.marginal.updates)
+        b = bias[chosen % len(bias)]  # tokens are batch-major: the remainder is the frame
+        second: Tensor = infonce(self.critic(_reverse(b), _reverse(s[chosen])))
+        # the value is -I(Y;S) + I(S;B); the gradient of -I(S;B) trains the critic, reversed it reaches S and B
+        loss = first.loss - second + 2 * second.detach()
+        return MIResult(first.estimate_nats - second.detach(), loss)
+
+
+def build_mi(
+    kind: Kind, *, c: int, support_width: int, joints: int = 17, bias_width: int | None = None, tokens: int = 128,
+    hidden: int | None = None,
+) -> MutualInformation:  # fmt: skip
+    """An estimator by name.
+
+    Args:
+        kind: which.
+        c: label channels, 2 for Y_2D and 1 for Y_D.
+        support_width: D, channels of the support.
+        joints: J.
+        bias_width: channels of B, for ``conditional``; None for half of ``support_width``, as S = F_S ++ B has it.
+        tokens: most frames of a batch that a critic compares; bounds the cost, and ``infonce`` by its logarithm.
+        hidden: hidden width of the variational head; None for half of ``support_width``, 0 for linear.
+
+    Raises:
+        ValueError: unknown kind.
+    """
+    common = {"c": c, "support_width": support_width, "joints": joints}
+    if kind == "variational":
+        return VariationalMI(**common, hidden=hidden)
+    if kind == "infonce":
+        return InfoNceMI(**common, tokens=tokens)
+    if kind == "jsd":
+        return JsdMI(**common, tokens=tokens)
+    if kind == "conditional":
+        width = support_width // 2 if bias_width is None else bias_width
+        return ConditionalMI(**common, bias_width=width, hidden=hidden, tokens=tokens)
+    raise ValueError(f"unknown mutual information estimator {kind!r}; known are variational, infonce, jsd, conditional")
