@@ -48,7 +48,7 @@ class Camera:
 
     @classmethod
     def from_fov(cls, width: int, height: int, fov_deg: float = 55.0, source: str | None = None) -> "Camera":
-        """Camera whose longer image side spans ``fov_deg``; principal point at the centre, square pixels, no distortion.
+        """Camera whose longer image side spans ``fov_deg``: centred principal point, square pixels, no distortion.
 
         The longer side is used so that a phone held upright or on its side has the same focal length.
         """
@@ -70,17 +70,17 @@ class Camera:
 
     def to_camera(self, points_world_m: Float[Array, "*n 3"]) -> Float[Array, "*n 3"]:
         """World metres to camera metres."""
-        return points_world_m @ self.R_world_to_camera.T + self.t_m
+        return np.asarray(points_world_m @ self.R_world_to_camera.T + self.t_m)
 
     def to_world(self, points_cam_m: Float[Array, "*n 3"]) -> Float[Array, "*n 3"]:
         """Camera metres to world metres; the inverse of :meth:`to_camera`."""
-        return (points_cam_m - self.t_m) @ self.R_world_to_camera
+        return np.asarray((points_cam_m - self.t_m) @ self.R_world_to_camera)
 
     def project(self, points_cam_m: Float[Array, "*n 3"]) -> Float[Array, "*n 2"]:
         """Camera metres to pixels. Points at or behind the camera (z <= 0) become NaN."""
         z = np.where(points_cam_m[..., 2:] > 1e-6, points_cam_m[..., 2:], np.nan)
         plane = self.distort(points_cam_m[..., :2] / z)
-        return plane * np.array([self.fx, self.fy]) + np.array([self.cx, self.cy])
+        return np.asarray(plane * np.array([self.fx, self.fy]) + np.array([self.cx, self.cy]))
 
     def unproject(self, points_px: Float[Array, "*n 2"]) -> Float[Array, "*n 2"]:
         """Pixels to the undistorted image plane at z = 1 (x / z, y / z); the inverse of :meth:`project` up to depth."""
@@ -139,11 +139,11 @@ class Camera:
 
 def normalise(vectors: Float[Array, "*n 3"]) -> Float[Array, "*n 3"]:
     """Vectors of length one."""
-    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=-1, keepdims=True))
 
 
 def rotation_towards(rays: Float[Array, "*n 3"]) -> Float[Array, "*n 3 3"]:
-    """Rotation from the camera frame to a frame whose z axis is ``rays`` and whose x axis stays level in the image.
+    """Rotation from the camera frame to one whose z axis lies along ``rays`` and whose x axis is level in the image.
 
     The rows of the result are the new axes: z along the ray, y the image's down made orthogonal to it, x to the right.
     Two cameras at one place that differ by a pan get the same frame for the same person.

@@ -1,4 +1,4 @@
-"""The command line: ``prml VERB ...``. Verbs live in ``prml.commands``, one file each, and are imported only when called."""
+"""The command line: ``prml VERB ...``. Verbs live in ``prml.commands``, one file each, imported only when called."""
 
 import os
 import sys
@@ -8,8 +8,8 @@ from importlib import import_module
 from prml import __version__
 from prml.errors import PrmlError
 
-# verb -> one line of help. The function ``command`` of ``prml.commands.<verb>`` is the verb: its signature is the options,
-# its docstring the help.
+# verb -> one line of help. The function ``command`` of ``prml.commands.<verb>`` is the verb: its signature is the
+# options, its docstring the help.
 VERBS: dict[str, str] = {
     "lift": "video, image folder or 2D keypoints -> 3D joints, overlay, viewer",
     "fit": "train a network from a YAML configuration",

@@ -1,8 +1,8 @@
 """Skeletons as named data, and one conversion table per pair of them.
 
 A conversion is a matrix whose rows sum to one: every target joint is an affine combination of source joints, so that it
-commutes with every translation, rotation and scaling, in 2D and in 3D. Joints that the source does not measure are marked
-as synthesised.
+commutes with every translation, rotation and scaling, in 2D and in 3D. Joints that the source does not measure are
+marked as synthesised.
 """
 
 from collections.abc import Mapping
@@ -63,7 +63,7 @@ class Skeleton:
 
 
 def _skeleton(name: str, text: str, root: str | None = None) -> Skeleton:
-    """Build a skeleton from lines ``joint<parent``; joints called L*/R* (or left_*/right_*) are paired."""
+    """Build a skeleton from words ``joint<parent``; a joint L* and the joint R* of the same rest are a pair."""
     pairs = [entry.split("<") for entry in text.split()]
     joints = tuple(p[0] for p in pairs)
     parents = tuple(joints.index(p[1]) if len(p) > 1 else -1 for p in pairs)
@@ -80,8 +80,8 @@ def _skeleton(name: str, text: str, root: str | None = None) -> Skeleton:
 
 H36M17 = _skeleton(
     "h36m17",
-    "Hip RHip<Hip RKnee<RHip RAnkle<RKnee LHip<Hip LKnee<LHip LAnkle<LKnee Spine<Hip Thorax<Spine Nose<Thorax Head<Nose "
-    "LShoulder<Thorax LElbow<LShoulder LWrist<LElbow RShoulder<Thorax RElbow<RShoulder RWrist<RElbow",
+    "Hip RHip<Hip RKnee<RHip RAnkle<RKnee LHip<Hip LKnee<LHip LAnkle<LKnee Spine<Hip Thorax<Spine Nose<Thorax "
+    "Head<Nose LShoulder<Thorax LElbow<LShoulder LWrist<LElbow RShoulder<Thorax RElbow<RShoulder RWrist<RElbow",
 )
 COCO17 = _skeleton(
     "coco17",
@@ -90,38 +90,39 @@ COCO17 = _skeleton(
 )
 HALPE26 = _skeleton(
     "halpe26",
-    "Nose<Neck LEye<Nose REye<Nose LEar<LEye REar<REye LShoulder<Neck RShoulder<Neck LElbow<LShoulder RElbow<RShoulder "
-    "LWrist<LElbow RWrist<RElbow LHip<Hip RHip<Hip LKnee<LHip RKnee<RHip LAnkle<LKnee RAnkle<RKnee Head<Neck Neck<Hip Hip "
-    "LBigToe<LAnkle RBigToe<RAnkle LSmallToe<LAnkle RSmallToe<RAnkle LHeel<LAnkle RHeel<RAnkle",
+    "Nose<Neck LEye<Nose REye<Nose LEar<LEye REar<REye LShoulder<Neck RShoulder<Neck LElbow<LShoulder "
+    "RElbow<RShoulder LWrist<LElbow RWrist<RElbow LHip<Hip RHip<Hip LKnee<LHip RKnee<RHip LAnkle<LKnee RAnkle<RKnee "
+    "Head<Neck Neck<Hip Hip LBigToe<LAnkle RBigToe<RAnkle LSmallToe<LAnkle RSmallToe<RAnkle LHeel<LAnkle "
+    "RHeel<RAnkle",
     root="Hip",
 )
 OPENPOSE25 = _skeleton(
     "openpose25",
-    "Nose<Neck Neck<Hip RShoulder<Neck RElbow<RShoulder RWrist<RElbow LShoulder<Neck LElbow<LShoulder LWrist<LElbow Hip "
-    "RHip<Hip RKnee<RHip RAnkle<RKnee LHip<Hip LKnee<LHip LAnkle<LKnee REye<Nose LEye<Nose REar<REye LEar<LEye "
+    "Nose<Neck Neck<Hip RShoulder<Neck RElbow<RShoulder RWrist<RElbow LShoulder<Neck LElbow<LShoulder LWrist<LElbow "
+    "Hip RHip<Hip RKnee<RHip RAnkle<RKnee LHip<Hip LKnee<LHip LAnkle<LKnee REye<Nose LEye<Nose REar<REye LEar<LEye "
     "LBigToe<LAnkle LSmallToe<LAnkle LHeel<LAnkle RBigToe<RAnkle RSmallToe<RAnkle RHeel<RAnkle",
     root="Hip",
 )
 BLAZEPOSE33 = _skeleton(
     "blazepose33",
     "Nose LEyeInner<Nose LEye<LEyeInner LEyeOuter<LEye REyeInner<Nose REye<REyeInner REyeOuter<REye LEar<LEyeOuter "
-    "REar<REyeOuter LMouth<Nose RMouth<Nose LShoulder RShoulder<LShoulder LElbow<LShoulder RElbow<RShoulder LWrist<LElbow "
-    "RWrist<RElbow LPinky<LWrist RPinky<RWrist LIndex<LWrist RIndex<RWrist LThumb<LWrist RThumb<RWrist LHip<LShoulder "
-    "RHip<RShoulder LKnee<LHip RKnee<RHip LAnkle<LKnee RAnkle<RKnee LHeel<LAnkle RHeel<RAnkle LFootIndex<LHeel "
-    "RFootIndex<RHeel",
+    "REar<REyeOuter LMouth<Nose RMouth<Nose LShoulder RShoulder<LShoulder LElbow<LShoulder RElbow<RShoulder "
+    "LWrist<LElbow RWrist<RElbow LPinky<LWrist RPinky<RWrist LIndex<LWrist RIndex<RWrist LThumb<LWrist RThumb<RWrist "
+    "LHip<LShoulder RHip<RShoulder LKnee<LHip RKnee<RHip LAnkle<LKnee RAnkle<RKnee LHeel<LAnkle RHeel<RAnkle "
+    "LFootIndex<LHeel RFootIndex<RHeel",
 )
 MPI_INF_3DHP17 = _skeleton(
     "mpi_inf_3dhp17",
-    "Head<Neck Neck<Spine RShoulder<Neck RElbow<RShoulder RWrist<RElbow LShoulder<Neck LElbow<LShoulder LWrist<LElbow "
-    "RHip<Hip RKnee<RHip RAnkle<RKnee LHip<Hip LKnee<LHip LAnkle<LKnee Hip Spine<Hip Nose<Neck",
+    "Head<Neck Neck<Spine RShoulder<Neck RElbow<RShoulder RWrist<RElbow LShoulder<Neck LElbow<LShoulder "
+    "LWrist<LElbow RHip<Hip RKnee<RHip RAnkle<RKnee LHip<Hip LKnee<LHip LAnkle<LKnee Hip Spine<Hip Nose<Neck",
     root="Hip",
 )
 MPI_INF_3DHP28 = _skeleton(
     "mpi_inf_3dhp28",
     "Spine3<Spine2 Spine4<Spine3 Spine2<Spine Spine<Hip Hip Neck<Spine4 Nose<Neck Head<Nose LClavicle<Spine4 "
-    "LShoulder<LClavicle LElbow<LShoulder LWrist<LElbow LHand<LWrist RClavicle<Spine4 RShoulder<RClavicle RElbow<RShoulder "
-    "RWrist<RElbow RHand<RWrist LHip<Hip LKnee<LHip LAnkle<LKnee LFoot<LAnkle LToe<LFoot RHip<Hip RKnee<RHip RAnkle<RKnee "
-    "RFoot<RAnkle RToe<RFoot",
+    "LShoulder<LClavicle LElbow<LShoulder LWrist<LElbow LHand<LWrist RClavicle<Spine4 RShoulder<RClavicle "
+    "RElbow<RShoulder RWrist<RElbow RHand<RWrist LHip<Hip LKnee<LHip LAnkle<LKnee LFoot<LAnkle LToe<LFoot RHip<Hip "
+    "RKnee<RHip RAnkle<RKnee RFoot<RAnkle RToe<RFoot",
     root="Hip",
 )
 # What a 2D detector truly measures of H36M17: twelve limb joints and the middle of the ears.
@@ -163,7 +164,7 @@ class Conversion:
         """Convert positions of any dimension (pixels or metres); raises PrmlError for a wrong joint count."""
         if points.shape[-2] != len(self.source):
             raise PrmlError(f"expected {len(self.source)} joints of {self.source.name}, got {points.shape[-2]}")
-        return np.einsum("ts,...sd->...td", self.matrix.astype(points.dtype), points)
+        return np.asarray(np.einsum("ts,...sd->...td", self.matrix.astype(points.dtype), points))
 
     def apply_confidence(self, confidence: Float[np.ndarray, "*batch source"]) -> Float[np.ndarray, "*batch target"]:
         """Confidence of a target joint: the least among the joints that carry at least a tenth of its weight."""

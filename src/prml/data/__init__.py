@@ -1,0 +1,1 @@
+"""From motion capture to training windows: reading, virtual cameras, detector noise, normalisation."""

@@ -1,0 +1,1 @@
+"""2D pose: a detector on video, or keypoint files."""

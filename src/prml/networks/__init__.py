@@ -1,0 +1,1 @@
+"""Pure tensor-to-tensor networks; ``registry.build`` is the only door."""

@@ -1,0 +1,1 @@
+"""Bundled checkpoints: safetensors and one model card each."""

@@ -1,0 +1,75 @@
+# Two commands on a machine that has only Python 3.11+, make and the package registry:
+#   make lift    make .venv, install, lift the example clip into out/jump
+#   make test    make .venv, install with the development tools, run the default test-suite
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && echo $$p && break; done)
+VENV ?= .venv
+BIN := $(VENV)/bin
+OUT ?= out/jump
+CLIP ?= examples/jump.mp4
+PYTEST_ARGS ?=
+
+# glibc gives large blocks back to the system and faults them in again at every step; torch on CPUs is up to half as fast then.
+export MALLOC_MMAP_MAX_ := 0
+export MALLOC_TRIM_THRESHOLD_ := 100000000000
+export MALLOC_TOP_PAD_ := 268435456
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_ROOT_USER_ACTION := ignore
+export PIP_NO_INPUT := 1
+
+INSTALL := $(BIN)/python -m pip install -qq -c constraints.txt
+
+.PHONY: help lift test test-slow lint format types docs bench ci clean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1 \t\2/p' Makefile | expand -t 20
+
+# One stamp per set of packages: a second run installs nothing unless pyproject.toml or constraints.txt changed.
+$(VENV)/.core: pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "needs Python 3.11, 3.12 or 3.13; none found. Install one, or say: make PYTHON=/path/to/python $(MAKECMDGOALS)"; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing prml into $(VENV) (some minutes the first time)"
+	@$(INSTALL) -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.core
+	@echo "installing the development tools into $(VENV)"
+	@$(INSTALL) -e '.[dev]'
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.core
+	@echo "installing the documentation tools into $(VENV)"
+	@$(INSTALL) -e '.[docs]'
+	@touch $@
+
+lift: $(VENV)/.core  ## lift the example clip (CLIP=..., OUT=...)
+	@$(BIN)/prml lift $(CLIP) --out $(OUT) --overwrite true
+	@echo && echo "results in $(OUT): open $(OUT)/viewer.html in a browser, $(OUT)/overlay.mp4 in a player"
+
+test: $(VENV)/.dev  ## the default test-suite (PYTEST_ARGS=...)
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-slow: $(VENV)/.dev  ## the tests that take minutes
+	@$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
+
+lint: $(VENV)/.dev  ## ruff
+	@$(BIN)/ruff check .
+
+types: $(VENV)/.dev  ## mypy --strict on src
+	@$(BIN)/mypy
+
+docs: $(VENV)/.docs  ## build the documentation into docs/_build/html, warnings are errors
+	@$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	@echo "documentation in docs/_build/html/index.html"
+
+bench: $(VENV)/.core  ## measure speed on this machine
+	@$(BIN)/prml bench
+
+ci:  ## what the continuous integration runs
+	@.ci/run
+
+clean:  ## remove what the targets made
+	rm -rf $(VENV) out docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis
