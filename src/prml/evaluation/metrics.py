@@ -88,9 +88,7 @@ def procrustes(
     p0, g0 = p - mean_p, g - mean_g
     U, s, Vh = torch.linalg.svd(p0.transpose(-1, -2) @ g0)
     sign = torch.ones_like(s)
-    sign[..., -1] = torch.linalg.det(
-        U @ Vh
-    ).sign()  # a reflection is undone along its least axis, where that costs least
+    sign[..., -1] = torch.linalg.det(U @ Vh).sign()  # a reflection is undone along the axis where that costs least
     R = (U * sign[..., None, :]) @ Vh
     scale = (s * sign).sum(-1) / (p0 * p0).sum((-2, -1)).clamp_min(_TINY)
     aligned: Tensor = scale[..., None, None] * (p0 @ R) + mean_g
