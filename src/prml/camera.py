@@ -143,7 +143,7 @@ def normalise(vectors: Float[Array, "*n 3"]) -> Float[Array, "*n 3"]:
 
 
 def rotation_towards(rays: Float[Array, "*n 3"]) -> Float[Array, "*n 3 3"]:
-    """Rotation from the camera frame to one whose z axis lies along ``rays`` and whose x axis is level in the image.
+    """Rotation from the camera frame to one whose z axis lies along ``rays`` and whose x axis stays level.
 
     The rows of the result are the new axes: z along the ray, y the image's down made orthogonal to it, x to the right.
     Two cameras at one place that differ by a pan get the same frame for the same person.

@@ -1,9 +1,11 @@
 """The command line: ``prml VERB ...``. Verbs live in ``prml.commands``, one file each, imported only when called."""
 
+import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from inspect import signature
 
 from prml import __version__
 from prml.errors import PrmlError
@@ -17,6 +19,15 @@ VERBS: dict[str, str] = {
     "models": "list the networks: parameters, multiply-adds, window",
     "protocols": "list the evaluation protocols, or print the rules of one",
     "bench": "measure speed on this machine",
+}
+
+# What the system refuses for reasons that lie with the user's machine, not with the program.
+_USERS_TO_MEND: dict[int, str] = {
+    errno.ENOSPC: "free some space or give another --out",
+    errno.EDQUOT: "free some of your quota or give another --out",
+    errno.EACCES: "check the permissions or give another --out",
+    errno.EPERM: "check the permissions or give another --out",
+    errno.EROFS: "the file system is read-only; give another --out",
 }
 
 
@@ -37,18 +48,80 @@ def _unknown(verb: str) -> PrmlError:
     return PrmlError(f"unknown verb {verb!r}; {hint}")
 
 
+def _spelled_out(command: Callable[..., int | None], arguments: Sequence[str]) -> list[str]:
+    """The arguments as the parser wants them: ``--no-flip x`` as ``--no_flip x``, a bare boolean as ``--flag=true``."""
+    parameters = signature(command).parameters
+    spelled = []
+    for word, follower in zip(arguments, [*arguments[1:], ""], strict=True):
+        option, equals, value = word.partition("=")
+        name = option.removeprefix("--").replace("-", "_")
+        if not option.startswith("--") or name not in parameters:
+            spelled.append(word)
+        elif parameters[name].annotation is bool and not equals and follower not in ("true", "false"):
+            spelled.append(f"--{name}=true")
+        else:
+            spelled.append(f"--{name}{equals}{value}")
+    return spelled
+
+
+def _one_line(error: Exception, command: Callable[..., int | None], verb: str) -> PrmlError:
+    """What the option parser found wrong, in one line with a next step."""
+    from difflib import get_close_matches
+
+    text = " ".join(str(error).split())
+    words = text.removeprefix("unrecognized arguments:").split()
+    near = get_close_matches(words[0], [f"--{name}" for name in signature(command).parameters], n=1) if words else []
+    if not text.startswith("unrecognized") or not near:
+        return PrmlError(f"{text}; 'prml {verb} --help' shows what it takes")
+    return PrmlError(f"unknown option {words[0]}; did you mean {near[0]}?")
+
+
+def _plain(command: Callable[..., int | None], arguments: Sequence[str]) -> list[str]:
+    """Options as people write them, in jsonargparse's words: ``--flip``, ``--no-flip``, ``--weights A --weights B``."""
+    from inspect import signature
+    from typing import get_origin
+
+    kinds = {p.name.replace("_", "-"): p.annotation for p in signature(command).parameters.values()}
+    switches = {name for name, kind in kinds.items() if kind in (bool, bool | None)}
+    lists = {name for name, kind in kinds.items() if get_origin(kind) is list}
+    plain = []
+    for word in arguments:
+        name = word.removeprefix("--").replace("_", "-")
+        if word.startswith("--") and name in switches:
+            word = f"--{name.replace('-', '_')}=true"
+        elif word.startswith("--no-") and name.removeprefix("no-") in switches:
+            word = f"--{name.removeprefix('no-').replace('-', '_')}=false"
+        elif word.startswith("--") and name in lists:
+            word = f"--{name.replace('-', '_')}+"
+        plain.append(word)
+    return plain
+
+
 def _call(command: Callable[..., int | None], verb: str, arguments: Sequence[str]) -> int:
+    from argparse import ArgumentError
+
     from jsonargparse import ArgumentParser
 
     text = (command.__doc__ or "").strip().split("\nArgs:")[0]
-    parser = ArgumentParser(prog=f"prml {verb}", description=text)
+    parser = ArgumentParser(prog=f"prml {verb}", description=text, exit_on_error=False)
     parser.add_function_arguments(command, as_group=False, as_positional=True, fail_untyped=True)
-    options = parser.instantiate_classes(parser.parse_args(list(arguments)))
+    try:
+        options = parser.instantiate_classes(parser.parse_args(_spelled_out(command, arguments)))
+    except ArgumentError as error:
+        raise _one_line(error, command, verb) from error
     return command(**vars(options)) or 0
 
 
+def _run(verb: str, arguments: Sequence[str]) -> int:
+    if verb not in VERBS:
+        raise _unknown(verb)
+    module = import_module(f"prml.commands.{verb.replace('-', '_')}")
+    own_main = getattr(module, "main", None)  # a verb with sub-verbs or dotted overrides parses for itself
+    return int(own_main(arguments) or 0) if own_main else _call(module.command, verb, arguments)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one verb; returns the exit code (0 well, 2 for what the user must mend)."""
+    """Run one verb; returns the exit code (0 well, 2 for what the user must mend, 130 for an interruption)."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         sys.stdout.write(_usage() + "\n")
@@ -58,16 +131,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     verb, rest = arguments[0], arguments[1:]
     try:
-        if verb not in VERBS:
-            raise _unknown(verb)
-        module = import_module(f"prml.commands.{verb.replace('-', '_')}")
-        own_main = getattr(module, "main", None)  # a verb with sub-verbs or dotted overrides parses for itself
-        return int(own_main(rest) or 0) if own_main else _call(module.command, verb, rest)
+        return _run(verb, rest)
     except PrmlError as error:
-        sys.stderr.write(f"prml {verb}: {error}\n")
-        return 2
+        text, code = str(error), 2
     except BrokenPipeError:
         return 0
+    except KeyboardInterrupt:
+        text, code = "interrupted", 130
+    except OSError as error:
+        if error.errno not in _USERS_TO_MEND:
+            raise
+        text, code = f"{error.strerror}: {error.filename or 'while writing'}; {_USERS_TO_MEND[error.errno]}", 2
+    sys.stderr.write(f"prml {verb}: {text}\n")
+    return code
 
 
 def entry() -> None:
