@@ -16,6 +16,8 @@ VERBS: dict[str, str] = {
     "lift": "video, image folder or 2D keypoints -> 3D joints, overlay, viewer",
     "fit": "train a network from a YAML configuration",
     "evaluate": "score weights under a named protocol",
+    "compare": "put result files of one protocol side by side",
+    "robustness": "how the error grows when the 2D input gets worse",
     "models": "list the networks: parameters, multiply-adds, window",
     "protocols": "list the evaluation protocols, or print the rules of one",
     "bench": "measure speed on this machine",
@@ -49,19 +51,21 @@ def _unknown(verb: str) -> PrmlError:
 
 
 def _spelled_out(command: Callable[..., int | None], arguments: Sequence[str]) -> list[str]:
-    """The arguments as the parser wants them: ``--no-flip x`` as ``--no_flip x``, a bare boolean as ``--flag=true``."""
-    parameters = signature(command).parameters
-    spelled = []
-    for word, follower in zip(arguments, [*arguments[1:], ""], strict=True):
-        option, equals, value = word.partition("=")
-        name = option.removeprefix("--").replace("-", "_")
-        if not option.startswith("--") or name not in parameters:
-            spelled.append(word)
-        elif parameters[name].annotation is bool and not equals and follower not in ("true", "false"):
-            spelled.append(f"--{name}=true")
-        else:
-            spelled.append(f"--{name}{equals}{value}")
-    return spelled
+    """The arguments in jsonargparse's words: ``--flip`` -> ``--flip=true``, ``--no-flip`` -> ``--flip=false``.
+
+    A list option may be repeated (``--weights A --weights B``); a boolean one may still be followed by true or false.
+    """
+    from typing import get_origin
+
+    kinds = {name: given.annotation for name, given in signature(command).parameters.items()}
+    words = {f"--{name}": f"--{name}=true" for name, kind in kinds.items() if kind in (bool, bool | None)}
+    words |= {f"--no-{word[2:]}": f"{word}=false" for word in words}
+    words |= {f"--{name}": f"--{name}+" for name, kind in kinds.items() if get_origin(kind) is list}
+    followers = [*arguments[1:], ""]
+    return [
+        word if follower in ("true", "false") else words.get(word, word)
+        for word, follower in zip(arguments, followers, strict=True)
+    ]
 
 
 def _one_line(error: Exception, command: Callable[..., int | None], verb: str) -> PrmlError:
@@ -76,27 +80,6 @@ def _one_line(error: Exception, command: Callable[..., int | None], verb: str) -
     return PrmlError(f"unknown option {words[0]}; did you mean {near[0]}?")
 
 
-def _plain(command: Callable[..., int | None], arguments: Sequence[str]) -> list[str]:
-    """Options as people write them, in jsonargparse's words: ``--flip``, ``--no-flip``, ``--weights A --weights B``."""
-    from inspect import signature
-    from typing import get_origin
-
-    kinds = {p.name.replace("_", "-"): p.annotation for p in signature(command).parameters.values()}
-    switches = {name for name, kind in kinds.items() if kind in (bool, bool | None)}
-    lists = {name for name, kind in kinds.items() if get_origin(kind) is list}
-    plain = []
-    for word in arguments:
-        name = word.removeprefix("--").replace("_", "-")
-        if word.startswith("--") and name in switches:
-            word = f"--{name.replace('-', '_')}=true"
-        elif word.startswith("--no-") and name.removeprefix("no-") in switches:
-            word = f"--{name.removeprefix('no-').replace('-', '_')}=false"
-        elif word.startswith("--") and name in lists:
-            word = f"--{name.replace('-', '_')}+"
-        plain.append(word)
-    return plain
-
-
 def _call(command: Callable[..., int | None], verb: str, arguments: Sequence[str]) -> int:
     from argparse import ArgumentError
 
@@ -106,7 +89,9 @@ def _call(command: Callable[..., int | None], verb: str, arguments: Sequence[str
     parser = ArgumentParser(prog=f"prml {verb}", description=text, exit_on_error=False)
     parser.add_function_arguments(command, as_group=False, as_positional=True, fail_untyped=True)
     try:
-        options = parser.instantiate_classes(parser.parse_args(_spelled_out(command, arguments)))
+        parsed = parser.parse_args(_spelled_out(command, arguments))
+        instantiate = getattr(parser, "instantiate", None) or parser.instantiate_classes  # renamed in jsonargparse 4.49
+        options = instantiate(parsed)
     except ArgumentError as error:
         raise _one_line(error, command, verb) from error
     return command(**vars(options)) or 0
