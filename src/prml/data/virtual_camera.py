@@ -1,0 +1,129 @@
+"""Virtual cameras around a moving person: random ones for training, four fixed ones per clip for the benchmark."""
+
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from prml.camera import Camera, look_at
+
+Array = np.ndarray
+
+# Raise it when anything below changes what the benchmark's cameras are; result files record it.
+BENCHMARK_CAMERAS_VERSION = 1
+BENCHMARK_SEED = 20261123
+_SIZES = ((1920, 1080), (1080, 1920), (1000, 1000), (1280, 720))
+
+
+@dataclass(frozen=True)
+class CameraRanges:
+    """From where a training window is seen; every pair is a uniform range.
+
+    Attributes:
+        distance_m: from the person's mean place.
+        height_m: of the camera over the floor.
+        fov_deg: field of view over the longer side (used to place the person off centre).
+        off_centre: how far from the optical axis the person may stand, as a share of half the field of view.
+        roll_deg: standard deviation of the camera's roll.
+        misjudged_focal: standard deviation of log(assumed focal length / true one).
+        distortion_k1: standard deviation of an unknown first radial coefficient.
+    """
+
+    distance_m: tuple[float, float] = (2.2, 8.0)
+    height_m: tuple[float, float] = (0.3, 2.6)
+    fov_deg: tuple[float, float] = (30.0, 80.0)
+    off_centre: float = 0.7
+    roll_deg: float = 4.0
+    misjudged_focal: float = 0.1
+    distortion_k1: float = 0.02
+
+
+@dataclass(frozen=True)
+class CameraBatch:
+    """Extrinsics of one camera per window (world z up to camera) and what the user would not know about its lens."""
+
+    R_world_to_camera: Float[Array, "B 3 3"]
+    t_m: Float[Array, "B 3"]
+    focal_ratio: Float[Array, " B"]
+    k1: Float[Array, " B"]
+
+    def to_camera(self, points_world_m: Float[Array, "B T J 3"]) -> Float[Array, "B T J 3"]:
+        """World metres to camera metres."""
+        R = np.swapaxes(self.R_world_to_camera, 1, 2).astype(points_world_m.dtype)
+        return points_world_m @ R[:, None] + self.t_m[:, None, None].astype(points_world_m.dtype)
+
+    def plane(self, points_cam_m: Float[Array, "B T J 3"]) -> Float[Array, "B T J 2"]:
+        """Image-plane points as the user's assumed camera would report them."""
+        xy = points_cam_m[..., :2] / np.maximum(points_cam_m[..., 2:], 0.1)
+        r2 = np.minimum((xy**2).sum(-1, keepdims=True), 1.0)
+        gain = (1 + self.k1[:, None, None, None] * r2) / self.focal_ratio[:, None, None, None]
+        return xy * gain.astype(xy.dtype)
+
+
+def sample_cameras(
+    rng: np.random.Generator, hip_m: Float[Array, "B T 3"], ranges: CameraRanges | None = None
+) -> CameraBatch:
+    """One random camera per window, never nearer than 1.2 m to the person's path.
+
+    Args:
+        rng: source of randomness.
+        hip_m: world path of the hip in every window.
+        ranges: where cameras may stand.
+    """
+    r = ranges or CameraRanges()
+    B = len(hip_m)
+    centre = hip_m.mean(1)
+    reach = np.linalg.norm((hip_m - centre[:, None])[..., :2], axis=-1).max(1)
+    distance = np.maximum(rng.uniform(*r.distance_m, B), reach + 1.2)
+    yaw = rng.uniform(0, 2 * np.pi, B)
+    height = rng.uniform(*r.height_m, B)
+    flat = np.stack([np.cos(yaw), np.sin(yaw)], 1) * distance[:, None]
+    position = np.concatenate([centre[:, :2] + flat, height[:, None]], 1)
+    # aim beside the person: an offset of at most off_centre x half the field of view, in a random direction
+    half = np.tan(np.radians(rng.uniform(*r.fov_deg, B)) / 2) * r.off_centre * rng.uniform(0, 1, B)
+    side = np.stack([-np.sin(yaw), np.cos(yaw)], 1)
+    angle = rng.uniform(0, 2 * np.pi, B)
+    shift = (half * distance)[:, None]
+    aim = centre.copy()
+    aim[:, :2] += side * np.cos(angle)[:, None] * shift
+    aim[:, 2] += np.sin(angle) * shift[:, 0] * 0.6
+    R, t = look_at(position, aim, np.radians(rng.normal(0, r.roll_deg, B)))
+    return CameraBatch(R, t, np.exp(rng.normal(0, r.misjudged_focal, B)), rng.normal(0, r.distortion_k1, B))
+
+
+def _keeps_in_view(camera: Camera, joints_world_m: Array) -> bool:
+    cam = camera.to_camera(joints_world_m)
+    if cam[..., 2].min() < 1.2:
+        return False
+    px = camera.project(cam)
+    return bool((px >= 0).all() and (px[..., 0] < camera.width).all() and (px[..., 1] < camera.height).all())
+
+
+def benchmark_cameras(clip_name: str, joints_world_m: Float[Array, "T 17 3"]) -> list[Camera]:
+    """The four fixed cameras of a clip: the same everywhere and for ever (seed: clip name and ``BENCHMARK_SEED``).
+
+    They stand a quarter turn apart at random height, lens and image format, and step back until the whole clip is in view.
+    """
+    rng = np.random.default_rng([BENCHMARK_SEED, zlib.crc32(clip_name.encode())])
+    low, high = joints_world_m.min((0, 1)).astype(np.float64), joints_world_m.max((0, 1)).astype(np.float64)
+    centre, first_yaw = (low + high) / 2, rng.uniform(0, 2 * np.pi)
+    cameras = []
+    for quarter in range(4):
+        width, height = _SIZES[rng.integers(len(_SIZES))]
+        lens = Camera.from_fov(width, height, rng.uniform(40, 75))
+        yaw = first_yaw + quarter * np.pi / 2 + rng.uniform(-0.3, 0.3)
+        distance, above = rng.uniform(2.5, 5.0), rng.uniform(0.4, 2.4)
+        aim = centre + rng.uniform(-0.3, 0.3, 3)
+        roll = np.radians(rng.normal(0, 2.0))
+        for _ in range(60):
+            position = np.array([*(centre[:2] + distance * np.array([np.cos(yaw), np.sin(yaw)])), above])
+            R, t = look_at(position, aim, roll)
+            camera = Camera(
+                width, height, lens.fx, lens.fy, lens.cx, lens.cy, R_world_to_camera=R, t_m=t, source="virtual"
+            )
+            if _keeps_in_view(camera, joints_world_m.astype(np.float64)):
+                break
+            distance *= 1.1
+        cameras.append(camera)
+    return cameras

@@ -1,0 +1,149 @@
+"""The configuration of a training run: typed, a sentence per field, the paper's values as defaults."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from prml.data.windows import WindowOptions
+from prml.errors import PrmlError
+from prml.networks import registry
+
+MIKind = Literal["none", "variational", "infonce", "jsd", "conditional"]
+
+
+@dataclass
+class NetworkConfig:
+    """Which network.
+
+    Attributes:
+        name: registry name (``prml models`` lists them).
+        arguments: constructor arguments that differ from the named size.
+        start_from: record (bundled name or path) whose tensors the training starts from; tensors that depend on the
+            window length are resampled in time.
+    """
+
+    name: str = "prml"
+    arguments: dict[str, Any] = field(default_factory=dict)
+    start_from: str | None = None
+
+
+@dataclass
+class DataConfig:
+    """What it is trained on.
+
+    Attributes:
+        sets: mocap sets (npz files).
+        directory: folder with the data; None looks in the checkout and $PRML_DATA.
+        split: clips to train on.
+        noise: whether keypoints get the measured errors of a detector.
+        windows: how windows are cut, seen and varied.
+        workers: processes that prepare batches; 0 prepares them in the training process.
+        validation_windows: windows of the validation clips that are scored each time.
+    """
+
+    sets: list[str] = field(default_factory=lambda: ["cmu", "ui_prmd"])
+    directory: str | None = None
+    split: str = "train"
+    noise: bool = True
+    windows: WindowOptions = field(default_factory=WindowOptions)
+    workers: int = 1
+    validation_windows: int = 160
+
+
+@dataclass
+class ObjectiveConfig:
+    """What is minimised (paper eq. 7 to 9).
+
+    Attributes:
+        pose: "tasks" is eq. 8 (L2 norm of x, y plus absolute depth error); "mpjpe" is the peers' loss.
+        mutual_information: estimator of I(Y; S); "none" leaves the term out (Table 4). Only PrML has support features.
+        lambda_mi: weight of the term (Table 11).
+        lambda_2d, lambda_depth: weights of the two tasks within it (eq. 7); the paper does not print them.
+        lambda_t: weight of the temporal consistency loss; the paper does not print it.
+    """
+
+    pose: Literal["tasks", "mpjpe"] = "tasks"
+    mutual_information: MIKind = "variational"
+    lambda_mi: float = 0.01
+    lambda_2d: float = 1.0
+    lambda_depth: float = 1.0
+    lambda_t: float = 0.5
+
+
+@dataclass
+class OptimiserConfig:
+    """How it is minimised (paper appendix B.2).
+
+    Attributes:
+        learning_rate: at the start (after the warm-up).
+        weight_decay: of AdamW.
+        schedule: "exponential" multiplies the rate by ``decay`` every epoch; "cosine" falls to a hundredth at the end.
+        decay: per epoch.
+        warmup_steps: linear rise at the start.
+        clip: largest norm of the gradient; 0 does not clip.
+        ema: decay of the moving average of the weights that is validated and saved; 0 averages nothing.
+    """
+
+    learning_rate: float = 5e-4
+    weight_decay: float = 0.01
+    schedule: Literal["exponential", "cosine"] = "exponential"
+    decay: float = 0.99
+    warmup_steps: int = 0
+    clip: float = 1.0
+    ema: float = 0.999
+
+
+@dataclass
+class RunConfig:
+    """How long, where, and how it is kept safe.
+
+    Attributes:
+        epochs: passes over the windows.
+        max_steps: stop after so many steps, whatever the epoch; -1 for no such end.
+        validate_every: steps between validations; 0 validates at the end of every epoch.
+        checkpoint_minutes: most minutes of work that a kill can cost.
+        precision: of Lightning, e.g. "32-true", "bf16-mixed", "16-mixed".
+        accelerator, devices, nodes: where it runs; several devices or nodes train with DDP.
+        threads: torch threads on a CPU; 0 leaves torch's choice.
+        log_every: steps between log entries.
+        progress: whether to show a progress bar.
+    """
+
+    epochs: int = 90
+    max_steps: int = -1
+    validate_every: int = 0
+    checkpoint_minutes: float = 4.0
+    precision: str = "32-true"
+    accelerator: str = "auto"
+    devices: int = 1
+    nodes: int = 1
+    threads: int = 0
+    log_every: int = 20
+    progress: bool = True
+
+
+@dataclass
+class FitConfig:
+    """Everything about a run; what a YAML file under ``configs/`` holds.
+
+    Attributes:
+        seed: of the weights' start and of everything random in the data.
+    """
+
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
+    optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
+    run: RunConfig = field(default_factory=RunConfig)
+    seed: int = 0
+
+    def check(self) -> None:
+        """Rules across fields; raises PrmlError that names them."""
+        record = registry.entry(self.network.name)
+        frames = {**record.arguments, **self.network.arguments}.get("frames", record.window)
+        if not record.any_length and self.data.windows.frames != frames:
+            raise PrmlError(f"{record.name} takes windows of {frames} frames only, data.windows.frames is {self.data.windows.frames}")
+        if self.data.windows.frames > frames:
+            raise PrmlError(f"data.windows.frames is {self.data.windows.frames}, but network.arguments.frames is only {frames}")
+        for name, value in (("data.windows.batch", self.data.windows.batch), ("run.epochs", self.run.epochs)):
+            if value < 1:
+                raise PrmlError(f"{name} must be at least 1, got {value}")

@@ -1,0 +1,191 @@
+"""Train a network: ``fit(config, out)``. Killed at any moment and started again with ``resume``, it goes on."""
+
+import os
+import subprocess
+import sys
+import warnings
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+import yaml
+from lightning.pytorch.callbacks import EMAWeightAveraging, RichProgressBar
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from torch import Tensor, nn
+
+from prml import __version__
+from prml.errors import PrmlError
+from prml.training.callbacks import CHECKPOINT, BestRecord, SafeCheckpoint
+from prml.training.config import FitConfig
+from prml.training.datamodule import WindowsDataModule
+from prml.training.module import LiftingModule
+from prml.weights.record import Card, load_record
+
+ALLOCATOR = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "100000000000", "MALLOC_TOP_PAD_": "268435456"}
+
+
+def allocator_advice() -> str | None:
+    """What to set for glibc's allocator on a CPU, or None if it is set, replaced (jemalloc, tcmalloc) or not glibc's."""
+    if sys.platform != "linux" or "malloc" in os.environ.get("LD_PRELOAD", "") or torch.cuda.is_available():
+        return None
+    missing = {k: v for k, v in ALLOCATOR.items() if k not in os.environ}
+    if not missing:
+        return None
+    setting = " ".join(f"{k}={v}" for k, v in missing.items())
+    return f"memory allocation may slow this run down several times; start it with {setting} (or preload jemalloc)"
+
+
+def commit() -> str:
+    """Commit of the checkout that this package runs from, "+" if it has changes; "" outside a checkout."""
+    here = Path(__file__).parent
+    try:
+        run = subprocess.run(
+            ["git", "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"], cwd=here, capture_output=True,
+            text=True, check=True, timeout=10,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return run.stdout.strip()
+
+
+def versions() -> dict[str, str]:
+    """Versions that results depend on."""
+    found = {"prml-pose": __version__, "python": ".".join(map(str, sys.version_info[:3]))}
+    for name in ("torch", "lightning", "numpy", "scipy", "mediapipe", "av"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def resample_frames(tensor: Tensor, like: Tensor) -> Tensor:
+    """Stretch a tensor over its first axis (frames) to the length of ``like``, linearly, ends on ends."""
+    flat = tensor.reshape(1, len(tensor), -1).transpose(1, 2)
+    out = nn.functional.interpolate(flat.float(), size=len(like), mode="linear", align_corners=True)
+    return out.transpose(1, 2).reshape(like.shape).to(like.dtype)
+
+
+def start_from(module: LiftingModule, record_name: str) -> None:
+    """Copy a record's tensors into the module; those that depend on T are resampled in time. Raises PrmlError if unlike."""
+    record = load_record(record_name)
+    pairs = [(module.network, record.network)]
+    if record.uncertainty is not None and type(record.uncertainty) is type(module.information):
+        pairs.append((module.information, record.uncertainty))
+    for target, source in pairs:
+        given, wanted = source.state_dict(), target.state_dict()
+        for key, value in wanted.items():
+            if key not in given or given[key].shape[1:] != value.shape[1:]:
+                raise PrmlError(f"cannot start from {record_name}: its {record.card.network} has no tensor that fits {key}")
+            if given[key].shape != value.shape:
+                given[key] = resample_frames(given[key], value)
+        target.load_state_dict({k: given[k] for k in wanted})
+
+
+def _card(config: FitConfig, module: LiftingModule, data: WindowsDataModule) -> Card:
+    uncertainty: dict[str, Any] = {}
+    if config.objective.mutual_information == "variational" and module.information is not None:
+        widths = module.network.support_widths
+        uncertainty = {"width_2d": widths[0], "width_depth": widths[1], "joints": module.network.joints}
+    return Card(
+        name="best", network=config.network.name, arguments=module.network_arguments, window=config.data.windows.frames,
+        fps=data.train.fps, uncertainty=uncertainty,
+        training={"data": data.hashes(), "split": config.data.split, "commit": commit(), "versions": versions(), "seed": config.seed},
+        data_licence="CMU terms (commercial products allowed, no resale of the data) and PDDL 1.0; see THIRD_PARTY.md",
+        weights_licence="Apache-2.0",
+    )  # fmt: skip
+
+
+def _describe(config: FitConfig, data: WindowsDataModule, folder: Path) -> None:
+    """Lay the resolved configuration, seed, commit, versions and data hashes beside the checkpoints."""
+    record = {"config": asdict(config), "commit": commit(), "versions": versions(), "data": data.hashes()}
+    plain = yaml.safe_dump(_plain(record), sort_keys=False)
+    (folder / "run.yaml").write_text(plain, encoding="utf-8")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    return [_plain(v) for v in value] if isinstance(value, list | tuple) else value
+
+
+def _quiet() -> None:
+    """Lightning's advice about things that are on purpose here."""
+    for text in (".*does not have many workers.*", ".*dataloader is not resumable.*", ".*treespec.*", ".*LeafSpec.*"):
+        warnings.filterwarnings("ignore", message=text)
+
+
+def _folder(out: Path, resume: bool, overwrite: bool) -> Path | None:
+    """Make the run's folder; returns the checkpoint to go on from, if any. Raises PrmlError before anything is lost."""
+    last = out / CHECKPOINT
+    if resume:
+        if not last.is_file():
+            if out.exists() and (out / "run.yaml").is_file():
+                return None  # killed before the first checkpoint: start anew
+            raise PrmlError(f"nothing to resume: no {last}; leave --resume out to start a run")
+        return last
+    if out.exists() and any(out.iterdir()) and not overwrite:
+        raise PrmlError(f"{out} exists and is not empty; go on with --resume, or start anew with --overwrite")
+    out.mkdir(parents=True, exist_ok=True)
+    last.unlink(missing_ok=True)
+    return None
+
+
+def _trainer(config: FitConfig, out: Path, callbacks: list[pl.Callback]) -> pl.Trainer:
+    run = config.run
+    loggers = [CSVLogger(out, name="logs", version="csv"), TensorBoardLogger(out, name="logs", version="tensorboard")]
+    return pl.Trainer(
+        default_root_dir=out, logger=loggers, callbacks=callbacks, max_epochs=run.epochs, max_steps=run.max_steps,
+        precision=run.precision, accelerator=run.accelerator, devices=run.devices, num_nodes=run.nodes,
+        strategy="ddp" if run.devices * run.nodes > 1 else "auto",
+        gradient_clip_val=config.optimiser.clip or None, log_every_n_steps=1, enable_checkpointing=False,
+        enable_progress_bar=run.progress, enable_model_summary=False, num_sanity_val_steps=0, use_distributed_sampler=False,
+        reload_dataloaders_every_n_epochs=1, val_check_interval=run.validate_every or 1.0,
+        check_val_every_n_epoch=None if run.validate_every else 1,
+    )  # fmt: skip
+
+
+def fit(config: FitConfig, out: str | os.PathLike[str], *, resume: bool = False, overwrite: bool = False) -> Path:
+    """Train; returns the folder with ``best.safetensors``/``.yaml`` (lowest validation error), ``last.*`` and the logs.
+
+    Args:
+        config: the run.
+        out: its folder.
+        resume: go on from ``out/last.ckpt``.
+        overwrite: start anew in a folder that is not empty.
+
+    Raises:
+        PrmlError: a configuration, data set or folder that cannot be used.
+    """
+    config.check()
+    folder = Path(out)
+    checkpoint = _folder(folder, resume, overwrite)
+    _quiet()
+    if advice := allocator_advice():
+        warnings.warn(advice, stacklevel=2)
+    if config.run.threads:
+        torch.set_num_threads(config.run.threads)
+    pl.seed_everything(config.seed, workers=True, verbose=False)
+    data = WindowsDataModule(config)
+    steps = data.steps_per_epoch
+    total = steps * config.run.epochs if config.run.max_steps < 0 else min(steps * config.run.epochs, config.run.max_steps)
+    module = LiftingModule(config, steps_per_epoch=steps, total_steps=total)
+    if config.network.start_from and checkpoint is None:
+        start_from(module, config.network.start_from)
+    _describe(config, data, folder)
+    best = BestRecord(folder, _card(config, module, data))
+    callbacks: list[pl.Callback] = [best]
+    if config.optimiser.ema:
+        callbacks.append(EMAWeightAveraging(decay=config.optimiser.ema, use_buffers=False))
+    callbacks.append(SafeCheckpoint(folder, config.run.checkpoint_minutes))
+    if config.run.progress:
+        callbacks.append(RichProgressBar())
+    trainer = _trainer(config, folder, callbacks)
+    trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True if checkpoint else None)
+    scores = module.scores() if module.validation else {}
+    if trainer.is_global_zero:
+        best.write("last", module, scores, trainer.global_step)
+    return folder

@@ -1,0 +1,149 @@
+"""The LightningModule: a network, its losses, its optimiser, and how it is validated."""
+
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from prml.evaluation import metrics
+from prml.networks import registry
+from prml.networks.prml import PrML, PrMLFeatures
+from prml.objectives import pose as pose_loss
+from prml.objectives.mutual_information import MutualInformation, build_mi
+from prml.objectives.temporal import temporal_consistency
+from prml.objectives.uncertainty import PoseUncertainty
+from prml.training.config import FitConfig, ObjectiveConfig
+from prml.training.schedule import rate_factor
+
+Batch = dict[str, Tensor]
+
+
+def mutual_information(network: nn.Module, options: ObjectiveConfig) -> nn.Module | None:
+    """The estimators for both tasks, or None for networks without support features and for "none"."""
+    if not isinstance(network, PrML) or options.mutual_information == "none":
+        return None
+    width_2d, width_depth = network.support_widths
+    if options.mutual_information == "variational":
+        return PoseUncertainty(width_2d=width_2d, width_depth=width_depth, joints=network.joints)
+    parts: dict[str, nn.Module] = {
+        "pose_2d": build_mi(options.mutual_information, c=2, support_width=width_2d, joints=network.joints),
+        "depth": build_mi(options.mutual_information, c=1, support_width=width_depth, joints=network.joints),
+    }
+    return nn.ModuleDict(parts)
+
+
+class LiftingModule(pl.LightningModule):
+    """Trains any registered network on batches of ``input`` and ``target`` (see ``prml.data.windows``).
+
+    Args:
+        config: the run.
+        steps_per_epoch, total_steps: for the learning-rate schedule.
+    """
+
+    def __init__(self, config: FitConfig, *, steps_per_epoch: int, total_steps: int) -> None:
+        super().__init__()
+        self.config, self.steps_per_epoch, self.total_steps = config, steps_per_epoch, total_steps
+        arguments = {**registry.entry(config.network.name).arguments, **config.network.arguments}
+        arguments.setdefault("in_channels", config.data.windows.in_channels)
+        self.network_arguments = arguments
+        self.network = registry.build(config.network.name, **arguments)
+        self.information = mutual_information(self.network, config.objective)
+        self.validation: list[Tensor] = []
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Every term apart (unweighted), and their weighted sum ``loss`` (paper eq. 9)."""
+        options, target = self.config.objective, batch["target"]
+        if self.information is None:
+            prediction, features = self.network(batch["input"]), None
+        else:
+            prediction, features = self.network(batch["input"], features=True)
+        if prediction.shape[1] == 1 and target.shape[1] > 1:  # centre-frame networks
+            target = target[:, target.shape[1] // 2, None]
+        terms = self._pose_terms(prediction, target)
+        loss = terms["pose"] + options.lambda_t * terms["temporal"]
+        if features is not None:
+            terms |= self._information_terms(target, features)
+            loss = loss + options.lambda_mi * terms["mi"]
+        return {"loss": loss, **terms}
+
+    def _pose_terms(self, prediction: Tensor, target: Tensor) -> dict[str, Tensor]:
+        terms = {
+            "2d": pose_loss.loss_2d(prediction, target),
+            "depth": pose_loss.loss_depth(prediction, target),
+            "temporal": temporal_consistency(prediction),
+        }
+        tasks = self.config.objective.pose == "tasks"
+        terms["pose"] = terms["2d"] + terms["depth"] if tasks else pose_loss.mpjpe(prediction, target)
+        return terms
+
+    def _information_terms(self, target: Tensor, features: PrMLFeatures) -> dict[str, Tensor]:
+        options, out, total = self.config.objective, {}, 0.0
+        decoder = self.network.decoder
+        parts = (
+            ("2d", self.information.pose_2d, target[..., :2], features.s_2d, "bias_2d", options.lambda_2d),
+            ("depth", self.information.depth, target[..., 2:], features.s_d, "bias_depth", options.lambda_depth),
+        )  # fmt: skip
+        for name, estimator, label, support, bias_name, weight in parts:
+            bias = getattr(decoder, bias_name, None)
+            result = estimator(label, support, None if bias is None else bias.value)
+            out[f"mi_{name}_nats"] = result.estimate_nats
+            total = total + weight * result.loss
+        return {**out, "mi": total}
+
+    def training_step(self, batch: Batch, _: int) -> Tensor:
+        """Weighted loss; terms are logged apart."""
+        terms = self.losses(batch)
+        if self.trainer.global_step % self.config.run.log_every == 0:
+            self.log_dict({f"train/{k}": v.detach() for k, v in terms.items()})
+        self.log("loss", terms["loss"].detach(), prog_bar=True, logger=False)
+        return terms["loss"]
+
+    def on_validation_epoch_start(self) -> None:
+        """Forget the last validation."""
+        self.validation.clear()
+
+    def validation_step(self, batch: Batch, _: int) -> None:
+        """Errors per window in millimetres: MPJPE, P-MPJPE, x, y, z."""
+        target = batch["target"]
+        prediction = self.network(batch["input"])
+        if prediction.shape[1] == 1:
+            target = target[:, target.shape[1] // 2, None]
+        self.validation.append(validation_errors(prediction, target))
+
+    def scores(self) -> dict[str, float]:
+        """Means over what was validated, mm."""
+        means = torch.cat(self.validation).mean(0).tolist()
+        return dict(zip(("mpjpe", "p_mpjpe", "x", "y", "z"), means, strict=True))
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the scores."""
+        if self.validation and not self.trainer.sanity_checking:
+            self.log_dict({f"val/{k}": v for k, v in self.scores().items()}, sync_dist=True)
+            self.log("val_mm", self.scores()["mpjpe"], prog_bar=True, logger=False)
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        """AdamW; biases, norms and embeddings are decayed too, as in the paper's recipe."""
+        options = self.config.optimiser
+        parameters = [p for p in self.parameters() if p.requires_grad]
+        optimiser = torch.optim.AdamW(
+            parameters, lr=options.learning_rate, weight_decay=options.weight_decay, fused=self.device.type == "cpu" or None
+        )
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimiser, lambda step: rate_factor(step, options, self.steps_per_epoch, self.total_steps)
+        )
+        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def validation_errors(prediction: Float[Tensor, "B T 17 3"], target: Float[Tensor, "B T 17 3"]) -> Float[Tensor, "B 5"]:
+    """MPJPE, P-MPJPE, x, y, z per window in mm, root-relative."""
+    prediction = prediction - prediction[:, :, :1]
+    columns = [
+        metrics.mpjpe(prediction, target), metrics.p_mpjpe(prediction, target),
+        *metrics.axis_errors(prediction, target).unbind(-1),
+    ]  # fmt: skip
+    return torch.stack([c.reshape(len(prediction), -1).mean(1).float() for c in columns], 1)
+
+
+__all__ = ["LiftingModule", "MutualInformation", "mutual_information", "validation_errors"]

@@ -1,0 +1,214 @@
+"""Weights are records: a safetensors file and a model card (YAML) beside it. A file without its card is refused.
+
+``name.safetensors`` holds the network's tensors under ``network.`` and, if there is one, the head that predicts standard
+deviations under ``uncertainty.``; ``name.yaml`` says what they are. The card holds the SHA-256 of the weights file.
+"""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+from torch import Tensor, nn
+
+from prml.data.normalise import check_strategy
+from prml.errors import PrmlError
+from prml.networks import registry
+from prml.skeleton import skeleton
+
+SCHEMA = "prml.card/1"
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a weights file is.
+
+    Attributes:
+        name: of the record.
+        network, arguments: registry name and all constructor arguments that differ from its defaults.
+        skeleton: joint set of input and output.
+        normalisation: strategy that made the input (``prml.data.normalise``).
+        output: what the network returns: "camera_m" (root-relative metres in the frame of the normalised input),
+            "image" (root-relative, in units of the normalised image: MotionBERT's 2.5D space).
+        window: T.
+        fps: frame rate that the window was trained at.
+        flip: whether its scores average over the mirrored input.
+        uncertainty: arguments of the head that predicts standard deviations; empty if there is none.
+        training: data, recipe, command, commit, versions, data hashes.
+        data_licence, weights_licence: what may be done with them.
+        scores: protocol -> metric -> mm.
+        notes: anything a user should know.
+        sha256: of the weights file; filled in by :func:`save_record`.
+    """
+
+    name: str
+    network: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+    skeleton: str = "h36m17"
+    normalisation: str = "virtual_camera"
+    output: str = "camera_m"
+    window: int = 243
+    fps: float = 50.0
+    flip: bool = True
+    uncertainty: dict[str, Any] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
+    data_licence: str = ""
+    weights_licence: str = ""
+    scores: dict[str, dict[str, float]] = field(default_factory=dict)
+    notes: str = ""
+    sha256: str = ""
+    schema: str = SCHEMA
+
+
+@dataclass(frozen=True)
+class Record:
+    """A loaded record: network in evaluation mode, uncertainty head or None, card."""
+
+    network: nn.Module
+    uncertainty: nn.Module | None
+    card: Card
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write to a temporary name in the same folder, then rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        os.replace(temporary, path)
+    except OSError as error:
+        Path(temporary).unlink(missing_ok=True)
+        raise PrmlError(f"cannot write {path}: {error.strerror}; free some space or choose another folder") from error
+
+
+def save_record(
+    directory: str | os.PathLike[str], card: Card, network: nn.Module | Mapping[str, Tensor],
+    uncertainty: nn.Module | None = None, *, half: bool = False,
+) -> Path:  # fmt: skip
+    """Write ``card.name``.safetensors and .yaml; returns the card's path.
+
+    Args:
+        directory: created if missing.
+        card: its ``sha256`` is filled in here.
+        network: module or its state dict.
+        uncertainty: head that gives standard deviations, if any.
+        half: store floating tensors as float16.
+    """
+    from safetensors.torch import save
+
+    state = network.state_dict() if isinstance(network, nn.Module) else network
+    tensors = {f"network.{k}": v for k, v in state.items()}
+    if uncertainty is not None:
+        tensors |= {f"uncertainty.{k}": v for k, v in uncertainty.state_dict().items()}
+    ready = {
+        k: (v.detach().half() if half and v.is_floating_point() else v.detach()).contiguous().cpu().clone()
+        for k, v in tensors.items()
+    }
+    data = save(ready, metadata={"schema": SCHEMA, "name": card.name})
+    record = {**asdict(card), "sha256": hashlib.sha256(data).hexdigest()}
+    path = Path(directory) / f"{card.name}.yaml"
+    _replace(path.with_suffix(".safetensors"), data)
+    _replace(path, yaml.safe_dump(record, sort_keys=False, allow_unicode=True, width=120).encode())
+    return path
+
+
+def bundled() -> dict[str, Path]:
+    """Names and cards of the records that come with the package."""
+    folder = Path(str(files("prml.weights")))
+    return {p.stem: p for p in sorted(folder.glob("*.yaml"))}
+
+
+def find_record(name: str | os.PathLike[str]) -> Path:
+    """Card of a bundled name, of a folder with one record (or with one called ``best``), or of a weights or card file.
+
+    Raises PrmlError that says what was looked for.
+    """
+    known = bundled()
+    if str(name) in known:
+        return known[str(name)]
+    path = Path(name)
+    if path.is_dir():
+        cards = [p for p in sorted(path.glob("*.yaml")) if p.with_suffix(".safetensors").is_file()]
+        named = [p for p in cards if p.stem == "best"] or cards
+        if len(named) == 1:
+            return named[0]
+        raise PrmlError(f"expected one weights record (name.safetensors + name.yaml) in {path}, found {len(cards)}")
+    if path.suffix not in (".safetensors", ".yaml"):
+        raise PrmlError(f"no weights called {name!s}; bundled are {', '.join(known) or 'none'}, else give a .safetensors file")
+    if not path.is_file():
+        raise PrmlError(f"no file {path}")
+    card = path.with_suffix(".yaml")
+    if not card.is_file():
+        raise PrmlError(f"{path.name} has no card: expected {card.name} beside it, which says what network the weights are for")
+    return card
+
+
+def read_card(path: str | os.PathLike[str]) -> Card:
+    """Read a card; raises PrmlError for unknown or missing entries, unknown network, skeleton or normalisation."""
+    path = Path(path)
+    try:
+        record = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise PrmlError(f"{path} is not a readable model card: {str(error).splitlines()[0]}") from error
+    if not isinstance(record, dict) or record.get("schema") != SCHEMA:
+        raise PrmlError(f"{path.name} is not a model card of schema {SCHEMA}")
+    if unknown := sorted(set(record) - {f.name for f in fields(Card)}):
+        raise PrmlError(f"{path.name} has unknown entries {unknown}")
+    if missing := [k for k in ("name", "network", "window", "sha256") if not record.get(k)]:
+        raise PrmlError(f"{path.name} lacks {', '.join(missing)}")
+    card = Card(**record)
+    registry.entry(card.network)
+    skeleton(card.skeleton)
+    check_strategy(card.normalisation)
+    return card
+
+
+def load_record(name: str | os.PathLike[str]) -> Record:
+    """Load a record by bundled name or path, strictly.
+
+    Raises PrmlError if the card is missing or does not fit, if the file's hash is not the card's, or if any tensor is
+    missing, left over or of another shape than the card's network wants.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    path = find_record(name)
+    card = read_card(path)
+    weights = path.with_suffix(".safetensors")
+    if not weights.is_file():
+        raise PrmlError(f"{path.name} has no weights: expected {weights.name} beside it")
+    data = weights.read_bytes()
+    if (found := hashlib.sha256(data).hexdigest()) != card.sha256:
+        raise PrmlError(f"{weights.name} is not the file its card describes: sha256 {card.sha256[:12]}… expected, {found[:12]}… found")
+    try:
+        tensors = load(data)
+    except SafetensorError as error:
+        raise PrmlError(f"{weights.name} is not a safetensors file: {error}") from error
+    network = registry.build(card.network, **card.arguments)
+    _fill(network, tensors, "network.", path.name)
+    return Record(network.eval(), _uncertainty(card, tensors, path.name), card)
+
+
+def _fill(module: nn.Module, tensors: Mapping[str, Tensor], prefix: str, origin: str) -> None:
+    state = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+    wanted = module.state_dict()
+    wrong = [k for k in wanted if k not in state or state[k].shape != wanted[k].shape] + [k for k in state if k not in wanted]
+    if wrong:
+        raise PrmlError(f"{origin} does not fit its weights: {len(wrong)} tensors differ, the first is {prefix}{wrong[0]}")
+    module.load_state_dict({k: v.to(wanted[k].dtype) for k, v in state.items()})
+
+
+def _uncertainty(card: Card, tensors: Mapping[str, Tensor], origin: str) -> nn.Module | None:
+    if not card.uncertainty:
+        return None
+    from prml.objectives.uncertainty import PoseUncertainty
+
+    head = PoseUncertainty(**card.uncertainty)
+    _fill(head, tensors, "uncertainty.", origin)
+    return head.eval()
