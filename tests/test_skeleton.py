@@ -1,0 +1,153 @@
+"""Laws of skeletons and of the conversions between them."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+from prml.errors import PrmlError
+from prml.skeleton import BLAZEPOSE33, COCO17, H36M17, MEASURED13, SKELETONS, Skeleton, conversion, skeleton
+
+
+def _known_conversions():
+    for source, target in product(SKELETONS.values(), repeat=2):
+        try:
+            yield conversion(source, target)
+        except PrmlError:
+            continue
+
+
+CONVERSIONS = list(_known_conversions())
+everyone = pytest.mark.parametrize("joints", SKELETONS.values(), ids=list(SKELETONS))
+every_table = pytest.mark.parametrize("table", CONVERSIONS, ids=lambda t: f"{t.source.name}->{t.target.name}")
+
+
+def _similarity(rng):
+    """A random rotation (never a mirror), scale and translation in 3D."""
+    rotation, _ = np.linalg.qr(rng.normal(size=(3, 3)))
+    return rotation * np.sign(np.linalg.det(rotation)), rng.uniform(0.2, 5), rng.normal(size=3)
+
+
+@everyone
+def test_the_mirror_is_an_involution(joints):
+    mirror = np.array(joints.mirror)
+    assert np.array_equal(mirror[mirror], np.arange(len(joints)))
+    assert set(joints.left).isdisjoint(joints.right)
+
+
+@everyone
+def test_the_mirror_keeps_the_tree_up_to_trunk_joints(joints):
+    """A left bone's mirror image is the right bone of the same name, wherever both ends are off the middle."""
+    sided = {*joints.left, *joints.right}
+    for parent, child in joints.bones:
+        if parent in sided and child in sided and joints.mirror[parent] != child:
+            twin = joints.parents[joints.mirror[child]]
+            assert twin in (joints.mirror[parent], parent), (joints.joints[parent], joints.joints[child])
+
+
+@everyone
+def test_the_parents_make_trees(joints):
+    """A tree for what is lifted to 3D; detectors may leave the face apart from the body."""
+    roots = [index for index, parent in enumerate(joints.parents) if parent < 0]
+    assert joints.root in roots
+    assert len(roots) == (2 if joints.name in ("blazepose33", "measured13") else 1)
+    for index in range(len(joints)):
+        seen = {index}
+        while (index := joints.parents[index]) >= 0:
+            assert index not in seen
+            seen.add(index)
+    assert len(joints.bones) == len(joints) - len(roots)
+    assert len(set(joints.joints)) == len(joints)
+
+
+@every_table
+def test_rows_sum_to_one(table):
+    np.testing.assert_allclose(table.matrix.sum(1), 1, atol=1e-12)
+
+
+@every_table
+def test_a_conversion_commutes_with_similarity_transforms(table):
+    rng = np.random.default_rng(7)
+    points = rng.normal(size=(5, len(table.source), 3))
+    rotation, scale, shift = _similarity(rng)
+    moved = scale * points @ rotation.T + shift
+    np.testing.assert_allclose(table.apply(moved), scale * table.apply(points) @ rotation.T + shift, atol=1e-9)
+
+
+@every_table
+def test_a_conversion_commutes_with_the_mirror(table):
+    points = np.random.default_rng(8).normal(size=(4, len(table.source), 2))
+    first_mirror = table.apply(points[:, table.source.mirror])
+    np.testing.assert_allclose(first_mirror, table.apply(points)[:, table.target.mirror], atol=1e-12)
+
+
+@every_table
+def test_a_joint_that_both_have_is_copied_unless_marked(table):
+    for row, joint in enumerate(table.target.joints):
+        weights = table.matrix[row]
+        if joint in table.source.joints and weights.max() == 1.0 and not table.synthesised[row]:
+            assert weights[table.source.index(joint)] == 1.0 or joint in ("Thorax", "Neck")
+
+
+@every_table
+def test_full_confidence_stays_full_and_dtype_is_kept(table):
+    ones = np.ones((3, len(table.source)), np.float32)
+    converted = table.apply_confidence(ones)
+    assert converted.dtype == np.float32
+    np.testing.assert_array_equal(converted, 1)
+    assert table.apply(np.zeros((3, len(table.source), 2), np.float32)).dtype == np.float32
+
+
+def test_identity_converts_nothing():
+    points = np.random.default_rng(1).normal(size=(2, 17, 3))
+    np.testing.assert_array_equal(conversion(H36M17, H36M17).apply(points), points)
+
+
+def test_confidence_is_that_of_the_weakest_source():
+    table = conversion(COCO17, MEASURED13)
+    confidence = np.ones((1, 17))
+    confidence[0, COCO17.index("LEar")] = 0.25
+    converted = table.apply_confidence(confidence)[0]
+    assert converted[MEASURED13.index("HeadCentre")] == 0.25
+    assert converted[MEASURED13.index("LKnee")] == 1.0
+
+
+def test_the_trunk_is_synthesised_from_a_detector_and_the_limbs_are_not():
+    table = conversion(BLAZEPOSE33, H36M17)
+    synthesised = {H36M17.joints[i] for i in np.flatnonzero(table.synthesised)}
+    assert synthesised == {"Spine", "Thorax", "Nose", "Head"}
+    hips = np.zeros(33)
+    hips[[BLAZEPOSE33.index("LHip"), BLAZEPOSE33.index("RHip")]] = 0.5
+    np.testing.assert_array_equal(table.matrix[0], hips)
+
+
+def test_the_trunk_rule_stands_upright():
+    """On a standing figure the derived joints climb from hip to head, in the order of the tree."""
+    body = np.zeros((13, 3))
+    heights = {"Hip": 0.9, "Knee": 0.5, "Ankle": 0.08, "Shoulder": 1.42, "Elbow": 1.1, "Wrist": 0.85}
+    for index, joint in enumerate(MEASURED13.joints):
+        side = {"H": 0.0, "L": 0.15, "R": -0.15}[joint[0]]
+        body[index] = (0, side, 1.62 if joint == "HeadCentre" else heights[joint[1:]])
+    h36m = conversion(MEASURED13, H36M17).apply(body)[:, 2]
+    order = [H36M17.index(j) for j in ("Hip", "Spine", "Thorax", "Nose", "Head")]
+    assert np.all(np.diff(h36m[order]) > 0.05)
+
+
+def test_the_h36m_order_is_the_documented_one():
+    assert H36M17.joints == (
+        "Hip", "RHip", "RKnee", "RAnkle", "LHip", "LKnee", "LAnkle", "Spine", "Thorax", "Nose", "Head",
+        "LShoulder", "LElbow", "LWrist", "RShoulder", "RElbow", "RWrist",
+    )  # fmt: skip
+
+
+def test_messages_name_what_is_known():
+    with pytest.raises(PrmlError, match=r"unknown skeleton 'coco'; expected one of .*coco17"):
+        skeleton("coco")
+    with pytest.raises(PrmlError, match=r"h36m17 has no joint 'Toe'; it has Hip, RHip"):
+        H36M17.index("Toe")
+    with pytest.raises(PrmlError, match="no conversion from h36m17 to coco17"):
+        conversion(H36M17, COCO17)
+    with pytest.raises(PrmlError, match="expected 17 joints of h36m17, got 16"):
+        conversion(H36M17, MEASURED13).apply(np.zeros((2, 16, 3)))
+    with pytest.raises(PrmlError, match="do not fit"):
+        Skeleton("broken", ("a", "b"), (-1,), (), ())
