@@ -125,6 +125,18 @@ MPI_INF_3DHP28 = _skeleton(
     "RKnee<RHip RAnkle<RKnee RFoot<RAnkle RToe<RFoot",
     root="Hip",
 )
+OPENPOSE18 = _skeleton(  # OpenPose's COCO model, as 3DPW's detections
+    "openpose18",
+    "Nose<Neck Neck RShoulder<Neck RElbow<RShoulder RWrist<RElbow LShoulder<Neck LElbow<LShoulder LWrist<LElbow "
+    "RHip<Neck RKnee<RHip RAnkle<RKnee LHip<Neck LKnee<LHip LAnkle<LKnee REye<Nose LEye<Nose REar<REye LEar<LEye",
+    root="Neck",
+)
+SMPL24 = _skeleton(
+    "smpl24",
+    "Pelvis LHip<Pelvis RHip<Pelvis Spine1<Pelvis LKnee<LHip RKnee<RHip Spine2<Spine1 LAnkle<LKnee RAnkle<RKnee "
+    "Spine3<Spine2 LFoot<LAnkle RFoot<RAnkle Neck<Spine3 LCollar<Spine3 RCollar<Spine3 Head<Neck LShoulder<LCollar "
+    "RShoulder<RCollar LElbow<LShoulder RElbow<RShoulder LWrist<LElbow RWrist<RElbow LHand<LWrist RHand<RWrist",
+)
 # What a 2D detector truly measures of H36M17: twelve limb joints and the middle of the ears.
 MEASURED13 = _skeleton(
     "measured13",
@@ -132,10 +144,8 @@ MEASURED13 = _skeleton(
     "LWrist<LElbow RShoulder<HeadCentre RElbow<RShoulder RWrist<RElbow",
 )
 
-SKELETONS: Mapping[str, Skeleton] = {
-    s.name: s
-    for s in (H36M17, COCO17, HALPE26, OPENPOSE25, BLAZEPOSE33, MPI_INF_3DHP17, MPI_INF_3DHP28, MEASURED13)
-}
+_ALL = (H36M17, COCO17, HALPE26, OPENPOSE25, OPENPOSE18, BLAZEPOSE33, MPI_INF_3DHP17, MPI_INF_3DHP28, SMPL24, MEASURED13)
+SKELETONS: Mapping[str, Skeleton] = {s.name: s for s in _ALL}
 
 
 def skeleton(name: str) -> Skeleton:
@@ -200,7 +210,12 @@ _RULES: dict[tuple[str, str], dict[str, _Rule]] = {
     ("h36m17", "measured13"): {**_SAME_LIMBS, "~HeadCentre": {"Nose": 0.5, "Head": 0.5}},
     **{
         (name, "measured13"): {**_SAME_LIMBS, "HeadCentre": {"LEar": 0.5, "REar": 0.5}}
-        for name in ("blazepose33", "coco17", "halpe26", "openpose25")
+        for name in ("blazepose33", "coco17", "halpe26", "openpose18", "openpose25")
+    },
+    # SMPL's trunk joints lie elsewhere in the body; the weights put the four near the distances of Human3.6M.
+    ("smpl24", "h36m17"): {
+        "Hip": _MID_HIP, **_SAME_LIMBS, "~Spine": {"Spine1": 0.75, "Spine2": 0.25},
+        "~Thorax": {"Spine3": 0.4, "Neck": 0.6}, "~Nose": "Head", "~Head": {"Head": 2.0, "Neck": -1.0},
     },
     ("mpi_inf_3dhp28", "mpi_inf_3dhp17"): {j: j for j in MPI_INF_3DHP17.joints},
     ("mpi_inf_3dhp17", "h36m17"): {

@@ -1,0 +1,101 @@
+"""Questions that every reader asks of the numbers it was given, before anything else sees them."""
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from prml.camera import Camera
+from prml.errors import PrmlError
+from prml.skeleton import Skeleton
+
+# Thigh and shin of an adult lie near 0.45 m; children, giants and generic figures stay within these bounds.
+_LEG_BONE_M = (0.15, 0.80)
+_UNITS_M = {"metres": 1.0, "millimetres": 0.001, "centimetres": 0.01, "inches": 0.0254}
+
+
+def as_array(value: Any, shape: tuple[int | None, ...], what: str) -> np.ndarray:
+    """``value`` as numbers of the given shape (``None`` = any length); raises PrmlError that names ``what``."""
+    array = np.asarray(value)
+    fits = array.ndim == len(shape) and all(w is None or w == n for w, n in zip(shape, array.shape, strict=True))
+    if array.dtype.kind not in "fiub" or not fits:
+        wanted = "(" + ", ".join("any" if n is None else str(n) for n in shape) + ")"
+        raise PrmlError(f"{what}: expected numbers of shape {wanted}, got {array.dtype} of shape {array.shape}")
+    return array
+
+
+def entry(record: Any, key: Any, what: str) -> Any:
+    """``record[key]``; raises PrmlError that lists the keys there are."""
+    if not isinstance(record, dict):
+        raise PrmlError(f"{what}: expected a dictionary with {key!r}, got {type(record).__name__}")
+    if key not in record:
+        known = ", ".join(map(repr, list(record)[:12])) or "nothing"
+        raise PrmlError(f"{what}: expected the key {key!r}, it holds {known}")
+    return record[key]
+
+
+def need_finite(array: Float[np.ndarray, "frames *rest"], what: str) -> None:
+    """Raise PrmlError with the first frame (and joint) that is not a finite number."""
+    bad = ~np.isfinite(array)
+    if bad.any():
+        first = np.argwhere(bad)[0]
+        joint = f", joint {first[1]}" if len(first) > 2 else ""
+        raise PrmlError(
+            f"{what}: not a number in frame {first[0]}{joint} ({int(bad.sum())} values in all); mend or drop it"
+        )
+
+
+def leg_bone(joints: Float[np.ndarray, "frames joints 3"], skeleton: Skeleton) -> float:
+    """Median length of thighs and shins over (at most 1000 of) the frames, in the unit of ``joints``."""
+    some = joints[:: max(1, len(joints) // 1000)]
+    pairs = [(s + a, s + b) for s in "LR" for a, b in (("Hip", "Knee"), ("Knee", "Ankle"))]
+    ends = [(skeleton.index(a), skeleton.index(b)) for a, b in pairs]
+    lengths = np.stack([np.linalg.norm(some[:, a] - some[:, b], axis=-1) for a, b in ends])
+    return float(np.nanmedian(lengths)) if lengths.size else float("nan")
+
+
+def likely_unit(length: float) -> str | None:
+    """The unit in which a thigh or shin of ``length`` would be human, or None."""
+    fits = [u for u, m in _UNITS_M.items() if _LEG_BONE_M[0] <= length * m <= _LEG_BONE_M[1]]
+    return fits[0] if fits else None
+
+
+def need_unit(joints: Float[np.ndarray, "frames joints 3"], skeleton: Skeleton, unit: str, what: str) -> None:
+    """Raise PrmlError if legs are not of human length in ``unit`` ("metres" or "millimetres"): units were swapped."""
+    length = leg_bone(joints, skeleton)
+    if not _LEG_BONE_M[0] <= length * _UNITS_M[unit] <= _LEG_BONE_M[1]:
+        guess = likely_unit(length)
+        hint = f"it looks like {guess}" if guess else "that is no human leg in any usual unit"
+        raise PrmlError(
+            f"{what}: expected {unit}, but thighs and shins are {length:.4g} long; {hint}, convert the file"
+        )
+
+
+def fit_pinhole(
+    joints_cam_m: Float[np.ndarray, "frames joints 3"],
+    keypoints_px: Float[np.ndarray, "frames joints 2"],
+    width: int,
+    height: int,
+) -> Camera:
+    """The pinhole camera that maps the file's camera-frame joints to its pixels, for files that hold no calibration.
+
+    Least squares in f and c per axis, over at most 2000 frames. The camera's ``source`` tells the median residual in
+    pixels. Where the two do not fit at all (residual over 5 % of the width), a nominal 55 degree camera is returned and
+    its ``source`` says so.
+    """
+    step = max(1, len(joints_cam_m) // 2000)
+    points, pixels = (
+        joints_cam_m[::step].reshape(-1, 3).astype(float),
+        keypoints_px[::step].reshape(-1, 2).astype(float),
+    )
+    usable = np.isfinite(points).all(-1) & np.isfinite(pixels).all(-1) & (points[:, 2] > 0.1)
+    points, pixels = points[usable], pixels[usable]
+    if len(points) >= 20:
+        plane = points[:, :2] / points[:, 2:]
+        (fx, cx), (fy, cy) = (np.polyfit(plane[:, i], pixels[:, i], 1) for i in (0, 1))
+        error = np.hypot(*(plane * [fx, fy] + [cx, cy] - pixels).T)
+        residual = float(np.median(error))
+        if fx > 0 and fy > 0 and residual < 0.05 * width:
+            source = f"fitted to the file's 2D and 3D, median residual {residual:.2f} px"
+            return Camera(width, height, float(fx), float(fy), float(cx), float(cy), source=source)
+    return Camera.from_fov(width, height, source="nominal fov 55 deg: the file's 2D is no projection of its 3D")

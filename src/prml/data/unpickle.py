@@ -1,0 +1,183 @@
+"""Pickles from outside, read without running anything: numpy arrays and plain containers only.
+
+The field ships its data as pickles and as npz files with pickled object arrays. A pickle is a program; this reader
+knows the handful of names that numpy data needs and refuses every other one by name, before it could be called.
+"""
+
+import io
+import pickle
+import zipfile
+import zlib
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.lib import format as npy_format
+
+from prml.errors import PrmlError
+
+_MULTIARRAY = ("numpy.core.multiarray", "numpy._core.multiarray")
+_NUMERIC = ("numpy.core.numeric", "numpy._core.numeric")
+
+
+def _reconstruct(subtype: type, shape: tuple[int, ...], typecode: np.dtype | str) -> np.ndarray:
+    """What numpy calls to make the empty array that the pickled state then fills; subclasses are not admitted."""
+    if subtype is not np.ndarray or tuple(shape) != (0,):
+        raise PrmlError("refused to unpickle an array of an unusual kind; only plain numpy arrays are read")
+    return np.ndarray.__new__(np.ndarray, (0,), np.dtype(typecode))
+
+
+def _scalar(dtype: np.dtype, data: bytes | str = b"") -> Any:
+    """A numpy number or string; scalars that hold objects are not admitted."""
+    if not isinstance(dtype, np.dtype) or dtype.hasobject:
+        raise PrmlError("refused to unpickle a numpy scalar that holds a Python object")
+    raw = data.encode("latin1") if isinstance(data, str) else bytes(data)  # Python 2 wrote bytes as str
+    return np.frombuffer(raw, dtype=dtype, count=1)[0] if dtype.itemsize else dtype.type()
+
+
+def _frombuffer(buffer: Any, dtype: np.dtype, shape: tuple[int, ...], order: str = "C") -> np.ndarray:
+    """Protocol 5 arrays whose bytes travel inside the pickle."""
+    return np.frombuffer(buffer, dtype=dtype).reshape(shape, order="F" if order == "F" else "C").copy(order="K")
+
+
+def _encode(text: str, encoding: str = "latin1") -> bytes:
+    """Python 2 and protocol 2 write bytes as latin-1 text; no other codec is admitted."""
+    if encoding not in ("latin1", "latin-1", "iso-8859-1"):
+        raise PrmlError(f"refused to unpickle text with the codec {encoding!r}; only latin1 is admitted")
+    return text.encode("latin1")
+
+
+def _admitted() -> dict[tuple[str, str], Any]:
+    table: dict[tuple[str, str], Any] = {
+        ("numpy", "ndarray"): np.ndarray,
+        ("numpy", "dtype"): np.dtype,
+        ("_codecs", "encode"): _encode,
+        ("collections", "OrderedDict"): OrderedDict,
+    }
+    for kind in (set, frozenset, complex, bytearray, list, dict, tuple):
+        table["builtins", kind.__name__] = table["__builtin__", kind.__name__] = kind
+    for module in _MULTIARRAY:
+        table[module, "_reconstruct"] = _reconstruct
+        table[module, "scalar"] = _scalar
+    for module in _NUMERIC:
+        table[module, "_frombuffer"] = _frombuffer
+    return table
+
+
+_ADMITTED = _admitted()
+
+
+class _Restricted(pickle.Unpickler):
+    """An unpickler that finds only what :data:`_ADMITTED` lists."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        try:
+            return _ADMITTED[module, name]
+        except KeyError:
+            raise PrmlError(
+                f"refused to unpickle {module}.{name}: a data file needs numpy arrays and plain containers only, "
+                "and anything else could run code; convert the file with a program that you trust"
+            ) from None
+
+    def persistent_load(self, pid: Any) -> Any:
+        raise PrmlError("refused to unpickle a reference to outside data (a persistent id); expected plain data")
+
+
+_BROKEN = (
+    pickle.UnpicklingError, EOFError, zipfile.BadZipFile, zlib.error, OSError, MemoryError,
+    ValueError, TypeError, KeyError, IndexError, AttributeError, UnicodeDecodeError, OverflowError, NotImplementedError,
+)  # fmt: skip
+
+
+def _guarded(what: str, read: Callable[[], Any]) -> Any:
+    """Run ``read``; whatever a broken file provokes becomes one PrmlError that names ``what``."""
+    try:
+        return read()
+    except PrmlError as error:
+        raise PrmlError(f"{what}: {error}") from None
+    except FileNotFoundError:
+        raise PrmlError(f"{what}: no such file") from None
+    except _BROKEN as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise PrmlError(
+            f"{what}: cannot be read ({reason}); it is truncated or of another format, get it again"
+        ) from None
+
+
+def _load(stream: IO[bytes]) -> Any:
+    return _Restricted(stream, encoding="latin1").load()
+
+
+def loads(data: bytes) -> Any:
+    """Unpickle bytes that hold numpy arrays and plain containers; raises PrmlError for anything else."""
+    return _guarded("pickle", lambda: _load(io.BytesIO(data)))
+
+
+def load_pickle(path: Path | str) -> Any:
+    """Read a pickle file (protocols 0 to 5, Python 2 ones as latin-1) of numpy arrays and plain containers.
+
+    Raises:
+        PrmlError: the file is absent or broken, or names anything but numpy data and plain containers.
+    """
+    path = Path(path)
+
+    def read() -> Any:
+        with path.open("rb") as stream:
+            return _load(stream)
+
+    return _guarded(path.name, read)
+
+
+def _member(stream: IO[bytes]) -> Any:
+    version = npy_format.read_magic(stream)
+    readers = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0}
+    if version not in readers:
+        raise PrmlError(f"npy format {version} is not known; expected 1.0 or 2.0")
+    shape, fortran, dtype = readers[version](stream)
+    if dtype.hasobject:
+        return _load(stream)
+    count = int(np.prod(shape, dtype=np.int64))
+    array = np.frombuffer(stream.read(), dtype=dtype, count=count) if count else np.empty(0, dtype)
+    return array.reshape(shape[::-1]).T if fortran else array.reshape(shape)
+
+
+def load_npz(path: Path | str, keys: tuple[str, ...]) -> dict[str, Any]:
+    """The named arrays of an npz file; pickled object arrays pass through the restricted unpickler.
+
+    A 0-d object array (how the field wraps a dictionary) is returned as the object itself.
+
+    Raises:
+        PrmlError: the file is absent or broken, lacks a key (the message lists those it has), or holds a pickle that
+            names anything but numpy data and plain containers.
+    """
+    path = Path(path)
+
+    def read() -> dict[str, Any]:
+        with zipfile.ZipFile(path) as archive:
+            present = [n.removesuffix(".npy") for n in archive.namelist()]
+            if missing := [k for k in keys if k not in present]:
+                raise PrmlError(f"expected the key {missing[0]!r}, the file has {', '.join(present) or 'none'}")
+            values = {}
+            for key in keys:
+                with archive.open(f"{key}.npy") as stream:
+                    values[key] = _member(stream)
+            return values
+
+    loaded: dict[str, Any] = _guarded(path.name, read)
+    return {
+        k: v.item() if isinstance(v, np.ndarray) and v.ndim == 0 and v.dtype == object else v for k, v in loaded.items()
+    }
+
+
+def npz_keys(path: Path | str) -> tuple[str, ...]:
+    """The names of the arrays in an npz file; raises PrmlError if it is absent or broken."""
+    path = Path(path)
+
+    def read() -> tuple[str, ...]:
+        with zipfile.ZipFile(path) as archive:
+            return tuple(n.removesuffix(".npy") for n in archive.namelist())
+
+    keys: tuple[str, ...] = _guarded(path.name, read)
+    return keys
