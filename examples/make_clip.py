@@ -3,9 +3,9 @@
     python examples/make_clip.py SOURCE.mp4 examples/jump.mp4
 
 SOURCE is ``Sports2D/Demo/demo.mp4`` of https://github.com/davidpagnon/Sports2D (BSD-3-Clause; see THIRD_PARTY.md):
-1768 x 994 pixels, 30 frames/s, 230 frames. The crop leaves out the second person, who walks below and to the right of the
-man; the cut ends before he turns into the glare of the sun, where the detector loses his limbs. Pixels are not scaled,
-and every kept frame keeps its time.
+1768 x 994 pixels, 30 frames/s, 230 frames. The crop leaves out the second person, who walks below and to the right of
+the man; the cut ends before he turns into the glare of the sun, where the detector loses his limbs. Pixels are not
+scaled, and every kept frame keeps its time.
 """
 
 import argparse

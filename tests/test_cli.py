@@ -20,7 +20,7 @@ def echo(monkeypatch):
     """A verb ``echo`` with options of every kind, that returns what it was called with."""
     calls = []
 
-    def command(source: str, count: int = 1, keep_all: bool = False, size: float = 1.5) -> int:
+    def command(source: str, count: int = 1, keep_all: bool = False, size: float = 1.5, names: list[str] = []) -> int:  # noqa: B006
         """Repeat what is given.
 
         Args:
@@ -28,8 +28,9 @@ def echo(monkeypatch):
             count: how often.
             keep_all: keep everything.
             size: a number.
+            names: may be repeated.
         """
-        calls.append((source, count, keep_all, size))
+        calls.append((source, count, keep_all, size, tuple(names)))
         return 0
 
     module = SimpleNamespace(command=command)
@@ -95,7 +96,14 @@ def test_options_reach_the_command(echo):
     assert main(["echo", "b", "--keep_all", "true"]) == 0
     assert main(["echo", "c", "--keep-all=false"]) == 0
     assert main(["echo", "--keep-all", "d"]) == 0
-    assert echo.calls == [("a", 3, True, 2.0), ("b", 1, True, 1.5), ("c", 1, False, 1.5), ("d", 1, True, 1.5)]
+    assert main(["echo", "--no-keep-all", "e", "--names", "x", "--names=y"]) == 0
+    assert echo.calls == [
+        ("a", 3, True, 2.0, ()),
+        ("b", 1, True, 1.5, ()),
+        ("c", 1, False, 1.5, ()),
+        ("d", 1, True, 1.5, ()),
+        ("e", 1, False, 1.5, ("x", "y")),
+    ]
 
 
 def test_an_unknown_option_suggests_the_nearest(echo, capsys):

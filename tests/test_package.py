@@ -1,4 +1,4 @@
-"""What importing costs, what is public, what is in the distribution. Times are measured by ``benchmarks/startup.py``."""
+"""What importing costs, what is public, what is shipped. Times are measured by ``benchmarks/startup.py``."""
 
 import subprocess
 import sys
@@ -8,20 +8,8 @@ import pytest
 
 import prml
 
-# Each of these takes longer to import than ``import prml`` and ``prml --help`` may take together.
-HEAVY = {
-    "torch",
-    "lightning",
-    "mediapipe",
-    "scipy",
-    "av",
-    "jsonargparse",
-    "rich",
-    "einops",
-    "matplotlib",
-    "cv2",
-    "numpy",
-}
+# Third-party packages are imported where they are used; these are the slow ones among them.
+HEAVY = {"torch", "lightning", "mediapipe", "scipy", "av", "jsonargparse", "rich", "einops", "matplotlib", "numpy"}
 
 
 def _modules_after(code):

@@ -53,19 +53,26 @@ def _unknown(verb: str) -> PrmlError:
 def _spelled_out(command: Callable[..., int | None], arguments: Sequence[str]) -> list[str]:
     """The arguments in jsonargparse's words: ``--flip`` -> ``--flip=true``, ``--no-flip`` -> ``--flip=false``.
 
-    A list option may be repeated (``--weights A --weights B``); a boolean one may still be followed by true or false.
+    Dashes inside a name may stand for underscores; a list option may be repeated (``--weights A --weights B``); a
+    boolean one may still be followed by true or false.
     """
     from typing import get_origin
 
     kinds = {name: given.annotation for name, given in signature(command).parameters.items()}
-    words = {f"--{name}": f"--{name}=true" for name, kind in kinds.items() if kind in (bool, bool | None)}
-    words |= {f"--no-{word[2:]}": f"{word}=false" for word in words}
-    words |= {f"--{name}": f"--{name}+" for name, kind in kinds.items() if get_origin(kind) is list}
-    followers = [*arguments[1:], ""]
-    return [
-        word if follower in ("true", "false") else words.get(word, word)
-        for word, follower in zip(arguments, followers, strict=True)
-    ]
+    switches = {f"--{name}": f"--{name}=true" for name, kind in kinds.items() if kind in (bool, bool | None)}
+    switches |= {f"--no_{word[2:]}": f"{word}=false" for word in switches}
+    lists = {f"--{name}": f"--{name}+" for name, kind in kinds.items() if get_origin(kind) is list}
+    spelled = []
+    for word, follower in zip(arguments, [*arguments, ""][1:], strict=True):
+        option, equals, value = word.partition("=")
+        option = f"--{option[2:].replace('-', '_')}" if option.startswith("--") else option
+        if option in switches and not equals and follower not in ("true", "false"):
+            spelled.append(switches[option])
+        elif option[2:] in kinds or option in lists:
+            spelled.append(lists.get(option, option) + equals + value)
+        else:
+            spelled.append(word)
+    return spelled
 
 
 def _one_line(error: Exception, command: Callable[..., int | None], verb: str) -> PrmlError:
