@@ -1,0 +1,377 @@
+"""Measure what a 2D detector does wrong, for the noise that training puts on exact projections.
+
+    python benchmarks/measure_detector_noise.py --video jump.mp4 --reference pose_landmarker_heavy.task
+
+No ground truth is at hand, so every figure is a *disagreement*: with a larger model of the same family, and with the same
+model on the mirrored, shifted, shrunk, blurred or darkened image. Errors that the two share stay unseen, so that the figures
+are lower bounds. docs/detector_noise.md explains what is fitted and how.
+"""
+
+import argparse
+import json
+import platform
+import re
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from PIL import Image, ImageEnhance, ImageFilter
+from scipy.stats import spearmanr
+
+from prml.detect.mediapipe import MediaPipeDetector
+from prml.skeleton import BLAZEPOSE33, MEASURED13, conversion
+
+Array = np.ndarray
+# The parts of jump.mp4 in which one person can be seen alone: x, y, width, height in pixels; first and last frame.
+SEGMENTS = {
+    "man on the wall": (380, 0, 700, 520, 0, 165),
+    "man jumps and lands": (850, 380, 800, 600, 186, 228),
+    "woman enters": (1000, 450, 700, 540, 60, 100),
+    "woman passes": (500, 450, 700, 540, 105, 150),
+    "woman leaves": (0, 450, 700, 540, 150, 198),
+}
+TO_13 = conversion(BLAZEPOSE33, MEASURED13)
+ADULT_LIMBS_M = 3.8  # both thighs, shins, upper arms, forearms and hip-shoulder sides of a typical adult
+_SIDE = ("Hip Knee", "Knee Ankle", "Shoulder Elbow", "Elbow Wrist", "Hip Shoulder")
+LIMBS = [tuple(MEASURED13.index(side + joint) for joint in pair.split()) for side in "LR" for pair in _SIDE]
+LAGS = 15  # of the autocovariance: half a second
+OUTLIER_FLOOR_MM, OUTLIER_SIGMA = 60.0, 4.0
+LIMB_SETS = (("Hip", "Knee", "Ankle"), ("Shoulder", "Elbow", "Wrist"))
+LOST = 0.3  # a joint of less confidence counts as lost
+CONFIDENCE_EDGES = (0.0, 0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0001)
+QUANTILES = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9)
+
+
+def _gamma(image: Image.Image) -> Image.Image:
+    return ImageEnhance.Contrast(ImageEnhance.Brightness(image).enhance(0.45)).enhance(0.8)
+
+
+# name -> what is done to the image (its size stays but for "half" and "shift")
+VARIANTS: dict[str, Callable[[Image.Image], Image.Image]] = {
+    "clean": lambda image: image,
+    "mirror": lambda image: image.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
+    "shift": lambda image: image.crop((0, 0, image.width - 24, image.height - 10)),
+    "half": lambda image: image.resize((image.width // 2, image.height // 2), Image.Resampling.BILINEAR),
+    "blur": lambda image: image.filter(ImageFilter.GaussianBlur(3)),
+    "dark": _gamma,
+}
+
+
+def undo(variant: str, points: Array, width: int) -> Array:
+    """(..., 33, C) landmarks of a changed image in pixels of the clean one, left and right put right."""
+    points = points.copy()
+    if variant == "mirror":
+        points[..., 0] = width - points[..., 0]
+        points = points[..., list(BLAZEPOSE33.mirror), :]
+    if variant == "half":
+        points[..., :2] *= 2
+    return points
+
+
+def frames_of(video: Path, first: int, last: int) -> Iterator[tuple[float, Image.Image]]:
+    """(seconds, image) of the frames ``first <= index < last``."""
+    with av.open(str(video)) as container:
+        for index, frame in enumerate(container.decode(video=0)):
+            if first <= index < last:
+                yield float(frame.pts * frame.time_base), frame.to_image()
+            elif index >= last:
+                return
+
+
+def observe(video: Path, models: dict[str, str]) -> dict[str, dict[tuple[str, str], Array]]:
+    """Per segment, per (model, variant): (T, 33, 4) landmarks x, y, visibility, presence; NaN where no person is found."""
+    seen: dict[str, dict[tuple[str, str], Array]] = {}
+    for name, (x, y, width, height, first, last) in SEGMENTS.items():
+        images = [(t, image.crop((x, y, x + width, y + height))) for t, image in frames_of(video, first, last)]
+        seen[name] = {}
+        for key, path in models.items():
+            for variant, change in VARIANTS.items():
+                if key == "heavy" and variant != "clean":
+                    continue
+                with MediaPipeDetector(path) as detector:
+                    people = [detector.landmarks(np.asarray(change(image)), t) for t, image in images]
+                empty = np.full((33, 4), np.nan)
+                rows = np.stack([p[0] if len(p) else empty for p in people])
+                seen[name][key, variant] = undo(variant, rows, width)
+    return seen
+
+
+def millimetres_per_pixel(points_px: Array) -> float:
+    """Scale at the person's depth from (T, 13, 2): the widest the limbs are seen against a typical adult's."""
+    lengths = sum(np.linalg.norm(points_px[:, a] - points_px[:, b], axis=-1) for a, b in LIMBS)
+    return 1000 * ADULT_LIMBS_M / float(np.nanpercentile(lengths, 90))
+
+
+def autocovariance(residual: Array) -> tuple[Array, Array]:
+    """Sums of products and counts at lags 0..LAGS of (T, 2) with NaN for what is missing."""
+    sums, counts = np.zeros(LAGS + 1), np.zeros(LAGS + 1)
+    for lag in range(LAGS + 1):
+        products = residual[: len(residual) - lag] * residual[lag:]
+        sums[lag], counts[lag] = np.nansum(products), np.isfinite(products).sum()
+    return sums, counts
+
+
+def fit_white_and_drift(covariance: Array, step_s: float) -> tuple[Array, Array, float]:
+    """White std and drift std per joint, and one drift time, of (13, LAGS + 1) autocovariances, by least squares.
+
+    C(lag) = white^2 [lag = 0] + drift^2 exp(-(lag / time)^2): the kernel that training noise is drawn with. One time for all
+    joints, since a joint alone has too few independent stretches to tell its own.
+    """
+    lags = np.arange(1, LAGS + 1) * step_s
+    weight = 1 / covariance[:, :1]
+    best = (np.inf, np.zeros(len(covariance)), 0.0)
+    for time_s in np.geomspace(0.06, 1.0, 60):
+        basis = np.exp(-((lags / time_s) ** 2))
+        power = np.clip(covariance[:, 1:] @ basis / (basis @ basis), 0.0, covariance[:, 0])
+        cost = float(((weight * (covariance[:, 1:] - power[:, None] * basis)) ** 2).sum())
+        if cost < best[0]:
+            best = (cost, power, float(time_s))
+    return np.sqrt(covariance[:, 0] - best[1]), np.sqrt(best[1]), best[2]
+
+
+def bursts(mask: Array) -> int:
+    """How many runs of True."""
+    return int((np.diff(np.concatenate([[False], mask]).astype(int)) == 1).sum())
+
+
+def exchanged(mine: Array, reference: Array) -> Array:
+    """(T, 2) True where left and right legs, or arms, are exchanged: much nearer when put back, and well apart."""
+    out = np.zeros((len(mine), 2), dtype=bool)
+    for which, limb in enumerate(LIMB_SETS):
+        left, right = ([MEASURED13.index(side + j) for j in limb] for side in "LR")
+        kept = np.linalg.norm(mine[:, left + right] - reference[:, left + right], axis=-1).mean(-1)
+        swapped = np.linalg.norm(mine[:, left + right] - reference[:, right + left], axis=-1).mean(-1)
+        apart = np.linalg.norm(reference[:, left] - reference[:, right], axis=-1).mean(-1)
+        out[:, which] = (swapped < 0.5 * kept) & (apart > 80)
+    return out
+
+
+def without_swaps(mine: Array, reference: Array) -> Array:
+    """(T, 13, 2) difference with NaN in a limb pair within three frames of an exchange (MediaPipe smooths across it)."""
+    difference = mine - reference
+    for which, limb in enumerate(LIMB_SETS):
+        joints = [MEASURED13.index(side + j) for j in limb for side in "LR"]
+        near = np.convolve(exchanged(mine, reference)[:, which], np.ones(7), mode="same") > 0
+        difference[np.ix_(near, joints)] = np.nan
+    return difference
+
+
+def outliers(residual: Array) -> Array:
+    """(T,) True where the disagreement is far out: beyond four robust deviations and 60 mm."""
+    size = np.linalg.norm(residual, axis=-1)
+    return np.asarray(size > max(OUTLIER_FLOOR_MM, OUTLIER_SIGMA * float(np.nanmedian(size))))
+
+
+def disagreement(pairs: list[tuple[Array, Array]], step_s: float, share: float) -> dict[str, Any]:
+    """Noise components of pairs of (T, 13, 2) tracks in mm; variances and rates are multiplied by ``share``.
+
+    ``share`` is 1 where the other side is taken as the reference and 1/2 where both sides are draws of one detector.
+    """
+    swaps = [exchanged(a, b) for a, b in pairs]
+    clean = [without_swaps(a, b) for a, b in pairs]
+    offsets = np.stack([np.nanmedian(d, axis=0) for d in clean])  # (segments, 13, 2)
+    seconds = sum(len(d) for d in clean) * step_s
+    covariance = np.zeros((13, LAGS + 1))
+    rate, size, length, scale = np.zeros(13), np.zeros(13), np.zeros(13), np.zeros((len(pairs), 13))
+    for joint in range(13):
+        sums, counts, far, runs = np.zeros(LAGS + 1), np.zeros(LAGS + 1), [np.zeros(0)], 0
+        for index, (d, offset) in enumerate(zip(clean, offsets, strict=True)):
+            residual = d[:, joint] - offset[joint]
+            mask = outliers(residual)
+            far.append(residual[mask].ravel())
+            runs += bursts(mask)
+            residual[mask] = np.nan
+            scale[index, joint] = np.sqrt(np.nanmean(residual**2))
+            more_sums, more_counts = autocovariance(residual)
+            sums, counts = sums + more_sums, counts + more_counts
+        covariance[joint] = share * sums / counts
+        values = np.concatenate(far)
+        rate[joint], size[joint] = runs * share / seconds, np.sqrt(np.mean(values**2)) if len(values) else 0.0
+        length[joint] = len(values) / 2 / runs if runs else 0.0
+    white, drift, time_s = fit_white_and_drift(covariance, step_s)
+    swap_runs = sum(bursts(s[:, limb]) for s in swaps for limb in range(2))
+    everything = np.sqrt([share * np.nanmean(np.concatenate([a - b for a, b in pairs])[:, j] ** 2) for j in range(13)])
+    return {
+        "jitter_mm": white, "drift_mm": drift, "drift_time_s": time_s,
+        "offset_mm": np.sqrt(share * np.mean(offsets**2, axis=(0, 2))), "total_mm": everything,
+        "outlier_rate": rate, "outlier_mm": size, "outlier_frames": length,
+        "severity_sigma": float(np.std(np.log(scale / np.exp(np.log(scale).mean(0))).mean(1), ddof=1)),
+        "swap": {
+            "found": swap_runs, "limb_pair_seconds": 2 * seconds, "rate": swap_runs * share / (2 * seconds),
+            "seconds": float(sum(s.sum() for s in swaps)) * step_s / swap_runs if swap_runs else 0.0,
+            "rule_of_three_bound": None if swap_runs else 3 / (2 * seconds),
+        },
+    }  # fmt: skip
+
+
+def white_by_differences(tracks: list[Array]) -> Array:
+    """White std per joint from fourth differences of the tracks themselves (gain 70), by median: movement leaks in a little."""
+    steps = np.concatenate([np.diff(track, n=4, axis=0) for track in tracks])
+    return np.array([1.4826 * np.nanmedian(np.abs(steps[:, j])) / np.sqrt(70) for j in range(steps.shape[1])])
+
+
+def confidence_relation(confidence: list[Array], errors_mm: list[Array], step_s: float) -> dict[str, Any]:
+    """How confidence (T, 13) goes with the size of the disagreement (T, 13) in mm."""
+    c, e = np.concatenate(confidence), np.concatenate(errors_mm)
+    seen = np.isfinite(c) & np.isfinite(e) & (e > 0)
+    rows = []
+    for low, high in zip(CONFIDENCE_EDGES[:-1], CONFIDENCE_EDGES[1:], strict=True):
+        inside = seen & (c >= low) & (c < high)
+        if inside.sum() >= 20:
+            logs = np.log(e[inside])
+            rows.append({"from": low, "to": high, "count": int(inside.sum()), "median_error_mm": np.exp(np.median(logs)),
+                         "mean_ln_error_mm": logs.mean(), "std_ln_error_mm": logs.std()})  # fmt: skip
+    logit = np.log((c + 1e-4) / (1 - c + 1e-4))
+    growth = np.log1p(e / 20)
+    kept = seen & (c >= LOST)
+    # one slope, one level per joint: logit = level_j - slope ln(1 + e / 20 mm)
+    centred = [(growth[kept[:, j], j], logit[kept[:, j], j]) for j in range(13)]
+    x = np.concatenate([g - g.mean() for g, _ in centred])
+    y = np.concatenate([v - v.mean() for _, v in centred])
+    slope = -float(x @ y / (x @ x))
+    level = np.array([v.mean() + slope * g.mean() for g, v in centred])
+    runs = np.array([[bursts(row[:, j] < LOST) for j in range(13)] for row in confidence]).sum(0)
+    lost = np.array([[(row[:, j] < LOST).sum() for j in range(13)] for row in confidence]).sum(0)
+    seconds = sum(len(row) for row in confidence) * step_s
+    return {
+        "definition": "visibility * presence", "bins": rows,
+        "logit_level": level, "logit_slope": slope, "logit_sigma": float((y + slope * x).std()),
+        "spearman_with_error": _spearman(c[seen], e[seen]), "spearman_within_joint": _spearman_within(c, e, seen),
+        "quantile_levels": list(QUANTILES), "quantiles_per_joint": np.nanquantile(c, QUANTILES, axis=0).T,
+        "lost": {"below": LOST, "rate": runs / seconds, "seconds": np.where(runs, lost * step_s / np.maximum(runs, 1), 0.0),
+                 "median_error_mm": float(np.median(e[seen & (c < LOST)])) if (seen & (c < LOST)).any() else None},
+    }  # fmt: skip
+
+
+def _spearman(a: Array, b: Array) -> float:
+    return float(spearmanr(a, b).statistic)
+
+
+def _spearman_within(c: Array, e: Array, seen: Array) -> list[float]:
+    return [_spearman(c[seen[:, j], j], e[seen[:, j], j]) for j in range(13)]
+
+
+def report(seen: dict[str, dict[tuple[str, str], Array]], model: str, step_s: float) -> dict[str, Any]:
+    """All statistics of one model."""
+    tracks: dict[tuple[str, str], list[Array]] = {}
+    scales = [millimetres_per_pixel(TO_13.apply(views["heavy", "clean"][..., :2])) for views in seen.values()]
+    for views, scale in zip(seen.values(), scales, strict=True):
+        for key, rows in views.items():
+            tracks.setdefault(key, []).append(TO_13.apply(rows[..., :2]) * scale)
+    clean, heavy = tracks[model, "clean"], tracks["heavy", "clean"]
+
+    def against(other: list[Array], share: float) -> dict[str, Any]:
+        return disagreement(list(zip(clean, other, strict=True)), step_s, share)
+
+    evidence = {"heavy": against(heavy, 1.0)}
+    evidence |= {variant: against(tracks[model, variant], 0.5) for variant in ("mirror", "shift")}
+    evidence |= {variant: against(tracks[model, variant], 1.0) for variant in ("half", "blur", "dark")}
+    sure = [TO_13.apply_confidence(v[model, "clean"][..., 2] * v[model, "clean"][..., 3]) for v in seen.values()]
+    errors = [np.linalg.norm(without_swaps(a, b), axis=-1) for a, b in zip(clean, heavy, strict=True)]
+    frames = sum(len(a) for a in clean)
+    lost = sum(int(np.isnan(a[:, 0, 0]).sum()) for a in clean)
+    return {
+        **headline(evidence),
+        "drop_rate": lost / frames, "drop": {"frames": frames, "lost": lost, "rule_of_three_bound": 3 / frames},
+        "track_jitter_mm": white_by_differences(clean), "confidence": confidence_relation(sure, errors, step_s),
+        "gain_of_degraded_images": {
+            v: float(np.mean(evidence[v]["drift_mm"]) / np.mean(evidence["heavy"]["drift_mm"])) for v in ("half", "blur", "dark")
+        },
+        "mm_per_px": dict(zip(seen, scales, strict=True)), "evidence": evidence,
+    }  # fmt: skip
+
+
+def headline(evidence: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Per joint the larger of two lower bounds: against the heavy model and against the own mirror image.
+
+    Left and right joints are then averaged (as mean squares): a detector has no reason to prefer a side, a clip does.
+    """
+    bounds = [evidence[name] for name in ("heavy", "mirror")]
+    names = ("jitter_mm", "drift_mm", "offset_mm", "outlier_rate", "outlier_mm", "outlier_frames")
+    chosen: dict[str, Any] = {name: _symmetric(np.max([b[name] for b in bounds], axis=0)) for name in names}
+    for name in ("drift_time_s", "severity_sigma"):
+        chosen[name] = float(np.mean([b[name] for b in bounds]))
+    chosen["swap_rate"] = float(np.mean([b["swap"]["rate"] for b in bounds]))
+    chosen["swap_s"] = float(np.mean([b["swap"]["seconds"] for b in bounds]))
+    return chosen
+
+
+def _symmetric(values: Array) -> Array:
+    squares = np.asarray(values, dtype=float) ** 2
+    return np.sqrt((squares + squares[list(MEASURED13.mirror)]) / 2)
+
+
+def noise_model(stats: dict[str, Any], step_s: float) -> dict[str, Any]:
+    """The parameters of ``prml.data.noise.NoiseModel`` that these statistics give."""
+    sure = stats["confidence"]
+    weight = stats["outlier_rate"] / stats["outlier_rate"].sum()
+    lost = sure["lost"]
+    return {
+        "jitter_mm": np.maximum(stats["jitter_mm"], _symmetric(stats["track_jitter_mm"])),
+        "drift_mm": stats["drift_mm"], "drift_time_s": stats["drift_time_s"], "offset_mm": stats["offset_mm"],
+        "burst_rate": stats["outlier_rate"], "burst_mm": stats["outlier_mm"],
+        "burst_s": float((weight * stats["outlier_frames"]).sum() * step_s),
+        "swap_rate": stats["swap_rate"], "swap_s": stats["swap_s"],
+        "drop_rate": _symmetric(lost["rate"]), "drop_s": float((lost["rate"] * lost["seconds"]).sum() / lost["rate"].sum()),
+        "confidence_logit": (sure["logit_level"] + sure["logit_level"][list(MEASURED13.mirror)]) / 2,
+        "confidence_slope": sure["logit_slope"], "confidence_sigma": sure["logit_sigma"],
+        "severity_sigma": stats["severity_sigma"],
+    }  # fmt: skip
+
+
+def plain(value: Any) -> Any:
+    """Numbers rounded to four digits and arrays as lists, for JSON."""
+    if isinstance(value, dict):
+        return {k: plain(v) for k, v in value.items()}
+    if isinstance(value, np.ndarray | list | tuple):
+        return [plain(v) for v in value]
+    if isinstance(value, np.integer):
+        return int(value)
+    return float(f"{value:.4g}") if isinstance(value, float | np.floating) else value
+
+
+def compact(record: dict[str, Any]) -> str:
+    """JSON with one line per list of numbers."""
+    text = json.dumps(record, indent=1)
+    return re.sub(r"\[[^\[\]{}]*\]", lambda match: re.sub(r"\s+", " ", match.group()), text)
+
+
+def main() -> None:
+    """Run, fit, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--video", type=Path, required=True, help="jump.mp4 of Sports2D")
+    parser.add_argument("--reference", type=Path, required=True, help="pose_landmarker_heavy.task")
+    parser.add_argument("--out", type=Path, default=Path("src/prml/data/detector_noise.json"))
+    parser.add_argument("--fps", type=float, default=30.0)
+    options = parser.parse_args()
+    models = {"full": "full", "lite": "lite", "heavy": str(options.reference)}
+    seen = observe(options.video, models)
+    step_s = 1 / options.fps
+    full, lite = (report(seen, model, step_s) for model in ("full", "lite"))
+    record = {
+        "schema": "prml.detector_noise/1", "skeleton": MEASURED13.name, "joints": list(MEASURED13.joints),
+        "unit": "mm at the person's depth, per image axis; rates per second; times in seconds",
+        "model": noise_model(full, step_s), "model_lite": noise_model(lite, step_s),
+        "full": full, "lite": lite,
+        "provenance": {
+            "video": {"name": options.video.name, "origin": "Sports2D, BSD-3",
+                      "sha256": sha256(options.video.read_bytes()).hexdigest(), "fps": options.fps,
+                      "segments": {k: list(v) for k, v in SEGMENTS.items()}},
+            "reference": {"name": options.reference.name, "sha256": sha256(options.reference.read_bytes()).hexdigest()},
+            "versions": {p: version(p) for p in ("mediapipe", "numpy", "av", "pillow")} | {"python": platform.python_version()},
+            "date": datetime.now(UTC).date().isoformat(), "command": "python benchmarks/measure_detector_noise.py --video jump.mp4 --reference pose_landmarker_heavy.task",
+            "explained_in": "docs/detector_noise.md",
+        },
+    }  # fmt: skip
+    options.out.write_text(compact(plain(record)) + "\n")
+    sys.stdout.write(compact(plain(record["model"])) + "\n")
+
+
+if __name__ == "__main__":
+    main()
