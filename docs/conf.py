@@ -1,0 +1,26 @@
+"""Sphinx configuration. Build: ``make docs``."""
+
+from importlib.metadata import version as installed_version
+
+project = "PrML"
+author = "The PrML project"
+copyright = "2026, the PrML project; Apache-2.0"
+release = installed_version("prml-pose")
+version = release
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+exclude_patterns = ["_build", "*.py"]
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_default_options = {"members": True, "show-inheritance": True}
+autodoc_preserve_defaults = True
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
+napoleon_use_ivar = True  # attributes of dataclasses are told once
+
+html_theme = "furo"
+html_title = f"PrML {release}"
+html_theme_options = {"navigation_with_keys": True}
