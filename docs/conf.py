@@ -1,6 +1,13 @@
 """Sphinx configuration. Build: ``make docs``."""
 
+import sys
 from importlib.metadata import version as installed_version
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+import api_pages
+
+api_pages.write()
 
 project = "PrML"
 author = "The PrML project"
