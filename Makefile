@@ -46,7 +46,7 @@ $(VENV)/.docs: $(VENV)/.core
 	@touch $@
 
 lift: $(VENV)/.core  ## lift the example clip (CLIP=..., OUT=...)
-	@$(BIN)/prml lift $(CLIP) --out $(OUT) --overwrite true
+	@$(BIN)/prml lift $(CLIP) --out $(OUT) --overwrite
 	@echo && echo "results in $(OUT): open $(OUT)/viewer.html in a browser, $(OUT)/overlay.mp4 in a player"
 
 test: $(VENV)/.dev  ## the default test-suite (PYTEST_ARGS=...)
