@@ -1,0 +1,137 @@
+"""A protocol: everything that makes a number, as one named, versioned, printable object."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from prml.evaluation.protocols.rules import (
+    Averaging,
+    CameraSpace,
+    FrameRule,
+    KeypointRule,
+    LeaveOut,
+    RootRule,
+    SpaceRule,
+    WholeVideo,
+    WindowRule,
+)
+from prml.sequence import PoseSequence
+from prml.skeleton import H36M17
+
+
+class Source(Protocol):
+    """Which sequences a protocol reads."""
+
+    @property
+    def words(self) -> str:
+        """Which sequences, in words."""
+        ...
+
+    @property
+    def files(self) -> str:
+        """Which files the user must have."""
+        ...
+
+    def read(self, data: Path | None, limit: int | None) -> Iterator[PoseSequence]:
+        """The sequences of ``data`` (at most ``limit`` clips); raises PrmlError for what cannot be read."""
+        ...
+
+    def stamp(self, data: Path | None) -> dict[str, str]:
+        """What identifies the data: results with different stamps were not measured on the same thing."""
+        ...
+
+
+@dataclass(frozen=True)
+class ActionTable:
+    """Rows per action.
+
+    Attributes:
+        columns: action -> the column's name in the paper, in the paper's order.
+        synonyms: other spellings -> action.
+        hard: the actions that are reported apart (the paper's Figure 3).
+    """
+
+    columns: tuple[tuple[str, str], ...]
+    synonyms: tuple[tuple[str, str], ...] = ()
+    hard: tuple[str, ...] = ()
+
+    def canonical(self, action: str) -> str:
+        """The action's name in this table."""
+        return dict(self.synonyms).get(action, action)
+
+
+@dataclass(frozen=True)
+class EvaluationProtocol:
+    """A named set of rules.
+
+    Attributes:
+        name: what the user writes.
+        version: raised whenever a rule changes, so that old results are not compared with new ones.
+        title: one line.
+        source: which sequences, from which files.
+        metrics: names of ``prml.evaluation.scoring.METRICS``, the first being the headline.
+        keypoints, leave_out, frames, windows, space, root, averaging: the rules.
+        joints: joints of H36M17 that joint-wise means are taken over.
+        flip: whether the rule is to average with the mirrored input.
+        actions: rows per action, if the field reports them.
+        origin: where the rules come from.
+        notes: what the number means and does not mean.
+        changed: rules that differ from the named protocol's.
+    """
+
+    name: str
+    version: int
+    title: str
+    source: Source
+    metrics: tuple[str, ...]
+    keypoints: KeypointRule
+    leave_out: LeaveOut = field(default_factory=LeaveOut)
+    frames: FrameRule = field(default_factory=FrameRule)
+    windows: WindowRule = field(default_factory=WholeVideo)
+    space: SpaceRule = field(default_factory=CameraSpace)
+    root: RootRule = field(default_factory=RootRule)
+    averaging: Averaging = field(default_factory=Averaging)
+    joints: tuple[int, ...] = tuple(range(17))
+    flip: bool = True
+    actions: ActionTable | None = None
+    origin: str = ""
+    notes: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """Name, version, and a mark if a rule was changed: what results are compared by."""
+        mark = f"+{'+'.join(self.changed)}" if self.changed else ""
+        return f"{self.name}/{self.version}{mark}"
+
+    def with_(self, **rules: Any) -> "EvaluationProtocol":
+        """The protocol with some rules replaced; its ``id`` says so."""
+        return replace(self, **rules, changed=tuple(sorted({*self.changed, *rules})))
+
+    def sequences(self, data: Path | None = None, limit: int | None = None) -> Iterator[PoseSequence]:
+        """The sequences to score, in H36M17 joints."""
+        for sequence in self.leave_out.keep(self.source.read(data, limit)):
+            yield self.frames.select(sequence if sequence.skeleton == H36M17 else sequence.to_skeleton(H36M17))
+
+    def describe(self) -> dict[str, str]:
+        """The rules in words, in the order in which they act."""
+        if len(self.joints) == len(H36M17):
+            joints = "all 17, the root among them"
+        else:
+            joints = f"{len(self.joints)}: {', '.join(H36M17.joints[j] for j in self.joints)}"
+        return {
+            "sequences": self.source.words,
+            "files": self.source.files,
+            "left out": self.leave_out.words,
+            "frames": self.frames.words,
+            "2D source": self.keypoints.words,
+            "windows": self.windows.words,
+            "flip": "mean of the prediction and of the mirrored input's, mirrored back" if self.flip else "none",
+            "output space": self.space.words,
+            "root": self.root.words,
+            "joints": joints,
+            "metrics": ", ".join(self.metrics),
+            "averaging": self.averaging.words,
+            "source of the rules": self.origin,
+        }

@@ -1,0 +1,373 @@
+"""The parts of a protocol. Each is a frozen object that does one thing and says in ``words`` what it does."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from jaxtyping import Float
+
+from prml.errors import PrmlError
+from prml.sequence import PoseSequence
+
+Array = np.ndarray
+MM_PER_M = 1000.0
+
+
+def take(sequence: PoseSequence, rows: slice | Array) -> PoseSequence:
+    """Some frames of a sequence (a slice or increasing indices), with whatever in ``extra`` has one entry per frame."""
+    frames = len(sequence)
+
+    def cut(value: Any) -> Any:
+        return value[rows] if isinstance(value, np.ndarray) and value.ndim and len(value) == frames else value
+
+    arrays = ("times_s", "keypoints_px", "confidence", "joints_m", "std_m", "has_person", "filled")
+    fields = {name: cut(getattr(sequence, name)) for name in arrays}
+    return sequence.with_(**fields, extra={k: cut(v) for k, v in sequence.extra.items()})
+
+
+def need_extra(sequence: PoseSequence, name: str) -> Array:
+    """A per-frame array of ``sequence.extra``; raises PrmlError if the reader did not give it."""
+    if name not in sequence.extra:
+        raise PrmlError(f"{sequence.name or 'the sequence'} lacks {name!r}, which this protocol needs; read it anew")
+    return np.asarray(sequence.extra[name])
+
+
+# ------------------------------------------------------------------------------- what the network sees
+class KeypointRule(Protocol):
+    """Where the 2D input comes from."""
+
+    @property
+    def words(self) -> str:
+        """The rule in words."""
+        ...
+
+    def apply(self, sequence: PoseSequence) -> PoseSequence:
+        """The sequence with the 2D that the network may see."""
+        ...
+
+
+@dataclass(frozen=True)
+class KeypointsAsRead:
+    """The 2D of the data file.
+
+    Attributes:
+        what: what that 2D is, in words.
+    """
+
+    what: str
+
+    @property
+    def words(self) -> str:
+        """The rule in words."""
+        return self.what
+
+    def apply(self, sequence: PoseSequence) -> PoseSequence:
+        """The sequence as it is; raises PrmlError if it has no 2D."""
+        if sequence.keypoints_px is None:
+            raise PrmlError(f"{sequence.name or 'the sequence'} has no 2D keypoints to lift")
+        return sequence
+
+
+@dataclass(frozen=True)
+class KeypointsFromLabel:
+    """x and y of the image-space label, with full confidence."""
+
+    words: str = (
+        "x and y of the 3D label itself (image space), confidence 1: the input equals the label's x and y, so that "
+        "only depth is unknown"
+    )
+
+    def apply(self, sequence: PoseSequence) -> PoseSequence:
+        """The label's x, y in pixels in place of the detections."""
+        xy = need_extra(sequence, "joints_image_px")[..., :2]
+        return sequence.with_(keypoints_px=xy, confidence=np.ones(xy.shape[:2], xy.dtype))
+
+
+@dataclass(frozen=True)
+class KeypointsFilled:
+    """Detections with gaps, filled for the network.
+
+    Attributes:
+        what: what the 2D is, in words.
+    """
+
+    what: str
+
+    @property
+    def words(self) -> str:
+        """The rule in words."""
+        return f"{self.what}; missing joints are interpolated in time, with confidence 0"
+
+    def apply(self, sequence: PoseSequence) -> PoseSequence:
+        """No NaN left: each coordinate is interpolated linearly, a joint that is never seen stands at the mean."""
+        px = np.array(KeypointsAsRead(self.what).apply(sequence).keypoints_px, dtype=np.float64)
+        missing = np.isnan(px).any(-1)
+        if missing.all():
+            raise PrmlError(f"{sequence.name or 'the sequence'}: no 2D keypoint in any frame")
+        at = np.arange(len(px))
+        middle = np.asarray(np.nanmean(px, axis=(0, 1)))
+        for joint in range(px.shape[1]):
+            rows = np.flatnonzero(~missing[:, joint])
+            for channel in range(2):
+                known = px[rows, joint, channel] if len(rows) else middle[channel, None]
+                px[:, joint, channel] = np.interp(at, rows if len(rows) else [0], known)
+        confidence = np.ones(missing.shape) if sequence.confidence is None else sequence.confidence
+        return sequence.with_(keypoints_px=px, confidence=np.where(missing, 0.0, confidence))
+
+
+# -------------------------------------------------------------------------- which frames, in what cuts
+@dataclass(frozen=True)
+class FrameRule:
+    """Which frames of a video count; those that do are flagged in ``extra["valid"]``.
+
+    Attributes:
+        kind: "all"; "valid" removes the others before lifting, as if the rest were one video; "score-valid" lifts all
+            frames and scores the flagged ones that have a person.
+        what: what the flag means.
+    """
+
+    kind: Literal["all", "valid", "score-valid"] = "all"
+    what: str = ""
+
+    @property
+    def words(self) -> str:
+        """The rule in words."""
+        return {
+            "all": "all",
+            "valid": f"only those {self.what}; the others are removed before lifting, as if the rest were one video",
+            "score-valid": f"all are lifted; only those {self.what} are scored",
+        }[self.kind]
+
+    def select(self, sequence: PoseSequence) -> PoseSequence:
+        """The frames that are lifted, at evenly spaced times."""
+        if self.kind != "valid":
+            return sequence
+        rows = np.flatnonzero(need_extra(sequence, "valid"))
+        return take(sequence, rows).with_(times_s=np.arange(len(rows)) / sequence.fps)
+
+    def scored(self, sequence: PoseSequence) -> Array | None:
+        """Indices of the lifted frames that are scored; None for all."""
+        if self.kind != "score-valid":
+            return None
+        has_person = True if sequence.has_person is None else sequence.has_person
+        return np.flatnonzero(need_extra(sequence, "valid") & has_person)
+
+
+@dataclass(frozen=True)
+class WholeVideo:
+    """The predictor sees each video whole; every frame is scored once."""
+
+    words: str = (
+        "each video is lifted whole, by whatever windows the lifter uses (overlaps blended, or centre frames kept); "
+        "every frame counts once"
+    )
+
+    def cuts(self, frames: int, window: int) -> list[slice]:
+        """One cut."""
+        return [slice(0, frames)]
+
+
+@dataclass(frozen=True)
+class CutWindows:
+    """Windows of T frames side by side, each lifted alone.
+
+    Attributes:
+        tail: what happens to the frames after the last full window: "drop" (not scored) or "last" (one more window made
+            of the last T frames, whose overlap is scored twice).
+    """
+
+    tail: Literal["drop", "last"] = "drop"
+
+    @property
+    def words(self) -> str:
+        """The rule in words."""
+        end = {
+            "drop": "the tail shorter than T is not scored",
+            "last": "the last window is the last T frames, its overlap is scored twice",
+        }[self.tail]
+        return f"windows of the network's T frames, side by side, each lifted alone; {end}; a shorter video is one"
+
+    def cuts(self, frames: int, window: int) -> list[slice]:
+        """Where to cut a video of ``frames`` frames for a network of T = ``window``."""
+        if frames <= window:
+            return [slice(0, frames)]
+        starts = list(range(0, frames - window + 1, window))
+        if self.tail == "last" and starts[-1] + window < frames:
+            starts.append(frames - window)
+        return [slice(s, s + window) for s in starts]
+
+
+WindowRule = WholeVideo | CutWindows
+
+
+# ----------------------------------------------------------------------------- the space of the scores
+class SpaceRule(Protocol):
+    """What the 3D target is, and how the prediction relates to it and to the image."""
+
+    @property
+    def words(self) -> str:
+        """The rule in words."""
+        ...
+
+    def target(self, sequence: PoseSequence) -> Float[Array, "T J 3"]:
+        """Root-relative target in metres."""
+        ...
+
+    def prediction(self, joints_m: Float[Array, "T J 3"], seen: PoseSequence) -> Float[Array, "T J 3"]:
+        """What is scored, from what the network returned for ``seen``."""
+        ...
+
+    def image(self, joints_m: Float[Array, "T J 3"], sequence: PoseSequence) -> Float[Array, "T J 2"] | None:
+        """Pixels of root-relative joints put at the true root; None where the data cannot tell."""
+        ...
+
+
+def _joints(sequence: PoseSequence) -> Array:
+    if sequence.joints_m is None or sequence.frame != "camera":
+        raise PrmlError(f"{sequence.name or 'the sequence'} has no camera-frame 3D joints to score against")
+    return np.asarray(sequence.joints_m, dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class CameraSpace:
+    """Camera-frame metres, minus the root."""
+
+    words: str = "camera-frame metres, root-relative, scored in mm"
+
+    def target(self, sequence: PoseSequence) -> Float[Array, "T J 3"]:
+        """Camera-frame joints minus the root joint, metres."""
+        joints = _joints(sequence)
+        relative: Array = joints - joints[:, sequence.skeleton.root, None]
+        return relative
+
+    def prediction(self, joints_m: Float[Array, "T J 3"], seen: PoseSequence) -> Float[Array, "T J 3"]:
+        """The prediction as it is."""
+        return joints_m
+
+    def image(self, joints_m: Float[Array, "T J 3"], sequence: PoseSequence) -> Float[Array, "T J 2"] | None:
+        """Projection by the sequence's camera; None without a camera or without the true root's place."""
+        if sequence.camera is None or sequence.root_relative:
+            return None
+        pixels: Array = sequence.camera.project(joints_m + _joints(sequence)[:, sequence.skeleton.root, None])
+        return pixels
+
+
+@dataclass(frozen=True)
+class ImageSpace:
+    """MotionBERT's 2.5D: the image-space label times a factor per frame.
+
+    Attributes:
+        paste_xy: whether the predicted x and y are overwritten by the input's before scoring.
+    """
+
+    paste_xy: bool = False
+
+    @property
+    def words(self) -> str:
+        """The rule in words."""
+        text = (
+            "2.5D: x, y in pixels of a distortion-free projection, z scaled to pixels at the root's depth, all times "
+            "the file's 2.5d_factor (mm per pixel), root-relative, in mm: a weak-perspective copy of the pose"
+        )
+        pasted = "; the predicted x and y are OVERWRITTEN by the input's, so that the score is an error of depth alone"
+        return text + (pasted if self.paste_xy else "")
+
+    def target(self, sequence: PoseSequence) -> Float[Array, "T J 3"]:
+        """The 2.5D label minus its root, metres."""
+        joints = need_extra(sequence, "joints_25d_mm").astype(np.float64) / MM_PER_M
+        relative: Array = joints - joints[:, sequence.skeleton.root, None]
+        return relative
+
+    def prediction(self, joints_m: Float[Array, "T J 3"], seen: PoseSequence) -> Float[Array, "T J 3"]:
+        """The prediction, with the input's x and y pasted over if the rule says so."""
+        if not self.paste_xy:
+            return joints_m
+        px = np.asarray(seen.keypoints_px, dtype=np.float64)
+        m_per_px = need_extra(seen, "mm_per_px").astype(np.float64)[:, None, None] / MM_PER_M
+        pasted = (px - px[:, seen.skeleton.root, None]) * m_per_px
+        joined: Array = np.concatenate([pasted, joints_m[..., 2:]], axis=-1)
+        return joined
+
+    def image(self, joints_m: Float[Array, "T J 3"], sequence: PoseSequence) -> Float[Array, "T J 2"] | None:
+        """Pixels: x and y divided by the factor, at the label's root."""
+        root = need_extra(sequence, "joints_image_px")[:, sequence.skeleton.root, None, :2].astype(np.float64)
+        pixels: Array = joints_m[..., :2] * MM_PER_M / need_extra(sequence, "mm_per_px")[:, None, None] + root
+        return pixels
+
+
+# -------------------------------------------------------------------------------------------- the root
+@dataclass(frozen=True)
+class RootRule:
+    """What becomes of the predicted root joint before scoring.
+
+    Attributes:
+        kind: "zero" sets it to the origin, "own" leaves the network's own root error in, "subtract" moves the whole
+            prediction so that its root is the origin.
+    """
+
+    kind: Literal["zero", "own", "subtract"] = "zero"
+
+    @property
+    def words(self) -> str:
+        """The rule in words."""
+        return {
+            "zero": "the predicted root is set to 0; the root is one of the joints that the mean is taken over",
+            "own": "the predicted root stays as it is: its own error counts",
+            "subtract": "the predicted root is subtracted from all predicted joints",
+        }[self.kind]
+
+    def apply(self, joints_m: Float[Array, "T J 3"], root: int) -> Float[Array, "T J 3"]:
+        """The prediction under the rule; the input is left as it was."""
+        if self.kind == "own":
+            return joints_m
+        if self.kind == "subtract":
+            relative: Array = joints_m - joints_m[:, root, None]
+            return relative
+        joints = joints_m.copy()
+        joints[:, root] = 0.0
+        return joints
+
+
+# ------------------------------------------------------------------------------------ what is left out
+@dataclass(frozen=True)
+class LeaveOut:
+    """Videos that are not scored.
+
+    Attributes:
+        prefixes: beginnings of the names of the videos that are left out.
+        why: the reason, or who does so.
+    """
+
+    prefixes: tuple[str, ...] = ()
+    why: str = ""
+
+    @property
+    def words(self) -> str:
+        """The rule in words."""
+        return f"{', '.join(self.prefixes)} ({self.why})" if self.prefixes else "none"
+
+    def keep(self, sequences: Iterator[PoseSequence]) -> Iterator[PoseSequence]:
+        """The sequences that are scored."""
+        return (s for s in sequences if not s.name.startswith(self.prefixes)) if self.prefixes else sequences
+
+
+# ----------------------------------------------------------------------------------------- the average
+@dataclass(frozen=True)
+class Averaging:
+    """How one number is made of many frames.
+
+    Attributes:
+        over: "frames" is the mean over all frames; "actions" the plain mean of the actions' means over frames.
+    """
+
+    over: Literal["frames", "actions"] = "frames"
+
+    @property
+    def words(self) -> str:
+        """The rule in words."""
+        return {
+            "frames": "mean over all scored frames of all sequences",
+            "actions": "mean over all frames of an action (all subjects, takes and cameras), then the plain mean of "
+            "the actions",
+        }[self.over]

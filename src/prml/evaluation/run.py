@@ -1,0 +1,170 @@
+"""Score a predictor under a protocol, streaming: one sequence in memory at a time."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from prml.errors import PrmlError
+from prml.evaluation.protocols.base import EvaluationProtocol
+from prml.evaluation.protocols.rules import take
+from prml.evaluation.scoring import Scored, Scores, Tally, scores, values_of
+from prml.sequence import PoseSequence
+
+Predictor = Callable[[PoseSequence], Float[np.ndarray, "T 17 3"]]
+"""From a sequence without its truth to root-relative metres in the camera's frame (or the protocol's space)."""
+
+DEFAULT_WINDOW = 243
+
+
+@dataclass
+class Evaluation:
+    """What was counted, and how long it took.
+
+    Attributes:
+        protocol: the rules.
+        tally: sums and counts.
+        seconds: wall time of "data", "network" (the predictor) and "metrics".
+        limit: clips that were read at most; None for a true score.
+    """
+
+    protocol: EvaluationProtocol
+    tally: Tally = field(default_factory=Tally)
+    seconds: dict[str, float] = field(default_factory=lambda: {"data": 0.0, "network": 0.0, "metrics": 0.0})
+    limit: int | None = None
+
+    @property
+    def scores(self) -> Scores:
+        """Means under the protocol's rules; raises PrmlError if nothing was scored."""
+        return scores(self.tally, self.protocol)
+
+    def merge(self, other: "Evaluation") -> None:
+        """Add another process's share; times are those of the slowest. Raises PrmlError for another protocol."""
+        if other.protocol.id != self.protocol.id:
+            raise PrmlError(f"cannot merge scores of {self.protocol.id} with scores of {other.protocol.id}")
+        self.tally.merge(other.tally)
+        self.seconds = {k: max(v, other.seconds[k]) for k, v in self.seconds.items()}
+
+
+def hide_truth(sequence: PoseSequence) -> PoseSequence:
+    """What a predictor may see: no 3D joints, neither as fields nor in ``extra``."""
+    extra = {name: value for name, value in sequence.extra.items() if not name.startswith(("joints", "smpl"))}
+    return sequence.with_(joints_m=None, root_relative=False, std_m=None, extra=extra)
+
+
+def _checked(prediction: Any, sequence: PoseSequence) -> np.ndarray:
+    joints = np.asarray(prediction, dtype=np.float64)
+    wanted = (len(sequence), len(sequence.skeleton), 3)
+    if joints.shape != wanted:
+        raise PrmlError(f"{sequence.name}: a prediction must be {wanted} metres, got {joints.shape}")
+    if not np.isfinite(joints).all():
+        bad = int((~np.isfinite(joints)).any((1, 2)).sum())
+        raise PrmlError(f"{sequence.name}: the prediction holds NaN or infinity in {bad} of {len(joints)} frames")
+    return joints
+
+
+def _compare(sequence: PoseSequence, seen: PoseSequence, prediction: np.ndarray, rules: EvaluationProtocol) -> Scored:
+    joints = rules.root.apply(rules.space.prediction(prediction, seen), sequence.skeleton.root)
+    target = rules.space.target(sequence)
+    pair: list[torch.Tensor | None] = [None, None]
+    if {"pckh", "reprojection"} & set(rules.metrics):
+        images = [rules.space.image(j, sequence) for j in (joints, target)]
+        pair = [None if px is None else torch.from_numpy(np.asarray(px, dtype=np.float64)) for px in images]
+    return Scored(torch.from_numpy(joints), torch.from_numpy(target), pair[0], pair[1], rules.joints)
+
+
+def _groups(sequence: PoseSequence, protocol: EvaluationProtocol) -> list[str]:
+    action = protocol.actions.canonical(sequence.action) if protocol.actions else sequence.action
+    labels = {"action": action, "source": sequence.source, "subject": sequence.subject}
+    return ["all", *(f"{kind}:{name}" for kind, name in labels.items() if name)]
+
+
+def _metric_names(protocol: EvaluationProtocol) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*protocol.metrics, "x", "y", "z")))
+
+
+def score_sequence(
+    evaluation: Evaluation, sequence: PoseSequence, predictor: Predictor, window: int = DEFAULT_WINDOW
+) -> None:
+    """Add one sequence to an evaluation; raises PrmlError for a prediction that cannot be scored."""
+    protocol, groups = evaluation.protocol, _groups(sequence, evaluation.protocol)
+    for rows in protocol.windows.cuts(len(sequence), window):
+        part = take(sequence, rows)
+        seen = hide_truth(protocol.keypoints.apply(part))
+        start = time.perf_counter()
+        prediction = _checked(predictor(seen), part)
+        between = time.perf_counter()
+        scored = _compare(part, seen, prediction, protocol)
+        rows_scored = protocol.frames.scored(part)
+        if rows_scored is not None:
+            scored = scored.frames(rows_scored)
+        evaluation.tally.add(groups, values_of(scored, _metric_names(protocol)))
+        evaluation.tally.frames += len(scored.target)
+        evaluation.seconds["network"] += between - start
+        evaluation.seconds["metrics"] += time.perf_counter() - between
+    evaluation.tally.sequences += 1
+
+
+def _timed(sequences: Iterator[PoseSequence], seconds: dict[str, float]) -> Iterator[PoseSequence]:
+    while True:
+        start = time.perf_counter()
+        sequence = next(sequences, None)
+        seconds["data"] += time.perf_counter() - start
+        if sequence is None:
+            return
+        yield sequence
+
+
+def evaluate(
+    predictor: Predictor,
+    protocol: EvaluationProtocol,
+    *,
+    data: Path | None = None,
+    limit: int | None = None,
+    window: int = DEFAULT_WINDOW,
+    shard: tuple[int, int] = (0, 1),
+    change: Callable[[PoseSequence], PoseSequence] | None = None,
+    progress: Callable[[Evaluation], None] | None = None,
+) -> Evaluation:
+    """Score a predictor.
+
+    Args:
+        predictor: from a sequence without its 3D to (T, 17, 3) root-relative metres in the protocol's space.
+        protocol: the rules.
+        data: folder or file with the data; None for where they lie by themselves (motion capture only).
+        limit: clips to read at most, for a quick look; such a result is no score and says so.
+        window: T of the network, for protocols that cut windows.
+        shard: (rank, processes): every so many-th sequence is scored here; see :func:`gather`.
+        change: applied to every sequence before it is scored (robustness).
+        progress: called after every sequence.
+
+    Raises:
+        PrmlError: data that cannot be read, or a prediction that cannot be scored.
+    """
+    evaluation = Evaluation(protocol, limit=limit)
+    share = islice(protocol.sequences(data, limit), shard[0], None, shard[1])
+    for sequence in _timed(share, evaluation.seconds):
+        score_sequence(evaluation, change(sequence) if change else sequence, predictor, window)
+        if progress is not None:
+            progress(evaluation)
+    return evaluation
+
+
+def gather(evaluation: Evaluation) -> Evaluation:
+    """The sum over all processes of torch.distributed, on every process; the argument itself if there is only one."""
+    import torch.distributed as dist
+
+    if not dist.is_available() or not dist.is_initialized() or dist.get_world_size() == 1:
+        return evaluation
+    shares: list[Any] = [None] * dist.get_world_size()
+    dist.all_gather_object(shares, (evaluation.tally, evaluation.seconds))
+    total = Evaluation(evaluation.protocol, limit=evaluation.limit)
+    for tally, seconds in shares:
+        total.merge(Evaluation(evaluation.protocol, tally, seconds))
+    return total

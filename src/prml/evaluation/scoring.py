@@ -1,0 +1,246 @@
+"""Scores that accumulate sequence by sequence: memory does not grow with the test set, and parts can be merged."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from prml.errors import PrmlError
+from prml.evaluation import metrics as m
+from prml.evaluation.protocols.base import EvaluationProtocol
+from prml.skeleton import H36M17
+
+# The official MPI-INF-3DHP script leaves out pelvis, spine and head: 14 of the 17.
+JOINTS_3DHP = tuple(j for j in range(17) if H36M17.joints[j] not in ("Hip", "Spine", "Nose"))
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What is compared in one cut of one sequence.
+
+    Attributes:
+        prediction, target: (T, J, 3) root-relative metres, after all rules.
+        prediction_px, target_px: (T, J, 2) their projections; None where the data cannot tell.
+        joints: joints that joint-wise means are taken over.
+    """
+
+    prediction: Tensor
+    target: Tensor
+    prediction_px: Tensor | None = None
+    target_px: Tensor | None = None
+    joints: tuple[int, ...] = tuple(range(17))
+
+    def frames(self, rows: np.ndarray) -> "Scored":
+        """Only some of the frames."""
+        arrays = ("prediction", "target", "prediction_px", "target_px")
+        return replace(self, **{n: v[rows] for n in arrays if (v := getattr(self, n)) is not None})
+
+    def chosen(self) -> tuple[Tensor, Tensor]:
+        """Prediction and target of the joints that count."""
+        if len(self.joints) == self.target.shape[-2]:
+            return self.prediction, self.target
+        rows = list(self.joints)
+        return self.prediction[:, rows], self.target[:, rows]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One number per frame (or per step), and how to print its mean.
+
+    Attributes:
+        label, unit: for tables.
+        values: (frames,) from what is compared; None where the data cannot tell.
+        higher_is_better: as for PCK.
+        what: the definition in words.
+    """
+
+    label: str
+    unit: str
+    values: Callable[[Scored], Tensor | None]
+    what: str
+    higher_is_better: bool = False
+
+
+def _axis(number: int) -> Callable[[Scored], Tensor]:
+    return lambda s: m.axis_errors(*s.chosen())[..., number]
+
+
+def _image(function: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Scored], Tensor | None]:
+    def values(s: Scored) -> Tensor | None:
+        if s.prediction_px is None or s.target_px is None:
+            return None
+        return function(s.prediction_px, s.target_px)
+
+    return values
+
+
+def _errors_3dhp(s: Scored) -> Tensor:
+    return m.joint_errors(s.prediction, s.target)[..., list(JOINTS_3DHP)]
+
+
+METRICS: Mapping[str, Metric] = {
+    "mpjpe": Metric("MPJPE", "mm", lambda s: m.mpjpe(*s.chosen()), "mean distance of the joints from their targets"),
+    "p_mpjpe": Metric(
+        "P-MPJPE", "mm", lambda s: m.p_mpjpe(*s.chosen()), "MPJPE after the best similarity of each frame"
+    ),
+    "n_mpjpe": Metric("N-MPJPE", "mm", lambda s: m.n_mpjpe(*s.chosen()), "MPJPE after the best scale of each frame"),
+    "velocity": Metric(
+        "MPJVE", "mm/frame", lambda s: m.velocity_error(*s.chosen()), "mean error of the motion from frame to frame"
+    ),
+    "acceleration": Metric(
+        "Accel", "mm/frame²", lambda s: m.acceleration_error(*s.chosen()), "mean error of the second difference"
+    ),
+    "x": Metric("X", "mm", _axis(0), "mean absolute error along x (right in the image)"),
+    "y": Metric("Y", "mm", _axis(1), "mean absolute error along y (down in the image)"),
+    "z": Metric("Z", "mm", _axis(2), "mean absolute error along z (depth)"),
+    "pck": Metric(
+        "PCK", "%", lambda s: m.pck(_errors_3dhp(s)), "14 joints (no pelvis, spine, head) nearer than 150 mm", True
+    ),
+    "auc": Metric("AUC", "%", lambda s: m.auc(_errors_3dhp(s)), "mean PCK of the thresholds 0, 5, ..., 150 mm", True),
+    "pckh": Metric(
+        "PCKh@0.5", "%", _image(m.pckh), "joints projected within half the Thorax-Head distance in the image", True
+    ),
+    "reprojection": Metric(
+        "Reproj", "px", _image(m.reprojection_error), "image distance from the truth of the joints at the true root"
+    ),
+    "bone": Metric("Bone", "mm", lambda s: m.bone_length_error(s.prediction, s.target), "mean bone length error"),
+    "bone_variation": Metric(
+        "Bone var", "mm", lambda s: m.bone_length_variation(s.prediction).expand(len(s.prediction)),
+        "standard deviation of the predicted bone lengths over each sequence (or window)",
+    ),
+}  # fmt: skip
+
+
+@dataclass
+class Tally:
+    """Sums and counts per group and metric.
+
+    Attributes:
+        sums: group -> metric -> sum over frames; a vector per joint for "joints".
+        counts: group -> metric -> number of frames in the sum.
+        frames, sequences: what was scored.
+    """
+
+    sums: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
+    counts: dict[str, dict[str, int]] = field(default_factory=dict)
+    frames: int = 0
+    sequences: int = 0
+
+    def add(self, groups: Iterable[str], values: Mapping[str, Tensor]) -> None:
+        """Add the frames of one cut to several groups; NaN marks a frame that a metric cannot judge."""
+        for name, tensor in values.items():
+            judged = tensor[~torch.isnan(tensor.reshape(len(tensor), -1)).any(1)]
+            total, count = judged.sum(0).numpy(), len(judged)
+            for group in groups:
+                sums, counts = self.sums.setdefault(group, {}), self.counts.setdefault(group, {})
+                sums[name] = sums[name] + total if name in sums else total.copy()
+                counts[name] = counts.get(name, 0) + count
+
+    def merge(self, other: "Tally") -> None:
+        """Add what another process counted."""
+        self.frames += other.frames
+        self.sequences += other.sequences
+        for group, sums in other.sums.items():
+            for name, total in sums.items():
+                mine, counts = self.sums.setdefault(group, {}), self.counts.setdefault(group, {})
+                mine[name] = mine[name] + total if name in mine else total.copy()
+                counts[name] = counts.get(name, 0) + other.counts[group][name]
+
+    def groups(self, kind: str) -> list[str]:
+        """Names of the groups of a kind ("action", "source", "subject") in sorted order."""
+        return sorted(g.removeprefix(f"{kind}:") for g in self.sums if g.startswith(f"{kind}:"))
+
+    def mean(self, group: str, metric: str) -> np.ndarray | None:
+        """Mean over the frames of a group; None if no frame could be judged."""
+        count = self.counts.get(group, {}).get(metric, 0)
+        return self.sums[group][metric] / count if count else None
+
+
+def values_of(scored: Scored, names: Iterable[str]) -> dict[str, Tensor]:
+    """The named metrics of one cut, and the error of every joint under "joints"; all float64 on the CPU."""
+    found = {"joints": m.joint_errors(scored.prediction, scored.target)}
+    for name in names:
+        values = METRICS[name].values(scored)
+        if values is not None:
+            found[name] = values
+    return {name: v.cpu() for name, v in found.items()}
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Means, as they are reported.
+
+    Attributes:
+        overall: metric -> mean under the protocol's rule.
+        per_action, per_source, per_subject: group -> metric -> mean over its frames; actions in the paper's order.
+        per_joint: joint -> MPJPE in mm.
+        per_axis: "all" and the hard actions -> x, y, z in mm.
+        frames, sequences: what was scored.
+    """
+
+    overall: dict[str, float]
+    per_action: dict[str, dict[str, float]]
+    per_source: dict[str, dict[str, float]]
+    per_subject: dict[str, dict[str, float]]
+    per_joint: dict[str, float]
+    per_axis: dict[str, dict[str, float]]
+    frames: int
+    sequences: int
+
+
+def _row(tally: Tally, group: str, names: Iterable[str]) -> dict[str, float]:
+    means = {name: tally.mean(group, name) for name in names}
+    return {name: float(value) for name, value in means.items() if value is not None}
+
+
+def _mean_of(rows: Iterable[Mapping[str, float]], names: Iterable[str]) -> dict[str, float]:
+    rows = list(rows)
+    return {n: float(np.mean([r[n] for r in rows if n in r])) for n in names if any(n in r for r in rows)}
+
+
+def _action_order(tally: Tally, protocol: EvaluationProtocol) -> list[str]:
+    found = tally.groups("action")
+    if protocol.actions is None:
+        return found
+    order = [name for name, _ in protocol.actions.columns]
+    return [a for a in order if a in found] + [a for a in found if a not in order]
+
+
+def _joint_means(tally: Tally, protocol: EvaluationProtocol) -> dict[str, float]:
+    by_action = protocol.averaging.over == "actions"
+    groups = [f"action:{a}" for a in tally.groups("action")] if by_action else ["all"]
+    means = [mean for g in groups if (mean := tally.mean(g, "joints")) is not None]
+    return dict(zip(H36M17.joints, np.mean(means, axis=0).tolist(), strict=True))
+
+
+def scores(tally: Tally, protocol: EvaluationProtocol) -> Scores:
+    """Turn sums into the protocol's averages; raises PrmlError if nothing was scored."""
+    if not tally.frames:
+        raise PrmlError(f"protocol {protocol.name} found no frame to score; check --data and the files in it")
+    names = tuple(dict.fromkeys((*protocol.metrics, "x", "y", "z")))
+
+    def rows(kind: str, order: list[str]) -> dict[str, dict[str, float]]:
+        return {g: _row(tally, f"{kind}:{g}", names) for g in order}
+
+    actions = rows("action", _action_order(tally, protocol))
+    whole = _row(tally, "all", names) if protocol.averaging.over == "frames" else _mean_of(actions.values(), names)
+    hard = protocol.actions.hard if protocol.actions else ()
+    axes = {"all": whole, **{a: actions[a] for a in hard if a in actions}}
+    return Scores(
+        overall={n: whole[n] for n in protocol.metrics if n in whole},
+        per_action=actions,
+        per_source=rows("source", tally.groups("source")),
+        per_subject=rows("subject", tally.groups("subject")),
+        per_joint=_joint_means(tally, protocol),
+        per_axis={k: {a: v[a] for a in ("x", "y", "z")} for k, v in axes.items()},
+        frames=tally.frames,
+        sequences=tally.sequences,
+    )
+
+
+def plain(values: Scores) -> dict[str, Any]:
+    """The scores as plain JSON values."""
+    return {name: getattr(values, name) for name in values.__dataclass_fields__}

@@ -1,0 +1,69 @@
+"""Which code made a result: commit and package versions, and files that are never half-written."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from prml import __version__
+from prml.errors import PrmlError
+
+PACKAGES = ("torch", "lightning", "numpy", "scipy", "mediapipe", "av")
+
+
+def commit() -> str:
+    """Commit of the checkout that this package runs from, "+" if it has changes; "" outside a checkout."""
+    here = Path(__file__).parent
+    words = ["git", "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"]
+    try:
+        run = subprocess.run(words, cwd=here, capture_output=True, text=True, check=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return run.stdout.strip()
+
+
+def versions() -> dict[str, str]:
+    """Versions that results depend on."""
+    found = {"prml-pose": __version__, "python": ".".join(map(str, sys.version_info[:3]))}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def check_writable(path: Path, overwrite: bool) -> None:
+    """Raise PrmlError if ``path`` exists and may not be replaced, or cannot be a file."""
+    if path.is_dir():
+        raise PrmlError(f"expected a file name, {path} is a folder; give a name in it")
+    if path.exists() and not overwrite:
+        raise PrmlError(f"{path} exists; add --overwrite to replace it, or choose another name")
+
+
+def write_file(path: Path, data: str | bytes, overwrite: bool = False) -> None:
+    """Write under a temporary name beside ``path``, then rename; raises PrmlError if it exists or cannot be written."""
+    check_writable(path, overwrite)
+    raw = data.encode() if isinstance(data, str) else data
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
+        temporary = Path(name)
+        with os.fdopen(handle, "wb") as file:
+            file.write(raw)
+        temporary.chmod(0o666 & ~_umask())  # mkstemp makes private files; a result may be read by others
+        temporary.replace(path)
+    except OSError as error:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+        reason = error.strerror or error
+        raise PrmlError(f"cannot write {path}: {reason}; free some space or choose another place") from error
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
