@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from inspect import signature
+from typing import Any
 
 from prml import __version__
 from prml.errors import PrmlError
@@ -87,7 +88,8 @@ def _one_line(error: Exception, command: Callable[..., int | None], verb: str) -
     return PrmlError(f"unknown option {words[0]}; did you mean {near[0]}?")
 
 
-def _call(command: Callable[..., int | None], verb: str, arguments: Sequence[str]) -> int:
+def parse(command: Callable[..., int | None], verb: str, arguments: Sequence[str]) -> dict[str, Any]:
+    """The options of a verb by name; raises PrmlError, in one line, for what it does not take."""
     from argparse import ArgumentError
 
     from jsonargparse import ArgumentParser
@@ -98,10 +100,9 @@ def _call(command: Callable[..., int | None], verb: str, arguments: Sequence[str
     try:
         parsed = parser.parse_args(_spelled_out(command, arguments))
         instantiate = getattr(parser, "instantiate", None) or parser.instantiate_classes  # renamed in jsonargparse 4.49
-        options = instantiate(parsed)
+        return dict(vars(instantiate(parsed)))
     except ArgumentError as error:
         raise _one_line(error, command, verb) from error
-    return command(**vars(options)) or 0
 
 
 def _run(verb: str, arguments: Sequence[str]) -> int:
@@ -109,7 +110,9 @@ def _run(verb: str, arguments: Sequence[str]) -> int:
         raise _unknown(verb)
     module = import_module(f"prml.commands.{verb.replace('-', '_')}")
     own_main = getattr(module, "main", None)  # a verb with sub-verbs or dotted overrides parses for itself
-    return int(own_main(arguments) or 0) if own_main else _call(module.command, verb, arguments)
+    if own_main is not None:
+        return int(own_main(arguments) or 0)
+    return int(module.command(**parse(module.command, verb, arguments)) or 0)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
