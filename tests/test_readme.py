@@ -1,0 +1,101 @@
+"""What the README and the documentation tell people to type must work; what they point at must be there."""
+
+import ast
+import importlib
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import prml
+from prml import cli
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+# Commands that a reader may want to see run; the others are only parsed, as they take minutes.
+CHEAP = ("models", "protocols")
+
+
+def _blocks(page, language):
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def _lines():
+    """(page, command line) of every command in a bash block, comments and prompts taken away."""
+    for page in PAGES:
+        for block in _blocks(page, "bash"):
+            for line in block.replace("\\\n", " ").splitlines():
+                words = shlex.split(line.removeprefix("$ "), comments=True)
+                if words:
+                    yield page, words
+
+
+def _calls(program):
+    lines = [(page, words) for page, words in _lines() if words[0] == program]
+    return [pytest.param(words[1:], id=f"{page.stem}: {' '.join(words)}") for page, words in lines]
+
+
+def test_the_readme_opens_with_the_two_commands():
+    block = _blocks(ROOT / "README.md", "bash")[0]
+    assert [line.split("#")[0].strip() for line in block.strip().splitlines()] == ["make lift", "make test"]
+
+
+@pytest.mark.parametrize("words", _calls("prml"))
+def test_a_documented_command_is_understood(words):
+    if words[0].startswith("-"):
+        return
+    module = importlib.import_module(f"prml.commands.{words[0]}")
+    if words[0] == "fit":
+        overrides = [word for word in words[2:] if word != "--resume"]
+        if "--out" in overrides:
+            at = overrides.index("--out")
+            del overrides[at : at + 2]
+        module.read_config(str(ROOT / words[1]), overrides).check()
+    elif hasattr(module, "command"):
+        cli.parse(module.command, words[0], words[1:])
+    else:
+        pytest.fail(f"nothing here can check the arguments of prml {words[0]}")
+
+
+@pytest.mark.parametrize("words", _calls("make"))
+def test_a_documented_make_target_exists(words):
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert {word for word in words if "=" not in word} <= targets
+
+
+@pytest.mark.parametrize("words", [call for call in _calls("prml") if call.values[0][0] in CHEAP])
+def test_a_cheap_documented_command_runs(words, capsys):
+    assert cli.main(words) == 0
+    assert capsys.readouterr().out.strip()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
+def test_documented_python_uses_what_is_public(page):
+    for block in _blocks(page, "python"):
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "prml":
+                assert node.attr in prml.__all__
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "THIRD_PARTY.md", ROOT / "data/mocap/README.md"], ids=lambda p: p.stem)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if "://" in target or not {"/", "."} & set(target):  # another host, or a label of Sphinx
+            continue
+        path = page.parent / target.split("#")[0]
+        assert path.exists() or path == ROOT / "docs/api/index.md", f"{page.name}: {target}"
+
+
+def test_the_first_picture_is_there():
+    pictures = re.findall(r"<img[^>]*src=\"([^\"]+)\"|!\[[^\]]*\]\(([^)]+)\)", (ROOT / "README.md").read_text())
+    assert pictures
+    for picture in pictures:
+        assert (ROOT / "".join(picture)).is_file()
+
+
+def test_what_the_makefile_lists_is_what_it_has():
+    listed = subprocess.run(["make", "-s", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for target in ("lift", "test", "lint", "types", "docs", "ci", "clean"):
+        assert f"make {target} " in listed
