@@ -102,11 +102,11 @@ class KeypointsFilled:
     def apply(self, sequence: PoseSequence) -> PoseSequence:
         """No NaN left: each coordinate is interpolated linearly, a joint that is never seen stands at the mean."""
         px = np.array(KeypointsAsRead(self.what).apply(sequence).keypoints_px, dtype=np.float64)
-        missing = np.isnan(px).any(-1)
+        missing = np.asarray(np.isnan(px).any(-1))
         if missing.all():
             raise PrmlError(f"{sequence.name or 'the sequence'}: no 2D keypoint in any frame")
         at = np.arange(len(px))
-        middle = np.asarray(np.nanmean(px, axis=(0, 1)))
+        middle: Array = np.array([np.nanmean(px[..., channel]) for channel in range(2)])
         for joint in range(px.shape[1]):
             rows = np.flatnonzero(~missing[:, joint])
             for channel in range(2):

@@ -1,0 +1,60 @@
+"""Sequences of moving people, made up, in the layouts that the readers give."""
+
+import numpy as np
+
+from prml.camera import Camera
+from prml.evaluation.protocols.base import EvaluationProtocol
+from prml.evaluation.protocols.rules import KeypointsAsRead
+from prml.evaluation.protocols.sources import Given
+from prml.sequence import PoseSequence
+
+CAMERA = Camera(1000, 1002, 1145.0, 1143.0, 512.0, 515.0, radial=(-0.2, 0.24, 0.0), tangential=(-0.001, -0.001))
+
+
+def moving(seed: int, frames: int = 20, **labels) -> PoseSequence:
+    """A person 4 to 6 m away whose joints sway."""
+    rng = np.random.default_rng(seed)
+    base, sway = rng.normal(0, 0.35, (17, 3)), rng.normal(0, 0.1, (17, 3))
+    base[0] = sway[0] = 0
+    t = np.arange(frames)[:, None, None] / 10
+    joints = base + sway * np.sin(t + rng.uniform(0, 6, (17, 1))) + np.array([0.2, 0.1, rng.uniform(4, 6)])
+    return PoseSequence.regular(
+        frames, 50.0, joints_m=joints, keypoints_px=CAMERA.project(joints), confidence=np.ones((frames, 17)),
+        camera=CAMERA, **{"name": f"clip{seed}", "subject": "S9", "action": "Walking", "source": "made up", **labels},
+    )  # fmt: skip
+
+
+def image_space(sequence: PoseSequence) -> PoseSequence:
+    """The same person in the layout of the Stacked-Hourglass reader."""
+    joints, camera = sequence.joints_m, sequence.camera
+    xy = joints[..., :2] / joints[..., 2:] * [camera.fx, camera.fy] + [camera.cx, camera.cy]
+    ratio = camera.fx / joints[:, :1, 2] / 1000 + 1 / 2000  # px per mm at the root's depth
+    z = ratio * (joints[..., 2] - joints[:, :1, 2]) * 1000
+    image = np.concatenate([xy, z[..., None]], -1)
+    factor = 1 / ratio[:, 0]
+    label = image * factor[:, None, None]
+    extra = {"joints_image_px": image, "mm_per_px": factor, "joints_25d_mm": label, "source": sequence.name}
+    return sequence.with_(joints_m=(label - label[:, :1]) / 1000, root_relative=True, extra=extra)
+
+
+def given(*sequences: PoseSequence, metrics: tuple[str, ...] = ("mpjpe", "p_mpjpe"), **rules) -> EvaluationProtocol:
+    """A protocol over sequences at hand."""
+    rules = {"keypoints": KeypointsAsRead("exact"), **rules}
+    return EvaluationProtocol("given", 1, "for tests", Given(tuple(sequences)), metrics, **rules)
+
+
+class Wrong:
+    """A predictor that is wrong by a fixed noise: the same prediction for the same frames under every protocol."""
+
+    def __init__(self, *sequences: PoseSequence, size_m: float = 0.05) -> None:
+        self.answers = {}
+        for number, sequence in enumerate(sequences):
+            joints = sequence.joints_m - sequence.joints_m[:, :1]
+            noise = np.random.default_rng([7, number]).normal(0, size_m, joints.shape)
+            self.answers[sequence.name] = (sequence.times_s, joints + noise)
+        self.seen: list[PoseSequence] = []
+
+    def __call__(self, sequence: PoseSequence) -> np.ndarray:
+        self.seen.append(sequence)
+        times, answer = self.answers[sequence.name]
+        return answer[np.searchsorted(times, sequence.times_s - 1e-9)]
