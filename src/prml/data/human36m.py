@@ -26,7 +26,7 @@ import numpy as np
 from prml.camera import Camera
 from prml.data.cache import Table, cached
 from prml.data.checks import as_array, entry, need_finite, need_unit
-from prml.data.human36m_cameras import CAMERA_IDS, IMAGE_SIZE, CameraTable, find_cameras
+from prml.data.human36m_cameras import CAMERA_IDS, IMAGE_SIZE, CameraTable, find_cameras, from_json
 from prml.data.unpickle import load_npz, load_pickle
 from prml.errors import PrmlError
 from prml.sequence import PoseSequence
@@ -92,7 +92,7 @@ def read_human36m_npz(
         )
     for clip in clips:
         _need_views(clip, views, keypoints)
-    table = find_cameras(folder, cameras, lambda: _ground_truth_pairs(folder, cache_dir))
+    table = find_cameras(folder, cameras, lambda: solved_cameras(folder, cache_dir))
     for subject in subjects:
         _need_camera_order(next(c for c in clips if c["subject"] == subject), pose, image, views, table)
     return _npz_sequences(sorted(clips, key=lambda c: list(subjects).index(c["subject"])), pose, image, views, table)
@@ -169,6 +169,22 @@ def _need_views(clip: dict[str, Any], views: dict[tuple[str, str, int], dict[str
             )
         if (have := found["stop"] - found["start"]) < frames:
             raise PrmlError(f"{name}, camera {camera_id}: the 2D has {have} frames, fewer than the 3D's {frames}")
+
+
+def solved_cameras(folder: Path, cache_dir: Path | None = None) -> CameraTable:
+    """The calibration solved from ``data_3d_h36m.npz`` and ``data_2d_h36m_gt.npz`` in ``folder``; some seconds, once.
+
+    Raises:
+        PrmlError: files absent or broken, or the 2D is not the projection of the 3D.
+    """
+    from prml.data.human36m_resection import solve_cameras
+
+    sources = [folder / "data_3d_h36m.npz", folder / "data_2d_h36m_gt.npz"]
+
+    def build() -> Table:
+        return Table({}, {"json": solve_cameras(_ground_truth_pairs(folder, cache_dir)).to_json()})
+
+    return from_json(cached("human36m-cameras", 1, sources, build, cache_dir).meta["json"], "solved cameras")
 
 
 def _ground_truth_pairs(folder: Path, cache_dir: Path | None) -> dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]:
@@ -292,8 +308,9 @@ def _parse_sh(path: Path, split: Split) -> Table:
         joints = entry(data, "joints_2.5d_image", what)
         arrays["joints_25d_mm"] = as_array(joints, (frames, 17, 3), f"{what}: joints_2.5d_image")
     arrays = {name: array.astype(np.float32) for name, array in arrays.items()}
+    keys = {"keypoints_px": "joint_2d", "joints_image_px": "joint3d_image", "joints_25d_mm": "joints_2.5d_image"}
     for name, array in arrays.items():
-        need_finite(array, f"{what}: {name}")
+        need_finite(array, f"{what}: {keys.get(name, name)}")
     if split == "test":
         need_unit(arrays["joints_25d_mm"], H36M17, "millimetres", f"{what}: joints_2.5d_image")
     return Table(arrays, {"videos": _sh_videos(data, [str(s) for s in source], split, what)})

@@ -36,8 +36,6 @@ FORMAT = "prml-h36m-cameras/1"
 # (2xy, x^2 + 3y^2). Over a disc the least-squares factor between them is 28/40; what is left is below 0.05 pixels.
 TANGENTIAL_FACTOR = 0.7
 
-Pairs = Mapping[tuple[str, str], tuple[np.ndarray, np.ndarray]]
-
 
 @dataclass(frozen=True)
 class CameraTable:
@@ -68,13 +66,13 @@ class CameraTable:
         return json.dumps({"format": FORMAT, "source": self.source, "cameras": cameras}, indent=1)
 
 
-def find_cameras(folder: Path, given: Path | str | None, pairs: Callable[[], Pairs]) -> CameraTable:
+def find_cameras(folder: Path, given: Path | str | None, solve: Callable[[], CameraTable]) -> CameraTable:
     """The calibration for a dataset in ``folder``: the file given, one found there, or the solution from its own data.
 
     Args:
         folder: of the npz pair.
         given: a file that :func:`read_cameras` knows; ``None`` to look in ``folder``.
-        pairs: called only if no file is found: world points (N, 3) metres and their exact pixels (N, 2).
+        solve: called only if there is no file but ground-truth 2D.
 
     Raises:
         PrmlError: the file is not usable, or there is neither a file nor ground-truth 2D.
@@ -89,9 +87,7 @@ def find_cameras(folder: Path, given: Path | str | None, pairs: Callable[[], Pai
             f"the Human3.6M npz files hold no calibration: put one of {', '.join(FILE_NAMES)} into {folder.name}, "
             "name one with cameras=, or add data_2d_h36m_gt.npz, from which it can be solved"
         )
-    from prml.data.human36m_resection import solve_cameras
-
-    return solve_cameras(pairs())
+    return solve()
 
 
 def read_cameras(path: Path | str) -> CameraTable:
@@ -106,7 +102,7 @@ def read_cameras(path: Path | str) -> CameraTable:
     except (OSError, UnicodeDecodeError) as error:
         raise PrmlError(f"{path.name}: cannot be read as a calibration file ({error})") from None
     readers: dict[str, Callable[[str, str], CameraTable]] = {
-        ".json": _from_json,
+        ".json": from_json,
         ".xml": _from_xml,
         ".py": _from_literals,
     }
@@ -147,7 +143,8 @@ def lens(
     )  # fmt: skip
 
 
-def _from_json(text: str, name: str) -> CameraTable:
+def from_json(text: str, name: str) -> CameraTable:
+    """Our ``h36m-cameras.json`` or the widespread ``camera-parameters.json``; ``name`` is for messages."""
     record = json.loads(text)
     if record.get("format") == FORMAT:
         cameras = {s: {c: Camera.from_dict(v) for c, v in views.items()} for s, views in record["cameras"].items()}

@@ -16,7 +16,7 @@ from scipy.optimize import least_squares
 from scipy.spatial.transform import Rotation
 
 from prml.camera import Camera
-from prml.data.human36m_cameras import CAMERA_IDS, CameraTable, lens
+from prml.data.human36m_cameras import CAMERA_IDS, IMAGE_SIZE, CameraTable, lens
 from prml.errors import PrmlError
 
 Array = np.ndarray
@@ -36,7 +36,7 @@ def solve_cameras(pairs: Mapping[tuple[str, str], tuple[Array, Array]]) -> Camer
     source = "solved from the ground-truth 2D and 3D of the npz pair"
     table: dict[str, dict[str, Camera]] = {}
     for camera_id in CAMERA_IDS:
-        mine = {s: _thin(*pair) for (s, c), pair in pairs.items() if c == camera_id}
+        mine = {s: _thin(*pair, IMAGE_SIZE[camera_id]) for (s, c), pair in pairs.items() if c == camera_id}
         for subject, (world, _) in mine.items():
             if len(world) < 60:
                 points = f"{subject}, camera {camera_id}: {len(world)} points"
@@ -54,7 +54,10 @@ def solve_cameras(pairs: Mapping[tuple[str, str], tuple[Array, Array]]) -> Camer
     return CameraTable(table, source)
 
 
-def _thin(world: Array, pixel: Array) -> tuple[Array, Array]:
+def _thin(world: Array, pixel: Array, size: tuple[int, int]) -> tuple[Array, Array]:
+    """Some of the points inside the image: far outside, the generator clamped them and the lens model folds over."""
+    inside = ((pixel > 0) & (pixel < size)).all(-1)
+    world, pixel = world[inside], pixel[inside]
     keep = np.linspace(0, len(world) - 1, min(_POINTS, len(world))).astype(int)
     return world[keep].astype(float), pixel[keep].astype(float)
 

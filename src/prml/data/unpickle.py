@@ -49,14 +49,21 @@ def _encode(text: str, encoding: str = "latin1") -> bytes:
     return text.encode("latin1")
 
 
+def _no_bytes() -> bytes:
+    """How protocols 0 to 2 write an empty byte string."""
+    return b""
+
+
 def _admitted() -> dict[tuple[str, str], Any]:
     table: dict[tuple[str, str], Any] = {
         ("numpy", "ndarray"): np.ndarray,
         ("numpy", "dtype"): np.dtype,
         ("_codecs", "encode"): _encode,
+        ("builtins", "bytes"): _no_bytes,
+        ("__builtin__", "bytes"): _no_bytes,
         ("collections", "OrderedDict"): OrderedDict,
     }
-    for kind in (set, frozenset, complex, bytearray, list, dict, tuple):
+    for kind in (set, frozenset, complex, list, dict, tuple):
         table["builtins", kind.__name__] = table["__builtin__", kind.__name__] = kind
     for module in _MULTIARRAY:
         table[module, "_reconstruct"] = _reconstruct
