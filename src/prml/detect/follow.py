@@ -1,0 +1,146 @@
+"""A detector that keeps its eye on one person: it looks at a part of the image around whom it follows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from prml.detect.base import Detection, Detector
+from prml.detect.tracking import Identity, distinct, extent, tiles
+
+Array = np.ndarray
+ROOM = 1.9  # side of the part looked at, in person sizes
+MARGIN = 0.12  # distance, in person sizes, of the person to the part's edge at which the part is moved
+SEARCH_AFTER_S, SEARCH_EVERY_S = 0.15, 0.5
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that the user should know of the tracking.
+
+    Attributes:
+        time_s: when.
+        kind: "lost", "found again" or "somebody else ignored".
+    """
+
+    time_s: float
+    kind: str
+
+
+def find_people(detector: Detector, image: UInt8[Array, "H W 3"], enough: int = 1) -> list[Detection]:
+    """Everybody in an image: the whole first, then ever smaller parts of it, until ``enough`` people are found."""
+    found: list[Detection] = []
+    side = 0
+    for x, y, width, height in tiles(image.shape[1], image.shape[0]):
+        if side and width != side and len(found) >= enough:
+            break
+        side = width
+        part = detector.search(image[y : y + height, x : x + width])
+        found += [_moved(p, x, y) for p in part if _inside(p, width, height)]
+    return distinct(found)
+
+
+def _inside(person: Detection, width: int, height: int) -> bool:
+    """Whether most of the body is in the part: who is cut by its edge is seen better in another part."""
+    x, y = person.keypoints_px.T
+    return float(np.mean((x > 0) & (x < width) & (y > 0) & (y < height))) > 0.8
+
+
+def _moved(person: Detection, x: float, y: float) -> Detection:
+    return Detection(person.keypoints_px + (x, y), person.confidence)
+
+
+class Follower:
+    """Follows one person through consecutive frames.
+
+    Args:
+        detector: finds people in the part of the image that it is shown.
+        identity: whom to follow.
+    """
+
+    def __init__(self, detector: Detector, identity: Identity) -> None:
+        self._detector, self._identity = detector, identity
+        self._part: tuple[int, int, int, int] | None = None
+        self._lost = False
+        self._searched_s = -np.inf
+        self.events: list[Event] = []
+
+    def __call__(self, image: UInt8[Array, "H W 3"], time_s: float) -> Detection | None:
+        """The person in this frame, or None."""
+        moved = self._place(image.shape[1], image.shape[0])
+        person = self._look(image, time_s)
+        if person is None and moved:  # the detector still looked where the person was in the old part
+            person = self._look(image, time_s)
+        if person is None:
+            person = self._search(image, time_s)
+        if person is None:
+            self._tell(time_s, "lost", not self._lost)
+            self._lost = True
+            return None
+        self._tell(time_s, "found again", self._lost)
+        self._lost = False
+        self._identity.follow(image, person, time_s)
+        return person
+
+    def _tell(self, time_s: float, kind: str, news: bool) -> None:
+        if news:
+            self.events.append(Event(time_s, kind))
+
+    def _look(self, image: UInt8[Array, "H W 3"], time_s: float) -> Detection | None:
+        x, y, width, height = self._part or (0, 0, image.shape[1], image.shape[0])
+        people = [_moved(p, x, y) for p in self._detector(image[y : y + height, x : x + width], time_s)]
+        if self._lost:  # after a gap the looks must fit too
+            return self._identity.recognise(image, people, time_s)
+        person = self._identity.pick(people, time_s)
+        if people and person is None:
+            self._tell(time_s, "somebody else ignored", True)
+            self._detector.reset()
+        return person
+
+    def _search(self, image: UInt8[Array, "H W 3"], time_s: float) -> Detection | None:
+        due = time_s - self._identity.time_s >= SEARCH_AFTER_S and time_s - self._searched_s >= SEARCH_EVERY_S
+        if not due:
+            return None
+        self._searched_s = time_s
+        person = self._identity.recognise(image, find_people(self._detector, image), time_s)
+        if person is not None:
+            self._part = part_around(person.keypoints_px, image.shape[1], image.shape[0])
+            self._detector.reset()
+        return person
+
+    def _place(self, width: int, height: int) -> bool:
+        """Move the part if the person comes near its edge or its size no longer fits; whether it was moved."""
+        points = self._identity.points
+        if self._part is not None and (self._lost or fits(self._part, points, width, height)):
+            return False
+        self._part = part_around(points, width, height)
+        return True
+
+
+def part_around(points: Float[Array, "J 2"], width: int, height: int) -> tuple[int, int, int, int]:
+    """Square of ROOM person sizes around a person, cut at the image's edges: x, y, width, height."""
+    centre, size = extent(points)
+    low = np.clip(np.floor(centre - ROOM * size / 2), 0, (width - 2, height - 2)).astype(int)
+    high = np.clip(np.ceil(centre + ROOM * size / 2), low + 2, (width, height)).astype(int)
+    return int(low[0]), int(low[1]), int(high[0] - low[0]), int(high[1] - low[1])
+
+
+def fits(part: tuple[int, int, int, int], points: Float[Array, "J 2"], width: int, height: int) -> bool:
+    """Whether a person is large enough in a part and away from its edges (the image's own do not count)."""
+    x, y, w, h = part
+    _, size = extent(points)
+    room = MARGIN * size
+    low, high = points.min(axis=0), points.max(axis=0)
+    inside = (
+        (x == 0 or low[0] - x > room)
+        and (y == 0 or low[1] - y > room)
+        and (x + w >= width or x + w - high[0] > room)
+        and (y + h >= height or y + h - high[1] > room)
+    )
+    return bool(inside and max(w, h) < 2.0 * ROOM * size)
+
+
+def seen_at(events: Sequence[Event]) -> list[dict[str, float | str]]:
+    """Events as plain records."""
+    return [{"time_s": round(e.time_s, 4), "kind": e.kind} for e in events]

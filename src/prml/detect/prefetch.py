@@ -1,0 +1,58 @@
+"""Work ahead in a thread: decoding releases the interpreter, so that it runs while the detector does."""
+
+from collections.abc import Iterable, Iterator
+from queue import Empty, Full, Queue
+from threading import Event, Thread
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def prefetch(items: Iterable[T], ahead: int = 4) -> Iterator[T]:
+    """The same items, at most ``ahead`` of them made in advance by a thread.
+
+    An exception of the source is raised where its item would have come. Closing the generator ends the thread.
+    """
+    queue: Queue[tuple[T | None, BaseException | None, bool]] = Queue(maxsize=ahead)
+    stop = Event()
+
+    def put(entry: tuple[T | None, BaseException | None, bool]) -> None:
+        while not stop.is_set():
+            try:
+                queue.put(entry, timeout=0.1)
+                return
+            except Full:
+                continue
+
+    def work() -> None:
+        iterator = iter(items)
+        try:
+            for item in iterator:
+                put((item, None, False))
+                if stop.is_set():
+                    return
+            put((None, None, True))
+        except BaseException as error:  # it belongs to the thread that asks
+            put((None, error, True))
+        finally:
+            close = getattr(iterator, "close", None)
+            if close is not None:
+                close()
+
+    thread = Thread(target=work, name="prml-prefetch", daemon=True)
+    thread.start()
+    try:
+        while True:
+            item, error, done = queue.get()
+            if error is not None:
+                raise error
+            if done:
+                return
+            yield item  # type: ignore[misc]
+    finally:
+        stop.set()
+        while thread.is_alive():
+            try:
+                queue.get_nowait()
+            except Empty:
+                thread.join(timeout=0.1)

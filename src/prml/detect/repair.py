@@ -1,0 +1,165 @@
+"""Mending what a detector does to a track: left and right exchanged for a few frames, and short gaps."""
+
+from itertools import product
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from prml.skeleton import Skeleton
+
+Array = np.ndarray
+LONGEST_FILL_S = 0.25
+# In person sizes: what a frame of exchanged limbs costs, so that limbs that truly cross are left alone; what a change
+# costs, so that it must pay at both ends; and the share of a trunk's twist that is charged.
+_COST_PER_FRAME, _COST_PER_CHANGE, _TWIST = 0.004, 0.06, 0.3
+_NEIGHBOURS = 1  # frames beside an exchange: the detector's own smoothing drags limbs through each other there
+_DOUBT = 0.3
+_SETS = (("Hip", "Knee", "Ankle", "Heel", "FootIndex"), ("Shoulder", "Elbow", "Wrist", "Pinky", "Index", "Thumb"))
+
+
+def limb_pairs(skeleton: Skeleton) -> list[tuple[list[int], list[int]]]:
+    """Left and right joint indices of the legs and of the arms, as far as the skeleton has them."""
+    have = set(skeleton.joints)
+    names = [[j for j in joints if "L" + j in have] for joints in _SETS]
+    return [
+        ([skeleton.index("L" + j) for j in joints], [skeleton.index("R" + j) for j in joints])
+        for joints in names
+        if joints
+    ]
+
+
+def exchanges(points: Float[Array, "T J 2"], skeleton: Skeleton) -> Bool[Array, "T pairs"]:
+    """Frames in which legs or arms are exchanged: the exchanges that move joints and twist the trunk least.
+
+    Dynamic programming over the four states of a frame (legs exchanged or not, arms exchanged or not).
+
+    Args:
+        points: an unbroken stretch of one person, in pixels (T, J, 2).
+        skeleton: the joint set.
+
+    Returns:
+        (T, pairs) in the order of :func:`limb_pairs`.
+    """
+    pairs = limb_pairs(skeleton)
+    frames = len(points)
+    if frames < 3 or not pairs:
+        return np.zeros((frames, len(pairs)), dtype=bool)
+    size = float(np.median(np.ptp(points, axis=1).max(axis=-1)))
+    states = np.array(list(product((0, 1), repeat=len(pairs))))  # (S, pairs)
+    alone = states.sum(axis=1) * _COST_PER_FRAME + _twist(points, skeleton, states) / size  # (T, S)
+    changes = states[:, None] != states[None]  # (S, S, pairs)
+    steps = np.array([_steps(points[:, left], points[:, right]) for left, right in pairs]) / size  # (pairs, 2, T - 1)
+    cost, came = alone[0], np.zeros((frames, len(states)), dtype=int)
+    for t in range(1, frames):
+        move = np.where(changes, steps[:, 1, t - 1] + _COST_PER_CHANGE, steps[:, 0, t - 1]).sum(axis=-1)
+        total = cost[None] + move
+        came[t] = total.argmin(axis=1)
+        cost = total.min(axis=1) + alone[t]
+    path = np.zeros(frames, dtype=int)
+    path[-1] = cost.argmin()
+    for t in range(frames - 1, 0, -1):
+        path[t - 1] = came[t, path[t]]
+    return states[path].astype(bool)
+
+
+def _twist(points: Float[Array, "T J 2"], skeleton: Skeleton, states: Array) -> Float[Array, "T S"]:
+    """How far, in pixels, shoulders and hips lie the opposite way round in each state (0 where they agree)."""
+    if states.shape[1] < 2:
+        return np.zeros((len(points), len(states)))
+    hips, shoulders = (
+        points[:, skeleton.index("L" + j), None, 0] - points[:, skeleton.index("R" + j), None, 0]
+        for j in ("Hip", "Shoulder")
+    )
+    hips, shoulders = hips * (1 - 2 * states[:, 0]), shoulders * (1 - 2 * states[:, 1])
+    opposite = hips * shoulders < 0
+    return np.where(opposite, _TWIST * np.minimum(np.abs(hips), np.abs(shoulders)), 0.0)
+
+
+def _steps(left: Float[Array, "T K 2"], right: Float[Array, "T K 2"]) -> Float[Array, "2 T"]:
+    """Mean movement from frame to frame, summed over both limbs, if sides are kept and if they are exchanged."""
+    sides = np.stack([left, right])
+    kept, exchanged = sides[:, 1:] - sides[:, :-1], sides[::-1, 1:] - sides[:, :-1]
+    return np.stack([np.linalg.norm(d, axis=-1).mean(axis=-1).sum(axis=0) for d in (kept, exchanged)])
+
+
+def mend_exchanges(
+    points: Float[Array, "T J 2"], confidence: Float[Array, "T J"], has_person: Bool[Array, " T"], skeleton: Skeleton
+) -> tuple[Float[Array, "T J 2"], Float[Array, "T J"], Bool[Array, "T pairs"]]:
+    """Put exchanged limbs back and bridge the frames beside them, with lowered confidence.
+
+    Args:
+        points: the track in pixels (T, J, 2); NaN where there is nobody.
+        confidence: (T, J).
+        has_person: which frames count; each unbroken stretch is treated alone.
+        skeleton: the joint set.
+
+    Returns:
+        New points and confidence, and per limb pair (legs, arms) the frames that were changed.
+    """
+    points, confidence = points.copy(), confidence.copy()
+    pairs = limb_pairs(skeleton)
+    changed = np.zeros((len(points), len(pairs)), dtype=bool)
+    for start, stop in stretches(has_person):
+        part = points[start:stop]
+        states = exchanges(part, skeleton)
+        for k, (left, right) in enumerate(pairs):
+            state = states[:, k]
+            if (
+                state.mean() > 0.5
+            ):  # most of a stretch is taken as right: which side is which cannot be told from movement
+                state = ~state
+            swapped = np.flatnonzero(state)[:, None]
+            for array in (points[start:stop], confidence[start:stop]):
+                array[swapped, left + right] = array[swapped, right + left]
+            edge = _edges(state)
+            _bridge(points[start:stop], confidence[start:stop], edge, left + right)
+            changed[start:stop, k] = state | edge
+    return points, confidence, changed
+
+
+def _edges(state: Bool[Array, " T"]) -> Bool[Array, " T"]:
+    change = np.zeros(len(state) + 1, dtype=bool)
+    change[1:-1] = state[1:] != state[:-1]
+    near = np.convolve(change, np.ones(2 * _NEIGHBOURS), mode="full")
+    return np.asarray(near[_NEIGHBOURS : _NEIGHBOURS + len(state)] > 0)
+
+
+def _bridge(points: Array, confidence: Array, gap: Bool[Array, " T"], joints: list[int]) -> None:
+    known = np.flatnonzero(~gap)
+    if not gap.any() or len(known) < 2:
+        return
+    at = np.flatnonzero(gap)
+    for joint in joints:
+        for axis in range(2):
+            points[at, joint, axis] = np.interp(at, known, points[known, joint, axis])
+        confidence[at, joint] = np.minimum(confidence[at, joint], _DOUBT)
+
+
+def stretches(flags: Bool[Array, " T"]) -> list[tuple[int, int]]:
+    """Start and end (exclusive) of every unbroken run of True."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(int)))
+    return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
+
+
+def fill_gaps(
+    points: Float[Array, "T J 2"],
+    confidence: Float[Array, "T J"],
+    has_person: Bool[Array, " T"],
+    times_s: Float[Array, " T"],
+    longest_s: float = LONGEST_FILL_S,
+) -> tuple[Float[Array, "T J 2"], Float[Array, "T J"], Bool[Array, " T"]]:
+    """Bridge gaps between two sights that are at most ``longest_s`` apart, in true time; longer ones stay.
+
+    Returns:
+        New points and confidence (half of the lower of the two ends), and which frames were filled.
+    """
+    points, confidence, filled = points.copy(), confidence.copy(), np.zeros(len(points), dtype=bool)
+    for start, stop in stretches(~has_person):
+        if start == 0 or stop == len(points) or times_s[stop] - times_s[start - 1] > longest_s + 1e-9:
+            continue
+        before, after = start - 1, stop
+        share = ((times_s[start:stop] - times_s[before]) / (times_s[after] - times_s[before]))[:, None, None]
+        points[start:stop] = (1 - share) * points[before] + share * points[after]
+        confidence[start:stop] = 0.5 * np.minimum(confidence[before], confidence[after])
+        filled[start:stop] = True
+    return points, confidence, filled

@@ -1,0 +1,181 @@
+"""One person through a clip: who is the most prominent, and is this still the same one?"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from prml.detect.base import Detection
+from prml.skeleton import Skeleton
+
+Array = np.ndarray
+GATE, GATE_PER_S, GATE_MOST = 0.30, 2.5, 1.5  # in person sizes: allowed median joint movement
+SIZE_RATIO = 2.2
+LOOK_BINS, LOOK_LEAST = 6, 0.5
+
+
+def extent(points: Float[Array, "J 2"]) -> tuple[Float[Array, " 2"], float]:
+    """Centre and larger side, in pixels, of the box around a person's joints."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    return (low + high) / 2, float(max((high - low).max(), 1.0))
+
+
+def distance(a: Float[Array, "J 2"], b: Float[Array, "J 2"]) -> float:
+    """Median distance of the joints of two detections, in sizes of the larger person."""
+    return float(np.median(np.linalg.norm(a - b, axis=-1))) / max(extent(a)[1], extent(b)[1])
+
+
+def distinct(people: Iterable[Detection]) -> list[Detection]:
+    """The same people without double finds, the surest first."""
+    kept: list[Detection] = []
+    for one in sorted(people, key=lambda d: -float(d.confidence.mean())):
+        if all(distance(one.keypoints_px, other.keypoints_px) > 0.25 for other in kept):
+            kept.append(one)
+    return kept
+
+
+def tiles(width: int, height: int) -> list[tuple[int, int, int, int]]:
+    """The whole image, then squares that overlap by half, coarse to fine: x, y, width, height.
+
+    A detector looks at a small version of its image, and does not find who is small in it.
+    """
+    boxes = [(0, 0, width, height)]
+    for side in (min(width, height), round(0.55 * min(width, height))):
+        for y in _starts(height, side):
+            boxes += [(x, y, side, side) for x in _starts(width, side)]
+    return list(dict.fromkeys(boxes))
+
+
+def _starts(length: int, side: int) -> list[int]:
+    count = 1 if side >= length else int(np.ceil((length - side) / (side / 2))) + 1
+    return [round(v) for v in np.linspace(0, max(length - side, 0), count)]
+
+
+@dataclass
+class Track:
+    """Finds of one person in a few frames.
+
+    Attributes:
+        times_s: when.
+        people: what was found then.
+    """
+
+    times_s: list[float] = field(default_factory=list)
+    people: list[Detection] = field(default_factory=list)
+
+    def prominence(self, width: int, height: int) -> float:
+        """Sum over the finds of area x centrality x confidence: who is large, central, sure and stays."""
+        total = 0.0
+        for person in self.people:
+            centre, size = extent(person.keypoints_px)
+            off = np.linalg.norm((centre - (width / 2, height / 2)) / (width / 2, height / 2))
+            total += size**2 / (width * height) * float(np.exp(-(off**2) / 2)) * float(person.confidence.mean())
+        return total
+
+
+def link(found: Sequence[tuple[float, Sequence[Detection]]]) -> list[Track]:
+    """Tracks of the people in a few frames, joined greedily, nearest first, within the gate."""
+    tracks: list[Track] = []
+    for time_s, people in found:
+        pairs = sorted(
+            (distance(t.people[-1].keypoints_px, p.keypoints_px), i, j)
+            for i, t in enumerate(tracks)
+            for j, p in enumerate(people)
+        )
+        used: tuple[set[int], set[int]] = (set(), set())
+        for apart, i, j in pairs:
+            if i in used[0] or j in used[1] or apart > gate(time_s - tracks[i].times_s[-1]):
+                continue
+            tracks[i].times_s.append(time_s)
+            tracks[i].people.append(people[j])
+            used[0].add(i)
+            used[1].add(j)
+        tracks += [Track([time_s], [p]) for j, p in enumerate(people) if j not in used[1]]
+    return tracks
+
+
+def gate(elapsed_s: float) -> float:
+    """How far, in person sizes, the joints of one person may have moved after ``elapsed_s`` seconds."""
+    return min(GATE + GATE_PER_S * abs(elapsed_s), GATE_MOST)
+
+
+def look(image: UInt8[Array, "H W 3"], person: Detection, skeleton: Skeleton) -> Float[Array, " bins"] | None:
+    """Colours of the trunk: histogram of brightness and two colour differences, sum one; None if not in view."""
+    trunk = person.keypoints_px[[skeleton.index(j) for j in ("LShoulder", "RShoulder", "LHip", "RHip")]]
+    centre, (width, height) = trunk.mean(axis=0), np.ptp(trunk, axis=0)
+    half = np.maximum(np.array([0.35 * max(width, height / 3), 0.4 * height]), 2.0)
+    x0, y0 = np.maximum(centre - half, 0).astype(int)
+    x1, y1 = np.maximum(centre + half, 0).astype(int)
+    patch = image[y0:y1, x0:x1].reshape(-1, 3)[::3].astype(np.float32)
+    if len(patch) < 8:
+        return None
+    red, green, blue = patch.T / 256
+    channels = [(red + green + blue) / 3, 0.5 + (red - green), 0.5 + (blue - green)]
+    counts, _ = np.histogramdd(np.stack(channels, -1).clip(0, 0.999), bins=LOOK_BINS, range=[(0, 1)] * 3)
+    return np.asarray(counts.ravel() / max(counts.sum(), 1.0))
+
+
+def alike(a: Float[Array, " bins"], b: Float[Array, " bins"]) -> float:
+    """Overlap of two histograms, 0 to 1."""
+    return float(np.minimum(a, b).sum())
+
+
+class Identity:
+    """Remembers where the chosen person was last seen and what the trunk looks like, and judges who comes.
+
+    Args:
+        skeleton: joint set of the detections.
+        person: the first sight.
+        time_s: when that was.
+    """
+
+    def __init__(self, skeleton: Skeleton, person: Detection, time_s: float) -> None:
+        self._skeleton = skeleton
+        self.points, self.time_s = person.keypoints_px, time_s
+        self._velocity = np.zeros(2)
+        self._look: Array | None = None
+        self._look_at_s = -np.inf
+
+    def expected(self, time_s: float) -> Float[Array, "J 2"]:
+        """Where the joints should be now: moved on evenly for at most a fifth of a second."""
+        return self.points + self._velocity * min(max(time_s - self.time_s, 0.0), 0.2)
+
+    def matches(self, person: Detection, time_s: float) -> bool:
+        """Whether this can be the same person by place and size."""
+        size, other = extent(self.points)[1], extent(person.keypoints_px)[1]
+        near = distance(self.expected(time_s), person.keypoints_px) <= gate(time_s - self.time_s)
+        return near and 1 / SIZE_RATIO <= other / size <= SIZE_RATIO
+
+    def pick(self, people: Sequence[Detection], time_s: float) -> Detection | None:
+        """The nearest who can be the same person, or None."""
+        fitting = [p for p in people if self.matches(p, time_s)]
+        return min(fitting, key=lambda p: distance(self.expected(time_s), p.keypoints_px)) if fitting else None
+
+    def recognise(self, image: UInt8[Array, "H W 3"], people: Sequence[Detection], time_s: float) -> Detection | None:
+        """After a gap: by place and looks; after a second, when place tells little, by looks alone if not in doubt."""
+        scores = [(self._likeness(image, p), p) for p in people]
+        known = [(s, p) for s, p in scores if s >= LOOK_LEAST]
+        near = self.pick([p for _, p in known], time_s)
+        if near is not None or time_s - self.time_s < 1.0 or not known:
+            return near
+        known.sort(key=lambda entry: -entry[0])
+        doubtful = len(known) > 1 and known[1][0] > 0.8 * known[0][0]
+        return None if doubtful else known[0][1]
+
+    def _likeness(self, image: UInt8[Array, "H W 3"], person: Detection) -> float:
+        seen = look(image, person, self._skeleton)
+        return 1.0 if self._look is None else 0.0 if seen is None else alike(seen, self._look)
+
+    def follow(self, image: UInt8[Array, "H W 3"], person: Detection, time_s: float) -> None:
+        """Take this as the newest sight."""
+        elapsed = time_s - self.time_s
+        if elapsed > 0:
+            step = np.median(person.keypoints_px - self.points, axis=0) / elapsed
+            self._velocity = 0.5 * self._velocity + 0.5 * step if elapsed < 0.2 else np.zeros(2)
+        self.points, self.time_s = person.keypoints_px, time_s
+        if time_s - self._look_at_s >= 0.3:
+            seen = look(image, person, self._skeleton)
+            if seen is not None:
+                self._look = seen if self._look is None else 0.8 * self._look + 0.2 * seen
+                self._look_at_s = time_s

@@ -1,0 +1,249 @@
+"""Frames in: a video file or a folder of images, one frame at a time, upright, with its true time."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from prml.errors import PrmlError
+
+Array = np.ndarray
+Warn = Callable[[str], None]
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+FPS_RANGE = (0.1, 1000.0)
+DEFAULT_FOLDER_FPS = 30.0
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What a video or image folder says of itself.
+
+    Attributes:
+        path: the file or folder.
+        width, height: pixels of an upright frame (after ``rotation_deg``).
+        frames: how many frames the container claims, None if it does not say.
+        fps: mean frame rate.
+        duration_s: seconds, None if the container does not say.
+        rotation_deg: counter-clockwise turn that makes the stored image upright: 0, 90, 180 or 270.
+        codec: name of the codec, or "images".
+    """
+
+    path: Path
+    width: int
+    height: int
+    frames: int | None
+    fps: float
+    duration_s: float | None
+    rotation_deg: int
+    codec: str
+
+
+@dataclass(frozen=True)
+class VideoFrame:
+    """One frame.
+
+    Attributes:
+        index: 0, 1, 2, ... in the order of display.
+        time_s: the time that the file gives it; increases strictly.
+        image: (H, W, 3) RGB, upright.
+    """
+
+    index: int
+    time_s: float
+    image: UInt8[Array, "H W 3"]
+
+
+def check_fps(fps: Any, what: str = "frame rate") -> float:
+    """The frame rate as a float; raises PrmlError unless it is a number between 0.1 and 1000."""
+    number = fps if isinstance(fps, int | float) and not isinstance(fps, bool) else math.nan
+    if not FPS_RANGE[0] <= number <= FPS_RANGE[1]:
+        raise PrmlError(f"{what} must be between {FPS_RANGE[0]:g} and {FPS_RANGE[1]:g} frames per second, got {fps!r}")
+    return float(number)
+
+
+def existing(path: str | Path, what: str = "video") -> Path:
+    """The path; raises PrmlError unless it is there and not empty."""
+    path = Path(path)
+    try:
+        if not path.exists():
+            raise PrmlError(f"no such file: {path}; give the path of a {what}")
+        if path.is_file() and path.stat().st_size == 0:
+            raise PrmlError(f"{path} is empty (0 bytes); give the path of a {what}")
+    except (OSError, ValueError) as error:
+        if isinstance(error, PrmlError):
+            raise
+        raise PrmlError(f"cannot read {str(path)!r}: {_reason(error)}") from None
+    return path
+
+
+def probe(path: str | Path, *, fps: float | None = None) -> VideoInfo:
+    """Size, rate and length without decoding more than one frame.
+
+    Args:
+        path: video file, or folder of images.
+        fps: rate of an image folder (default 30); a video has its own.
+
+    Raises:
+        PrmlError: missing, empty, not a video, without a video stream, or of an absurd frame rate.
+    """
+    path = existing(path)
+    if path.is_dir():
+        return _probe_folder(path, fps)
+    with _open(path) as container:
+        stream = _video_stream(container, path)
+        try:
+            first = next(container.decode(stream), None)
+        except av.FFmpegError as error:
+            raise PrmlError(f"{path} holds no frame that can be decoded: {_reason(error)}") from None
+        if first is None:
+            raise PrmlError(f"{path} holds no frame that can be decoded; it may be cut off")
+        turn = first.rotation % 360 // 90 * 90
+        size = (first.height, first.width) if turn in (90, 270) else (first.width, first.height)
+        stated = stream.average_rate or stream.guessed_rate
+        rate = check_fps(float(stated) if stated else 0.0, f"the frame rate of {path}")
+        return VideoInfo(
+            path, *size, stream.frames or None, rate, _duration_s(container, stream), turn, stream.codec_context.name
+        )
+
+
+def read_frames(
+    path: str | Path, *, fps: float | None = None, scale: float = 1.0, on_warning: Warn | None = None
+) -> Iterator[VideoFrame]:
+    """Upright RGB frames in order; memory does not grow with the length of the video.
+
+    Args:
+        path: video file, or folder of images (taken in the order of their names, numbers in them by value).
+        fps: rate of an image folder (default 30); a video has its own times.
+        scale: factor on width and height, at most 1; smaller images are decoded faster.
+        on_warning: called with one line when the file ends before it should: what decodes has been given by then.
+
+    Raises:
+        PrmlError: as :func:`probe`; for an image folder also where images differ in size.
+    """
+    info = probe(path, fps=fps)
+    if not 0.0 < scale <= 1.0:
+        raise PrmlError(f"the scale of frames must be above 0 and at most 1, got {scale:g}")
+    source = _read_folder(info, scale) if info.path.is_dir() else _read_video(info, scale, on_warning or _ignore)
+    yield from source
+
+
+def _ignore(message: str) -> None:
+    """Nobody wants to know."""
+
+
+def _reason(error: Exception) -> str:
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return str(text).splitlines()[0]
+
+
+def _open(path: Path) -> "av.container.InputContainer":
+    try:
+        return av.open(str(path), metadata_errors="ignore")
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise PrmlError(
+            f"{path} is not a video that can be read ({_reason(error)}); mp4, mov, webm, avi and mkv are"
+        ) from None
+
+
+def _video_stream(container: "av.container.InputContainer", path: Path) -> "av.VideoStream":
+    if not container.streams.video:
+        kinds = ", ".join(sorted({s.type for s in container.streams})) or "nothing"
+        raise PrmlError(f"{path} has no video stream, only {kinds}; give the path of a video")
+    stream = container.streams.video[0]
+    stream.thread_type = "AUTO"
+    return stream
+
+
+def _duration_s(container: "av.container.InputContainer", stream: "av.VideoStream") -> float | None:
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    return container.duration / av.time_base if container.duration else None
+
+
+def _read_video(info: VideoInfo, scale: float, warn: Warn) -> Iterator[VideoFrame]:
+    turns = info.rotation_deg // 90
+    width, height = (max(1, round(side * scale)) for side in (info.width, info.height))
+    stored = (height, width) if turns % 2 else (width, height)
+    last_s = -math.inf
+    count = 0
+    with _open(info.path) as container:
+        frames = container.decode(_video_stream(container, info.path))
+        while True:
+            try:
+                frame = next(frames, None)
+            except av.FFmpegError as error:
+                warn(f"{info.path} is damaged after frame {count} ({_reason(error)}); what decodes was used")
+                return
+            if frame is None:
+                break
+            image = frame.to_ndarray(format="rgb24", width=stored[0], height=stored[1])
+            last_s = _time_after(frame, last_s, info.fps)
+            yield VideoFrame(count, last_s, np.ascontiguousarray(np.rot90(image, turns)) if turns else image)
+            count += 1
+    if info.frames and count < 0.98 * info.frames - 1:
+        warn(f"{info.path} ends early: {count} of {info.frames} frames decode; they were used")
+
+
+def _time_after(frame: "av.VideoFrame", last_s: float, fps: float) -> float:
+    """The frame's own time; where it has none or steps back, a little after the one before."""
+    if frame.pts is not None and frame.time_base is not None:
+        time_s = float(frame.pts * frame.time_base)
+        if time_s > last_s:
+            return time_s
+    return last_s + 0.5 / fps if math.isfinite(last_s) else 0.0
+
+
+def _natural(path: Path) -> tuple[Any, ...]:
+    """Sort key that puts frame10 after frame9."""
+    parts: list[tuple[int, Any]] = []
+    digits = ""
+    for letter in path.name + "\0":
+        if letter.isdecimal():
+            digits += letter
+            continue
+        if digits:
+            parts.append((0, int(digits)))
+            digits = ""
+        parts.append((1, letter))
+    return tuple(parts)
+
+
+def _images(folder: Path) -> list[Path]:
+    images = sorted((p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES), key=_natural)
+    if not images:
+        raise PrmlError(f"no images in {folder}; a folder of frames holds {', '.join(IMAGE_SUFFIXES)} files")
+    return images
+
+
+def _load_image(path: Path) -> Image.Image:
+    try:
+        with Image.open(path) as image:
+            return ImageOps.exif_transpose(image).convert("RGB")
+    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
+        raise PrmlError(f"{path} is not an image that can be read ({_reason(error)})") from None
+
+
+def _probe_folder(folder: Path, fps: float | None) -> VideoInfo:
+    rate = check_fps(DEFAULT_FOLDER_FPS if fps is None else fps, "--fps")
+    images = _images(folder)
+    first = _load_image(images[0])
+    return VideoInfo(folder, first.width, first.height, len(images), rate, len(images) / rate, 0, "images")
+
+
+def _read_folder(info: VideoInfo, scale: float) -> Iterator[VideoFrame]:
+    for index, path in enumerate(_images(info.path)):
+        image = _load_image(path)
+        if image.size != (info.width, info.height):
+            raise PrmlError(
+                f"the images of a folder must be of one size: {path.name} is {image.width} x {image.height}, "
+                f"the first {info.width} x {info.height}"
+            )
+        if scale < 1:
+            image = image.resize((max(1, round(info.width * scale)), max(1, round(info.height * scale))))
+        yield VideoFrame(index, index / info.fps, np.asarray(image))

@@ -1,0 +1,110 @@
+"""Frames out: an H.264 video that every browser and phone plays."""
+
+import contextlib
+import errno
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+
+import av
+import numpy as np
+from jaxtyping import UInt8
+
+from prml.detect.video import check_fps
+from prml.errors import PrmlError
+
+Array = np.ndarray
+_TICKS = 90_000  # per second: the clock of most containers
+
+
+class VideoWriter:
+    """Writes an mp4 (H.264, yuv420p) under a temporary name and renames it when all went well.
+
+    Use it as a context manager; if the block raises, nothing is left behind.
+
+    Args:
+        path: where the video goes.
+        width, height: pixels of the frames to come; an odd side loses its last row or column, as H.264 needs.
+        fps: nominal rate; a frame's own ``time_s`` counts where it is given.
+        crf: quality, lower is better (18 to 28 is usual).
+        preset: x264's speed against size.
+        overwrite: whether a file that is there may be replaced.
+
+    Raises:
+        PrmlError: if the file exists, the size is absurd, or the disk is full.
+    """
+
+    def __init__(
+        self, path: str | Path, width: int, height: int, fps: float, *,
+        crf: int = 23, preset: str = "veryfast", overwrite: bool = False,
+    ) -> None:  # fmt: skip
+        self._path = Path(path)
+        if self._path.exists() and not overwrite:
+            raise PrmlError(f"{self._path} exists; choose another name or allow overwriting")
+        if width < 2 or height < 2:
+            raise PrmlError(f"a video needs at least 2 x 2 pixels, got {width} x {height}")
+        self._size = (width // 2 * 2, height // 2 * 2)
+        self._temporary = self._path.with_name(f".{self._path.name}.tmp")
+        self._last = -1
+        self._fps = check_fps(fps)
+        try:
+            self._container = av.open(str(self._temporary), "w", format="mp4", options={"movflags": "+faststart"})
+        except (av.FFmpegError, OSError) as error:
+            raise self._failed(error) from None
+        stream = self._container.add_stream("libx264", rate=Fraction(self._fps).limit_denominator(100_000))
+        stream.width, stream.height, stream.pix_fmt = *self._size, "yuv420p"
+        stream.options = {"crf": str(crf), "preset": preset}
+        stream.codec_context.time_base = Fraction(1, _TICKS)
+        self._stream = stream
+
+    def write(self, image: UInt8[Array, "H W 3"], time_s: float | None = None) -> None:
+        """Append an RGB frame shown from ``time_s`` on (default: evenly spaced)."""
+        width, height = self._size
+        if image.shape[0] not in (height, height + 1) or image.shape[1] not in (width, width + 1):
+            raise PrmlError(f"expected frames of {width} x {height} pixels, got {image.shape[1]} x {image.shape[0]}")
+        step = round(_TICKS / self._fps)
+        ticks = self._last + step if time_s is None and self._last >= 0 else round((time_s or 0.0) * _TICKS)
+        self._last = max(ticks, self._last + 1)
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image[:height, :width]), format="rgb24")
+        frame.pts, frame.time_base = self._last, Fraction(1, _TICKS)
+        self._mux(frame)
+
+    def _mux(self, frame: "av.VideoFrame | None") -> None:
+        try:
+            self._container.mux(self._stream.encode(frame))
+        except (av.FFmpegError, OSError) as error:
+            raise self._failed(error) from None
+
+    def _failed(self, error: Exception) -> PrmlError:
+        full = getattr(error, "errno", None) == errno.ENOSPC
+        return PrmlError(f"cannot write {self._path}: {'the disk is full' if full else str(error).splitlines()[0]}")
+
+    def close(self) -> None:
+        """Finish the file and give it its name."""
+        try:
+            self._mux(None)
+            self._container.close()
+            self._temporary.replace(self._path)
+        except (av.FFmpegError, OSError) as error:
+            self.abandon()
+            raise self._failed(error) from None
+        except PrmlError:
+            self.abandon()
+            raise
+
+    def abandon(self) -> None:
+        """Throw away what was written."""
+        with contextlib.suppress(av.FFmpegError, OSError):  # the file is deleted anyway
+            self._container.close()
+        self._temporary.unlink(missing_ok=True)
+
+    def __enter__(self) -> "VideoWriter":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abandon()
