@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from inspect import signature
+from inspect import getdoc, signature
 from typing import Any
 
 from prml import __version__
@@ -94,7 +94,7 @@ def parse(command: Callable[..., int | None], verb: str, arguments: Sequence[str
 
     from jsonargparse import ArgumentParser
 
-    text = (command.__doc__ or "").strip().split("\nArgs:")[0]
+    text = (getdoc(command) or "").split("\nArgs:")[0]
     parser = ArgumentParser(prog=f"prml {verb}", description=text, exit_on_error=False)
     parser.add_function_arguments(command, as_group=False, as_positional=True, fail_untyped=True)
     try:
