@@ -1,0 +1,68 @@
+"""``prml evaluate``: score weights under a named protocol."""
+
+from pathlib import Path
+
+
+def command(
+    *,
+    weights: str,
+    protocol: str,
+    data: str | None = None,
+    flip: bool | None = None,
+    json: str | None = None,
+    overwrite: bool = False,
+    limit: int | None = None,
+    batch: int = 8,
+) -> int:
+    """Score weights under a named protocol and print the paper's table.
+
+    Args:
+        weights: bundled name (prml-s, prml-xs), .safetensors file with its card, or a training run's folder
+        protocol: see 'prml protocols'
+        data: folder with the protocol's files (not needed for motion capture in a checkout)
+        flip: average with the mirrored input (default: the protocol's rule)
+        json: where to write the result record
+        overwrite: replace an existing result
+        limit: score only so many clips, for a quick look; the result says so
+        batch: windows at a time
+    """
+    from rich.console import Console
+
+    from prml import load
+    from prml.evaluation import protocols
+    from prml.evaluation.predictor import overlap_of, predictor_of
+    from prml.evaluation.report import describe_weights, make_result, tables
+    from prml.evaluation.run import Evaluation, evaluate
+    from prml.provenance import check_writable
+
+    rules = protocols.get(protocol)
+    if json is not None:
+        check_writable(Path(json), overwrite)  # before the work, not after it
+    used = rules.flip if flip is None else flip
+    lifter = load(weights, flip=used, overlap=overlap_of(rules), batch=batch)
+    place = None if data is None else Path(data)
+    console = Console()
+    with console.status(f"{lifter.card.name} under {rules.name}") as status:
+
+        def progress(state: Evaluation) -> None:
+            status.update(f"{lifter.card.name} under {rules.name}: {state.tally.frames} frames")
+
+        evaluation = evaluate(
+            predictor_of(lifter, rules), rules, data=place, limit=limit, window=lifter.card.window, progress=progress
+        )
+    options = {"flip": used, "flip_rule": rules.flip, "overlap": overlap_of(rules)}
+    result = make_result(evaluation, describe_weights(lifter), options, place)
+    for table in tables(result, rules):
+        console.print(table)
+    for note in rules.notes:
+        console.print(f"note: {note}", highlight=False)
+    if used != rules.flip:
+        console.print(f"note: the protocol's rule is flip {'on' if rules.flip else 'off'}; this run differs")
+    spent = ", ".join(f"{k} {v:.1f}" for k, v in result.seconds.items())
+    console.print(
+        f"{result.frames} frames of {result.sequences} sequences, {result.frames_per_s:g} frames/s; {spent} s"
+    )
+    if json is not None:
+        result.write(Path(json), overwrite)
+        console.print(f"wrote {json}")
+    return 0

@@ -1,0 +1,51 @@
+"""``prml protocols``: list the evaluation protocols, or print the rules of one."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from prml.evaluation.protocols import EvaluationProtocol
+
+
+def main(argv: Sequence[str]) -> int:
+    """Print the protocols' names, or one protocol's rules; raises PrmlError for an unknown name."""
+    import json
+
+    from rich.console import Console
+
+    from prml.commands._arguments import Arguments
+    from prml.evaluation import protocols
+
+    parser = Arguments("protocols", "List the evaluation protocols, or print the rules of one in words.")
+    parser.add_argument("name", nargs="?", help="a protocol")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
+    given = parser.parse_args(list(argv))
+    chosen = [protocols.get(n) for n in ([given.name] if given.name else protocols.names())]
+    console = Console()
+    if given.json:
+        record = [{"id": p.id, "title": p.title, "rules": p.describe(), "notes": list(p.notes)} for p in chosen]
+        console.print_json(json.dumps(record[0] if given.name else record, ensure_ascii=False))
+    elif given.name:
+        console.print(_rules(chosen[0]))
+    else:
+        console.print(_rows([(p.name, p.title) for p in chosen]))
+        console.print("\n'prml protocols NAME' prints the rules; docs/protocols.md explains the differences.")
+    return 0
+
+
+def _rows(rows: list[tuple[str, str]]) -> "Table":
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column()
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _rules(protocol: "EvaluationProtocol") -> "Table":
+    head = (protocol.name, f"version {protocol.version}: {protocol.title}")
+    return _rows([head, *protocol.describe().items(), *(("note", note) for note in protocol.notes)])

@@ -1,0 +1,57 @@
+"""A Lifter as a predictor of a protocol: the right windows, and the protocol's space."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float
+
+from prml.errors import PrmlError
+from prml.evaluation.protocols.base import EvaluationProtocol
+from prml.evaluation.protocols.rules import MM_PER_M, CutWindows, ImageSpace
+from prml.evaluation.run import Predictor
+from prml.sequence import PoseSequence
+
+if TYPE_CHECKING:
+    from prml.lifting.lifter import Lifter
+
+BLENDED_OVERLAP = 3
+
+
+def overlap_of(protocol: EvaluationProtocol) -> int:
+    """Windows that each frame lies in: one where the protocol cuts the windows itself."""
+    return 1 if isinstance(protocol.windows, CutWindows) else BLENDED_OVERLAP
+
+
+def image_to_metres(joints: Float[np.ndarray, "T 17 3"], seen: PoseSequence) -> Float[np.ndarray, "T 17 3"]:
+    """Root-relative units of the screen-normalised image to the protocol's 2.5D metres.
+
+    Half an image width is one unit; the sequence's ``mm_per_px`` does the rest.
+    """
+    if seen.camera is None or "mm_per_px" not in seen.extra:
+        raise PrmlError(
+            f"{seen.name or 'the sequence'}: this network predicts in image space, which needs a factor to metres "
+            "(2.5d_factor); score it under a 2.5D protocol (h36m-sh-2.5d), or choose weights that predict metres"
+        )
+    factor = np.asarray(seen.extra["mm_per_px"], dtype=np.float64)[:, None, None]
+    metres: np.ndarray = joints * (seen.camera.width / 2) * factor / MM_PER_M
+    return metres
+
+
+def predictor_of(lifter: "Lifter", protocol: EvaluationProtocol) -> Predictor:
+    """What :func:`prml.evaluation.run.evaluate` calls; raises PrmlError if network and protocol cannot meet."""
+    image = lifter.card.output == "image"
+    if image and not isinstance(protocol.space, ImageSpace):
+        raise PrmlError(
+            f"{lifter.card.name} predicts in image space, {protocol.name} scores camera-frame metres; "
+            "use h36m-sh-2.5d, h36m-gt-orthographic or h36m-gt-pasted, or other weights"
+        )
+    if image and lifter.card.normalisation != "screen":
+        raise PrmlError(f"{lifter.card.name}: image-space output needs normalisation screen, its card says otherwise")
+
+    def predict(seen: PoseSequence) -> Float[np.ndarray, "T 17 3"]:
+        joints = lifter.lift(seen).joints_m
+        if joints is None:
+            raise PrmlError(f"{lifter.card.name} returned no joints")
+        return image_to_metres(joints, seen) if image else joints
+
+    return predict
