@@ -1,0 +1,82 @@
+// The 3D figure: a limb per bone, a ball per joint, an ellipsoid of uncertainty per joint.
+const LIMB = 0.022, BALL = 0.027, HEAD = 0.075; // radii in metres, as drawn
+const SIGMAS = 2;
+
+function makeFigure() {
+  const cylinder = new THREE.CylinderGeometry(1, 1, 1, 20, 1, true);
+  const sphere = new THREE.SphereGeometry(1, 28, 18);
+  const materials = {}, clouds = {};
+  for (const side of [-1, 0, 1]) {
+    materials[side] = new THREE.MeshStandardMaterial({ roughness: 0.6, metalness: 0, transparent: true });
+    clouds[side] = new THREE.MeshBasicMaterial({ transparent: true, opacity: 0.24, depthWrite: false });
+  }
+  const group = new THREE.Group(); // turned from the sequence's frame to the picture's (x right, y up, z to the spectator)
+  const r = meta.rotation;
+  group.matrixAutoUpdate = false;
+  const rotation = new THREE.Matrix4().set(r[0], r[1], r[2], 0, r[3], r[4], r[5], 0, r[6], r[7], r[8], 0, 0, 0, 0, 1);
+  const mesh = (geometry, material, shadow = true) => {
+    const made = new THREE.Mesh(geometry, material);
+    made.castShadow = shadow;
+    group.add(made);
+    return made;
+  };
+  const limbs = meta.bones.map(([, child]) => mesh(cylinder, materials[meta.sides[child]]));
+  const balls = meta.joints.map((_, j) => mesh(sphere, materials[meta.sides[j]]));
+  const ellipsoids = meta.joints.map((_, j) => mesh(sphere, clouds[meta.sides[j]], false));
+  ellipsoids.forEach((made) => { made.renderOrder = 1; });
+  const headBone = meta.bones.findIndex(([, child]) => meta.joints[child] === "Head");
+  const head = headBone < 0 ? null : mesh(sphere, materials[0]);
+  const places = meta.joints.map(() => new THREE.Vector3());
+  const up = new THREE.Vector3(0, 1, 0), along = new THREE.Vector3(), buffer = [0, 0, 0];
+  const state = { visible: false, uncertainty: false, feet: false, lift: 0 };
+
+  function placeLimb(made, from, to, radius) {
+    along.subVectors(to, from);
+    const length = Math.max(along.length(), 1e-6);
+    made.position.addVectors(from, to).multiplyScalar(0.5);
+    made.quaternion.setFromUnitVectors(up, along.divideScalar(length));
+    made.scale.set(radius, length, radius);
+  }
+  function lowest() {
+    return Math.min(...places.map((p) => r[3] * p.x + r[4] * p.y + r[5] * p.z));
+  }
+  function fade(measured) {
+    for (const side of [-1, 0, 1]) materials[side].opacity = measured ? 1 : 0.4;
+  }
+  return {
+    group, places, state,
+    recolour() {
+      for (const side of [-1, 0, 1]) {
+        const colour = cssColour(["--right", "--body", "--left"][side + 1]);
+        materials[side].color.set(colour);
+        clouds[side].color.set(colour);
+      }
+    },
+    show(frame) {
+      state.visible = group.visible = data.hasPose(frame);
+      if (!state.visible) return;
+      places.forEach((place, j) => place.fromArray(data.joint(frame, j, buffer)));
+      meta.bones.forEach(([parent, child], b) => placeLimb(limbs[b], places[parent], places[child], LIMB));
+      balls.forEach((ball, j) => { ball.position.copy(places[j]); ball.scale.setScalar(BALL); });
+      if (head) {
+        const [neck, crown] = meta.bones[headBone];
+        placeLimb(head, places[neck], places[crown], HEAD);
+        head.scale.set(HEAD, HEAD * 1.3, HEAD);
+        balls[crown].visible = false;
+      }
+      ellipsoids.forEach((made, j) => {
+        const std = data.deviation(frame, j, buffer);
+        made.visible = state.uncertainty && std !== null;
+        if (!made.visible) return;
+        made.position.copy(places[j]);
+        made.scale.set(...std.map((s) => Math.max(s * SIGMAS, 1e-4)));
+      });
+      fade(data.isMeasured(frame));
+      state.lift = state.feet ? meta.floor + meta.ankle - lowest() : 0;
+      group.matrix.copy(rotation).setPosition(0, state.lift, 0);
+      group.matrixWorldNeedsUpdate = true;
+    },
+    /** Place of a joint in the picture's frame, metres. */
+    placeInPicture(joint, out) { return out.copy(places[joint]).applyMatrix4(group.matrix); },
+  };
+}

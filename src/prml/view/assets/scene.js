@@ -1,0 +1,158 @@
+// The 3D view: room, light, spectator. Draws only when something changed.
+const sceneView = (() => {
+  const canvas = document.getElementById("scene");
+  const VIEWS = { quarter: [35, 12], camera: [0, 0.01], side: [90, 6], top: [0, 89.9] }; // degrees around, degrees up
+  const FOV = 28, TOP_INSET = 46;
+  let renderer;
+  try {
+    renderer = new THREE.WebGLRenderer({ canvas, antialias: true, powerPreference: "low-power" });
+  } catch {
+    return null; // the page says so and keeps its 2D view
+  }
+  renderer.shadowMap.enabled = true;
+  renderer.shadowMap.type = THREE.PCFShadowMap;
+  const scene = new THREE.Scene();
+  const camera = new THREE.PerspectiveCamera(FOV, 1, 0.05, 200);
+  const centre = new THREE.Vector3(...meta.centre);
+  const controls = new THREE.OrbitControls(camera, canvas);
+  controls.enableDamping = true;
+  controls.dampingFactor = 0.12;
+  controls.minDistance = 0.5;
+  controls.maxDistance = 40;
+  const figure = makeFigure();
+  scene.add(figure.group);
+  const floor = makeFloor();
+  scene.add(new THREE.HemisphereLight(0xffffff, 0x9aa0aa, 2.1));
+  addSun();
+  let dirty = true, flight = null, view = "quarter", size = [0, 0];
+
+  function addSun() {
+    const reach = meta.radius + 0.6;
+    const sun = new THREE.DirectionalLight(0xffffff, 2.2);
+    sun.position.set(centre.x + 0.25, meta.floor + 6, centre.z + 0.4);
+    sun.target.position.set(centre.x, meta.floor, centre.z);
+    sun.castShadow = true;
+    sun.shadow.mapSize.set(1024, 1024);
+    sun.shadow.radius = 7;
+    sun.shadow.bias = -0.0005;
+    Object.assign(sun.shadow.camera, { left: -reach, right: reach, top: reach, bottom: -reach, near: 0.1, far: 12 });
+    scene.add(sun, sun.target);
+  }
+  function makeFloor() {
+    const shade = new THREE.Mesh(new THREE.PlaneGeometry(60, 60), new THREE.ShadowMaterial());
+    shade.rotation.x = -Math.PI / 2;
+    shade.position.set(centre.x, meta.floor, centre.z);
+    shade.receiveShadow = true;
+    const grid = new THREE.LineSegments(new THREE.BufferGeometry(), new THREE.LineBasicMaterial({ vertexColors: true }));
+    grid.position.set(centre.x, meta.floor - 0.002, centre.z);
+    scene.add(shade, grid);
+    return { shade, grid };
+  }
+  /** Lines half a metre apart that fade into the background. */
+  function paintGrid() {
+    const step = 0.5, reach = step * Math.ceil((meta.radius + 1.6) / step), pieces = 24;
+    const far = new THREE.Color(cssColour("--scene")), near = new THREE.Color(cssColour("--grid")), mixed = new THREE.Color();
+    const places = [], colours = [];
+    for (let offset = -reach; offset <= reach + 1e-6; offset += step) {
+      const half = Math.sqrt(Math.max(reach * reach - offset * offset, 0));
+      for (let i = 0; i < pieces; i++) {
+        for (const at of [i, i + 1]) {
+          const along = half * (2 * at / pieces - 1);
+          const fade = Math.min(1, Math.max(0, 1.1 * (1 - Math.hypot(along, offset) / reach)));
+          mixed.lerpColors(far, near, fade);
+          places.push([along, 0, offset], [offset, 0, along]);
+          colours.push(mixed.toArray(), mixed.toArray());
+        }
+      }
+    }
+    const order = []; // the two directions were written turn by turn
+    for (let i = 0; i < places.length; i += 4) order.push(i, i + 2, i + 1, i + 3);
+    const geometry = floor.grid.geometry;
+    geometry.setAttribute("position", new THREE.Float32BufferAttribute(order.flatMap((i) => places[i]), 3));
+    geometry.setAttribute("color", new THREE.Float32BufferAttribute(order.flatMap((i) => colours[i]), 3));
+  }
+  /** Distance at which the cylinder that the motion fills is in the picture. */
+  function fitDistance() {
+    const tall = (meta.top - meta.floor) / 2 + 0.16, half = Math.tan((FOV / 2) * Math.PI / 180);
+    const wide = meta.radius * 0.85 + 0.1;
+    const share = Math.max(1 - (TOP_INSET + noteInset()) / size[1], 0.4); // of the height that buttons and notes leave free
+    return Math.max(tall / (half * share), wide / (half * camera.aspect)) + meta.radius * 0.6;
+  }
+  function noteInset() { return document.getElementById("note").offsetHeight + 14; }
+  function spot(name) {
+    const [around, above] = VIEWS[name].map((d) => d * Math.PI / 180);
+    const offset = new THREE.Vector3(Math.sin(around) * Math.cos(above), Math.sin(above), Math.cos(around) * Math.cos(above));
+    return offset.multiplyScalar(fitDistance()).add(centre);
+  }
+  function look(name, atOnce = false) {
+    view = name;
+    camera.setViewOffset(size[0], size[1], 0, (noteInset() - TOP_INSET) / 2, size[0], size[1]);
+    const to = spot(name);
+    if (atOnce) {
+      camera.position.copy(to);
+      controls.target.copy(centre);
+      controls.update();
+      flight = null;
+    } else {
+      flight = { from: camera.position.clone(), aim: controls.target.clone(), to, start: performance.now() };
+    }
+    dirty = true;
+  }
+  function fly(now) {
+    const done = Math.min((now - flight.start) / 350, 1), ease = done * done * (3 - 2 * done);
+    camera.position.lerpVectors(flight.from, flight.to, ease);
+    controls.target.lerpVectors(flight.aim, centre, ease);
+    if (done === 1) flight = null;
+    dirty = true;
+  }
+  function resize() {
+    const width = canvas.clientWidth, height = canvas.clientHeight;
+    if (!width || !height || (width === size[0] && height === size[1])) return;
+    const first = size[0] === 0;
+    size = [width, height];
+    renderer.setPixelRatio(Math.min(window.devicePixelRatio || 1, 2));
+    renderer.setSize(width, height, false);
+    camera.aspect = width / height;
+    camera.updateProjectionMatrix();
+    if (first || view) look(view || "quarter", true);
+    dirty = true;
+  }
+  const projected = new THREE.Vector3();
+  controls.addEventListener("start", () => { flight = null; view = null; canvas.dispatchEvent(new Event("orbit")); });
+  controls.addEventListener("change", () => { dirty = true; });
+
+  return {
+    figure, look,
+    refit() { if (view && size[0]) look(view, true); },
+    get view() { return view; },
+    get orbit() { return { around: controls.getAzimuthalAngle(), above: controls.getPolarAngle(), distance: controls.getDistance() }; },
+    touch() { dirty = true; },
+    recolour() {
+      renderer.setClearColor(cssColour("--scene"));
+      floor.shade.material.opacity = parseFloat(cssColour("--shadow"));
+      figure.recolour();
+      paintGrid();
+      dirty = true;
+    },
+    tick(now) {
+      resize();
+      if (flight) fly(now);
+      controls.update();
+      if (!dirty) return;
+      renderer.render(scene, camera);
+      dirty = false;
+    },
+    /** Joint within `reach` pixels of a point of the canvas, the nearest to the spectator first; -1 if none. */
+    pick(x, y, reach) {
+      let best = -1, nearest = Infinity;
+      if (!figure.state.visible) return best;
+      meta.joints.forEach((_, j) => {
+        figure.placeInPicture(j, projected).project(camera);
+        const dx = (projected.x + 1) / 2 * size[0] - x, dy = (1 - projected.y) / 2 * size[1] - y;
+        const cost = Math.hypot(dx, dy) + projected.z;
+        if (Math.hypot(dx, dy) <= reach && cost < nearest) { best = j; nearest = cost; }
+      });
+      return best;
+    },
+  };
+})();

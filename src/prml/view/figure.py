@@ -1,0 +1,187 @@
+"""The two drawings of a pose: the 2D skeleton on an image, and the 3D figure on a floor seen by a fixed spectator."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from prml.skeleton import Skeleton
+from prml.view.raster import Point, capsule, disc, soft_capsule
+from prml.view.stage import LEFT, RIGHT, Colour, Stage, sides
+
+Array = np.ndarray
+Image = UInt8[Array, "height width 3"]
+BACKGROUND: Colour = (24, 27, 33)
+GRID: Colour = (82, 90, 106)
+BODY: Colour = (214, 219, 228)
+_COLOURS = {1: LEFT, -1: RIGHT, 0: BODY}
+_GRID_STEP_M = 0.5
+_LIMB_M, _JOINT_M, _HEAD_M = 0.022, 0.027, 0.075  # radii that are drawn
+
+
+def draw_keypoints(
+    image: Image, skeleton: Skeleton, points: Float[Array, "J 2"], confidence: Float[Array, " J"] | None = None, *,
+    thickness: float | None = None, opacity: float = 1.0,
+) -> None:  # fmt: skip
+    """Draw the 2D skeleton into an image; left blue, right orange, uncertain joints faint.
+
+    Args:
+        image: (H, W, 3) RGB, drawn into.
+        skeleton: joint set.
+        points: (J, 2) pixels of this image; NaN joints and their bones are left out.
+        confidence: (J,) in [0, 1]; fades a joint down to a quarter.
+        thickness: limb radius in pixels; by default it follows the image's height.
+        opacity: of the whole, 0 to 1.
+    """
+    radius = thickness or max(image.shape[0] / 240, 1.2)
+    sure = np.ones(len(points)) if confidence is None else 0.25 + 0.75 * np.clip(np.nan_to_num(confidence), 0, 1)
+    side = sides(skeleton)
+    places, strength, rim = as_points(points), (opacity * sure).tolist(), radius * 0.45
+    for parent, child in skeleton.bones:
+        faint, colour = min(strength[parent], strength[child]), _COLOURS[side[child]]
+        capsule(image, places[parent], places[child], (radius, radius), colour, opacity=faint, outline=rim)
+    for place, faint in zip(places, strength, strict=True):
+        disc(image, place, radius * 1.35, BODY, opacity=faint, outline=rim)
+
+
+def as_points(pixels: Float[Array, "n 2"]) -> list[Point]:
+    """Rows as plain pairs of numbers: the rasteriser is called dozens of times a frame."""
+    return [(float(x), float(y)) for x, y in pixels.tolist()]
+
+
+@dataclass(frozen=True)
+class FigurePanel:
+    """A spectator's fixed view of the stage.
+
+    Attributes:
+        stage: the scene.
+        skeleton: joint set.
+        width, height: pixels.
+        yaw_deg: how far the spectator walked around the person, from the camera's place, to the picture's right.
+        pitch_deg: how far above the horizon the spectator stands.
+    """
+
+    stage: Stage
+    skeleton: Skeleton
+    width: int
+    height: int
+    yaw_deg: float = 35.0
+    pitch_deg: float = 10.0
+
+    @cached_property
+    def _axes(self) -> Float[Array, "3 3"]:
+        """(3, 3) rotation from the view frame to the spectator's: x right, y up, z towards the spectator."""
+        a, b = np.radians(self.yaw_deg), np.radians(self.pitch_deg)
+        turn = np.array([[np.cos(a), 0, -np.sin(a)], [0, 1, 0], [np.sin(a), 0, np.cos(a)]])
+        tilt = np.array([[1, 0, 0], [0, np.cos(b), -np.sin(b)], [0, np.sin(b), np.cos(b)]])
+        return np.asarray(tilt @ turn)
+
+    @cached_property
+    def _distance_m(self) -> float:
+        return 3.2 * max(self.stage.radius_m, (self.stage.top_m - self.stage.floor_m) / 2) + 1.0
+
+    @cached_property
+    def _fit(self) -> tuple[float, float, float]:
+        """Scale and offsets (pixels) that put the cylinder which the motion fills inside the panel."""
+        angles = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+        ring = np.stack([np.cos(angles), np.zeros(24), np.sin(angles)], -1) * self.stage.radius_m
+        ring[:, [0, 2]] += self.stage.centre_m[[0, 2]]
+        levels = [ring + [0, self.stage.floor_m, 0], ring + [0, self.stage.top_m + 0.08, 0]]
+        plane = self._on_plane(np.concatenate(levels))[0]
+        low, high = plane.min(0), plane.max(0)
+        scale = float(min(self.width * 0.92 / (high[0] - low[0]), self.height * 0.84 / (high[1] - low[1])))
+        middle = (low + high) / 2 * scale
+        return scale, self.width / 2 - float(middle[0]), self.height / 2 - float(middle[1])
+
+    def _on_plane(self, points_view_m: Float[Array, "*n 3"]) -> tuple[Float[Array, "*n 2"], Float[Array, "*n"]]:
+        """Perspective plane coordinates (y down) and distance from the spectator in metres."""
+        seen = (points_view_m - self.stage.centre_m) @ self._axes.T
+        depth = np.maximum(self._distance_m - seen[..., 2], 0.05)
+        return seen[..., :2] * [1, -1] / depth[..., None], depth
+
+    def project(self, points_view_m: Float[Array, "*n 3"]) -> tuple[Float[Array, "*n 2"], Float[Array, "*n"]]:
+        """Panel pixels of points in the view frame, and pixels per metre at their depth."""
+        scale, x, y = self._fit
+        plane, depth = self._on_plane(points_view_m)
+        return plane * scale + [x, y], scale / depth
+
+    @cached_property
+    def background(self) -> Image:
+        """(height, width, 3) the empty room: a round floor with lines half a metre apart, fading outwards."""
+        image = np.empty((self.height, self.width, 3), np.uint8)
+        image[:] = BACKGROUND
+        reach = _GRID_STEP_M * np.ceil((self.stage.radius_m + 0.6) / _GRID_STEP_M)
+        base = np.array([self.stage.centre_m[0], self.stage.floor_m, self.stage.centre_m[2]])
+        for offset in np.arange(-reach, reach + 1e-6, _GRID_STEP_M):
+            half = np.sqrt(max(reach**2 - offset**2, 0.0))
+            stations = np.linspace(-half, half, 25)
+            for axis in (0, 2):
+                line = np.zeros((25, 3))
+                line[:, axis], line[:, 2 - axis] = stations, offset
+                self._grid_line(image, line + base, np.hypot(stations, offset) / reach)
+        return image
+
+    def _grid_line(self, image: Image, line: Float[Array, "n 3"], fade: Float[Array, " n"]) -> None:
+        pixels = as_points(self.project(line)[0])
+        for i in range(len(pixels) - 1):
+            opacity = float(np.clip(1.15 - (fade[i] + fade[i + 1]) / 2, 0, 1))
+            capsule(image, pixels[i], pixels[i + 1], (0.6, 0.6), GRID, opacity=opacity)
+
+    def draw(self, joints_m: Float[Array, "J 3"] | None, opacity: float = 1.0) -> Image:
+        """(height, width, 3) RGB: the room with the figure in it; the empty room for None or NaN.
+
+        Args:
+            joints_m: metres in the sequence's frame.
+            opacity: 0 to 1; frames that were filled in are drawn faint.
+        """
+        image = self.background.copy()
+        if joints_m is None or not np.isfinite(joints_m).all():
+            return image
+        joints = joints_m @ self.stage.R_view.T
+        self._shadow(image, joints, opacity)
+        pixels, scales = self.project(joints)
+        places, per_metre, side = as_points(pixels), scales.tolist(), sides(self.skeleton)
+        middle = float(scales.mean())
+        for parent, child in sorted(self.skeleton.bones, key=lambda bone: per_metre[bone[0]] + per_metre[bone[1]]):
+            near = (per_metre[parent] + per_metre[child]) / 2 / middle  # far limbs come first, and darker
+            bright = round(8 * min(max((near - 0.8) * 2.5, 0), 1)) / 8  # in steps: equal discs are drawn once and kept
+            colour = _deepen(_COLOURS[side[child]], 0.72 + 0.28 * bright)
+            ends = (places[parent], places[child])
+            self._limb(image, ends, (per_metre[parent], per_metre[child]), child, colour, opacity)
+        return image
+
+    def _limb(
+        self, image: Image, ends: tuple[Point, Point], per_metre: tuple[float, float], child: int, colour: Colour,
+        opacity: float,
+    ) -> None:  # fmt: skip
+        p, q = ends
+        wide = (_LIMB_M * per_metre[0], _LIMB_M * per_metre[1])
+        capsule(image, p, q, wide, colour, opacity=opacity, outline=1.0, shading=0.55)
+        ball = _JOINT_M * per_metre[1]
+        if self.skeleton.joints[child] == "Head":  # something to look at, between the two joints that are there
+            q, ball = ((p[0] + q[0]) / 2, (p[1] + q[1]) / 2), _HEAD_M * per_metre[1]
+        disc(image, q, ball, colour, opacity=opacity, outline=1.0, shading=0.55)
+
+    def _shadow(self, image: Image, joints_view_m: Float[Array, "J 3"], opacity: float) -> None:
+        """Darken the floor straight below the limbs."""
+        flat = joints_view_m.copy()
+        flat[:, 1] = self.stage.floor_m
+        pixels, per_metre = self.project(flat)
+        half = pixels / 2  # at half resolution: it is soft anyway
+        margin = float(per_metre.max()) * 0.1
+        low = np.maximum(np.floor(half.min(0) - margin / 2), 0).astype(int)
+        high = np.minimum(np.ceil(half.max(0) + margin / 2), [self.width // 2, self.height // 2]).astype(int)
+        if (high <= low).any():
+            return
+        mask = np.zeros((high[1] - low[1], high[0] - low[0]), np.float32)
+        places, width = as_points(half - low), float(per_metre.mean()) * 0.045
+        for parent, child in self.skeleton.bones:
+            soft_capsule(mask, places[parent], places[child], width)
+        region = image[2 * low[1] : 2 * high[1], 2 * low[0] : 2 * high[0]]
+        region[...] = region * (1 - np.repeat(np.repeat(mask, 2, 0), 2, 1)[..., None] * np.float32(0.6 * opacity))
+
+
+def _deepen(colour: Colour, factor: float) -> Colour:
+    r, g, b = (int(c * factor + k * (1 - factor)) for c, k in zip(colour, BACKGROUND, strict=True))
+    return r, g, b

@@ -1,0 +1,108 @@
+"""Where a lifted person stands when drawn: axes of the picture, floor, size of the scene, colours of the sides.
+
+View frame, shared by the overlay and the viewer: x right, y up, z towards the spectator, metres, right-handed.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from prml.errors import PrmlError
+from prml.sequence import PoseSequence
+from prml.skeleton import Skeleton
+
+Array = np.ndarray
+Colour = tuple[int, int, int]
+
+# Blue against orange: told apart under every common colour blindness, and on black as on white.
+LEFT: Colour = (47, 125, 225)
+RIGHT: Colour = (232, 116, 30)
+ANKLE_HEIGHT_M = 0.08  # an ankle joint of somebody who stands (data/mocap/README.md)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The scene that a sequence is drawn in.
+
+    Attributes:
+        R_view: (3, 3) rotation from the sequence's frame to the view frame.
+        centre_m: (3,) view frame; what the spectator looks at: half-way between the floor and the highest joint.
+        floor_m: height of the floor, view frame.
+        top_m: height that the joints seldom exceed, view frame.
+        radius_m: distance from the vertical through the centre that the joints seldom exceed.
+    """
+
+    R_view: Float[Array, "3 3"]
+    centre_m: Float[Array, "3"]
+    floor_m: float
+    top_m: float
+    radius_m: float
+
+    @classmethod
+    def of(cls, sequence: PoseSequence, up: Float[Array, "3"] | None = None) -> "Stage":
+        """Estimate the stage from the motion.
+
+        The floor lies an ankle's height below the level that the lowest joint seldom (2 % of the frames) undercuts, so
+        that single bad frames do not move it.
+
+        Args:
+            sequence: with ``joints_m``; frames without a person are NaN.
+            up: direction against gravity in the sequence's frame; by default the camera's -y, or the world's z.
+
+        Raises:
+            PrmlError: no 3D joints, or ``up`` is not a direction.
+        """
+        if sequence.joints_m is None:
+            raise PrmlError("a view needs 3D joints, got a sequence with 2D keypoints only; lift it first")
+        R_view = view_rotation(sequence, up)
+        joints = sequence.joints_m[np.isfinite(sequence.joints_m).all((1, 2))] @ R_view.T
+        if not len(joints):
+            return cls(R_view, np.zeros(3), -0.95, 0.75, 0.6)
+        root = np.median(joints[:, sequence.skeleton.root], axis=0)
+        floor = float(np.percentile(joints[..., 1].min(1), 2)) - ANKLE_HEIGHT_M
+        top = float(np.percentile(joints[..., 1].max(1), 98))
+        around = np.linalg.norm((joints - root)[..., [0, 2]], axis=-1).max(1)
+        centre = np.array([root[0], (floor + top) / 2, root[2]])
+        return cls(R_view, centre, floor, top, max(float(np.percentile(around, 98)), 0.3))
+
+
+def view_rotation(sequence: PoseSequence, up: Float[Array, "3"] | None = None) -> Float[Array, "3 3"]:
+    """Rotation to the view frame, the spectator standing where the camera stands (world: looking along +y)."""
+    camera = sequence.frame == "camera"
+    forward = np.array([0.0, 0.0, 1.0] if camera else [0.0, 1.0, 0.0])
+    default = np.array([0.0, -1.0, 0.0] if camera else [0.0, 0.0, 1.0])
+    y = default if up is None else np.asarray(up, dtype=np.float64)
+    if y.shape != (3,) or not np.isfinite(y).all() or np.linalg.norm(y) < 1e-6:
+        raise PrmlError(f"up must be a direction of three numbers that are not all zero, got {up}")
+    y = y / np.linalg.norm(y)
+    z = -forward + (forward @ y) * y
+    if np.linalg.norm(z) < 1e-3:  # a camera that looks straight down: its up side of the image is forward
+        z = -default
+    z = z / np.linalg.norm(z)
+    return np.stack([np.cross(y, z), y, z])
+
+
+def sides(skeleton: Skeleton) -> tuple[int, ...]:
+    """Side of every joint: -1 right, 0 middle, 1 left. A bone has the side of its child."""
+    return tuple(1 if j in skeleton.left else -1 if j in skeleton.right else 0 for j in range(len(skeleton)))
+
+
+def person_in(sequence: PoseSequence) -> Bool[Array, " T"]:
+    """(T,) whether there is a pose to draw: found or filled in, and finite."""
+    if sequence.joints_m is None:
+        raise PrmlError("a view needs 3D joints, got a sequence with 2D keypoints only; lift it first")
+    return np.asarray(np.isfinite(sequence.joints_m).all((1, 2)), dtype=bool)
+
+
+def measured_in(sequence: PoseSequence) -> Bool[Array, " T"]:
+    """(T,) whether a person was found in the frame itself (neither a gap nor a filled frame)."""
+    found = person_in(sequence) if sequence.has_person is None else sequence.has_person
+    return found if sequence.filled is None else found & ~sequence.filled
+
+
+def path_note(sequence: PoseSequence) -> str:
+    """One honest line about what the 3D view shows of the person's path."""
+    if sequence.root_relative:
+        return "root-relative: the hip is fixed; its path is not measured"
+    return "absolute positions in the " + ("camera's" if sequence.frame == "camera" else "world's") + " frame"

@@ -1,0 +1,87 @@
+"""Small JPEG pictures of a video, gathered while it streams by, within a fixed number of bytes."""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+import numpy as np
+from jaxtyping import UInt8
+
+from prml.errors import PrmlError
+
+Array = np.ndarray
+
+
+class FrameLike(Protocol):
+    """One decoded frame of a video.
+
+    Attributes:
+        index: number of the frame, from 0.
+        time_s: presentation time in seconds.
+        image: (H, W, 3) RGB, uint8.
+    """
+
+    @property
+    def index(self) -> int: ...  # noqa: D102
+    @property
+    def time_s(self) -> float: ...  # noqa: D102
+    @property
+    def image(self) -> UInt8[Array, "H W 3"]: ...  # noqa: D102
+
+
+class Thumbnails:
+    """Pictures of every n-th frame. Whenever they outgrow the limit every other one is dropped and n doubles.
+
+    So memory and size stay bounded although the video's length is not known beforehand.
+
+    Args:
+        limit_bytes: of all pictures together, as they will be written (base64).
+        side: pixels of the longer side.
+        quality: of the JPEG files.
+    """
+
+    def __init__(self, limit_bytes: int = 3_000_000, side: int = 400, quality: int = 60) -> None:
+        if limit_bytes < 10_000 or side < 16:
+            raise PrmlError(f"thumbnails need at least 10000 bytes and 16 pixels, got {limit_bytes} and {side}")
+        self.limit_bytes, self.side, self.quality = limit_bytes, side, quality
+        self.every = 1
+        self.pictures: dict[int, bytes] = {}
+        self._bytes = 0
+
+    @classmethod
+    def of(cls, frames: Iterable[FrameLike]) -> "Thumbnails":
+        """Thumbnails of a whole video."""
+        thumbnails = cls()
+        for frame in frames:
+            thumbnails.add(frame.index, frame.image)
+        return thumbnails
+
+    def wants(self, index: int) -> bool:
+        """Whether :meth:`add` would keep the frame."""
+        return index % self.every == 0
+
+    def add(self, index: int, image: UInt8[Array, "H W 3"]) -> None:
+        """Keep a frame (RGB) if it is one of every n."""
+        if not self.wants(index):
+            return
+        picture = self._encode(image)
+        self.pictures[index] = picture
+        self._bytes += _written(picture)
+        while self._bytes > self.limit_bytes and len(self.pictures) > 1:
+            self.every *= 2
+            self.pictures = {i: p for i, p in self.pictures.items() if i % self.every == 0}
+            self._bytes = sum(map(_written, self.pictures.values()))
+
+    def _encode(self, image: UInt8[Array, "H W 3"]) -> bytes:
+        from io import BytesIO
+
+        from PIL import Image
+
+        picture = Image.fromarray(image)
+        picture.thumbnail((self.side, self.side), Image.Resampling.BILINEAR, reducing_gap=1.5)
+        buffer = BytesIO()
+        picture.save(buffer, "JPEG", quality=self.quality)
+        return buffer.getvalue()
+
+
+def _written(picture: bytes) -> int:
+    return len(picture) * 4 // 3 + 8

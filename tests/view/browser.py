@@ -1,0 +1,143 @@
+"""A headless Chromium driven by plain WebDriver requests: the whole client that these tests need, so no selenium."""
+
+import base64
+import json
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+CHROMIUM = next((p for n in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(n))), None)
+DRIVER = shutil.which("chromedriver")
+KEYS = {"space": " ", "left": "\ue012", "right": "\ue014", "home": "\ue011", "end": "\ue010"}
+
+
+class Browser:
+    """One window. Every host name resolves to nothing, and all requests are logged."""
+
+    def __init__(self, width=1280, height=800, *, mobile=False, dark=True):
+        self.home = tempfile.TemporaryDirectory(prefix="prml-browser-")
+        port = _free_port()
+        self.process = subprocess.Popen(
+            [DRIVER, f"--port={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            env={**os.environ, "HOME": self.home.name, "TMPDIR": self.home.name},
+        )  # fmt: skip
+        self.root = f"http://127.0.0.1:{port}"
+        try:
+            self._wait()
+            wishes = {"alwaysMatch": _wishes(width, height, self.home.name)}
+            answer = self._send("POST", "/session", {"capabilities": wishes})
+            self.root += f"/session/{answer['sessionId']}"
+            self.emulate(width, height, mobile=mobile, dark=dark)
+            self._send("POST", "/url", {"url": "about:blank"})
+            self.requests()  # those of the browser's own first page
+        except BaseException:
+            self.close()
+            raise
+
+    def _wait(self):
+        for _ in range(200):
+            try:
+                if self._send("GET", "/status")["ready"]:
+                    return
+            except OSError:
+                time.sleep(0.1)
+        raise TimeoutError("chromedriver does not answer")
+
+    def _send(self, method, path, body=None):
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.root + path, data, {"Content-Type": "application/json"}, method=method)
+        try:
+            with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=90) as answer:
+                return json.load(answer)["value"]
+        except urllib.error.HTTPError as error:
+            raise RuntimeError(error.read().decode()[:500]) from None
+
+    def command(self, name, **parameters):
+        return self._send("POST", "/goog/cdp/execute", {"cmd": name, "params": parameters})
+
+    def emulate(self, width, height, *, mobile=False, dark=True, scale=1):
+        self.command(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=scale, mobile=mobile
+        )
+        theme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.command("Emulation.setEmulatedMedia", features=[theme])
+        self.command("Emulation.setTouchEmulationEnabled", enabled=mobile)
+
+    def open(self, path: Path):
+        self._send("POST", "/url", {"url": path.resolve().as_uri()})
+
+    def run(self, script, *arguments):
+        return self._send("POST", "/execute/sync", {"script": script, "args": list(arguments)})
+
+    def state(self):
+        return self.run("return prmlViewer.state()")
+
+    def key(self, name):
+        value = KEYS.get(name, name)
+        actions = [{"type": "keyDown", "value": value}, {"type": "keyUp", "value": value}]
+        self._send("POST", "/actions", {"actions": [{"type": "key", "id": "keys", "actions": actions}]})
+
+    def drag(self, selector, start, end):
+        """Press at one place of an element, move, let go; places are shares of its width and height."""
+        box = self.run(
+            "const b = document.querySelector(arguments[0]).getBoundingClientRect();"
+            "return [b.x, b.y, b.width, b.height]",
+            selector,
+        )
+        points = [{"x": round(box[0] + box[2] * p[0]), "y": round(box[1] + box[3] * p[1])} for p in (start, end)]
+        actions = [
+            {"type": "pointerMove", "duration": 0, **points[0]}, {"type": "pointerDown", "button": 0},
+            {"type": "pointerMove", "duration": 120, **points[1]}, {"type": "pointerUp", "button": 0},
+        ]  # fmt: skip
+        pointer = {"type": "pointer", "id": "mouse", "parameters": {"pointerType": "mouse"}, "actions": actions}
+        self._send("POST", "/actions", {"actions": [pointer]})
+
+    def screenshot(self) -> bytes:
+        time.sleep(0.3)  # two drawn frames, also on a slow machine
+        return base64.b64decode(self._send("GET", "/screenshot"))
+
+    def console(self):
+        """Warnings and errors that the page wrote since the last call."""
+        return self._send("POST", "/se/log", {"type": "browser"})
+
+    def requests(self):
+        """Addresses that were asked for since the last call."""
+        entries = [json.loads(e["message"])["message"] for e in self._send("POST", "/se/log", {"type": "performance"})]
+        return [e["params"]["request"]["url"] for e in entries if e["method"] == "Network.requestWillBeSent"]
+
+    def close(self):
+        try:
+            if "/session/" in self.root:
+                self._send("DELETE", "")
+        except (OSError, RuntimeError):
+            pass
+        finally:
+            self.process.terminate()
+            self.process.wait(10)
+            self.home.cleanup()
+
+
+def _free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def _wishes(width, height, home):
+    flags = [
+        "--headless=new", "--no-sandbox", "--disable-dev-shm-usage",
+        "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
+        "--host-resolver-rules=MAP * ~NOTFOUND", "--no-first-run", "--disable-background-networking",
+        f"--window-size={width},{height}", f"--user-data-dir={home}/profile", "--hide-scrollbars",
+    ]  # fmt: skip
+    return {
+        "browserName": "chrome",
+        "goog:chromeOptions": {"binary": CHROMIUM, "args": flags},
+        "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
+    }
