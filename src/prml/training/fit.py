@@ -141,7 +141,7 @@ def _trainer(config: FitConfig, out: Path, callbacks: list[pl.Callback]) -> pl.T
         default_root_dir=out, logger=loggers, callbacks=callbacks, max_epochs=run.epochs, max_steps=run.max_steps,
         precision=run.precision, accelerator=run.accelerator, devices=run.devices, num_nodes=run.nodes,
         strategy="ddp" if run.devices * run.nodes > 1 else "auto",
-        gradient_clip_val=config.optimiser.clip or None, log_every_n_steps=1, enable_checkpointing=False,
+        gradient_clip_val=config.optimiser.clip or None, log_every_n_steps=run.log_every, enable_checkpointing=False,
         enable_progress_bar=run.progress, enable_model_summary=False, num_sanity_val_steps=0, use_distributed_sampler=False,
         reload_dataloaders_every_n_epochs=1, val_check_interval=run.validate_every or 1.0,
         check_val_every_n_epoch=None if run.validate_every else 1,

@@ -95,8 +95,7 @@ class LiftingModule(pl.LightningModule):
     def training_step(self, batch: Batch, _: int) -> Tensor:
         """Weighted loss; terms are logged apart."""
         terms = self.losses(batch)
-        if self.trainer.global_step % self.config.run.log_every == 0:
-            self.log_dict({f"train/{k}": v.detach() for k, v in terms.items()})
+        self.log_dict({f"train/{k}": v.detach() for k, v in terms.items()})
         self.log("loss", terms["loss"].detach(), prog_bar=True, logger=False)
         return terms["loss"]
 

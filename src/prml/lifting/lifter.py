@@ -1,0 +1,166 @@
+"""Lifter: 2D keypoint sequences in, 3D joints out. Normalisation, windows, blending, flip averaging, frame rates."""
+
+import os
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from prml.data import normalise
+from prml.data.normalise import NormalisedInput
+from prml.errors import PrmlError
+from prml.lifting.resample import interpolate, network_times
+from prml.lifting.windows import Predict, predict_blended, predict_centres
+from prml.networks import registry
+from prml.networks.prml import PrML
+from prml.sequence import PoseSequence
+from prml.skeleton import H36M17
+from prml.weights.record import Card, Record, load_record
+
+Array = np.ndarray
+_MIRROR = list(H36M17.mirror)
+
+
+@dataclass(frozen=True)
+class LiftOptions:
+    """How windows are laid and averaged.
+
+    Attributes:
+        flip: average with the mirrored input's result (twice the work).
+        overlap: windows that every frame lies in.
+        batch: windows at a time.
+        phase: shift of all windows; the result does not depend on it (tested).
+    """
+
+    flip: bool = True
+    overlap: int = 3
+    batch: int = 8
+    phase: int = 0
+
+
+class Lifter:
+    """A network with its card, ready for sequences of any length, frame rate and camera.
+
+    Args:
+        record: what :func:`prml.weights.record.load_record` returns.
+        options: windows and averaging.
+        device: where the network runs.
+    """
+
+    def __init__(self, record: Record, options: LiftOptions | None = None, device: str | torch.device = "cpu") -> None:
+        self.card: Card = record.card
+        self.options = options or LiftOptions()
+        self.device = torch.device(device)
+        self.network = record.network.to(self.device).eval()
+        self.uncertainty = record.uncertainty.to(self.device).eval() if record.uncertainty is not None else None
+        self.centre = registry.entry(self.card.network).output == "centre"
+        self.in_channels = int(getattr(self.network, "in_channels", self.card.arguments.get("in_channels", 3)))
+
+    def lift(self, sequence: PoseSequence) -> PoseSequence:
+        """3D joints of a 2D sequence.
+
+        Args:
+            sequence: keypoints in pixels of any known skeleton, NaN in frames without a person; its camera says what they
+                mean in space.
+
+        Returns:
+            The sequence on H36M17 with root-relative ``joints_m`` (camera frame, metres) and ``std_m``; NaN where there is
+            no person.
+
+        Raises:
+            PrmlError: no keypoints, no camera, or no frame with a person.
+        """
+        if sequence.keypoints_px is None:
+            raise PrmlError("lifting needs 2D keypoints, this sequence has none")
+        given = sequence.to_skeleton(H36M17)
+        if given.camera is None:
+            raise PrmlError("lifting needs a camera: give its intrinsics, or Camera.from_fov(width, height, fov_deg)")
+        present = np.isfinite(given.keypoints_px).all((1, 2))
+        if not present.any():
+            raise PrmlError("no frame has a person: expected finite keypoints in at least one frame")
+        joints = np.full((len(given), 17, 3), np.nan, np.float32)
+        std = np.full_like(joints, np.nan) if self.uncertainty is not None else None
+        for run in _runs(present):
+            lifted = self._lift_run(given, run)
+            joints[run] = lifted[..., :3]
+            if std is not None:
+                std[run] = lifted[..., 3:]
+        return given.with_(joints_m=joints, std_m=std, frame="camera", root_relative=True)
+
+    def _lift_run(self, given: PoseSequence, run: slice) -> Float[Array, "T 17 d"]:
+        """One stretch without gaps: to the network's frame rate, lift, and back."""
+        times = given.times_s[run]
+        wanted = network_times(times, self.card.fps)
+        points, width, height = self._points(given, run)
+        points = interpolate(points, times, wanted)
+        confidence = np.ones(points.shape[:2], np.float32) if given.confidence is None else given.confidence[run]
+        confidence = interpolate(confidence, times, wanted)
+        seen = self._normalise(points, width, height)
+        inputs = np.concatenate([seen.xy, confidence[..., None]], -1)[..., : self.in_channels].astype(np.float32)
+        output = self._windows(inputs)
+        joints = output[..., :3] - output[:, :1, :3]
+        out = seen.to_camera(joints)
+        if output.shape[-1] > 3:  # variances rotate with the squared rotation
+            variance = output[..., 3:] @ seen.R_camera_to_input**2
+            out = np.concatenate([out, np.sqrt(variance)], -1)
+        return interpolate(out, wanted, times).astype(np.float32)
+
+    def _points(self, given: PoseSequence, run: slice) -> tuple[Array, int, int]:
+        """Undistorted image-plane points for ``virtual_camera``, else pixels."""
+        camera, keypoints = given.camera, given.keypoints_px
+        if camera is None or keypoints is None:
+            raise PrmlError("lifting needs keypoints and a camera")
+        pixels = keypoints[run].astype(np.float64)
+        plane = camera.unproject(pixels) if self.card.normalisation == "virtual_camera" else pixels
+        return plane, camera.width, camera.height
+
+    def _normalise(self, points: Float[Array, "L 17 2"], width: int, height: int) -> NormalisedInput:
+        if self.card.normalisation == "virtual_camera":
+            return normalise.virtual_camera(points, self.card.fps)
+        if self.card.normalisation == "screen":
+            return normalise.screen(points, width, height)
+        return normalise.crop(points)
+
+    def _windows(self, inputs: Float[Array, "L 17 c"]) -> Float[Array, "L 17 d"]:
+        predict: Predict = self._flipped if self.options.flip else self._predict
+        frames = self.card.window
+        if self.centre:
+            return predict_centres(inputs, predict, frames=frames, batch=self.options.batch)
+        hop = max(1, frames // max(1, self.options.overlap))
+        return predict_blended(
+            inputs, predict, frames=frames, hop=hop, batch=self.options.batch, phase=self.options.phase
+        )
+
+    def _flipped(self, inputs: Float[Array, "B T 17 c"]) -> Float[Array, "B T 17 d"]:
+        """Mean of the result and the mirrored result of the mirrored input."""
+        sign_in = np.ones(inputs.shape[-1], inputs.dtype)
+        sign_in[0] = -1
+        both = self._predict(np.concatenate([inputs, inputs[..., _MIRROR, :] * sign_in]))
+        plain, mirrored = np.split(both, 2)
+        sign_out = np.ones(mirrored.shape[-1], mirrored.dtype)
+        sign_out[0] = -1
+        return (plain + mirrored[..., _MIRROR, :] * sign_out) / 2
+
+    @torch.inference_mode()
+    def _predict(self, inputs: Float[Array, "B T 17 c"]) -> Float[Array, "B T 17 d"]:
+        """The network on windows: 3 coordinates, and 3 variances if the record has an uncertainty head."""
+        x = torch.from_numpy(np.ascontiguousarray(inputs, np.float32)).to(self.device)
+        if self.uncertainty is None or not isinstance(self.network, PrML):
+            return np.asarray(self.network(x).float().cpu())
+        pose, features = self.network(x, features=True)
+        std = self.uncertainty(features.s_2d, features.s_d)
+        return np.asarray(torch.cat([pose, std.square()], -1).float().cpu())
+
+
+def _runs(present: Array) -> list[slice]:
+    """Stretches of True."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], present, [False]]).astype(int)))
+    return [slice(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+
+
+def load(
+    name: str | os.PathLike[str] = "prml-s", *, flip: bool = True, overlap: int = 3, batch: int = 8, device: str = "cpu"
+) -> Lifter:
+    """A lifter from bundled weights ("prml-s", "prml-xs") or a record's path; raises PrmlError if it cannot be trusted."""
+    return Lifter(load_record(name), LiftOptions(flip=flip, overlap=overlap, batch=batch), device)

@@ -1,0 +1,245 @@
+"""Video, image folder or keypoint file in; poses, overlay and viewer out. What ``prml lift`` and ``prml.lift`` do."""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from prml import __version__
+from prml.camera import Camera
+from prml.errors import PrmlError
+from prml.lifting.lifter import Lifter, load
+from prml.lifting.trajectory import solve_root
+from prml.provenance import commit
+from prml.sequence import PoseSequence
+
+Progress = Callable[[str, int, int | None], None]
+Warn = Callable[[str], None]
+DEFAULT_FOV_DEG = 55.0
+KEYPOINT_FILES = (".json", ".npz")
+OUTPUTS = ("poses.npz", "poses.json", "overlay.mp4", "viewer.html")
+
+
+@dataclass(frozen=True)
+class LiftResult:
+    """What lifting gave.
+
+    Attributes:
+        sequence: H36M17; ``joints_m`` root-relative camera-frame metres, ``std_m``, 2D, confidence, times, flags.
+        residual_px: mean distance between the given 2D and the projection of the lifted pose, over frames with a person.
+        seconds: wall time per stage.
+        files: what was written, by name.
+        warnings: one line each.
+        provenance: what made it.
+    """
+
+    sequence: PoseSequence
+    residual_px: float
+    seconds: dict[str, float]
+    files: dict[str, Path] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class LiftSettings:
+    """How to lift.
+
+    Attributes:
+        weights: bundled name or path of a record.
+        model: MediaPipe model: "full", "lite" or the path of a .task file.
+        fov: assumed field of view over the longer image side, degrees; None for the default of 55.
+        intrinsics: JSON file with the camera (see ``Camera.from_dict``).
+        fps: rate of an image folder.
+        flip: average with the mirrored input's result.
+        overlay: write the overlay video.
+        viewer: write the viewer page.
+        overwrite: replace existing results.
+    """
+
+    weights: str = "prml-s"
+    model: str = "full"
+    fov: float | None = None
+    intrinsics: str | None = None
+    fps: float | None = None
+    flip: bool = False
+    overlay: bool = True
+    viewer: bool = True
+    overwrite: bool = False
+
+
+def camera_of(sequence: PoseSequence, settings: LiftSettings) -> Camera:
+    """The camera: from a file, from the keypoint file, or assumed from a field of view. Raises PrmlError."""
+    width, height = int(sequence.extra["width"]), int(sequence.extra["height"])
+    if settings.intrinsics and settings.fov is not None:
+        raise PrmlError("give --fov or --intrinsics, not both")
+    if settings.intrinsics:
+        return _camera_file(Path(settings.intrinsics), width, height)
+    if settings.fov is None and sequence.camera is not None:
+        return sequence.camera
+    return Camera.from_fov(width, height, DEFAULT_FOV_DEG if settings.fov is None else settings.fov)
+
+
+def _camera_file(path: Path, width: int, height: int) -> Camera:
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise PrmlError(f"{path} is not a readable JSON file with camera intrinsics: {str(error).splitlines()[0]}") from error
+    if not isinstance(record, dict):
+        raise PrmlError(f"{path} must hold an object with width, height, fx, fy, cx, cy")
+    try:
+        camera = Camera.from_dict({"source": f"file {path.name}", **record})
+    except (TypeError, ValueError) as error:
+        raise PrmlError(f"{path}: {error}") from error
+    if (camera.width, camera.height) != (width, height):
+        raise PrmlError(f"{path} is for {camera.width} x {camera.height} pixels, the input has {width} x {height}")
+    return camera
+
+
+def _read(path: Path, settings: LiftSettings, progress: Progress, warn: Warn) -> tuple[PoseSequence, dict[str, float]]:
+    """2D keypoints of the input and seconds spent."""
+    started = perf_counter()
+    if path.suffix.lower() in KEYPOINT_FILES and not path.is_dir():
+        from prml.detect.files import read_keypoints
+
+        return read_keypoints(path), {"read": perf_counter() - started}
+    from prml.detect.run import detect
+
+    sequence = detect(
+        path, model=settings.model, fps=settings.fps, on_warning=warn, progress=lambda n, of: progress("detect", n, of)
+    )
+    return sequence, {"detect": perf_counter() - started}
+
+
+def residual_px(sequence: PoseSequence) -> float:
+    """Mean distance in pixels between 2D keypoints and the lifted pose projected from where it fits best."""
+    joints, points, camera = sequence.joints_m, sequence.keypoints_px, sequence.camera
+    if joints is None or points is None or camera is None:
+        raise PrmlError("a residual needs 2D, 3D and a camera")
+    present = np.isfinite(joints).all((1, 2))
+    joints, points = joints[present].astype(np.float64), points[present]
+    weight = np.ones(points.shape[:2]) if sequence.confidence is None else sequence.confidence[present]
+    root = solve_root(joints, camera.unproject(points), weight)
+    return float(np.nanmean(np.linalg.norm(camera.project(joints + root[:, None]) - points, axis=-1)))
+
+
+def _provenance(source: Path, lifter: Lifter, seen: PoseSequence, settings: LiftSettings) -> dict[str, Any]:
+    return {
+        "prml": __version__, "commit": commit(), "weights": lifter.card.name, "weights_sha256": lifter.card.sha256,
+        "weights_data_licence": lifter.card.data_licence, "detector": str(seen.extra.get("detector", "given keypoints")),
+        "input": source.name, "flip": settings.flip, "overlap": lifter.options.overlap,
+        "normalisation": lifter.card.normalisation, "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "trajectory": "absent: joints are relative to the hip", "events": seen.extra.get("events", []),
+    }  # fmt: skip
+
+
+def lift(
+    source: str | os.PathLike[str], out: str | os.PathLike[str] | None = None, *, progress: Progress | None = None,
+    warn: Warn | None = None, lifter: Lifter | None = None, **settings: Any,
+) -> LiftResult:  # fmt: skip
+    """Lift a video, an image folder or a keypoint file.
+
+    Args:
+        source: the input.
+        out: folder for the results; None writes nothing.
+        progress: called with stage, frames done, frames in all or None.
+        warn: called with one line for what a user should know.
+        lifter: used instead of loading ``weights``.
+        settings: fields of :class:`LiftSettings`.
+
+    Raises:
+        PrmlError: one line that says what cannot be used, before anything is written.
+    """
+    options = LiftSettings(**settings)
+    path, folder = Path(source), None if out is None else Path(out)
+    warnings: list[str] = []
+
+    def note(text: str) -> None:
+        warnings.append(text)
+        if warn:
+            warn(text)
+
+    tell = progress or (lambda *_: None)
+    _check_folder(folder, options.overwrite)
+    lifter = lifter or load(options.weights, flip=options.flip)
+    seen, seconds = _read(path, options, tell, note)
+    camera = camera_of(seen, options)
+    started = perf_counter()
+    tell("lift", 0, len(seen))
+    lifted = lifter.lift(seen.with_(camera=camera))
+    tell("lift", len(seen), len(seen))
+    seconds["lift"] = perf_counter() - started
+    result = LiftResult(
+        lifted, residual_px(lifted), seconds, {}, warnings, _provenance(path, lifter, seen, options)
+    )
+    if folder is not None:
+        write_results(result, path, folder, options, tell)
+    return result
+
+
+def _check_folder(folder: Path | None, overwrite: bool) -> None:
+    if folder is None:
+        return
+    if folder.exists() and not folder.is_dir():
+        raise PrmlError(f"{folder} is a file; give a folder for the results")
+    if folder.is_dir() and any(folder.iterdir()) and not overwrite:
+        raise PrmlError(f"{folder} exists and is not empty; add --overwrite to replace the results in it, or give another --out")
+
+
+def write_results(result: LiftResult, source: Path, folder: Path, options: LiftSettings, progress: Progress) -> None:
+    """Write all files to a temporary folder beside ``folder``, then move them in: all or none."""
+    from prml.export.poses import write_poses
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        work = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    except OSError as error:
+        raise PrmlError(f"cannot write beside {folder}: {error.strerror}; choose another --out") from error
+    try:
+        started = perf_counter()
+        write_poses(result.sequence, work / "poses.npz", result.provenance)
+        write_poses(result.sequence, work / "poses.json", result.provenance)
+        result.seconds["poses"] = perf_counter() - started
+        _write_views(result, source, work, options, progress)
+        folder.mkdir(exist_ok=True)
+        for name in OUTPUTS:
+            if (work / name).is_file():
+                os.replace(work / name, folder / name)
+                result.files[name] = folder / name
+    except OSError as error:
+        raise PrmlError(f"cannot write the results to {folder}: {error.strerror}; free some space or choose another --out") from error
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _write_views(result: LiftResult, source: Path, work: Path, options: LiftSettings, progress: Progress) -> None:
+    thumbnails = None
+    video = source.is_dir() or source.suffix.lower() not in KEYPOINT_FILES
+    if video and options.overlay:
+        from prml.detect.video import read_frames
+        from prml.view.compose import Layout
+        from prml.view.overlay import write_overlay
+        from prml.view.thumbnails import Thumbnails
+
+        started, total = perf_counter(), len(result.sequence)
+        thumbnails = Thumbnails()
+        scale = Layout.of(int(result.sequence.extra["width"]), int(result.sequence.extra["height"])).video_scale
+        write_overlay(
+            read_frames(source, fps=options.fps, scale=scale), result.sequence, work / "overlay.mp4",
+            thumbnails=thumbnails, progress=lambda n: progress("overlay", n, total),
+        )  # fmt: skip
+        result.seconds["overlay"] = perf_counter() - started
+    if options.viewer:
+        from prml.view.viewer import write_viewer
+
+        started = perf_counter()
+        write_viewer(result.sequence, work / "viewer.html", title=source.name, video_frames=thumbnails)
+        result.seconds["viewer"] = perf_counter() - started

@@ -1,0 +1,31 @@
+"""From a video's own frame times to a network's frame rate and back."""
+
+import numpy as np
+from jaxtyping import Float
+
+Array = np.ndarray
+
+
+def network_times(times_s: Float[Array, " T"], fps: float) -> Float[Array, " L"]:
+    """Even times at ``fps`` from the first to the last frame; the given times themselves if they are already that."""
+    if len(times_s) < 2:
+        return times_s
+    span = times_s[-1] - times_s[0]
+    steps = max(1, round(span * fps))
+    even = times_s[0] + np.arange(steps + 1) / fps
+    if len(even) == len(times_s) and np.abs(even - times_s).max() < 0.1 / fps:
+        return times_s
+    return even
+
+
+def interpolate(
+    values: Float[Array, "T *c"], times_s: Float[Array, " T"], wanted_s: Float[Array, " L"]
+) -> Float[Array, "L *c"]:
+    """Linear interpolation in time; beyond the ends the end values."""
+    if wanted_s is times_s or len(times_s) == 1:
+        return values if wanted_s is times_s else np.repeat(values, len(wanted_s), 0)
+    right = np.clip(np.searchsorted(times_s, wanted_s, side="right"), 1, len(times_s) - 1)
+    left = right - 1
+    share = np.clip((wanted_s - times_s[left]) / (times_s[right] - times_s[left]), 0.0, 1.0)
+    share = share.reshape(-1, *[1] * (values.ndim - 1)).astype(values.dtype)
+    return values[left] * (1 - share) + values[right] * share

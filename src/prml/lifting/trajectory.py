@@ -1,0 +1,30 @@
+"""Where the root is: solved from 2D, 3D and the camera, frame by frame (perspective-n-point with known rotation)."""
+
+import numpy as np
+from jaxtyping import Float
+
+Array = np.ndarray
+
+
+def solve_root(
+    joints_m: Float[Array, "T J 3"], plane: Float[Array, "T J 2"], confidence: Float[Array, "T J"]
+) -> Float[Array, "T 3"]:
+    """Camera-frame place of the root that makes root-relative joints project onto given image-plane points.
+
+    For every joint (X + t_x) - u (Z + t_z) = 0 and (Y + t_y) - v (Z + t_z) = 0: linear least squares in t, weighted by
+    confidence. The scale of the pose is taken as it is: a person predicted too tall is put too far away.
+
+    Args:
+        joints_m: root-relative, metres, camera frame.
+        plane: undistorted points at z = 1.
+        confidence: weights.
+    """
+    T, J, _ = joints_m.shape
+    A = np.zeros((T, J, 2, 3))
+    A[..., 0, 0] = A[..., 1, 1] = 1
+    A[..., 2] = -plane
+    b = plane * joints_m[..., 2:] - joints_m[..., :2]
+    w = np.maximum(confidence, 1e-3)[..., None]
+    A, b = (A * w[..., None]).reshape(T, 2 * J, 3), (b * w).reshape(T, 2 * J)
+    normal = np.swapaxes(A, 1, 2) @ A + 1e-9 * np.eye(3)
+    return np.linalg.solve(normal, np.einsum("tji,tj->ti", A, b)[..., None])[..., 0]

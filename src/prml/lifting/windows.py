@@ -1,0 +1,78 @@
+"""Overlapping windows over a sequence, blended smoothly: no seams, and no frame depends on where the windows start."""
+
+from collections.abc import Callable
+
+import numpy as np
+from jaxtyping import Float
+
+Array = np.ndarray
+Predict = Callable[[Float[Array, "B T J c"]], Float[Array, "B T J d"]]
+
+
+def window_starts(length: int, frames: int, hop: int, phase: int = 0) -> Array:
+    """Starts of windows of ``frames`` that cover [0, length) evenly: every frame lies in frames / hop of them.
+
+    Starts may be negative and windows may reach beyond the end; what lies outside is the repeated end frame.
+
+    Args:
+        length: of the sequence.
+        frames: T.
+        hop: distance of neighbouring windows.
+        phase: shifts all windows (0 <= phase < hop); the result must not depend on it.
+    """
+    first = -(frames - hop) + (phase % hop)
+    if first > 0:
+        first -= hop
+    return np.arange(first, length, hop)
+
+
+def blend_weights(frames: int) -> Float[Array, " T"]:
+    """Raised cosine: the middle of a window knows most, its ends least; positive everywhere."""
+    at = (np.arange(frames) + 0.5) / frames
+    return np.sin(np.pi * at) ** 2 + 1e-3
+
+
+def predict_blended(
+    inputs: Float[Array, "L J c"], predict: Predict, *, frames: int, hop: int, batch: int, phase: int = 0
+) -> Float[Array, "L J d"]:
+    """Run ``predict`` on overlapping windows and average with ``blend_weights``.
+
+    Args:
+        inputs: the whole sequence.
+        predict: maps (B, T, J, c) to (B, T, J, d).
+        frames: T.
+        hop: distance of neighbouring windows, at most ``frames``.
+        batch: windows at a time.
+        phase: shift of all windows.
+    """
+    length = len(inputs)
+    starts = window_starts(length, frames, hop, phase)
+    weights = blend_weights(frames)
+    total, weight = None, np.zeros(length)
+    for first in range(0, len(starts), batch):
+        chunk = starts[first : first + batch]
+        index = np.clip(chunk[:, None] + np.arange(frames), 0, length - 1)
+        output = predict(inputs[index])
+        if total is None:
+            total = np.zeros((length, *output.shape[2:]))
+        for start, window in zip(chunk, output, strict=True):
+            a, b = max(start, 0), min(start + frames, length)
+            w = weights[a - start : b - start]
+            total[a:b] += window[a - start : b - start] * w[:, None, None]
+            weight[a:b] += w
+    if total is None:
+        raise ValueError("a sequence needs at least one frame")
+    return total / weight[:, None, None]
+
+
+def predict_centres(
+    inputs: Float[Array, "L J c"], predict: Predict, *, frames: int, batch: int
+) -> Float[Array, "L J d"]:
+    """Run a centre-frame network on the window around every frame (ends repeated)."""
+    length, half = len(inputs), frames // 2
+    parts = []
+    for first in range(0, length, batch):
+        centres = np.arange(first, min(first + batch, length))
+        index = np.clip(centres[:, None] + np.arange(-half, frames - half), 0, length - 1)
+        parts.append(predict(inputs[index])[:, 0])
+    return np.concatenate(parts)
