@@ -1,5 +1,6 @@
 """Sphinx configuration. Build: ``make docs``."""
 
+import re
 import sys
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -28,6 +29,18 @@ napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True  # attributes of dataclasses are told once
 
+# The axis names of a jaxtyping annotation ("height width 3") look like names of attributes.
+suppress_warnings = ["ref.python"]
+
 html_theme = "furo"
 html_title = f"PrML {release}"
 html_theme_options = {"navigation_with_keys": True}
+
+
+def _escape_stars(app, what, name, obj, options, lines):
+    """Shapes such as ``(*B, T, 3)`` in a docstring are no emphasis."""
+    lines[:] = [re.sub(r"(?<=\()\*(?=[A-Za-z]+,)", r"\\*", line) for line in lines]
+
+
+def setup(app):
+    app.connect("autodoc-process-docstring", _escape_stars, priority=100)  # before napoleon
