@@ -1,0 +1,200 @@
+"""CA-PF (Zhao et al., NeurIPS 2023): one frame, lifted with image features sampled around every 2D joint."""
+
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from math import pi
+from typing import Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from prml.errors import PrmlError
+from prml.networks.blocks import Block, depth_rates, parameter, stochastic_depth
+from prml.networks.layers import Mlp
+from prml.networks.prml.heads import RegressionHead
+from prml.networks.published import Fixed, Network, Shapes, Slot, affine, encoder, mlp, with_leading_axis
+
+CROP_PX = (192, 256)  # width and height of the image crop that the authors' backbones see
+CONTEXT_HEADS, SAMPLES = 4, 4
+# channels of the four feature maps, finest first
+FEATURES = {"hrnet_32": (32, 64, 128, 256), "hrnet_48": (48, 96, 192, 384), "cpn": (256, 256, 256, 256)}
+
+
+def crop_coordinates(keypoints_px: Float[Tensor, "*n 2"]) -> Float[Tensor, "*n 2"]:
+    """Pixels of the 192 x 256 crop to [-1, 1], the coordinates that features are sampled at."""
+    return keypoints_px / (keypoints_px.new_tensor(CROP_PX) / 2) - 1
+
+
+class DeformableContext(nn.Module):
+    """Every joint gathers image features at learned offsets from itself, at every level of the feature pyramid.
+
+    Args:
+        width: C.
+        features: channels of each feature map.
+        drop_path: stochastic depth, in training.
+    """
+
+    def __init__(self, *, width: int, features: Sequence[int], drop_path: float) -> None:
+        super().__init__()
+        points = CONTEXT_HEADS * SAMPLES
+        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.weights, self.offsets = nn.Linear(width, points), nn.Linear(width, 2 * points)
+        self.projections = nn.ModuleList(nn.Linear(c, width // CONTEXT_HEADS) for c in features)
+        self.mlp = Mlp(width=width, ratio=2.0)
+        self.drop_path = drop_path
+        self.reset()
+
+    def reset(self) -> None:
+        """Equal weights; the heads look in four directions, each sample 0.01 farther."""
+        for layer in (self.weights, self.offsets):
+            nn.init.zeros_(layer.weight)
+        nn.init.zeros_(self.weights.bias)
+        angle = torch.arange(CONTEXT_HEADS) * (2 * pi / CONTEXT_HEADS)
+        direction = torch.stack([angle.cos(), angle.sin()], -1)
+        direction = direction / direction.abs().amax(-1, keepdim=True)
+        steps = 0.01 * torch.arange(1, SAMPLES + 1)
+        with torch.no_grad():
+            self.offsets.bias.copy_((direction[:, None] * steps[:, None]).flatten())
+
+    def _gather(
+        self, query: Float[Tensor, "B L J C"], reference: Float[Tensor, "B J 2"], features: Sequence[Tensor]
+    ) -> Float[Tensor, "B L J C"]:
+        weights = self.weights(query).unflatten(-1, (CONTEXT_HEADS, SAMPLES)).softmax(-1)
+        places = self.offsets(query).unflatten(-1, (-1, 2)).tanh() + reference[:, None, :, None]
+        gathered = []
+        for level, (feature, project) in enumerate(zip(features, self.projections, strict=True)):
+            sampled = F.grid_sample(feature, places[:, level], padding_mode="border", align_corners=True)
+            values = project(sampled.permute(0, 2, 3, 1)).unflatten(2, (CONTEXT_HEADS, SAMPLES))
+            gathered.append((weights[:, level, ..., None] * values).sum(-2).flatten(2))
+        return torch.stack(gathered, 1)
+
+    def _branch(self, x: Tensor) -> Tensor:
+        # one decision per sample: the joints and levels of an image are dropped together
+        flat = x.flatten(1, 2)[:, None]
+        return stochastic_depth(flat, self.drop_path, "spatial", training=self.training).view(x.shape)
+
+    def forward(
+        self, x: Float[Tensor, "B K J C"], reference: Float[Tensor, "B J 2"], features: Sequence[Tensor]
+    ) -> Float[Tensor, "B K J C"]:
+        """Same shape out as in; K is the coordinates' own feature, then one per level."""
+        coordinates, context = x[:, :1], x[:, 1:]
+        query = self.norm1(context + coordinates)
+        context = context + self._branch(self._gather(query, reference, features))
+        context = context + self._branch(self.mlp(self.norm2(context)))
+        return torch.cat([coordinates, context], 1)
+
+    def layout(self, published: str, own: str) -> Iterator[Slot]:
+        """The authors' entries."""
+        yield from affine(f"{published}.norm1", f"{own}.norm1")
+        yield from affine(f"{published}.attention_weights", f"{own}.weights")
+        yield from affine(f"{published}.sampling_offsets", f"{own}.offsets")
+        for i in range(len(self.projections)):
+            yield from affine(f"{published}.embed_proj.{i}", f"{own}.projections.{i}")
+        yield from affine(f"{published}.norm2", f"{own}.norm2")
+        yield from mlp(f"{published}.mlp", f"{own}.mlp")
+
+
+class CAPF(Network):
+    """Frame by frame: 2D joints and the feature maps of a 2D pose backbone to the pose (the trained part of CA-PF).
+
+    Args:
+        frames: T; frames are independent, any number is accepted.
+        joints, in_channels: J, C_in.
+        features: channels of the feature maps, finest first, or the name of one of the authors' backbones.
+        width: C.
+        heads, mlp_ratio: of the transformer blocks.
+        drop_path: stochastic depth of the last blocks, in training.
+    """
+
+    ARGUMENTS: ClassVar = {
+        "embed_dim_ratio": "width", "num_joints": "joints", "in_chans": "in_channels", "num_heads": "heads",
+        "drop_path_rate": "drop_path", "backbone": "features", "levels": Fixed((4,)), "qkv_bias": Fixed((True,)),
+        "qk_scale": Fixed((None,)), "base_dim": Fixed((32, 48, 256)), "drop_rate": Fixed((0,)),
+        "attn_drop_rate": Fixed((0,)),
+    }  # fmt: skip
+    any_length = True
+
+    def __init__(
+        self, *, frames: int = 1, joints: int = 17, in_channels: int = 2, features: str | Sequence[int] = "hrnet_32",
+        width: int = 128, heads: int = 8, mlp_ratio: float = 2.0, drop_path: float = 0.2,
+    ) -> None:  # fmt: skip
+        super().__init__(frames=frames, joints=joints, in_channels=in_channels)
+        if isinstance(features, str) and features not in FEATURES:
+            raise ValueError(f"features are numbers of channels or one of {', '.join(FEATURES)}, not {features!r}")
+        self.features = FEATURES[features] if isinstance(features, str) else tuple(features)
+        levels = len(self.features)
+        rates, joined = depth_rates(drop_path, levels), width * (levels + 1)
+
+        def blocks(size: int, axis: Any) -> nn.Sequential:
+            return nn.Sequential(
+                *(Block(width=size, heads=heads, axis=axis, mlp_ratio=mlp_ratio, drop_path=rate) for rate in rates)
+            )
+
+        self.embed = nn.Linear(in_channels, width)
+        self.feature_embeds = nn.ModuleList(nn.Linear(c, width) for c in self.features)
+        self.token_embedding = parameter(levels + 1, joints, width)
+        self.context = nn.ModuleList(
+            DeformableContext(width=width, features=self.features, drop_path=rate) for rate in rates
+        )
+        self.levels = blocks(width, "temporal")  # among the levels of one joint
+        self.spatial = blocks(joined, "spatial")  # among the joints
+        self.head = RegressionHead(width=joined, channels=3)
+
+    def _check_context(self, reference: Tensor | None, features: Sequence[Tensor] | None, frames: int) -> None:
+        channels = [] if features is None else [f.shape[1] for f in features]
+        if reference is None or channels != list(self.features) or any(len(f) != frames for f in features or ()):
+            raise PrmlError(
+                f"CAPF expects, for each of {frames} frames, joints in the crop and maps of {self.features} channels, "
+                f"got {'no joints' if reference is None else 'joints'} and {channels or 'no maps'}"
+            )
+
+    def forward(
+        self, x: Float[Tensor, "B T J C_in"], reference: Float[Tensor, "B T J 2"] | None = None,
+        features: Sequence[Float[Tensor, "N c h w"]] | None = None,
+    ) -> Float[Tensor, "B T J 3"]:  # fmt: skip
+        """Root-relative metres, camera frame, of each frame.
+
+        Args:
+            x: normalised 2D.
+            reference: the same joints in the crop, in [-1, 1] (``crop_coordinates``).
+            features: maps of the crops of all N = B T frames, in order.
+        """
+        self.check(x)
+        (B, T), x = x.shape[:2], x.flatten(0, 1)
+        self._check_context(reference, features, B * T)
+        places = reference.reshape(B * T, self.joints, 2)  # type: ignore[union-attr]
+        tokens = [self.embed(x)]
+        for feature, embed in zip(features, self.feature_embeds, strict=True):  # type: ignore[arg-type]
+            sampled = F.grid_sample(feature, places[:, :, None], align_corners=True).squeeze(-1)
+            tokens.append(embed(sampled.transpose(1, 2)))
+        tokens_5 = torch.stack(tokens, 1) + self.token_embedding
+        for block in self.context:
+            tokens_5 = block(tokens_5, places, features)
+        joined = self.levels(tokens_5).transpose(1, 2).flatten(2)
+        return self.head(self.spatial(joined[:, None])).unflatten(0, (B, T)).squeeze(2)
+
+    def layout(self) -> Iterator[Slot]:
+        """The authors' state_dict (what follows ``volume_net.`` in their checkpoints)."""
+        levels = range(len(self.features))
+        return chain(
+            (Slot("Spatial_pos_embed", "token_embedding", with_leading_axis),),
+            affine("coord_embed", "embed"),
+            *(affine(f"feat_embed.{i}", f"feature_embeds.{i}") for i in levels),
+            *(encoder(f"joint_blocks.{i}", f"spatial.{i}") for i in levels),
+            *(encoder(f"res_blocks.{i}", f"levels.{i}") for i in levels),
+            *(block.layout(f"context_blocks.{i}", f"context.{i}") for i, block in enumerate(self.context)),  # type: ignore[operator]
+            affine("head.0", "head.norm"),
+            affine("head.1", "head.fc"),
+        )
+
+    @classmethod
+    def sizes(cls, shapes: Shapes) -> dict[str, Any]:
+        """Everything but the number of heads."""
+        width, in_channels = shapes["coord_embed.weight"]
+        return {
+            "width": width, "in_channels": in_channels, "joints": shapes["Spatial_pos_embed"][2],
+            "features": tuple(shapes[f"feat_embed.{i}.weight"][1] for i in range(4)),
+            "mlp_ratio": shapes["joint_blocks.0.mlp.fc1.weight"][0] / shapes["joint_blocks.0.mlp.fc1.weight"][1],
+        }  # fmt: skip

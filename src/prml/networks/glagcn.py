@@ -1,0 +1,205 @@
+"""GLA-GCN (Yu et al., ICCV 2023): adaptive graph convolutions among joints, strided convolutions in time."""
+
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from math import prod, sqrt
+from typing import Any, ClassVar, cast
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from prml.networks.published import Fixed, Network, Shapes, Slot, affine, batch_norm, count, share, slots
+from prml.skeleton import H36M17
+
+SUBSETS = 3  # a joint itself, towards the root, away from it
+
+
+def _graphs() -> Float[Tensor, "3 J J"]:
+    """The joint itself; each joint to its parent; each to its children. Every column sums to one (or zero)."""
+    J = len(H36M17)
+    towards = torch.zeros(J, J)
+    for joint, parent in enumerate(H36M17.parents):
+        if parent >= 0:
+            towards[parent, joint] = 1.0
+    graphs = (torch.eye(J), towards, towards.T)
+    return torch.stack([g / g.sum(0).clamp(min=1.0) for g in graphs])
+
+
+def _start(convolution: nn.Conv2d) -> nn.Conv2d:
+    nn.init.kaiming_normal_(convolution.weight, mode="fan_out")
+    if convolution.bias is not None:
+        nn.init.zeros_(convolution.bias)
+    return convolution
+
+
+class TemporalConvolution(nn.Sequential):
+    """Convolution along time and batch norm; features are (B, C, T, J)."""
+
+    def __init__(self, in_channels: int, width: int, *, kernel: int, stride: int) -> None:
+        convolution = nn.Conv2d(in_channels, width, (kernel, 1), stride=(stride, 1), padding=(kernel // 2, 0))
+        super().__init__(_start(convolution), nn.BatchNorm2d(width))
+
+    @staticmethod
+    def layout(published: str, own: str) -> Iterator[Slot]:
+        """The authors' entries."""
+        return chain(affine(f"{published}.conv", f"{own}.0"), batch_norm(f"{published}.bn", f"{own}.1"))
+
+
+class AdaptiveGraph(nn.Module):
+    """Graph convolution; adjacency: the skeleton, a learned offset, and the similarity of the joints in the window."""
+
+    graphs: Tensor
+
+    def __init__(self, in_channels: int, width: int, *, dropout: float) -> None:
+        super().__init__()
+        self.width, self.dropout = width, dropout
+        self.register_buffer("graphs", _graphs(), persistent=False)
+        self.offset = nn.Parameter(torch.full((SUBSETS, len(H36M17), len(H36M17)), 1e-6))
+        similar = width // 4
+        self.first, self.second = (nn.Conv2d(in_channels, SUBSETS * similar, 1) for _ in range(2))
+        self.values = nn.ModuleList(nn.Conv2d(in_channels, width, 1) for _ in range(SUBSETS))
+        self.norm = nn.BatchNorm2d(width)
+        self.shortcut: nn.Module = nn.Identity()
+        if in_channels != width:
+            self.shortcut = nn.Sequential(_start(nn.Conv2d(in_channels, width, 1)), nn.BatchNorm2d(width))
+        self._reset(similar)
+
+    def _reset(self, similar: int) -> None:
+        convolutions: tuple[Any, ...] = (self.first, self.second)
+        for convolution in convolutions:
+            nn.init.normal_(convolution.weight, std=sqrt(2 / similar))
+            nn.init.zeros_(convolution.bias)
+        for convolution in cast(Any, self.values):
+            nn.init.normal_(convolution.weight, std=sqrt(2 / (convolution.weight.numel() * SUBSETS)))
+            nn.init.zeros_(convolution.bias)
+        nn.init.constant_(self.norm.weight, 1e-6)
+
+    def _adjacency(self, x: Float[Tensor, "B C T J"]) -> Float[Tensor, "3 B J J"]:
+        """Column-wise softmax of the similarity of every two joints' motion, plus the fixed and learned graphs."""
+        a, b = (c(x).unflatten(1, (SUBSETS, -1)).transpose(0, 1).flatten(2, 3) for c in (self.first, self.second))
+        similarity = (a.transpose(-2, -1) @ b / a.shape[2]).softmax(-2)
+        return similarity + (self.graphs + self.offset)[:, None]
+
+    def forward(self, x: Float[Tensor, "B C T J"]) -> Float[Tensor, "B D T J"]:
+        """Width ``D`` out."""
+        B, C, T, J = x.shape
+        flat = x.reshape(B, C * T, J)
+        mixed = ((flat @ graph).view(B, C, T, J) for graph in self._adjacency(x))
+        y = torch.stack([value(m) for value, m in zip(self.values, mixed, strict=True)]).sum(0)
+        return F.relu(F.dropout(self.norm(y), self.dropout, self.training) + self.shortcut(x))
+
+    def layout(self, published: str, own: str) -> Iterator[Slot]:
+        """The authors' entries; our two similarity layers hold three of theirs each."""
+        yield Slot(f"{published}.PA", f"{own}.offset")
+        for theirs, ours in (("conv_a", "first"), ("conv_b", "second")):
+            for i in range(SUBSETS):
+                for name in ("weight", "bias"):
+                    yield Slot(f"{published}.{theirs}.{i}.{name}", f"{own}.{ours}.{name}", share(i, SUBSETS))
+        for i in range(SUBSETS):
+            yield from affine(f"{published}.conv_d.{i}", f"{own}.values.{i}")
+        if isinstance(self.shortcut, nn.Sequential):
+            yield from affine(f"{published}.down.0", f"{own}.shortcut.0")
+            yield from batch_norm(f"{published}.down.1", f"{own}.shortcut.1")
+        yield from batch_norm(f"{published}.bn", f"{own}.norm")
+
+
+class GraphTemporal(nn.Module):
+    """Graph convolution, then temporal convolution, around an optional residual path."""
+
+    def __init__(
+        self, in_channels: int, width: int, *, stride: int = 1, residual: bool = True, dropout: float = 0.1
+    ) -> None:
+        super().__init__()
+        self.graph = AdaptiveGraph(in_channels, width, dropout=dropout)
+        self.time = TemporalConvolution(width, width, kernel=9, stride=stride)
+        self.residual: nn.Module | None = nn.Identity() if residual else None
+        if residual and in_channels != width:
+            self.residual = TemporalConvolution(in_channels, width, kernel=1, stride=stride)
+
+    def forward(self, x: Float[Tensor, "B C T J"]) -> Float[Tensor, "B D U J"]:
+        """U = T / stride frames."""
+        y = self.time(self.graph(x))
+        return F.relu(y if self.residual is None else y + self.residual(x))
+
+    def layout(self, published: str, own: str) -> Iterator[Slot]:
+        """The authors' entries."""
+        yield from self.graph.layout(f"{published}.gcn1", f"{own}.graph")
+        yield from TemporalConvolution.layout(f"{published}.tcn1", f"{own}.time")
+        if isinstance(self.residual, TemporalConvolution):
+            yield from TemporalConvolution.layout(f"{published}.residual", f"{own}.residual")
+
+
+class GLAGCN(Network):
+    """A window to the pose of its middle frame.
+
+    Args:
+        frames: T; if ``strides`` is not given, a power of 3.
+        in_channels: C_in (17 joints: the skeleton is part of the network).
+        width: C.
+        strides: reduction in time of every stage; their product is T.
+        dropout: in training.
+    """
+
+    ARGUMENTS: ClassVar = {
+        "in_features": "in_channels", "channels": "width", "filter_widths": "strides", "num_joints_in": Fixed((17,)),
+        "num_joints_out": Fixed((17,)), "joints": Fixed((17,)), "causal": Fixed((False,)), "dataset": Fixed(("h36m",)),
+    }  # fmt: skip
+
+    def __init__(
+        self, *, frames: int | None = None, in_channels: int = 2, width: int = 96, strides: Sequence[int] | None = None,
+        dropout: float = 0.1,
+    ) -> None:  # fmt: skip
+        strides = powers_of_3(frames or 243) if strides is None else tuple(strides)
+        if frames not in (None, prod(strides)):
+            raise ValueError(f"the strides {strides} make windows of {prod(strides)} frames, not {frames}")
+        super().__init__(frames=prod(strides), joints=len(H36M17), in_channels=in_channels)
+        self.strides, self.dropout = strides, dropout
+        self.input_norm = nn.BatchNorm1d(in_channels * self.joints)
+        self.expand = GraphTemporal(in_channels, width, dropout=dropout)
+        self.stages = nn.ModuleList()
+        for stride in strides:
+            self.stages.append(GraphTemporal(width, width, dropout=dropout))
+            self.stages.append(GraphTemporal(width, width, stride=stride, residual=False, dropout=dropout))
+        self.head = nn.Linear(width, 3)
+
+    def forward(self, x: Float[Tensor, "B T J C_in"]) -> Float[Tensor, "B 1 J 3"]:
+        """Root-relative metres, camera frame, of the middle frame."""
+        self.check(x)
+        B, T, J, C = x.shape
+        x = self.input_norm(x.reshape(B, T, J * C).transpose(1, 2)).view(B, J, C, T).permute(0, 2, 3, 1)
+        x = self.expand(x.contiguous())
+        for i, stride in enumerate(self.strides):
+            shortcut = x[:, :, stride // 2 :: stride]
+            for stage in self.stages[2 * i : 2 * i + 2]:
+                x = F.dropout(stage(x), self.dropout, self.training)
+            x = x + shortcut
+        return self.head(x.mean(2).transpose(1, 2))[:, None]
+
+    def layout(self) -> Iterator[Slot]:
+        """The authors' state_dict."""
+        stages = (s.layout(f"layers_tcngcn.{i}", f"stages.{i}") for i, s in enumerate(self.stages))  # type: ignore[operator]
+        head = (
+            Slot("fc.weight", "head.weight", lambda own: own[..., None]),
+            *slots("fc", "head", "bias"),
+        )  # fmt: skip
+        return chain(
+            batch_norm("data_bn", "input_norm"), self.expand.layout("expand_gcn", "expand"), *stages, head
+        )
+
+    @classmethod
+    def sizes(cls, shapes: Shapes) -> dict[str, Any]:
+        """Width, C_in and the number of stages; their strides leave no trace and are taken as 3."""
+        width, in_channels = shapes["expand_gcn.residual.conv.weight"][:2]
+        return {"width": width, "in_channels": in_channels, "strides": (3,) * (count(shapes, "layers_tcngcn") // 2)}
+
+
+def powers_of_3(frames: int) -> tuple[int, ...]:
+    """(3, 3, ...) with the product ``frames``."""
+    strides: list[int] = []
+    while prod(strides) < frames:
+        strides.append(3)
+    if prod(strides) != frames:
+        raise ValueError(f"the window must be a power of 3 (27, 81, 243 ...), got {frames}; or give the strides")
+    return tuple(strides)

@@ -1,0 +1,108 @@
+"""VideoPose3D (Pavllo et al., CVPR 2019): dilated temporal convolutions; the classic, and causal for live use."""
+
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from math import prod
+from typing import Any, ClassVar
+
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from prml.errors import PrmlError
+from prml.networks.published import Fixed, Network, Shapes, Slot, as_kernel_1, batch_norm, count, slots
+
+
+def _powers_of_3(frames: int) -> tuple[int, ...]:
+    from prml.networks.glagcn import powers_of_3
+
+    return powers_of_3(frames)
+
+
+class VideoPose3D(Network):
+    """A window to the pose of its middle (causal: last) frame; a longer one to one pose for each full window in it.
+
+    Args:
+        frames: T, the receptive field; if ``kernels`` is not given, a power of 3.
+        joints, in_channels: J, C_in.
+        width: C.
+        kernels: odd kernel width of every stage; their product is T.
+        causal: see only the past.
+        strided: compute windows of exactly T frames by strided convolutions; the same result at a fraction of the cost,
+            but then no longer input is accepted.
+        dropout: in training.
+    """
+
+    ARGUMENTS: ClassVar = {
+        "num_joints_in": "joints", "num_joints_out": "joints", "in_features": "in_channels", "filter_widths": "kernels",
+        "channels": "width", "dense": Fixed((False,)),
+    }  # fmt: skip
+
+    def __init__(
+        self, *, frames: int | None = None, joints: int = 17, in_channels: int = 2, width: int = 1024,
+        kernels: Sequence[int] | None = None, causal: bool = False, strided: bool = False, dropout: float = 0.25,
+    ) -> None:  # fmt: skip
+        kernels = _powers_of_3(frames or 243) if kernels is None else tuple(kernels)
+        if any(k % 2 == 0 for k in kernels) or frames not in (None, prod(kernels)):
+            raise ValueError(f"kernels must be odd and their product the window: {kernels} and {frames} frames")
+        super().__init__(frames=prod(kernels), joints=joints, in_channels=in_channels)
+        self.any_length = not strided
+        self.kernels, self.causal, self.strided, self.dropout = kernels, causal, strided, dropout
+        self.convolutions, self.norms = nn.ModuleList(), nn.ModuleList()
+        self._add(joints * in_channels, width, kernels[0], dilation=1)
+        for i, kernel in enumerate(kernels[1:], 1):
+            self._add(width, width, kernel, dilation=prod(kernels[:i]))
+            self._add(width, width, 1, dilation=1)
+        self.head = nn.Linear(width, 3 * joints)
+
+    def _add(self, in_channels: int, width: int, kernel: int, *, dilation: int) -> None:
+        stride, dilation = (kernel, 1) if self.strided else (1, dilation)
+        self.convolutions.append(nn.Conv1d(in_channels, width, kernel, stride, dilation=dilation, bias=False))
+        self.norms.append(nn.BatchNorm1d(width))
+
+    def check(self, x: Float[Tensor, "B T J C"]) -> None:
+        """Refuse an input that does not fit."""
+        super().check(x)
+        if x.shape[1] < self.frames:
+            raise PrmlError(f"VideoPose3D needs {self.frames} frames or more, got {x.shape[1]}; pad the sequence")
+
+    def _layer(self, x: Float[Tensor, "B C T"], i: int) -> Float[Tensor, "B D U"]:
+        return F.dropout(F.relu(self.norms[i](self.convolutions[i](x))), self.dropout, self.training)
+
+    def _shortcut(self, x: Float[Tensor, "B C T"], i: int) -> Float[Tensor, "B C U"]:
+        """The frames of a stage's input that its outputs stand for: the middle of each kernel, or (causal) its end."""
+        kernel = self.kernels[i]
+        if self.strided:
+            return x[:, :, kernel - 1 if self.causal else kernel // 2 :: kernel]
+        reach = (kernel - 1) * prod(self.kernels[:i])
+        return x[:, :, reach:] if self.causal else x[:, :, reach // 2 : x.shape[2] - reach // 2]
+
+    def forward(self, x: Float[Tensor, "B T J C_in"]) -> Float[Tensor, "B U J 3"]:
+        """Root-relative metres, camera frame, of U = T - frames + 1 frames."""
+        self.check(x)
+        x = self._layer(x.flatten(2).transpose(1, 2), 0)
+        for i in range(1, len(self.kernels)):
+            x = self._shortcut(x, i) + self._layer(self._layer(x, 2 * i - 1), 2 * i)
+        return self.head(x.transpose(1, 2)).unflatten(-1, (self.joints, 3))
+
+    def layout(self) -> Iterator[Slot]:
+        """The authors' state_dict."""
+        later = range(1, len(self.convolutions))
+        return chain(
+            batch_norm("expand_bn", "norms.0"),
+            (Slot(f"shrink.{name}", f"head.{name}", as_kernel_1) for name in ("weight", "bias")),
+            slots("expand_conv", "convolutions.0", "weight"),
+            *(slots(f"layers_conv.{i - 1}", f"convolutions.{i}", "weight") for i in later),
+            *(batch_norm(f"layers_bn.{i - 1}", f"norms.{i}") for i in later),
+        )
+
+    @classmethod
+    def sizes(cls, shapes: Shapes) -> dict[str, Any]:
+        """Everything."""
+        joints = shapes["shrink.bias"][0] // 3
+        width, channels, first = shapes["expand_conv.weight"]
+        stages = range(0, count(shapes, "layers_conv"), 2)
+        return {
+            "joints": joints, "in_channels": channels // joints, "width": width,
+            "kernels": (first, *(shapes[f"layers_conv.{i}.weight"][2] for i in stages)),
+        }  # fmt: skip
