@@ -46,10 +46,10 @@ def detect(
         on_warning: called with one line, for instance where a video is cut off.
 
     Returns:
-        Keypoints in pixels of the upright image (origin top-left), confidence, true times, ``has_person`` (the person was
-        seen or a short gap was filled) and ``filled``. Frames without the person are NaN. ``extra`` holds width, height,
-        rotation_deg, detector, events (lost, found again, somebody else ignored), mended (T,) where left and right were
-        put back, and stage_s: seconds spent choosing the person, waiting for frames and detecting.
+        Keypoints in pixels of the upright image (origin top-left), confidence, true times, ``has_person`` (the
+        person was seen or a short gap was filled) and ``filled``. Frames without the person are NaN. ``extra``: width,
+        height, rotation_deg, detector, events (lost, found again, somebody else ignored), mended (T,) where left and
+        right were put back, and stage_s: seconds spent choosing the person, waiting for frames and detecting.
 
     Raises:
         PrmlError: for what cannot be read, and for a video without people.

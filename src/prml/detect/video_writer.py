@@ -48,6 +48,7 @@ class VideoWriter:
         self._last = -1
         self._fps = check_fps(fps)
         try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
             self._container = av.open(str(self._temporary), "w", format="mp4", options={"movflags": "+faststart"})
         except (av.FFmpegError, OSError) as error:
             raise self._failed(error) from None

@@ -1,0 +1,143 @@
+"""Keypoint files: 2D poses from any detector, in our schema ``prml.keypoints/1`` (docs/file_schema.md)."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from prml.detect.records import Record, load_record
+from prml.errors import PrmlError
+from prml.provenance import write_file
+from prml.sequence import PoseSequence
+from prml.skeleton import skeleton
+
+Array = np.ndarray
+SCHEMA = "prml.keypoints/1"
+ENTRIES = (
+    "schema", "skeleton", "fps", "times_s", "width", "height", "keypoints_px", "confidence", "has_person", "camera",
+    "name",
+)  # fmt: skip
+
+
+def read_keypoints(path: str | Path) -> PoseSequence:
+    """Read a keypoint file.
+
+    Args:
+        path: ``.npz`` or ``.json`` in the schema ``prml.keypoints/1``.
+
+    Returns:
+        A sequence with keypoints in pixels (NaN in frames without a person), confidence (1 if the file has none), times
+        and rate, ``has_person``, the camera if given, and ``width`` and ``height`` in ``extra``.
+
+    Raises:
+        PrmlError: for everything else, in one line that names the file and the entry.
+    """
+    record = load_record(path)
+    record.check_schema(SCHEMA)
+    record.check_names(ENTRIES)
+    try:
+        joints = skeleton(record.text("skeleton"))
+    except PrmlError as error:
+        raise record.fail(str(error)) from None
+    points = record.numbers("keypoints_px", (None, None, 2), nan=True)
+    frames = len(points)
+    if frames == 0:
+        raise record.fail("'keypoints_px' has no frames")
+    if points.shape[1] != len(joints):
+        raise record.fail(f"{joints.name} has {len(joints)} joints, 'keypoints_px' has {points.shape[1]}")
+    has_person = _has_person(record, points)
+    confidence = (
+        record.numbers("confidence", (frames, len(joints)), nan=True)
+        if "confidence" in record
+        else np.ones((frames, len(joints)))
+    )
+    confidence = np.where(has_person[:, None], confidence, 0.0)
+    if not np.all((confidence >= 0) & (confidence <= 1)):
+        raise record.fail("'confidence' must lie between 0 and 1 in every frame with a person")
+    times_s, fps = record.times_and_fps(frames)
+    return PoseSequence(
+        skeleton=joints, times_s=times_s, keypoints_px=np.where(has_person[:, None, None], points, np.nan),
+        confidence=confidence, fps=fps, has_person=has_person, filled=np.zeros(frames, dtype=bool),
+        camera=record.camera(), name=record.text("name", record.path.stem), source=record.path.name,
+        extra={"width": record.whole("width"), "height": record.whole("height")},
+    )  # fmt: skip
+
+
+def _has_person(record: Record, points: Array) -> Array:
+    missing = np.isnan(points).any(axis=(1, 2))
+    if "has_person" not in record:
+        if missing.any():
+            raise record.fail(
+                f"'keypoints_px' is NaN in frame {int(missing.argmax())}; mark frames without a person in 'has_person'"
+            )
+        return np.ones(len(points), dtype=bool)
+    has_person = record.flags("has_person", len(points))
+    if (wrong := missing & has_person).any():
+        raise record.fail(f"'keypoints_px' is NaN in frame {int(wrong.argmax())}, where 'has_person' is true")
+    if not has_person.any():
+        raise record.fail("'has_person' is false in every frame; there is nobody to lift")
+    return has_person
+
+
+def write_keypoints(sequence: PoseSequence, path: str | Path, overwrite: bool = False) -> None:
+    """Write the 2D side of a sequence, by the ending of ``path`` as npz or JSON; :func:`read_keypoints` reads it back.
+
+    Args:
+        sequence: needs ``keypoints_px``, and its image size in ``camera`` or in ``extra`` as ``width`` and ``height``.
+        path: ends with ``.npz`` or ``.json``.
+        overwrite: whether a file that is there may be replaced.
+
+    Raises:
+        PrmlError: if something is missing, the file exists or cannot be written.
+    """
+    path = Path(path)
+    if sequence.keypoints_px is None:
+        raise PrmlError("the sequence has no keypoints_px to write; detect them first")
+    size = {k: sequence.extra.get(k) or getattr(sequence.camera, k, None) for k in ("width", "height")}
+    if not all(size.values()):
+        raise PrmlError("the size of the image is not known; put width and height into the sequence's extra")
+    entries: dict[str, Any] = {
+        "schema": SCHEMA, "skeleton": sequence.skeleton.name, "fps": float(sequence.fps), "times_s": sequence.times_s,
+        **size, "keypoints_px": sequence.keypoints_px,
+    }  # fmt: skip
+    optional = {"confidence": sequence.confidence, "has_person": sequence.has_person, "name": sequence.name or None}
+    entries |= {k: v for k, v in optional.items() if v is not None}
+    if sequence.camera is not None:
+        entries["camera"] = sequence.camera.to_dict()
+    write_record(entries, path, overwrite)
+
+
+def write_record(entries: dict[str, Any], path: Path, overwrite: bool = False) -> None:
+    """Write names and values (texts, numbers, arrays, plain mappings) as npz or JSON, whole or not at all.
+
+    Raises:
+        PrmlError: for another ending, a file that exists, or a disk that is full.
+    """
+    if path.suffix == ".npz":
+        write_file(path, _npz(entries), overwrite)
+    elif path.suffix == ".json":
+        write_file(path, _json(entries), overwrite)
+    else:
+        raise PrmlError(f"{path.name}: expected the ending .npz or .json; choose one of them")
+
+
+def _npz(entries: dict[str, Any]) -> bytes:
+    buffer = io.BytesIO()
+    packed = {k: json.dumps(v) if isinstance(v, dict) else v for k, v in entries.items()}
+    np.savez_compressed(buffer, allow_pickle=False, **packed)
+    return buffer.getvalue()
+
+
+def _json(entries: dict[str, Any]) -> str:
+    """One entry per line; NaN, which JSON has not, becomes null."""
+    lines = []
+    for name, value in entries.items():
+        if isinstance(value, np.ndarray):
+            rounded = np.round(value.astype(np.float64), 6) if value.dtype.kind == "f" else value
+            text = json.dumps(rounded.tolist(), separators=(",", ":")).replace("NaN", "null")
+        else:
+            text = json.dumps(value)
+        lines.append(f" {json.dumps(name)}: {text}")
+    return "{\n" + ",\n".join(lines) + "\n}\n"

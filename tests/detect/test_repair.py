@@ -1,0 +1,125 @@
+"""Exchanged sides are put back, true crossings are left alone, short gaps are bridged."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fixtures.people import person
+from prml.detect.repair import exchanges, fill_gaps, limb_pairs, mend_exchanges, stretches
+from prml.skeleton import BLAZEPOSE33
+
+PAIRS = limb_pairs(BLAZEPOSE33)
+ALL = np.ones(90, bool)
+
+
+def walk(frames=90, fps=30, sway=0.0):
+    """Somebody who stands, lifts the arms to the sides and down again."""
+    t = np.arange(frames) / fps
+    points = np.repeat(person(300, 100, 300)[None], frames, axis=0)
+    for side, sign in (("L", 1), ("R", -1)):
+        for joint, reach in (("Elbow", 40), ("Wrist", 90), ("Knee", 10), ("Ankle", 20)):
+            points[:, BLAZEPOSE33.index(side + joint), 0] += sign * reach * (1 - np.cos(2 * np.pi * t / 3)) / 2
+    return points
+
+
+def side_walk(frames=90, fps=30):
+    """Somebody seen from the side: knees and ankles, elbows and wrists truly cross, twice a second."""
+    t = np.arange(frames) / fps
+    points = np.repeat(person(300, 100, 300)[None], frames, axis=0)
+    points[..., 0] = 300 + 0.15 * (points[..., 0] - 300)
+    for side, sign in (("L", 1), ("R", -1)):
+        for joint, reach in (("Knee", 35), ("Ankle", 70), ("Elbow", -20), ("Wrist", -45)):
+            points[:, BLAZEPOSE33.index(side + joint), 0] += sign * reach * np.sin(2 * np.pi * t)
+    return points
+
+
+def swap(points, frames, pairs):
+    out = points.copy()
+    for k in pairs:
+        left, right = PAIRS[k]
+        out[np.ix_(frames, left + right)] = points[np.ix_(frames, right + left)]
+    return out
+
+
+@pytest.mark.parametrize("pairs", [(0,), (1,), (0, 1)])
+@settings(max_examples=15, deadline=None)
+@given(start=st.integers(5, 60), length=st.integers(1, 12), seed=st.integers(0, 99))
+def test_exchanged_limbs_are_put_back(pairs, start, length, seed):
+    noise = np.random.default_rng(seed).normal(0, 1.0, (90, 33, 2))
+    truth = walk() + noise
+    frames = np.arange(start, start + length)
+    states = exchanges(swap(truth, frames, pairs), BLAZEPOSE33)
+    expected = np.zeros((90, 2), bool)
+    for k in pairs:
+        expected[frames, k] = True
+    assert (states == expected).mean() > 0.97
+    points, _, changed = mend_exchanges(swap(truth, frames, pairs), np.ones((90, 33)), ALL, BLAZEPOSE33)
+    assert np.linalg.norm(points - truth, axis=-1).max() < 30
+    assert changed[frames].any(axis=1).all()
+
+
+@pytest.mark.parametrize("motion", [walk, side_walk])
+def test_what_is_right_is_not_touched(motion):
+    """Limbs that truly cross, as a walker's do, are left as they are."""
+    truth = motion() + np.random.default_rng(0).normal(0, 1.0, (90, 33, 2))
+    confidence = np.full((90, 33), 0.8)
+    points, sure, changed = mend_exchanges(truth, confidence, ALL, BLAZEPOSE33)
+    assert not changed.any()
+    assert np.array_equal(points, truth)
+    assert np.array_equal(sure, confidence)
+
+
+def test_mending_is_idempotent_and_lowers_confidence_beside():
+    broken = swap(walk(), np.arange(40, 46), (0, 1))
+    once, sure, changed = mend_exchanges(broken, np.ones((90, 33)), ALL, BLAZEPOSE33)
+    twice, _, again = mend_exchanges(once, sure, ALL, BLAZEPOSE33)
+    assert changed.any()
+    assert not again.any()
+    assert np.array_equal(once, twice)
+    assert sure[40, PAIRS[1][0][0]] <= 0.3
+    assert sure[:38].min() == 1.0
+
+
+def test_gaps_stay_nan_through_mending():
+    truth, has = walk(), ALL.copy()
+    has[30:50] = False
+    truth[~has] = np.nan
+    points, _, _ = mend_exchanges(truth, np.ones((90, 33)), has, BLAZEPOSE33)
+    assert np.isnan(points[~has]).all()
+    assert np.isfinite(points[has]).all()
+
+
+@given(st.lists(st.booleans(), max_size=40))
+def test_stretches_are_the_runs_of_true(flags):
+    out = np.zeros(len(flags), bool)
+    runs = stretches(np.array(flags, bool))
+    for start, stop in runs:
+        assert stop > start
+        assert not out[start:stop].any()
+        out[start:stop] = True
+    assert out.tolist() == flags
+    assert all(b[0] > a[1] for a, b in pairwise(runs)), "runs do not touch"
+
+
+def test_short_gaps_are_filled_in_true_time_and_long_ones_stay():
+    times = np.array([0.0, 0.1, 0.15, 0.3, 0.4, 1.0, 1.1])  # uneven
+    has = np.array([True, True, False, True, True, False, True])
+    points = np.where(has[:, None, None], times[:, None, None] * np.ones((7, 33, 2)), np.nan)
+    filled_points, confidence, filled = fill_gaps(
+        points, np.where(has[:, None], 0.8, 0.0) * np.ones((7, 33)), has, times
+    )
+    assert filled.tolist() == [False, False, True, False, False, False, False]
+    assert np.allclose(filled_points[2], 0.15), "motion that is even in time is met exactly"
+    assert np.isnan(filled_points[5]).all()
+    assert np.allclose(confidence[2], 0.4)
+    assert np.array_equal(filled_points[has], points[has])
+
+
+def test_gaps_at_the_ends_stay():
+    has = np.array([False, True, True, False])
+    points = np.where(has[:, None, None], 1.0, np.nan) * np.ones((4, 33, 2))
+    _, _, filled = fill_gaps(points, np.ones((4, 33)), has, np.arange(4) / 30)
+    assert not filled.any()
