@@ -1,53 +1,5 @@
-from dataclasses import dataclass
-
-import numpy as np
 import pytest
-
-from prml.camera import Camera
-from prml.sequence import PoseSequence
-
-# A person who stands and faces the camera: x right, y down, z forward, metres from the hip. Its left is at the image's right.
-STANDING = np.array([
-    [0, 0, 0], [-0.11, 0, 0], [-0.12, 0.43, -0.02], [-0.12, 0.87, 0.02], [0.11, 0, 0], [0.12, 0.43, -0.02],
-    [0.12, 0.87, 0.02], [0, -0.22, 0], [0, -0.49, 0], [0, -0.61, -0.05], [0, -0.72, -0.03], [0.17, -0.45, 0],
-    [0.42, -0.40, 0], [0.66, -0.38, 0], [-0.17, -0.45, 0], [-0.42, -0.40, 0], [-0.66, -0.38, 0],
-])  # fmt: skip
-
-
-@dataclass
-class Frame:
-    index: int
-    time_s: float
-    image: np.ndarray
-
-
-def person(frames=40, width=640, height=360, *, gap=(), filled=(), times_s=None, std=True):
-    """Somebody who waves, four metres in front of the camera."""
-    joints = np.repeat(STANDING[None], frames, 0)
-    swing = 0.35 * np.sin(np.arange(frames) / 6)
-    joints[:, [12, 13], 1] -= np.stack([swing * 0.5, swing], 1)
-    camera = Camera.from_fov(width, height)
-    fields = {
-        "joints_m": joints, "keypoints_px": camera.project(joints + [0, 0, 4.0]), "confidence": np.full((frames, 17), 0.9),
-        "std_m": np.full((frames, 17, 3), 0.02) * [1, 1, 3] if std else None,
-    }  # fmt: skip
-    has_person, is_filled = np.ones(frames, bool), np.zeros(frames, bool)
-    has_person[[*gap, *filled]] = False
-    is_filled[list(filled)] = True
-    for values in fields.values():
-        if values is not None:
-            values[list(gap)] = np.nan
-    times = np.arange(frames) / 25 if times_s is None else np.asarray(times_s)
-    return PoseSequence(
-        skeleton=PoseSequence.regular(1, 25).skeleton, times_s=times, fps=25.0, root_relative=True, camera=camera,
-        has_person=has_person, filled=is_filled, **fields,
-    )  # fmt: skip
-
-
-def video(sequence, shade=70):
-    """Plain frames of the size that the sequence's camera has."""
-    size = (sequence.camera.height, sequence.camera.width, 3)
-    return (Frame(i, float(t), np.full(size, shade, np.uint8)) for i, t in enumerate(sequence.times_s))
+from view_people import person, video
 
 
 @pytest.fixture

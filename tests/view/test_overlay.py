@@ -83,7 +83,10 @@ def test_no_frames_is_an_error(tmp_path, make_person):
 def test_left_is_blue_and_right_is_orange_where_they_are(make_person):
     sequence = make_person(width=960, height=540)
     picture = render_frame(sequence, 0, np.full((540, 960, 3), 30, np.uint8), yaw_deg=0.0)
-    for part in (picture[60:480, :960], picture[60:480, 960:]):  # the person faces us: the left is at the picture's right
+    for part in (
+        picture[60:480, :960],
+        picture[60:480, 960:],
+    ):  # the person faces us: the left is at the picture's right
         blue, orange = columns(like(part, LEFT)), columns(like(part, RIGHT))
         assert blue.mean() > part.shape[1] / 2 > orange.mean()
 
@@ -103,7 +106,9 @@ def test_a_spectator_to_the_right_sees_the_near_side_turn_left(make_person):
     front, right = (FigurePanel(stage, sequence.skeleton, 500, 500, yaw_deg=a) for a in (0.0, 40.0))
     nose = np.array([[0, 0.3, 0.4]])  # in front of the person, towards the camera
     assert right.project(nose)[0][0, 0] < front.project(nose)[0][0, 0]
-    assert right.project(np.array([[0.5, 0, 0]]))[1] > front.project(np.array([[0.5, 0, 0]]))[1]  # its left hand is nearer
+    assert (
+        right.project(np.array([[0.5, 0, 0]]))[1] > front.project(np.array([[0.5, 0, 0]]))[1]
+    )  # its left hand is nearer
 
 
 def test_the_figure_fits_into_its_panel(make_person):

@@ -17,7 +17,8 @@ from prml.view.stage import ANKLE_HEIGHT_M, LEFT, RIGHT, Colour, Stage, measured
 from prml.view.thumbnails import FrameLike, Thumbnails
 
 Array = np.ndarray
-_SCRIPTS = ("data.js", "image.js", "figure.js", "scene.js", "timeline.js", "app.js")  # in this order, one scope
+# In this order; they share one scope.
+_SCRIPTS = ("data.js", "image.js", "figure.js", "scene.js", "timeline.js", "angles.js", "app.js")
 _MISSING = -32768
 _STD_UNIT_M = 0.002  # one byte per value: up to half a metre
 
@@ -133,6 +134,8 @@ def facts(sequence: PoseSequence) -> list[tuple[str, str]]:
     rate = (T - 1) / seconds if T > 1 else sequence.fps
     lines = [("Frames", f"{T} in {seconds:.2f} s"), ("Frame rate", f"{rate:.4g} per second")]
     lines.append(("Person measured", f"{measured.sum()} frames ({100 * measured.mean():.0f} %)"))
+    if missing := int((~person).sum()):
+        lines.append(("No person", f"{missing} frames"))
     if filled := int((person & ~measured).sum()):
         lines.append(("Filled in", f"{filled} frames"))
     if sequence.confidence is not None and measured.any():

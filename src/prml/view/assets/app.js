@@ -22,6 +22,7 @@ function refresh() {
   }
   imageView.draw(frame, player.joint);
   timeline.draw(frame);
+  anglesView.draw(frame);
   $("clock").innerHTML = `${seconds(data.times[frame])} / ${seconds(data.times[lastFrame])} s<small>frame ${frame} of ${lastFrame}</small>`;
   $("badge").textContent = !data.hasPose(frame) ? "No person found in this frame" : data.isMeasured(frame) ? "" : "Filled in: not measured in this frame";
   $("timeline").setAttribute("aria-valuetext", `frame ${frame}, ${seconds(data.times[frame])} seconds`);
@@ -36,7 +37,7 @@ function play(on = true) {
   $("play").setAttribute("aria-label", on ? "Pause" : "Play");
 }
 function advance(now) {
-  const passed = player.last ? Math.min((now - player.last) / 1000, 0.25) : 0;
+  const passed = player.last ? (now - player.last) / 1000 : 0; // a slow machine leaves frames out and keeps the time
   player.last = now;
   player.clock += passed * player.speed;
   const end = data.times[lastFrame] + usualStep;
@@ -160,13 +161,15 @@ function setTheme(theme) {
   timeline.repaint();
   refresh();
 }
+const MARKS = { "No person": "none", "Filled in": "filled" };
 function furnish() {
   $("subtitle").textContent = meta.subtitle;
   $("facts").innerHTML = "";
   const list = document.createElement("dl");
   for (const [name, value] of meta.facts) {
     const term = document.createElement("dt"), text = document.createElement("dd");
-    term.textContent = name;
+    if (name in MARKS) term.innerHTML = `<i class="mark ${MARKS[name]}"></i>`; // as on the timeline
+    term.append(name);
     text.textContent = value;
     list.append(term, text);
   }
@@ -199,13 +202,24 @@ const light = window.matchMedia("(prefers-color-scheme: light)");
 setTheme(light.matches ? "light" : "dark");
 light.addEventListener("change", (event) => setTheme(event.matches ? "light" : "dark"));
 window.addEventListener("resize", () => refresh());
+document.addEventListener("visibilitychange", () => { player.last = 0; });
 writeNote();
 seek(0);
 if (sceneView) { sceneView.tick(0); markView(); }
 requestAnimationFrame(tick);
 
 window.prmlViewer = {
-  seek, play, step,
+  seek, play, step, setSpeed,
+  /** As the page opened. */
+  reset() {
+    play(false);
+    setSpeed(1);
+    for (const [id, on] of [["loop", true], ["uncertainty", false], ["feet", false]])
+      if (($(id).getAttribute("aria-pressed") === "true") !== on) toggles[id]();
+    forget();
+    if (sceneView) { sceneView.look("quarter", true); markView(); }
+    seek(0);
+  },
   state: () => ({
     frame: player.frame, frames: data.frames, time: data.times[player.frame], playing: player.playing, speed: player.speed,
     loop: player.loop, person: data.hasPose(player.frame), measured: data.isMeasured(player.frame),

@@ -91,6 +91,7 @@ const sceneView = (() => {
     if (atOnce) {
       camera.position.copy(to);
       controls.target.copy(centre);
+      controls.enableDamping = false;
       controls.update();
       flight = null;
     } else {
@@ -136,6 +137,7 @@ const sceneView = (() => {
     },
     tick(now) {
       resize();
+      controls.enableDamping = !flight; // a drag that still swings must not turn the view that was asked for
       if (flight) fly(now);
       controls.update();
       if (!dirty) return;

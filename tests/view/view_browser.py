@@ -83,13 +83,22 @@ class Browser:
         actions = [{"type": "keyDown", "value": value}, {"type": "keyUp", "value": value}]
         self._send("POST", "/actions", {"actions": [{"type": "key", "id": "keys", "actions": actions}]})
 
-    def drag(self, selector, start, end):
-        """Press at one place of an element, move, let go; places are shares of its width and height."""
-        box = self.run(
+    def box(self, selector):
+        """x, y, width, height of an element on the screen."""
+        return self.run(
             "const b = document.querySelector(arguments[0]).getBoundingClientRect();"
             "return [b.x, b.y, b.width, b.height]",
             selector,
         )
+
+    def click_at(self, selector, x, y):
+        """Click at pixels from an element's top-left corner."""
+        _, _, width, height = self.box(selector)
+        self.drag(selector, (x / width, y / height), (x / width, y / height))
+
+    def drag(self, selector, start, end):
+        """Press at one place of an element, move, let go; places are shares of its width and height."""
+        box = self.box(selector)
         points = [{"x": round(box[0] + box[2] * p[0]), "y": round(box[1] + box[3] * p[1])} for p in (start, end)]
         actions = [
             {"type": "pointerMove", "duration": 0, **points[0]}, {"type": "pointerDown", "button": 0},
@@ -98,8 +107,15 @@ class Browser:
         pointer = {"type": "pointer", "id": "mouse", "parameters": {"pointerType": "mouse"}, "actions": actions}
         self._send("POST", "/actions", {"actions": [pointer]})
 
+    def settle(self):
+        """Wait until the page has drawn what it was told, however slow the machine."""
+        script = (
+            "const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 50)))"
+        )
+        self._send("POST", "/execute/async", {"script": script, "args": []})
+
     def screenshot(self) -> bytes:
-        time.sleep(0.3)  # two drawn frames, also on a slow machine
+        self.settle()
         return base64.b64decode(self._send("GET", "/screenshot"))
 
     def console(self):
@@ -110,6 +126,12 @@ class Browser:
         """Addresses that were asked for since the last call."""
         entries = [json.loads(e["message"])["message"] for e in self._send("POST", "/se/log", {"type": "performance"})]
         return [e["params"]["request"]["url"] for e in entries if e["method"] == "Network.requestWillBeSent"]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
 
     def close(self):
         try:
