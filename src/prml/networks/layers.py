@@ -10,13 +10,15 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from prml.networks import fused
+
 Axis = Literal["spatial", "temporal"]
 
 
 class Attention(nn.Module):
     """Multi-head attention over one axis: among the joints of a frame (spatial), or along one joint's time (temporal).
 
-    With a ``context`` the keys and values come from there (cross attention, TF_C of the paper); without, it is self attention.
+    With a ``context`` keys and values come from there (cross attention, the paper's TF_C), else it is self attention.
 
     Args:
         width: channels of the queries and of the output.
@@ -50,15 +52,27 @@ class Attention(nn.Module):
         return x.transpose(1, 2).reshape(shape)
 
     def forward(
-        self, x: Float[Tensor, "B T J C"], context: Float[Tensor, "B T J D"] | None = None
+        self,
+        x: Float[Tensor, "B T J C"],
+        context: Float[Tensor, "B T J D"] | None = None,
+        residual: Float[Tensor, "B T J C"] | None = None,
     ) -> Float[Tensor, "B T J C"]:
-        """Attend; ``context`` must be given exactly when the layer was built with a ``context_width``."""
-        if self.cross:
-            query, (key, value) = self.query(x), self.key_value(context).chunk(2, -1)
-        else:
-            query, key, value = self.qkv(x).chunk(3, -1)
-        parts = (self._split(p.contiguous()) for p in (query, key, value))
-        return self.out(self._merge(F.scaled_dot_product_attention(*parts), x.shape))
+        """Attend, and add to ``residual`` if given; ``context`` is given exactly when there is a ``context_width``."""
+        query, key, value = (self._split(part) for part in self._project(x, context))
+        y = self._merge(F.scaled_dot_product_attention(query, key, value), x.shape)
+        if residual is None:
+            return self.out(y)
+        return fused.linear_add(y, self.out, residual) if fused.usable(y, self.out) else residual + self.out(y)
+
+    def _project(self, x: Tensor, context: Tensor | None) -> tuple[Tensor, ...]:
+        """Queries, keys and values, each contiguous."""
+        if context is None:
+            if fused.usable(x, self.qkv):
+                return fused.project(x, self.qkv, 3)
+            return tuple(part.contiguous() for part in self.qkv(x).chunk(3, -1))
+        if fused.usable(x, self.query, self.key_value):
+            return fused.project(x, self.query, 1) + fused.project(context, self.key_value, 2)
+        return (self.query(x), *(part.contiguous() for part in self.key_value(context).chunk(2, -1)))
 
 
 class Mlp(nn.Module):
@@ -70,13 +84,16 @@ class Mlp(nn.Module):
         self.fc1 = nn.Linear(width, hidden)
         self.fc2 = nn.Linear(hidden, width)
 
-    def forward(self, x: Float[Tensor, "*n C"]) -> Float[Tensor, "*n C"]:
-        """Same shape out as in."""
-        return self.fc2(F.gelu(self.fc1(x)))
+    def forward(self, x: Float[Tensor, "*n C"], residual: Float[Tensor, "*n C"] | None = None) -> Float[Tensor, "*n C"]:
+        """Same shape out as in; added to ``residual`` if given."""
+        if residual is not None and fused.usable(x, self.fc1, self.fc2):
+            return fused.mlp_add(x, self.fc1, self.fc2, residual)
+        y = self.fc2(F.gelu(self.fc1(x)))
+        return y if residual is None else residual + y
 
 
 class Encoder(nn.Module):
-    """Pre-norm transformer encoder (attention, then MLP, both residual) over one axis: TF_S, TF_T, or TF_C with a context."""
+    """Pre-norm transformer encoder (attention, MLP, both residual) over one axis: TF_S, TF_T, with a context TF_C."""
 
     def __init__(
         self, *, width: int, heads: int, axis: Axis, mlp_ratio: float = 4.0, context_width: int | None = None
@@ -94,8 +111,8 @@ class Encoder(nn.Module):
         """Same shape out as in."""
         if self.norm_context is not None:
             context = self.norm_context(context)
-        x = x + self.attention(self.norm1(x), context)
-        return x + self.mlp(self.norm2(x))
+        x = self.attention(self.norm1(x), context, residual=x)
+        return self.mlp(self.norm2(x), residual=x)
 
 
 class Fusion(nn.Module):
