@@ -87,3 +87,14 @@ def test_sampler_resumes_where_it_is_told_and_splits_over_ranks():
     assert list(EpochSampler(10, epoch=2, first=4)) == whole[4:]
     ranks = [list(EpochSampler(10, epoch=2, rank=r, world=2)) for r in range(2)]
     assert sorted(ranks[0] + ranks[1]) == whole
+
+
+def test_a_dilated_window_spans_longer(sets):
+    plain, dilated = _windows(sets, noise=False), _windows(sets, noise=False, step=3)
+    assert dilated.fps == pytest.approx(plain.fps / 3)
+
+    def speed(data):
+        target = data[0, 0]["target"]
+        return (target[:, 1:] - target[:, :-1]).norm(dim=-1).mean()
+
+    assert 1.8 < speed(dilated) / speed(plain) < 3.6

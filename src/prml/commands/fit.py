@@ -61,12 +61,16 @@ def _explain(message: str, made: "ArgumentParser") -> str:
     from difflib import get_close_matches
 
     known = [a.dest for a in made._actions if a.dest not in ("help", "config")]
-    unknown = re.search(r"(?:unrecognized arguments: --|[Oo]ption '|[Kk]ey '|--)([\w.\-]+)'?[ =]?.*", message)
+    group = re.search(r"Group '([\w.]+)' does not accept option '([\w.]+)'", message)
+    alone = re.search(r"(?:unrecognized arguments: --|[Oo]ption '|[Kk]ey ')([\w.\-]+)", message)
     line = " ".join(message.split())
-    if not unknown or unknown[1] in known:
+    if not group and not alone:
         return line
-    near = get_close_matches(unknown[1], known, n=1, cutoff=0.5)
-    return f"unknown option {unknown[1]!r}" + (f"; did you mean {near[0]!r}?" if near else f"; {line}")
+    name = f"{group[1]}.{group[2]}" if group else str(alone and alone[1])
+    if name in known:
+        return line
+    near = get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"unknown option {name!r}" + (f"; did you mean {near[0]!r}?" if near else f"; {line}")
 
 
 def main(argv: Sequence[str]) -> int:

@@ -32,6 +32,8 @@ class WindowOptions:
     Attributes:
         frames: T.
         stride: frames between the starts of neighbouring windows of an epoch.
+        step: frames between neighbours inside a window: 3 shows every third frame (dilation in time), so that a cheap window
+            spans as long as one of three times its size.
         batch: windows in a batch.
         flip: probability of mirroring left and right.
         speed: range of factors on the playing speed.
@@ -43,6 +45,7 @@ class WindowOptions:
 
     frames: int = 81
     stride: int = 27
+    step: int = 1
     batch: int = 16
     flip: float = 0.5
     speed: tuple[float, float] = (0.75, 1.3)
@@ -82,7 +85,7 @@ class MocapWindows(Dataset[Batch]):
         self, sets: list[MocapSet], options: WindowOptions, noise: NoiseModel | None, *, seed: int, split: str = "train"
     ) -> None:
         self.options, self.noise, self.seed = options, noise, seed
-        self.fps = sets[0].fps
+        self.fps = sets[0].fps / options.step  # of the windows
         clips = [s.positions[s.clip_start[i] : s.clip_start[i + 1]] for s in sets for i in s.indices(split)]
         self.unit_m = np.float32(sets[0].unit_m)
         self.positions = torch.from_numpy(np.concatenate(clips)).share_memory_()
@@ -113,7 +116,7 @@ class MocapWindows(Dataset[Batch]):
         margin = round(normalise.MARGIN_S * self.fps)
         L = o.frames + 2 * margin
         centre = rows[:, 2:] + rng.uniform(-0.5, 0.5, (B, 1)) * o.stride
-        at = centre + (np.arange(L) - (L - 1) / 2) * rng.uniform(*o.speed, (B, 1))
+        at = centre + (np.arange(L) - (L - 1) / 2) * o.step * rng.uniform(*o.speed, (B, 1))
         at = np.clip(at, rows[:, :1], rows[:, 1:2] - 1)
         low = np.floor(at).astype(np.int64)
         weight = (at - low).astype(np.float32)[..., None, None]

@@ -20,10 +20,8 @@ def window_starts(length: int, frames: int, hop: int, phase: int = 0) -> Array:
         hop: distance of neighbouring windows.
         phase: shifts all windows (0 <= phase < hop); the result must not depend on it.
     """
-    first = -(frames - hop) + (phase % hop)
-    if first > 0:
-        first -= hop
-    return np.arange(first, length, hop)
+    shift = phase % hop
+    return np.arange(shift - frames if shift else hop - frames, length, hop)
 
 
 def blend_weights(frames: int) -> Float[Array, " T"]:

@@ -38,11 +38,9 @@ class WindowsDataModule(pl.LightningDataModule):
         """Loader over the rest of the current epoch."""
         trainer = self.trainer
         rank = trainer.global_rank if trainer else 0
-        done = trainer.fit_loop.epoch_loop.batch_progress.current.completed if trainer else 0
-        epoch = trainer.current_epoch if trainer else 0
-        sampler = EpochSampler(
-            len(self.train), epoch=epoch, first=done % max(1, self.steps_per_epoch), rank=rank, world=self.world
-        )
+        # the step counts what was trained, also when the last checkpoint lies inside an epoch
+        epoch, first = divmod(trainer.global_step if trainer else 0, max(1, self.steps_per_epoch))
+        sampler = EpochSampler(len(self.train), epoch=epoch, first=first, rank=rank, world=self.world)
         workers = self.config.data.workers
         return DataLoader(
             self.train, batch_size=None, sampler=sampler, num_workers=workers, prefetch_factor=4 if workers else None,

@@ -1,0 +1,166 @@
+"""Laws of lifting, on a network that answers at once: windows, blending, frame rates, flips, gaps, cameras."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from prml.camera import Camera, rotation_towards
+from prml.data.benchmark import benchmark_sequences
+from prml.data.mocap import load_sets
+from prml.errors import PrmlError
+from prml.lifting.lifter import Lifter, LiftOptions
+from prml.lifting.resample import interpolate, network_times
+from prml.lifting.trajectory import solve_root
+from prml.lifting.windows import blend_weights, predict_blended, predict_centres, window_starts
+from prml.sequence import PoseSequence
+from prml.skeleton import BLAZEPOSE33, H36M17
+from prml.weights.record import Card, Record, bundled, load_record
+
+
+class PerFrame(nn.Module):
+    """A lifter without memory: depth is a fixed function of the frame's x and y."""
+
+    in_channels = 3
+
+    def forward(self, x):
+        xy = x[..., :2]
+        return torch.cat([xy, 0.3 * xy[..., :1] * xy[..., 1:] + 0.1 * xy[..., 1:]], -1)
+
+
+def _lifter(network=None, **options) -> Lifter:
+    card = Card(name="t", network="prml-s", window=27, sha256="0")
+    return Lifter(Record(network or PerFrame(), None, card), LiftOptions(**{"flip": False, **options}))
+
+
+def _motion(frames=200, at=(0.0, 0.0, 4.0)):
+    clip = load_sets(("cmu",))[0].clip_m(3)[:frames].astype(np.float64)
+    clip = clip[..., [1, 2, 0]] * np.array([1, -1, 1])
+    return clip - clip.mean((0, 1)) + np.array(at)
+
+
+def _sequence(joints, camera, fps=50.0):
+    return PoseSequence.regular(
+        len(joints), fps, H36M17, keypoints_px=camera.project(joints), camera=camera,
+        confidence=np.ones(joints.shape[:2]),
+    )  # fmt: skip
+
+
+CAMERA = Camera.from_fov(1920, 1080, 60)
+
+
+@pytest.mark.parametrize("length", [1, 5, 27, 28, 100])
+@pytest.mark.parametrize("hop", [1, 9, 27])
+def test_every_frame_lies_in_equally_many_windows(length, hop):
+    for phase in range(0, hop, 4):
+        starts = window_starts(length, 27, hop, phase)
+        covered = np.zeros(length, int)
+        for s in starts:
+            covered[max(s, 0) : s + 27] += 1
+        assert (covered == 27 // hop).all()
+
+
+def test_blending_reproduces_what_all_windows_agree_on():
+    inputs = np.random.default_rng(0).normal(size=(83, 17, 3))
+    out = predict_blended(inputs, lambda x: 2 * x, frames=27, hop=9, batch=4)
+    np.testing.assert_allclose(out, 2 * inputs, atol=1e-12)
+    assert (blend_weights(27) > 0).all()
+    np.testing.assert_allclose(blend_weights(27), blend_weights(27)[::-1])
+
+
+def test_centres_come_from_the_middle_of_their_windows():
+    inputs = np.arange(40.0)[:, None, None] * np.ones((1, 17, 3))
+    out = predict_centres(inputs, lambda x: x[:, 4:5], frames=9, batch=7)
+    np.testing.assert_allclose(out, inputs)
+
+
+@pytest.mark.parametrize("name", sorted(bundled()))
+def test_result_does_not_depend_on_where_windows_start(name):
+    """Bundled weights on noisy benchmark input: shifted windows agree to 2 mm on average away from the ends."""
+    sequence = next(s for s in benchmark_sequences(("ui_prmd",), True, cameras=1) if len(s) >= 110)
+    record = load_record(name)
+    results = [Lifter(record, LiftOptions(flip=False, phase=p)).lift(sequence).joints_m for p in (0, 5, 11)]
+    inner = slice(40, -40)
+    for other in results[1:]:
+        assert np.linalg.norm(results[0][inner] - other[inner], axis=-1).mean() < 2e-3
+
+
+def test_position_in_the_image_and_format_do_not_matter():
+    """The same motion in the middle, near the edge, portrait or landscape: the same pose in a common frame (1e-3 m)."""
+    joints = _motion()
+    plain = _lifter().lift(_sequence(joints, CAMERA)).joints_m
+    for pan in (-0.4, 0.45):
+        turn = rotation_towards(np.array([np.tan(pan), 0.0, 1.0]))
+        for camera in (CAMERA, Camera.from_fov(1080, 1920, 100)):
+            seen = _lifter().lift(_sequence(joints @ turn.T, camera)).joints_m
+            np.testing.assert_allclose(seen @ turn, plain, atol=1e-3)
+
+
+@pytest.mark.parametrize("fps", [23.976, 25, 30, 60, 120])
+def test_frame_rates_are_resampled_and_put_back(fps):
+    joints = _motion()
+    times = np.arange(int(3.9 * fps)) / fps
+    at_rate = interpolate(joints, np.arange(200) / 50, times)
+    sequence = _sequence(at_rate, CAMERA, fps)
+    out = _lifter().lift(sequence)
+    assert len(out) == len(times)
+    reference = interpolate(_lifter().lift(_sequence(joints, CAMERA)).joints_m, np.arange(200) / 50, times)
+    assert np.linalg.norm(out.joints_m - reference, axis=-1).mean() < 0.01
+
+
+def test_variable_frame_rate_keeps_its_times():
+    joints = _motion()
+    rng = np.random.default_rng(0)
+    keep = np.sort(rng.choice(200, 120, replace=False))
+    keep[0], keep[-1] = 0, 199
+    keep = np.unique(keep)
+    full = _sequence(joints, CAMERA)
+    part = full.with_(
+        times_s=full.times_s[keep], keypoints_px=full.keypoints_px[keep], confidence=full.confidence[keep]
+    )
+    out = _lifter().lift(part)
+    np.testing.assert_array_equal(out.times_s, full.times_s[keep])
+    error = np.linalg.norm(out.joints_m - _lifter().lift(full).joints_m[keep], axis=-1)
+    assert error.mean() < 0.02
+
+
+def test_network_times_are_the_given_ones_when_they_fit():
+    times = np.arange(100) / 50 + 0.003 * np.sin(np.arange(100)) / 50
+    assert network_times(times, 50) is times
+    assert len(network_times(np.arange(60) / 30, 50)) == 99
+
+
+def test_gaps_stay_gaps_and_do_not_spoil_their_neighbours():
+    sequence = _sequence(_motion(), CAMERA)
+    broken = sequence.keypoints_px.copy()
+    broken[80:120] = np.nan
+    out = _lifter().lift(sequence.with_(keypoints_px=broken)).joints_m
+    assert np.isnan(out[80:120]).all()
+    assert np.isfinite(out[:80]).all()
+    assert np.isfinite(out[120:]).all()
+
+
+def test_flip_averaging_makes_the_result_symmetric():
+    """Lifting a mirrored person is the mirror of lifting the person, exactly, when both flips are averaged."""
+    joints = _motion()
+    mirrored = joints[:, list(H36M17.mirror)] * np.array([-1, 1, 1])
+    a = _lifter(flip=True).lift(_sequence(joints, CAMERA)).joints_m
+    b = _lifter(flip=True).lift(_sequence(mirrored, CAMERA)).joints_m
+    np.testing.assert_allclose(b[:, list(H36M17.mirror)] * np.array([-1, 1, 1]), a, atol=1e-5)
+
+
+def test_the_root_is_solved_from_exact_projections():
+    joints = _motion(at=(0.7, -0.3, 5.0))
+    root = solve_root(joints - joints[:, :1], joints[..., :2] / joints[..., 2:], np.ones(joints.shape[:2]))
+    np.testing.assert_allclose(root, joints[:, 0], atol=1e-6)
+
+
+def test_what_is_missing_is_said():
+    empty = PoseSequence.regular(4, 30, BLAZEPOSE33)
+    with pytest.raises(PrmlError, match="2D keypoints"):
+        _lifter().lift(empty)
+    nobody = PoseSequence.regular(4, 30, H36M17, keypoints_px=np.full((4, 17, 2), np.nan), camera=CAMERA)
+    with pytest.raises(PrmlError, match="no frame has a person"):
+        _lifter().lift(nobody)
+    with pytest.raises(PrmlError, match="camera"):
+        _lifter().lift(nobody.with_(camera=None))

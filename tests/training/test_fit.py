@@ -1,0 +1,120 @@
+"""Training: a killed run that is resumed ends where an undisturbed one ends; configurations are checked at the door."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+
+from prml.commands.fit import read_config
+from prml.errors import PrmlError
+from prml.training.config import FitConfig, OptimiserConfig
+from prml.training.fit import resample_frames
+from prml.training.schedule import rate_factor
+
+CONFIGS = sorted((Path(__file__).parents[2] / "configs").rglob("*.yaml"))
+TINY = {
+    "network": {"name": "prml-xs", "arguments": {"frames": 9, "width": 16, "heads": 2, "branch_blocks": 1}},
+    "data": {"sets": ["ui_prmd"], "windows": {"frames": 9, "batch": 4}, "workers": 0, "validation_windows": 16},
+    "optimiser": {"learning_rate": 1.0e-3, "schedule": "cosine", "warmup_steps": 5, "ema": 0.9},
+    "run": {"epochs": 3, "max_steps": 60, "validate_every": 25, "log_every": 5, "progress": False, "threads": 1},
+}
+
+
+def _start(config: Path, out: Path, *more: str) -> subprocess.Popen:
+    command = [sys.executable, "-m", "prml.cli", "fit", str(config), "--out", str(out), *more]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env={**os.environ, "OMP_NUM_THREADS": "1"})
+
+
+def _finish(process: subprocess.Popen) -> None:
+    _, errors = process.communicate(timeout=600)
+    assert process.returncode == 0, errors.decode()[-2000:]
+
+
+def test_killed_and_resumed_ends_where_an_undisturbed_run_ends(tmp_path):
+    config = tmp_path / "tiny.yaml"
+    config.write_text(yaml.safe_dump(TINY))
+    undisturbed = _start(config, tmp_path / "a")
+    # every step is slowed by a checkpoint, so that the kill falls between the first and the last of them
+    killed = _start(config, tmp_path / "b", "--run.checkpoint_minutes", "0.0")
+    last = tmp_path / "b" / "last.ckpt"
+    deadline = time.monotonic() + 300
+    while not last.is_file() and time.monotonic() < deadline and killed.poll() is None:
+        time.sleep(0.01)
+    time.sleep(0.3)
+    assert killed.poll() is None, "the run ended before it could be killed"
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    step = torch.load(last, weights_only=True)["global_step"]
+    assert 0 < step < 60
+    _finish(undisturbed)
+    _finish(_start(config, tmp_path / "b", "--resume"))
+    a, b = (load_file(tmp_path / run / "last.safetensors") for run in "ab")
+    assert a.keys() == b.keys()
+    for key, value in a.items():
+        torch.testing.assert_close(value, b[key], rtol=1e-5, atol=1e-6, msg=key)
+    record = yaml.safe_load((tmp_path / "b" / "run.yaml").read_text())
+    assert record["config"]["network"]["arguments"]["width"] == 16
+    assert len(record["data"]["ui_prmd.npz"]) == 64
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda p: "/".join(p.parts[-2:]))
+def test_every_shipped_configuration_is_accepted(path):
+    config = read_config(str(path))
+    config.check()
+
+
+def test_overrides_reach_nested_fields(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text(yaml.safe_dump(TINY))
+    config = read_config(str(path), ["--data.windows.batch", "2", "--optimiser.learning_rate", "0.5"])
+    assert (config.data.windows.batch, config.optimiser.learning_rate) == (2, 0.5)
+    assert config.network.arguments["width"] == 16
+
+
+@pytest.mark.parametrize(
+    ("key", "near"), [("optimiser.lerning_rate", "optimiser.learning_rate"), ("network.nme", "network.name")]
+)
+def test_unknown_keys_name_the_nearest(tmp_path, key, near):
+    path = tmp_path / "c.yaml"
+    section, field = key.split(".")
+    path.write_text(yaml.safe_dump({section: {field: 1}}))
+    for arguments in ([str(path)], [str(_good(tmp_path)), f"--{key}", "1"]):
+        with pytest.raises(PrmlError, match=near):
+            read_config(arguments[0], arguments[1:])
+
+
+def _good(folder: Path) -> Path:
+    path = folder / "good.yaml"
+    path.write_text(yaml.safe_dump(TINY))
+    return path
+
+
+def test_rules_across_fields():
+    config = FitConfig()
+    config.network.name = "prml-xs"
+    with pytest.raises(PrmlError, match=r"data\.windows\.frames is 81"):
+        config.check()
+
+
+def test_paper_schedule_and_cosine():
+    paper = OptimiserConfig()
+    assert [rate_factor(s, paper, 10, 100) for s in (0, 9, 10, 25)] == pytest.approx([1, 1, 0.99, 0.99**2])
+    cosine = OptimiserConfig(schedule="cosine", warmup_steps=4)
+    factors = [rate_factor(s, cosine, 10, 100) for s in range(101)]
+    assert factors[0] == pytest.approx(0.25)
+    assert max(factors) == pytest.approx(1.0)
+    assert all(a >= b for a, b in zip(factors[4:], factors[5:], strict=False))
+    assert factors[-1] == pytest.approx(0.01)
+
+
+def test_frames_are_resampled_end_on_end():
+    ramp = torch.linspace(0, 1, 9)[:, None].repeat(1, 4)
+    out = resample_frames(ramp, torch.zeros(27, 4))
+    torch.testing.assert_close(out, torch.linspace(0, 1, 27)[:, None].repeat(1, 4))
