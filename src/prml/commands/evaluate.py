@@ -12,6 +12,7 @@ def command(
     json: str | None = None,
     overwrite: bool = False,
     limit: int | None = None,
+    overlap: int | None = None,
     batch: int = 8,
 ) -> int:
     """Score weights under a named protocol and print the paper's table.
@@ -24,11 +25,13 @@ def command(
         json: where to write the result record
         overwrite: replace an existing result
         limit: score only so many clips, for a quick look; the result says so
+        overlap: windows that every frame lies in (default: 3, and 1 where the protocol cuts the windows)
         batch: windows at a time
     """
     from rich.console import Console
 
     from prml import load
+    from prml.commands._console import print_tables
     from prml.evaluation import protocols
     from prml.evaluation.predictor import overlap_of, predictor_of
     from prml.evaluation.report import describe_weights, make_result, tables
@@ -39,7 +42,7 @@ def command(
     if json is not None:
         check_writable(Path(json), overwrite)  # before the work, not after it
     used = rules.flip if flip is None else flip
-    lifter = load(weights, flip=used, overlap=overlap_of(rules), batch=batch)
+    lifter = load(weights, flip=used, overlap=overlap_of(rules) if overlap is None else overlap, batch=batch)
     place = None if data is None else Path(data)
     console = Console()
     with console.status(f"{lifter.card.name} under {rules.name}") as status:
@@ -50,10 +53,9 @@ def command(
         evaluation = evaluate(
             predictor_of(lifter, rules), rules, data=place, limit=limit, window=lifter.card.window, progress=progress
         )
-    options = {"flip": used, "flip_rule": rules.flip, "overlap": overlap_of(rules)}
+    options = {"flip": used, "flip_rule": rules.flip, "overlap": lifter.options.overlap}
     result = make_result(evaluation, describe_weights(lifter), options, place)
-    for table in tables(result, rules):
-        console.print(table)
+    print_tables(console, tables(result, rules))
     for note in rules.notes:
         console.print(f"note: {note}", highlight=False)
     if used != rules.flip:

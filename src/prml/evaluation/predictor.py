@@ -37,6 +37,18 @@ def image_to_metres(joints: Float[np.ndarray, "T 17 3"], seen: PoseSequence) -> 
     return metres
 
 
+def macs_per_frame(lifter: "Lifter") -> float:
+    """Multiply-adds of the network per frame that it returns, attention included (torch's flop counter, halved)."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    inputs = torch.zeros(1, lifter.card.window, 17, lifter.in_channels, device=lifter.device)
+    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        lifter.network(inputs)
+    frames = 1 if lifter.centre else lifter.card.window
+    return float(counter.get_total_flops()) / 2 / frames
+
+
 def predictor_of(lifter: "Lifter", protocol: EvaluationProtocol) -> Predictor:
     """What :func:`prml.evaluation.run.evaluate` calls; raises PrmlError if network and protocol cannot meet."""
     image = lifter.card.output == "image"

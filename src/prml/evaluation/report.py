@@ -63,7 +63,7 @@ class Result:
         special = [] if self.options.get("flip", True) else ["no flip"]
         if self.protocol.get("limit") is not None:
             special.append(f"first {self.protocol['limit']} clips only")
-        return " ".join([str(self.weights.get("name", "?")), *(f"({s})" for s in special)])
+        return " ".join([weights_label(self.weights), *(f"({s})" for s in special)])
 
     def to_json(self) -> str:
         """The record as text."""
@@ -72,6 +72,12 @@ class Result:
     def write(self, path: Path, overwrite: bool = False) -> None:
         """Write the record; raises PrmlError if the file exists and may not be replaced."""
         write_file(path, self.to_json(), overwrite)
+
+
+def weights_label(weights: dict[str, Any]) -> str:
+    """Name for tables: the record's own, and the network's where the record is merely a run's best or last."""
+    name = str(weights.get("name", "?"))
+    return f"{weights.get('network', '?')}/{name}" if name in ("best", "last") else name
 
 
 def read_result(path: Path) -> Result:
@@ -122,15 +128,15 @@ def _table(title: str, columns: Sequence[str], first: str = "") -> "Table":
     from rich.table import Table
 
     table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False, collapse_padding=True)
-    table.add_column(first, no_wrap=True)
+    table.add_column(first, min_width=12, overflow="fold")
     for column in columns:
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", no_wrap=True, min_width=max(4, *map(len, column.split("\n"))))
     return table
 
 
 def _heading(metric: str) -> str:
     shown = METRICS[metric]
-    return f"{shown.label} {'↑' if shown.higher_is_better else '↓'}\n{shown.unit}"
+    return f"{shown.label}\n{shown.unit} {'↑' if shown.higher_is_better else '↓'}"
 
 
 def _cell(value: float | None) -> str:

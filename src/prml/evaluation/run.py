@@ -89,21 +89,30 @@ def _metric_names(protocol: EvaluationProtocol) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*protocol.metrics, "x", "y", "z")))
 
 
+Change = Callable[[PoseSequence], PoseSequence]
+"""Something done to a sequence before it is lifted (see ``prml.evaluation.robustness``)."""
+
+
 def score_sequence(
-    evaluation: Evaluation, sequence: PoseSequence, predictor: Predictor, window: int = DEFAULT_WINDOW
+    evaluation: Evaluation,
+    sequence: PoseSequence,
+    predictor: Predictor,
+    window: int = DEFAULT_WINDOW,
+    change: Change | None = None,
 ) -> None:
     """Add one sequence to an evaluation; raises PrmlError for a prediction that cannot be scored."""
     protocol, groups = evaluation.protocol, _groups(sequence, evaluation.protocol)
-    for rows in protocol.windows.cuts(len(sequence), window):
-        part = take(sequence, rows)
-        seen = hide_truth(protocol.keypoints.apply(part))
+    ready = protocol.keypoints.apply(sequence)
+    ready = ready if change is None else change(ready)
+    for rows in protocol.windows.cuts(len(ready), window):
+        part = take(ready, rows)
+        seen = hide_truth(part)
         start = time.perf_counter()
         prediction = _checked(predictor(seen), part)
         between = time.perf_counter()
         scored = _compare(part, seen, prediction, protocol)
-        rows_scored = protocol.frames.scored(part)
-        if rows_scored is not None:
-            scored = scored.frames(rows_scored)
+        if (chosen := protocol.frames.scored(part)) is not None:
+            scored = scored.frames(chosen)
         evaluation.tally.add(groups, values_of(scored, _metric_names(protocol)))
         evaluation.tally.frames += len(scored.target)
         evaluation.seconds["network"] += between - start
@@ -129,7 +138,7 @@ def evaluate(
     limit: int | None = None,
     window: int = DEFAULT_WINDOW,
     shard: tuple[int, int] = (0, 1),
-    change: Callable[[PoseSequence], PoseSequence] | None = None,
+    change: Change | None = None,
     progress: Callable[[Evaluation], None] | None = None,
 ) -> Evaluation:
     """Score a predictor.
@@ -141,7 +150,7 @@ def evaluate(
         limit: clips to read at most, for a quick look; such a result is no score and says so.
         window: T of the network, for protocols that cut windows.
         shard: (rank, processes): every so many-th sequence is scored here; see :func:`gather`.
-        change: applied to every sequence before it is scored (robustness).
+        change: done to every sequence before it is lifted (robustness).
         progress: called after every sequence.
 
     Raises:
@@ -150,7 +159,7 @@ def evaluate(
     evaluation = Evaluation(protocol, limit=limit)
     share = islice(protocol.sequences(data, limit), shard[0], None, shard[1])
     for sequence in _timed(share, evaluation.seconds):
-        score_sequence(evaluation, change(sequence) if change else sequence, predictor, window)
+        score_sequence(evaluation, sequence, predictor, window, change)
         if progress is not None:
             progress(evaluation)
     return evaluation

@@ -1,0 +1,88 @@
+"""``prml robustness``: how the error grows when the 2D input gets worse."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from prml.evaluation.robustness import Contestant
+    from prml.lifting.lifter import Lifter
+
+
+def command(
+    *,
+    weights: list[str],
+    protocol: str,
+    changes: list[str] | None = None,
+    data: str | None = None,
+    flip: bool | None = None,
+    every: int = 1,
+    json: str | None = None,
+    figure: str | None = None,
+    overwrite: bool = False,
+) -> int:
+    """Score weights on input that gets worse: noise, lost joints and frames, other frame rates, lenses and crops.
+
+    Args:
+        weights: may be given several times
+        protocol: see 'prml protocols'
+        changes: families (noise, noise-of-height, missing-joints, dropped-frames, frame-rate, field-of-view,
+            portrait-crop); default all
+        data: folder with the protocol's files (not needed for motion capture in a checkout)
+        flip: average with the mirrored input (default: the protocol's rule)
+        every: take every so many-th sequence only, to save time; the record says so
+        json: where to write the record
+        figure: where to draw the paper's Figure 5 (.png, .pdf or .svg)
+        overwrite: replace existing files
+    """
+    from rich.console import Console
+
+    from prml.commands._console import print_tables
+    from prml.errors import PrmlError
+    from prml.evaluation import protocols, robustness_report
+    from prml.evaluation.report import describe_weights
+    from prml.evaluation.robustness import spoilers, sweep
+    from prml.provenance import check_writable, write_file
+
+    rules, wanted = protocols.get(protocol), spoilers(changes)
+    for path in filter(None, (json, figure)):
+        check_writable(Path(path), overwrite)  # before the work, not after it
+    if figure is not None and Path(figure).suffix not in (".png", ".pdf", ".svg"):
+        raise PrmlError(f"a figure is .png, .pdf or .svg, got {figure}")
+    if every < 1:
+        raise PrmlError(f"--every must be at least 1, got {every}")
+    lifters, contestants = _contestants(weights, rules.flip if flip is None else flip, protocol)
+    place = None if data is None else Path(data)
+    console = Console()
+    with console.status("") as status:
+        result = sweep(contestants, rules, wanted, data=place, every=every, progress=status.update)
+    print_tables(console, [robustness_report.table(result)])
+    for family, why in result.skipped.items():
+        console.print(f"skipped {family}: {why}", highlight=False)
+    if json is not None:
+        described = [describe_weights(lifter) for lifter in lifters]
+        text = robustness_report.record(result, described, every, rules.source.stamp(place))
+        write_file(Path(json), text, overwrite)
+        console.print(f"wrote {json}")
+    if figure is not None:
+        write_file(Path(figure), robustness_report.figure(result, Path(figure).suffix[1:]), overwrite)
+        console.print(f"wrote {figure}")
+    return 0
+
+
+def _contestants(weights: list[str], flip: bool, protocol: str) -> "tuple[list[Lifter], list[Contestant]]":
+    from prml import load
+    from prml.evaluation import protocols
+    from prml.evaluation.predictor import macs_per_frame, overlap_of, predictor_of
+    from prml.evaluation.report import describe_weights, weights_label
+    from prml.evaluation.robustness import Contestant
+
+    rules = protocols.get(protocol)
+    lifters: list[Lifter] = [load(name, flip=flip, overlap=overlap_of(rules)) for name in weights]
+    contestants, taken = [], set[str]()
+    for lifter in lifters:
+        label = weights_label(describe_weights(lifter))
+        while label in taken:
+            label += "'"
+        taken.add(label)
+        contestants.append(Contestant(label, predictor_of(lifter, rules), lifter.card.window, macs_per_frame(lifter)))
+    return lifters, contestants

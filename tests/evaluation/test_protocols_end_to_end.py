@@ -1,0 +1,184 @@
+"""Every named protocol from files in the official layout to a result record, through the command line."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from made_up import Wrong
+
+from fixtures import human36m, mpi_inf_3dhp, pw3d
+from prml.cli import main
+from prml.evaluation import protocols
+from prml.evaluation.predictor import predictor_of
+from prml.evaluation.report import read_result
+from prml.evaluation.run import evaluate
+from prml.networks import registry
+from prml.weights.record import Card, save_record
+
+LICENSED = [n for n in protocols.names() if not n.startswith(("mocap", "hdm05"))]
+TINY = {"frames": 9, "width": 16, "heads": 2, "branch_blocks": 1, "in_channels": 3}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Folder of each protocol's files."""
+    root = tmp_path_factory.mktemp("data")
+    human36m.write_npz_pair(root / "npz", subjects=("S1", "S9", "S11"))
+    human36m.write_cameras_json(root / "npz" / "camera-parameters.json")
+    (root / "sh").mkdir()
+    human36m.write_sh_pickle(root / "sh" / "h36m_sh_conf_cam_source_final.pkl", frames=30)
+    mpi_inf_3dhp.write_test_npz(root / "3dhp", frames=30)
+    pw3d.write(root / "3dpw", frames=30)
+    kinds = {"h36m-cpn": "npz", "h36m-gt-projected": "npz", "3dhp-gt": "3dhp", "3dpw": "3dpw"}
+    return {name: root / kinds.get(name, "sh") for name in LICENSED}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _cache(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PRML_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """Untrained records: one that predicts metres, one that predicts image space."""
+    folder = tmp_path_factory.mktemp("weights")
+    card = Card("metres", "prml-xs", TINY, window=9)
+    image = replace(card, name="image", normalisation="screen", output="image")
+    return {c.name: save_record(folder, c, registry.build("prml-xs", **TINY)) for c in (card, image)}
+
+
+@pytest.mark.parametrize("name", LICENSED)
+def test_from_files_to_a_result(name, data, weights, tmp_path, capsys):
+    out = tmp_path / "result.json"
+    kind = "image" if "2.5d" in name or name in ("h36m-gt-orthographic", "h36m-gt-pasted") else "metres"
+    arguments = ["evaluate", "--weights", str(weights[kind]), "--protocol", name, "--data", str(data[name])]
+    assert main([*arguments, "--json", str(out)]) == 0
+    result, printed = read_result(out), capsys.readouterr().out
+    assert set(result.scores) == set(protocols.get(name).metrics)
+    assert all(np.isfinite(v) for v in result.scores.values())
+    assert 20 < result.scores["mpjpe"] < 2000  # untrained
+    assert result.frames > 30
+    assert result.weights["sha256"]
+    assert result.protocol["id"] == f"{name}/1"
+    assert result.protocol["data"]
+    assert name in printed
+    if protocols.get(name).actions is not None:
+        assert "WalkT." in printed
+        assert "Photo (hard)" in printed
+        assert set(result.per_action) <= {a for a, _ in human36m_columns()}
+
+
+def human36m_columns():
+    return protocols.get("h36m-cpn").actions.columns
+
+
+@pytest.mark.parametrize("name", LICENSED)
+def test_the_truth_scores_nothing_wrong(name, data):
+    protocol = protocols.get(name)
+    clips = [protocol.with_(root=protocol.root).frames.select(s) for s in protocol.sequences(data[name])]
+    truth = Wrong(*[c.with_(joints_m=protocol.space.target(c)) for c in clips], size_m=0.0)
+    scores = evaluate(truth, protocol, data=data[name], window=9).scores.overall
+    assert scores["mpjpe"] == pytest.approx(0, abs=1e-3)
+    assert scores.get("pck", 100) == 100
+    assert scores.get("pckh", 100) == pytest.approx(100)
+
+
+def test_three_videos_of_s9_are_not_scored_under_the_2_5d_rules(data):
+    names = [s.name for s in protocols.get("h36m-sh-2.5d").sequences(data["h36m-sh-2.5d"])]
+    everything = protocols.get("h36m-sh-2.5d").source.read(data["h36m-sh-2.5d"], None)
+    left_out = {s.name[:-6] for s in everything} - {n[:-6] for n in names}
+    assert left_out == {"s_09_act_05_subact_02", "s_09_act_10_subact_02", "s_09_act_13_subact_01"}
+
+
+def test_only_valid_frames_of_3dhp_are_lifted(data):
+    protocol = protocols.get("3dhp-gt")
+    lifted = sum(len(s) for s in protocol.sequences(data["3dhp-gt"]))
+    valid = sum(int(s.extra["valid"].sum()) for s in protocol.source.read(data["3dhp-gt"], None))
+    everything = sum(len(s) for s in protocol.source.read(data["3dhp-gt"], None))
+    assert lifted == valid < everything
+
+
+def test_results_of_one_protocol_compare_and_others_do_not(data, weights, tmp_path, capsys):
+    files = {}
+    for name in ("h36m-gt-orthographic", "h36m-gt-pasted"):
+        for flip in ("--flip", "--no-flip"):
+            out = files[name, flip] = tmp_path / f"{name}{flip}.json"
+            arguments = ["--weights", str(weights["image"]), "--protocol", name, "--data", str(data[name]), flip]
+            assert main(["evaluate", *arguments, "--json", str(out), "--limit", "8"]) == 0
+    capsys.readouterr()
+    same = [str(files["h36m-gt-pasted", f]) for f in ("--flip", "--no-flip")]
+    assert main(["compare", *same]) == 0
+    printed = capsys.readouterr().out
+    assert "image (no flip)" in printed
+    mixed = [same[0], str(files["h36m-gt-orthographic", "--flip"])]
+    assert main(["compare", *mixed]) == 2
+    assert "cannot be compared: protocol differ" in capsys.readouterr().err
+    assert main(["compare", *mixed, "--mix"]) == 0
+    assert "MIXED" in capsys.readouterr().out
+    a, b = (json.loads(files[n, "--flip"].read_text())["scores"] for n in ("h36m-gt-orthographic", "h36m-gt-pasted"))
+    assert b["x"] == pytest.approx(0, abs=0.01)
+    assert b["z"] == pytest.approx(a["z"])  # the same network on the same input: depth is not touched
+
+
+def test_image_space_weights_are_refused_where_metres_are_scored(data, weights, capsys):
+    arguments = ["--weights", str(weights["image"]), "--protocol", "h36m-cpn", "--data", str(data["h36m-cpn"])]
+    assert main(["evaluate", *arguments]) == 2
+    assert "predicts in image space" in capsys.readouterr().err
+
+
+def test_an_existing_result_is_not_replaced_and_nothing_is_computed(weights, tmp_path, capsys):
+    out = tmp_path / "kept.json"
+    out.write_text("kept")
+    arguments = ["--weights", str(weights["metres"]), "--protocol", "mocap-gt", "--json", str(out)]
+    assert main(["evaluate", *arguments]) == 2
+    assert "--overwrite" in capsys.readouterr().err
+    assert out.read_text() == "kept"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("{", "not a readable JSON"), ("[]", "not a result of schema"), ('{"schema": "prml.result/1"}', "does not fit")],
+)
+def test_files_that_are_no_results_are_refused(text, message, tmp_path, capsys):
+    path = tmp_path / "bad.json"
+    path.write_text(text)
+    assert main(["compare", str(path)]) == 2
+    assert message in capsys.readouterr().err
+    assert main(["compare", str(tmp_path / "absent.json")]) == 2
+
+
+def test_robustness_from_files_to_table_record_and_figure(data, weights, tmp_path, capsys):
+    out, drawn = tmp_path / "r.json", tmp_path / "r.png"
+    command = ["robustness", "--weights", str(weights["metres"]), "--weights", str(weights["metres"])]
+    where = ["--protocol", "3dhp-gt", "--data", str(data["3dhp-gt"]), "--every", "3"]
+    chosen = ["--changes", "noise", "--changes", "portrait-crop"]
+    assert main([*command, *where, *chosen, "--json", str(out), "--figure", str(drawn)]) == 0
+    record = json.loads(out.read_text())
+    assert {o["family"] for o in record["outcomes"]} == {"none", "noise", "portrait-crop"}
+    assert len(record["weights"]) == 2
+    assert record["weights"][0]["macs_per_frame"] > 1e3
+    assert drawn.read_bytes().startswith(b"\x89PNG")
+    assert "untouched" in capsys.readouterr().out
+
+
+def test_protocols_verb_prints_names_rules_and_json(capsys):
+    assert main(["protocols"]) == 0
+    listed = capsys.readouterr().out
+    assert all(name in listed for name in protocols.names())
+    assert main(["protocols", "h36m-gt-pasted"]) == 0
+    assert "OVERWRITTEN" in capsys.readouterr().out.replace("\n", " ")
+    assert main(["protocols", "3dpw", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["id"] == "3dpw/1"
+    assert main(["protocols", "h36m"]) == 2
+
+
+def test_a_lifter_is_a_predictor(data, weights):
+    from prml import load
+
+    protocol = protocols.get("3dhp-gt")
+    lifter = load(weights["metres"], flip=False)
+    clip = next(protocol.sequences(data["3dhp-gt"]))
+    assert predictor_of(lifter, protocol)(clip).shape == (len(clip), 17, 3)
