@@ -51,6 +51,8 @@ def _parse(arguments: list[str]) -> "tuple[FitConfig, str, bool, bool]":
         options = made.parse_args(arguments)
     except ArgumentError as error:
         raise PrmlError(_explain(str(error), made)) from error
+    if not any(word.partition("=")[0] == "--config" for word in arguments):
+        raise PrmlError("expected a configuration: prml fit CONFIG.yaml; the shipped ones are in configs/")
     values = made.instantiate_classes(options)
     config = FitConfig(**{k: v for k, v in vars(values).items() if k not in _OWN})
     return config, values.out, values.resume, values.overwrite
