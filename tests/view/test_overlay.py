@@ -3,10 +3,10 @@ import numpy as np
 import pytest
 
 from prml.errors import PrmlError
-from prml.view.compose import Composer, Layout, shrink
+from prml.view.compose import Composer, Layout
 from prml.view.figure import BACKGROUND, FigurePanel, draw_keypoints
 from prml.view.overlay import render_frame, write_overlay
-from prml.view.raster import capsule, disc, text
+from prml.view.raster import capsule, disc, shrink, text
 from prml.view.stage import LEFT, RIGHT, Stage
 from prml.view.thumbnails import Thumbnails
 
@@ -106,9 +106,8 @@ def test_a_spectator_to_the_right_sees_the_near_side_turn_left(make_person):
     front, right = (FigurePanel(stage, sequence.skeleton, 500, 500, yaw_deg=a) for a in (0.0, 40.0))
     nose = np.array([[0, 0.3, 0.4]])  # in front of the person, towards the camera
     assert right.project(nose)[0][0, 0] < front.project(nose)[0][0, 0]
-    assert (
-        right.project(np.array([[0.5, 0, 0]]))[1] > front.project(np.array([[0.5, 0, 0]]))[1]
-    )  # its left hand is nearer
+    left_hand = np.array([[0.5, 0, 0]])
+    assert right.project(left_hand)[1] > front.project(left_hand)[1]  # it came nearer
 
 
 def test_the_figure_fits_into_its_panel(make_person):

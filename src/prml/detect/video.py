@@ -182,7 +182,9 @@ def _read_video(info: VideoInfo, scale: float, warn: Warn) -> Iterator[VideoFram
                 return
             if frame is None:
                 break
-            image = frame.to_ndarray(format="rgb24", width=stored[0], height=stored[1])
+            # scaled in the video's own colours first: several times as fast as scaling and converting in one
+            small = frame.reformat(*stored) if scale < 1 else frame
+            image = small.to_ndarray(format="rgb24", width=stored[0], height=stored[1])
             last_s = _time_after(frame, last_s, info.fps)
             yield VideoFrame(count, last_s, np.ascontiguousarray(np.rot90(image, turns)) if turns else image)
             count += 1

@@ -176,3 +176,17 @@ def text(
             continue
         part = mask[y0 - y - dy :, x0 - x - dx :][: region.shape[0], : region.shape[1], None] * np.float32(strength)
         region[...] = region * (1 - part) + part * np.asarray(ink, np.float32) + np.float32(0.5)
+
+
+def shrink(image: Image, width: int, height: int) -> Image:
+    """An RGB image scaled to width x height pixels (both even) by libswscale.
+
+    By way of yuv420p, which the video will be in anyway: 1.5 times as fast as scaling RGB.
+    """
+    if image.shape[:2] == (height, width):
+        return image
+    import av
+
+    frame = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(image), format="rgb24")
+    small = frame.reformat(width, height, format="yuv420p", interpolation="FAST_BILINEAR")
+    return np.asarray(small.to_ndarray(format="rgb24"))

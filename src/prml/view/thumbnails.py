@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from prml.errors import PrmlError
+from prml.view.raster import shrink
 
 Array = np.ndarray
 
@@ -76,10 +77,11 @@ class Thumbnails:
 
         from PIL import Image
 
-        picture = Image.fromarray(image)
-        picture.thumbnail((self.side, self.side), Image.Resampling.BILINEAR, reducing_gap=1.5)
+        height, width = image.shape[:2]
+        scale = min(self.side / max(height, width), 1.0)
+        size = (max(2 * round(width * scale / 2), 2), max(2 * round(height * scale / 2), 2))
         buffer = BytesIO()
-        picture.save(buffer, "JPEG", quality=self.quality)
+        Image.fromarray(shrink(image, *size)).save(buffer, "JPEG", quality=self.quality)
         return buffer.getvalue()
 
 

@@ -174,12 +174,13 @@ function furnish() {
     list.append(term, text);
   }
   $("facts").append(list);
-  if (meta.thumbnails && meta.thumbnails.every > 1) $("preview-note").textContent = `picture: every ${meta.thumbnails.every}th frame`;
+  if (meta.thumbnails && meta.thumbnails.every > 1) $("preview-note").textContent = `picture: 1 of ${meta.thumbnails.every} frames`;
   if (meta.image && data.points2d) {
     const ratio = meta.image[0] / meta.image[1], root = document.documentElement.style;
     root.setProperty("--image-aspect", `${meta.image[0]} / ${meta.image[1]}`);
     root.setProperty("--image-ratio", ratio);
     root.setProperty("--side-width", ratio < 1 ? "26%" : "36%");
+    document.documentElement.toggleAttribute("data-upright", ratio < 1);
   } else $("image-panel").hidden = true;
   if (!data.std) { $("uncertainty").disabled = true; $("uncertainty").title = "This sequence carries no standard deviations"; }
   if (!sceneView) {

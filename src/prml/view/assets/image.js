@@ -4,7 +4,7 @@ const imageView = (() => {
   const context = canvas.getContext("2d");
   const shown = meta.image && data.points2d;
   const pictures = (meta.thumbnails ? meta.thumbnails.jpeg : []).map(() => null);
-  let redraw = () => {};
+  let redraw = () => {}, latest = null;
 
   function pictureFor(frame) {
     if (!meta.thumbnails) return null;
@@ -15,8 +15,8 @@ const imageView = (() => {
       if (frames[middle] <= frame) low = middle; else high = middle - 1;
     }
     for (let i = low; i < Math.min(low + 8, frames.length); i++) load(i); // the next ones will be asked for soon
-    for (let i = low; i >= Math.max(low - 3, 0); i--) if (pictures[i].complete && pictures[i].naturalWidth) return pictures[i];
-    return null;
+    if (pictures[low].complete && pictures[low].naturalWidth) latest = pictures[low];
+    return latest; // until the right one is there, the one before
   }
   function load(i) {
     if (pictures[i]) return;
@@ -65,13 +65,18 @@ const imageView = (() => {
       context.setTransform(ratio, 0, 0, ratio, 0, 0);
       context.clearRect(0, 0, width, height);
       const [left, top, scale] = frameRect(width, height);
-      context.fillStyle = "#2a2e36";
-      context.fillRect(left, top, meta.image[0] * scale, meta.image[1] * scale);
+      context.save();
+      context.beginPath();
+      context.rect(left, top, meta.image[0] * scale, meta.image[1] * scale);
+      context.clip();
+      context.fillStyle = "#30353e";
+      context.fill();
       const picture = pictureFor(frame);
       if (picture) context.drawImage(picture, left, top, meta.image[0] * scale, meta.image[1] * scale);
       context.lineCap = "round";
       const thickness = Math.max(2, Math.min(width, height) / 90);
       drawSkeleton(frame, (p) => [left + p[0] * scale, top + p[1] * scale], thickness, highlight);
+      context.restore();
     },
   };
 })();
