@@ -2,9 +2,9 @@
 
     python benchmarks/measure_detector_noise.py --video jump.mp4 --reference pose_landmarker_heavy.task
 
-No ground truth is at hand, so every figure is a *disagreement*: with a larger model of the same family, and with the same
-model on the mirrored, shifted, shrunk, blurred or darkened image. Errors that the two share stay unseen, so that the figures
-are lower bounds. docs/detector_noise.md explains what is fitted and how.
+No ground truth is at hand, so every figure is a *disagreement*: with a larger model of the same family, and with the
+same model on the mirrored, shifted, shrunk, blurred or darkened image. Errors that both sides share stay unseen: the
+figures are lower bounds. docs/detector_noise.md explains what is fitted and how.
 """
 
 import argparse
@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from hashlib import sha256
 from importlib.metadata import version
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from PIL import Image, ImageEnhance, ImageFilter
 from scipy.stats import spearmanr
 
 from prml.detect.mediapipe import MediaPipeDetector
+from prml.detect.repair import mend_exchanges
 from prml.skeleton import BLAZEPOSE33, MEASURED13, conversion
 
 Array = np.ndarray
@@ -85,7 +87,7 @@ def frames_of(video: Path, first: int, last: int) -> Iterator[tuple[float, Image
 
 
 def observe(video: Path, models: dict[str, str]) -> dict[str, dict[tuple[str, str], Array]]:
-    """Per segment, per (model, variant): (T, 33, 4) landmarks x, y, visibility, presence; NaN where no person is found."""
+    """Per segment, per (model, variant): (T, 33, 4) x, y, visibility, presence; NaN where nobody is found."""
     seen: dict[str, dict[tuple[str, str], Array]] = {}
     for name, (x, y, width, height, first, last) in SEGMENTS.items():
         images = [(t, image.crop((x, y, x + width, y + height))) for t, image in frames_of(video, first, last)]
@@ -100,6 +102,13 @@ def observe(video: Path, models: dict[str, str]) -> dict[str, dict[tuple[str, st
                 rows = np.stack([p[0] if len(p) else empty for p in people])
                 seen[name][key, variant] = undo(variant, rows, width)
     return seen
+
+
+def mended(rows: Array) -> Array:
+    """The same (T, 33, 4) track with exchanged sides put back as in ``prml lift``; confidence stands for visibility."""
+    has_person = ~np.isnan(rows[:, 0, 0])
+    points, confidence, _ = mend_exchanges(rows[..., :2], rows[..., 2] * rows[..., 3], has_person, BLAZEPOSE33)
+    return np.concatenate([points, confidence[..., None], np.ones_like(confidence)[..., None]], axis=-1)
 
 
 def millimetres_per_pixel(points_px: Array) -> float:
@@ -120,8 +129,8 @@ def autocovariance(residual: Array) -> tuple[Array, Array]:
 def fit_white_and_drift(covariance: Array, step_s: float) -> tuple[Array, Array, float]:
     """White std and drift std per joint, and one drift time, of (13, LAGS + 1) autocovariances, by least squares.
 
-    C(lag) = white^2 [lag = 0] + drift^2 exp(-(lag / time)^2): the kernel that training noise is drawn with. One time for all
-    joints, since a joint alone has too few independent stretches to tell its own.
+    C(lag) = white^2 [lag = 0] + drift^2 exp(-(lag / time)^2): the kernel that training noise is drawn with. One time
+    for all joints, since a joint alone has too few independent stretches to tell its own.
     """
     lags = np.arange(1, LAGS + 1) * step_s
     weight = 1 / covariance[:, :1]
@@ -153,7 +162,7 @@ def exchanged(mine: Array, reference: Array) -> Array:
 
 
 def without_swaps(mine: Array, reference: Array) -> Array:
-    """(T, 13, 2) difference with NaN in a limb pair within three frames of an exchange (MediaPipe smooths across it)."""
+    """(T, 13, 2) difference with NaN in a limb pair within three frames of an exchange (it is smoothed over)."""
     difference = mine - reference
     for which, limb in enumerate(LIMB_SETS):
         joints = [MEASURED13.index(side + j) for j in limb for side in "LR"]
@@ -198,20 +207,27 @@ def disagreement(pairs: list[tuple[Array, Array]], step_s: float, share: float) 
     swap_runs = sum(bursts(s[:, limb]) for s in swaps for limb in range(2))
     everything = np.sqrt([share * np.nanmean(np.concatenate([a - b for a, b in pairs])[:, j] ** 2) for j in range(13)])
     return {
-        "jitter_mm": white, "drift_mm": drift, "drift_time_s": time_s,
-        "offset_mm": np.sqrt(share * np.mean(offsets**2, axis=(0, 2))), "total_mm": everything,
-        "outlier_rate": rate, "outlier_mm": size, "outlier_frames": length,
+        "jitter_mm": white,
+        "drift_mm": drift,
+        "drift_time_s": time_s,
+        "offset_mm": np.sqrt(share * np.mean(offsets**2, axis=(0, 2))),
+        "total_mm": everything,
+        "outlier_rate": rate,
+        "outlier_mm": size,
+        "outlier_frames": length,
         "severity_sigma": float(np.std(np.log(scale / np.exp(np.log(scale).mean(0))).mean(1), ddof=1)),
         "swap": {
-            "found": swap_runs, "limb_pair_seconds": 2 * seconds, "rate": swap_runs * share / (2 * seconds),
+            "found": swap_runs,
+            "limb_pair_seconds": 2 * seconds,
+            "rate": swap_runs * share / (2 * seconds),
             "seconds": float(sum(s.sum() for s in swaps)) * step_s / swap_runs if swap_runs else 0.0,
             "rule_of_three_bound": None if swap_runs else 3 / (2 * seconds),
         },
-    }  # fmt: skip
+    }
 
 
 def white_by_differences(tracks: list[Array]) -> Array:
-    """White std per joint from fourth differences of the tracks themselves (gain 70), by median: movement leaks in a little."""
+    """White std per joint from fourth differences of the tracks (gain 70), by median: movement leaks in a little."""
     steps = np.concatenate([np.diff(track, n=4, axis=0) for track in tracks])
     return np.array([1.4826 * np.nanmedian(np.abs(steps[:, j])) / np.sqrt(70) for j in range(steps.shape[1])])
 
@@ -221,12 +237,20 @@ def confidence_relation(confidence: list[Array], errors_mm: list[Array], step_s:
     c, e = np.concatenate(confidence), np.concatenate(errors_mm)
     seen = np.isfinite(c) & np.isfinite(e) & (e > 0)
     rows = []
-    for low, high in zip(CONFIDENCE_EDGES[:-1], CONFIDENCE_EDGES[1:], strict=True):
+    for low, high in pairwise(CONFIDENCE_EDGES):
         inside = seen & (c >= low) & (c < high)
         if inside.sum() >= 20:
             logs = np.log(e[inside])
-            rows.append({"from": low, "to": high, "count": int(inside.sum()), "median_error_mm": np.exp(np.median(logs)),
-                         "mean_ln_error_mm": logs.mean(), "std_ln_error_mm": logs.std()})  # fmt: skip
+            rows.append(
+                {
+                    "from": low,
+                    "to": high,
+                    "count": int(inside.sum()),
+                    "median_error_mm": np.exp(np.median(logs)),
+                    "mean_ln_error_mm": logs.mean(),
+                    "std_ln_error_mm": logs.std(),
+                }
+            )
     logit = np.log((c + 1e-4) / (1 - c + 1e-4))
     growth = np.log1p(e / 20)
     kept = seen & (c >= LOST)
@@ -240,13 +264,22 @@ def confidence_relation(confidence: list[Array], errors_mm: list[Array], step_s:
     lost = np.array([[(row[:, j] < LOST).sum() for j in range(13)] for row in confidence]).sum(0)
     seconds = sum(len(row) for row in confidence) * step_s
     return {
-        "definition": "visibility * presence", "bins": rows,
-        "logit_level": level, "logit_slope": slope, "logit_sigma": float((y + slope * x).std()),
-        "spearman_with_error": _spearman(c[seen], e[seen]), "spearman_within_joint": _spearman_within(c, e, seen),
-        "quantile_levels": list(QUANTILES), "quantiles_per_joint": np.nanquantile(c, QUANTILES, axis=0).T,
-        "lost": {"below": LOST, "rate": runs / seconds, "seconds": np.where(runs, lost * step_s / np.maximum(runs, 1), 0.0),
-                 "median_error_mm": float(np.median(e[seen & (c < LOST)])) if (seen & (c < LOST)).any() else None},
-    }  # fmt: skip
+        "definition": "visibility * presence",
+        "bins": rows,
+        "logit_level": level,
+        "logit_slope": slope,
+        "logit_sigma": float((y + slope * x).std()),
+        "spearman_with_error": _spearman(c[seen], e[seen]),
+        "spearman_within_joint": _spearman_within(c, e, seen),
+        "quantile_levels": list(QUANTILES),
+        "quantiles_per_joint": np.nanquantile(c, QUANTILES, axis=0).T,
+        "lost": {
+            "below": LOST,
+            "rate": runs / seconds,
+            "seconds": np.where(runs, lost * step_s / np.maximum(runs, 1), 0.0),
+            "median_error_mm": float(np.median(e[seen & (c < LOST)])) if (seen & (c < LOST)).any() else None,
+        },
+    }
 
 
 def _spearman(a: Array, b: Array) -> float:
@@ -278,13 +311,17 @@ def report(seen: dict[str, dict[tuple[str, str], Array]], model: str, step_s: fl
     lost = sum(int(np.isnan(a[:, 0, 0]).sum()) for a in clean)
     return {
         **headline(evidence),
-        "drop_rate": lost / frames, "drop": {"frames": frames, "lost": lost, "rule_of_three_bound": 3 / frames},
-        "track_jitter_mm": white_by_differences(clean), "confidence": confidence_relation(sure, errors, step_s),
+        "drop_rate": lost / frames,
+        "drop": {"frames": frames, "lost": lost, "rule_of_three_bound": 3 / frames},
+        "track_jitter_mm": white_by_differences(clean),
+        "confidence": confidence_relation(sure, errors, step_s),
         "gain_of_degraded_images": {
-            v: float(np.mean(evidence[v]["drift_mm"]) / np.mean(evidence["heavy"]["drift_mm"])) for v in ("half", "blur", "dark")
+            v: float(np.mean(evidence[v]["drift_mm"]) / np.mean(evidence["heavy"]["drift_mm"]))
+            for v in ("half", "blur", "dark")
         },
-        "mm_per_px": dict(zip(seen, scales, strict=True)), "evidence": evidence,
-    }  # fmt: skip
+        "mm_per_px": dict(zip(seen, scales, strict=True)),
+        "evidence": evidence,
+    }
 
 
 def headline(evidence: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -314,15 +351,21 @@ def noise_model(stats: dict[str, Any], step_s: float) -> dict[str, Any]:
     lost = sure["lost"]
     return {
         "jitter_mm": np.maximum(stats["jitter_mm"], _symmetric(stats["track_jitter_mm"])),
-        "drift_mm": stats["drift_mm"], "drift_time_s": stats["drift_time_s"], "offset_mm": stats["offset_mm"],
-        "burst_rate": stats["outlier_rate"], "burst_mm": stats["outlier_mm"],
+        "drift_mm": stats["drift_mm"],
+        "drift_time_s": stats["drift_time_s"],
+        "offset_mm": stats["offset_mm"],
+        "burst_rate": stats["outlier_rate"],
+        "burst_mm": stats["outlier_mm"],
         "burst_s": float((weight * stats["outlier_frames"]).sum() * step_s),
-        "swap_rate": stats["swap_rate"], "swap_s": stats["swap_s"],
-        "drop_rate": _symmetric(lost["rate"]), "drop_s": float((lost["rate"] * lost["seconds"]).sum() / lost["rate"].sum()),
+        "swap_rate": stats["swap_rate"],
+        "swap_s": stats["swap_s"],
+        "drop_rate": _symmetric(lost["rate"]),
+        "drop_s": float((lost["rate"] * lost["seconds"]).sum() / lost["rate"].sum()),
         "confidence_logit": (sure["logit_level"] + sure["logit_level"][list(MEASURED13.mirror)]) / 2,
-        "confidence_slope": sure["logit_slope"], "confidence_sigma": sure["logit_sigma"],
+        "confidence_slope": sure["logit_slope"],
+        "confidence_sigma": sure["logit_sigma"],
         "severity_sigma": stats["severity_sigma"],
-    }  # fmt: skip
+    }
 
 
 def plain(value: Any) -> Any:
@@ -349,26 +392,42 @@ def main() -> None:
     parser.add_argument("--reference", type=Path, required=True, help="pose_landmarker_heavy.task")
     parser.add_argument("--out", type=Path, default=Path("src/prml/data/detector_noise.json"))
     parser.add_argument("--fps", type=float, default=30.0)
+    parser.add_argument(
+        "--mended", action="store_true", help="measure what reaches the lifter: exchanged sides put back"
+    )
     options = parser.parse_args()
     models = {"full": "full", "lite": "lite", "heavy": str(options.reference)}
     seen = observe(options.video, models)
+    if options.mended:
+        seen = {name: {key: mended(rows) for key, rows in views.items()} for name, views in seen.items()}
     step_s = 1 / options.fps
     full, lite = (report(seen, model, step_s) for model in ("full", "lite"))
     record = {
-        "schema": "prml.detector_noise/1", "skeleton": MEASURED13.name, "joints": list(MEASURED13.joints),
+        "schema": "prml.detector_noise/1",
+        "skeleton": MEASURED13.name,
+        "joints": list(MEASURED13.joints),
         "unit": "mm at the person's depth, per image axis; rates per second; times in seconds",
-        "model": noise_model(full, step_s), "model_lite": noise_model(lite, step_s),
-        "full": full, "lite": lite,
+        "model": noise_model(full, step_s),
+        "model_lite": noise_model(lite, step_s),
+        "full": full,
+        "lite": lite,
         "provenance": {
-            "video": {"name": options.video.name, "origin": "Sports2D, BSD-3",
-                      "sha256": sha256(options.video.read_bytes()).hexdigest(), "fps": options.fps,
-                      "segments": {k: list(v) for k, v in SEGMENTS.items()}},
+            "video": {
+                "name": options.video.name,
+                "origin": "Sports2D, BSD-3",
+                "sha256": sha256(options.video.read_bytes()).hexdigest(),
+                "fps": options.fps,
+                "segments": {k: list(v) for k, v in SEGMENTS.items()},
+            },
             "reference": {"name": options.reference.name, "sha256": sha256(options.reference.read_bytes()).hexdigest()},
-            "versions": {p: version(p) for p in ("mediapipe", "numpy", "av", "pillow")} | {"python": platform.python_version()},
-            "date": datetime.now(UTC).date().isoformat(), "command": "python benchmarks/measure_detector_noise.py --video jump.mp4 --reference pose_landmarker_heavy.task",
+            "versions": {p: version(p) for p in ("mediapipe", "numpy", "av", "pillow")}
+            | {"python": platform.python_version()},
+            "date": datetime.now(UTC).date().isoformat(),
+            "command": "python benchmarks/measure_detector_noise.py --video jump.mp4 "
+            "--reference pose_landmarker_heavy.task" + (" --mended" if options.mended else ""),
             "explained_in": "docs/detector_noise.md",
         },
-    }  # fmt: skip
+    }
     options.out.write_text(compact(plain(record)) + "\n")
     sys.stdout.write(compact(plain(record["model"])) + "\n")
 

@@ -46,6 +46,15 @@ def test_a_small_person_is_found_by_parts():
     assert distance(found[0].keypoints_px, person(700, 200, 120)) < 0.05
 
 
+def test_who_is_cut_by_the_image_is_found_nevertheless():
+    """A webcam shows no legs; the detector guesses them below the image."""
+    scene = Scene(640, 360, [(lambda t: person(320, 60, 500), BLUE)])
+    detector = SceneDetector(scene)
+    found = find_people(detector, scene.image(0))
+    assert len(found) == 1
+    assert (found[0].keypoints_px[:, 1] > 360).mean() > 0.2
+
+
 def test_double_finds_are_one_person():
     a, b = person(100, 50, 200), person(110, 52, 205)
     far = person(400, 50, 200)

@@ -36,15 +36,21 @@ def find_people(detector: Detector, image: UInt8[Array, "H W 3"], enough: int = 
         if side and width != side and len(found) >= enough:
             break
         side = width
-        part = detector.search(image[y : y + height, x : x + width])
-        found += [_moved(p, x, y) for p in part if _inside(p, width, height)]
+        people = [_moved(p, x, y) for p in detector.search(image[y : y + height, x : x + width])]
+        found += [p for p in people if not _cut(p, (x, y, width, height), image.shape[1], image.shape[0])]
     return distinct(found)
 
 
-def _inside(person: Detection, width: int, height: int) -> bool:
-    """Whether most of the body is in the part: who is cut by its edge is seen better in another part."""
-    x, y = person.keypoints_px.T
-    return float(np.mean((x > 0) & (x < width) & (y > 0) & (y < height))) > 0.8
+def _cut(person: Detection, part: tuple[int, int, int, int], width: int, height: int) -> bool:
+    """Whether the part's edge cuts through the body: such a person is seen better in another part.
+
+    What lies outside the whole image does not count, since no part shows it.
+    """
+    x, y, w, h = part
+    points = person.keypoints_px
+    in_image = ((points >= 0) & (points <= (width, height))).all(axis=-1)
+    in_part = ((points >= (x, y)) & (points <= (x + w, y + h))).all(axis=-1)
+    return float(np.mean(in_image & ~in_part)) > 0.2
 
 
 def _moved(person: Detection, x: float, y: float) -> Detection:

@@ -138,8 +138,10 @@ class MediaPipeDetector:
         return _detections(_landmarks(self._searcher.detect, image, quiet=fresh))
 
     def reset(self) -> None:
-        """Forget the person that is being followed (takes about 0.2 s)."""
+        """Forget the person that is being followed (takes about 0.2 s, nothing if no image has been seen)."""
         if self._landmarker is not None:
+            if self._fresh:
+                return
             with quiet_stderr():
                 self._landmarker.close()
         self._landmarker = self._create("VIDEO", self._people)
