@@ -200,7 +200,7 @@ class CriticMI(MutualInformation):
 def spread(total: int, tokens: int, phase: Tensor) -> Tensor:
     """Indices of min(total, tokens) distinct entries, evenly spread, the first at ``phase`` (modulo ``total``).
 
-    The step is coprime with ``total`` (a multiple of T), so every frame of the window gets its turn, and near the golden
+    The step is coprime with ``total`` (a multiple of T), so every frame of the window has its turn, and near the golden
     section of it, so any run of entries is spread out.
     """
     step = max(1, round(total * 0.618))

@@ -1,0 +1,233 @@
+"""``prml bench``: how fast this machine multiplies matrices; what share of that networks and ``prml lift`` reach."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import nn
+
+DEFAULT_NETWORKS = ("prml", "prml-s", "prml-xs")
+TRAINING_BATCH = 16
+
+
+def main(argv: Sequence[str]) -> int:
+    """Measure and print; raises PrmlError for an unknown network, a missing video, or a result file that exists."""
+    import torch
+
+    from prml.commands._arguments import Arguments
+    from prml.errors import PrmlError
+
+    parser = Arguments("bench", "Measure speed on this machine; run it while nothing else computes.")
+    parser.add_argument("names", nargs="*", help=f"networks (default: {' '.join(DEFAULT_NETWORKS)})")
+    parser.add_argument("--all", action="store_true", help="every registered network")
+    parser.add_argument("--video", type=Path, help="also measure 'prml lift' on this video")
+    parser.add_argument("--repeats", type=int, default=5, help="runs of each network, of which the best counts")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="torch threads")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to a file")
+    parser.add_argument("--overwrite", action="store_true", help="replace FILE")
+    given = parser.parse_args(list(argv))
+    if given.json and given.json.exists() and not given.overwrite:
+        raise PrmlError(f"{given.json} exists; add --overwrite to replace it, or give another file")
+    if given.repeats < 1 or given.threads < 1:
+        raise PrmlError("--repeats and --threads must be at least 1")
+    if given.video and not given.video.exists():
+        raise PrmlError(f"no video at {given.video}")
+    torch.set_num_threads(given.threads)
+    record = bench(_names(given), repeats=given.repeats, video=given.video)
+    _print(record)
+    if given.json:
+        _write(given.json, record)
+    return 0
+
+
+def _names(given: Any) -> tuple[str, ...]:
+    from prml.networks import registry
+
+    if given.all:
+        return tuple(n for n in registry.names() if not registry.entry(n).context)
+    return tuple(registry.entry(name).name for name in given.names) or DEFAULT_NETWORKS
+
+
+def bench(names: Sequence[str], *, repeats: int = 5, video: Path | None = None) -> dict[str, Any]:
+    """All figures: matrix rate before and after (a busy machine shows), networks, ``prml lift`` if there is a video."""
+    import platform
+
+    import torch
+
+    from prml import __version__
+    from prml.provenance import commit
+
+    rate = matrix_rate()
+    networks = [bench_network(name, rate, repeats=repeats) for name in names]
+    rate_after = matrix_rate()
+    return {
+        "prml": __version__, "commit": commit(), "torch": torch.__version__, "python": platform.python_version(),
+        "processor": _processor(), "threads": torch.get_num_threads(), "matrix_gflops": rate,
+        "matrix_gflops_after": rate_after, "networks": networks, "lift": bench_lift(video) if video else None,
+    }  # fmt: skip
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        import platform
+
+        return platform.processor()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")
+
+
+def _best_seconds(run: Callable[[], Any], repeats: int) -> float:
+    """The fastest of some runs, after one that warms up: disturbance only ever adds time."""
+    run()
+    best = float("inf")
+    for _ in range(repeats):
+        started = perf_counter()
+        run()
+        best = min(best, perf_counter() - started)
+    return best
+
+
+def matrix_rate(sizes: Sequence[int] = (1024, 2048), repeats: int = 8) -> float:
+    """Best float32 matrix product rate over some square sizes, GFLOP/s (2 for each multiply-add)."""
+    import torch
+
+    rates = []
+    with torch.inference_mode():
+        for n in sizes:
+            a, b = torch.ones(n, n), torch.ones(n, n)
+            out = torch.empty(n, n)
+            seconds = _best_seconds(partial(torch.mm, a, b, out=out), repeats)
+            rates.append(2 * n**3 / seconds / 1e9)
+    return max(rates)
+
+
+def bench_network(name: str, rate: float, *, repeats: int = 5) -> dict[str, Any]:
+    """Poses a second at the network's own T, batch 1, and in training, and the share of the matrix rate (linear layers).
+
+    Args:
+        name: registry name.
+        rate: GFLOP/s that a share is of.
+        repeats: runs, of which the best counts.
+    """
+    import torch
+
+    from prml.networks import registry
+    from prml.networks.cost import cost_of, example_inputs
+
+    record, cost = registry.entry(name), cost_of(name)
+    network = registry.build(name).eval()
+    inputs = example_inputs(record, network, cost.frames)
+    with torch.inference_mode():
+        seconds = _best_seconds(lambda: network(*inputs), repeats)
+    gflops = 2 * cost.linear_macs / seconds / 1e9
+    training = _training_seconds(network, inputs[0], max(1, repeats // 2)) if not record.context else None
+    return {
+        "name": name, "frames": cost.frames, "linear_macs": cost.linear_macs, "seconds": seconds,
+        "poses_per_second": cost.output_frames / seconds, "linear_gflops": gflops,
+        "share_of_matrix_rate": gflops / rate,
+        "training_batch": TRAINING_BATCH if training else None,
+        "training_poses_per_second": TRAINING_BATCH * cost.output_frames / training if training else None,
+        "training_share_of_matrix_rate": (
+            6 * TRAINING_BATCH * cost.linear_macs / training / 1e9 / rate if training else None
+        ),
+    }  # fmt: skip
+
+
+def _training_seconds(network: "nn.Module", x: Any, repeats: int) -> float:
+    """A step of forward and backward without optimiser; batches larger than 16 x 81 frames are measured in part."""
+    batch = max(1, min(TRAINING_BATCH, TRAINING_BATCH * 81 // x.shape[1]))
+    inputs = x.expand(batch, *x.shape[1:]).contiguous()
+    network.train()
+
+    def step() -> None:
+        network.zero_grad(set_to_none=True)
+        network(inputs).square().mean().backward()
+
+    return _best_seconds(step, repeats) * TRAINING_BATCH / batch
+
+
+def bench_lift(video: Path, *, weights: str = "prml-s") -> dict[str, Any]:
+    """``prml lift`` on a video: the detector alone, end to end with all outputs, and each stage's share.
+
+    Returns:
+        frames, detector_frames_per_second, end_to_end_frames_per_second, their ratio (``end_to_end_of_detector``), the
+        same without overlay and viewer (``poses_only_of_detector``), seconds and share per stage.
+
+    Raises:
+        PrmlError: the video or the weights cannot be used.
+    """
+    import tempfile
+
+    from prml.detect.run import detect
+    from prml.lifting.lifter import load
+    from prml.lifting.pipeline import lift
+
+    lifter = load(weights)
+    started = perf_counter()
+    frames = len(detect(video))
+    detector = perf_counter() - started
+    with tempfile.TemporaryDirectory() as folder:
+        started = perf_counter()
+        result = lift(video, Path(folder) / "all", lifter=lifter)
+        whole = perf_counter() - started
+        started = perf_counter()
+        lift(video, Path(folder) / "poses", lifter=lifter, overlay=False, viewer=False)
+        poses_only = perf_counter() - started
+    return {
+        "video": video.name, "weights": weights, "frames": frames,
+        "detector_frames_per_second": frames / detector, "end_to_end_frames_per_second": frames / whole,
+        "end_to_end_of_detector": detector / whole, "poses_only_of_detector": detector / poses_only,
+        "seconds": dict(result.seconds), "share": {k: v / whole for k, v in result.seconds.items()},
+    }  # fmt: skip
+
+
+def _write(path: Path, record: dict[str, Any]) -> None:
+    import json
+
+    from prml.errors import PrmlError
+
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        raise PrmlError(f"cannot write {path}: {error.strerror}; give another --json") from error
+
+
+def _print(record: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from prml.commands._console import print_tables
+
+    before, after = record["matrix_gflops"], record["matrix_gflops_after"]
+    console = Console()
+    console.print(
+        f"{record['processor']}, {record['threads']} threads: float32 matrix product {before:.0f} GFLOP/s "
+        f"(after the networks {after:.0f})", highlight=False,
+    )  # fmt: skip
+    if abs(after - before) > 0.2 * before:
+        console.print("note: the two differ by more than a fifth: the machine is busy; measure again", highlight=False)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("network")
+    for title in ("T", "poses/s", "share of rate", f"training poses/s (batch {TRAINING_BATCH})", "share"):
+        table.add_column(title, justify="right")
+    for row in record["networks"]:
+        training, share = row["training_poses_per_second"], row["training_share_of_matrix_rate"]
+        table.add_row(
+            row["name"], str(row["frames"]), f"{row['poses_per_second']:.0f}", f"{row['share_of_matrix_rate']:.0%}",
+            f"{training:.0f}" if training else "", f"{share:.0%}" if share else "",
+        )  # fmt: skip
+    print_tables(console, [table])
+    lift = record["lift"]
+    if lift:
+        shares = ", ".join(f"{stage} {share:.0%}" for stage, share in lift["share"].items())
+        console.print(
+            f"lift {lift['video']}: detector alone {lift['detector_frames_per_second']:.1f} frames/s, end to end "
+            f"{lift['end_to_end_frames_per_second']:.1f} ({lift['end_to_end_of_detector']:.2f} of it; "
+            f"{lift['poses_only_of_detector']:.2f} without overlay and viewer); {shares}", highlight=False,
+        )  # fmt: skip

@@ -1,0 +1,73 @@
+"""``prml models``: the networks, what they cost, and what the paper says they cost."""
+
+from collections.abc import Sequence
+from typing import Any
+
+
+def main(argv: Sequence[str]) -> int:
+    """Print the table, or JSON; raises PrmlError for an unknown name."""
+    from prml.commands._arguments import Arguments
+
+    parser = Arguments("models", "List the networks: parameters, multiply-adds, window, cost of each pose.")
+    parser.add_argument("names", nargs="*", help="only these networks (default: all)")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    given = parser.parse_args(list(argv))
+    rows = model_rows(tuple(given.names))
+    if given.json:
+        import json
+
+        from rich.console import Console
+
+        Console().print_json(json.dumps(rows))
+    else:
+        _print(rows)
+    return 0
+
+
+def model_rows(names: tuple[str, ...] = ()) -> list[dict[str, Any]]:
+    """One record per network: counted cost beside what the PrML paper prints (None where it prints nothing).
+
+    Raises:
+        PrmlError: unknown name.
+    """
+    from prml.networks import registry
+    from prml.networks.cost import cost_of
+
+    rows = []
+    for record in [registry.entry(name) for name in names or registry.names()]:
+        cost = cost_of(record.name)
+        rows.append({
+            "name": record.name, "window": record.window, "output": record.output, "parameters": cost.parameters,
+            "linear_macs": cost.linear_macs, "full_macs": cost.full_macs,
+            "linear_macs_per_frame": cost.linear_macs_per_frame,
+            "paper": {
+                "parameters_m": record.paper_parameters_m, "macs_g": record.paper_macs_g,
+                "macs_per_frame_m": record.paper_macs_per_frame_m,
+            },
+            "reference": record.paper, "year": record.year, "venue": record.venue, "notes": record.notes,
+        })  # fmt: skip
+    return rows
+
+
+def _print(rows: list[dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from prml.commands._console import print_tables
+
+    table = Table(box=None, pad_edge=False, title="multiply-adds of one window; in brackets what the PrML paper prints")
+    table.add_column("network")
+    for title in ("window", "parameters", "linear", "all products", "linear per frame"):
+        table.add_column(title, justify="right")
+
+    def printed(value: float | None, unit: str) -> str:
+        return "" if value is None else f" ({value:g} {unit})"
+
+    for row in rows:
+        paper = row["paper"]
+        table.add_row(
+            row["name"], str(row["window"]), f"{row['parameters'] / 1e6:.2f} M" + printed(paper["parameters_m"], "M"),
+            f"{row['linear_macs'] / 1e9:.2f} G" + printed(paper["macs_g"], "G"), f"{row['full_macs'] / 1e9:.2f} G",
+            f"{row['linear_macs_per_frame'] / 1e6:.1f} M" + printed(paper["macs_per_frame_m"], "M"),
+        )  # fmt: skip
+    print_tables(Console(), [table])

@@ -1,0 +1,68 @@
+"""Cost: exact counts against closed forms and the published size of PrML."""
+
+import json
+
+import pytest
+import torch
+from torch import nn
+
+from prml.cli import main
+from prml.networks.cost import cost_of, count
+from prml.networks.layers import Attention
+
+
+def test_linear_and_convolution_layers_are_counted_exactly():
+    network = nn.Sequential(nn.Linear(6, 10), nn.GELU(), nn.Linear(10, 4, bias=False))
+    cost = count(network, torch.zeros(1, 7, 6))
+    assert cost.linear_macs == cost.full_macs == 7 * (6 * 10 + 10 * 4)
+    assert cost.parameters == 6 * 10 + 10 + 10 * 4
+    convolution = nn.Conv1d(8, 12, 3, groups=4)
+    assert count(convolution, torch.zeros(1, 8, 9)).linear_macs == 12 * 7 * 3 * 8 // 4
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+@pytest.mark.parametrize("axis", ["spatial", "temporal"])
+def test_attention_products_are_in_the_full_count_only(device, axis):
+    T, J, C = 9, 5, 16
+    cost = count(Attention(width=C, heads=4, axis=axis).to(device), torch.zeros(1, T, J, C, device=device))
+    assert cost.linear_macs == T * J * 4 * C * C
+    pairs = T * J * J if axis == "spatial" else J * T * T
+    assert cost.full_macs - cost.linear_macs == 2 * pairs * C
+
+
+def test_prml_has_the_size_and_cost_of_the_paper():
+    cost = cost_of("prml")
+    assert cost.frames == 243
+    assert cost.parameters == pytest.approx(13.1e6, rel=0.005)
+    assert cost.linear_macs == pytest.approx(49.28e9, rel=0.005)
+    assert cost.linear_macs_per_frame == pytest.approx(203e6, rel=0.005)
+    assert cost.full_macs > cost.linear_macs
+
+
+@pytest.mark.parametrize(
+    ("name", "linear", "full"),
+    [("videopose3d", 2.609, 2.609), ("mixste", 138.624, 147.423), ("glagcn", 1.542, 1.623), ("mhformer", 7.073, 8.218)],
+)
+def test_peers_cost_what_their_authors_code_costs(name, linear, full):
+    cost = cost_of(name)
+    assert cost.linear_macs / 1e9 == pytest.approx(linear, rel=1e-3)
+    assert cost.full_macs / 1e9 == pytest.approx(full, rel=1e-3)
+
+
+def test_counting_leaves_the_network_as_it_was():
+    network = nn.Linear(3, 3).train()
+    count(network, torch.zeros(1, 2, 3))
+    assert network.training
+    assert not network._forward_hooks
+
+
+def test_models_prints_json_beside_the_papers_figures(capsys):
+    assert main(["models", "prml-xs", "capf", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["name"] for row in rows] == ["prml-xs", "capf"]
+    assert rows[0]["linear_macs"] < rows[0]["full_macs"]
+
+
+def test_models_names_the_nearest_network(capsys):
+    assert main(["models", "prml-sx"]) == 2
+    assert "did you mean" in capsys.readouterr().err
