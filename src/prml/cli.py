@@ -3,10 +3,9 @@
 import errno
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib import import_module
-from inspect import getdoc, signature
-from typing import Any
+from keyword import iskeyword
 
 from prml import __version__
 from prml.errors import PrmlError
@@ -19,6 +18,8 @@ VERBS: dict[str, str] = {
     "evaluate": "score weights under a named protocol",
     "compare": "put result files of one protocol side by side",
     "robustness": "how the error grows when the 2D input gets worse",
+    "data": "import motion files, check a dataset, take Human3.6M's calibration from one's own copy",
+    "import": "turn another paper's published checkpoint into weights of ours",
     "models": "list the networks: parameters, multiply-adds, window",
     "protocols": "list the evaluation protocols, or print the rules of one",
     "bench": "measure speed on this machine",
@@ -51,67 +52,16 @@ def _unknown(verb: str) -> PrmlError:
     return PrmlError(f"unknown verb {verb!r}; {hint}")
 
 
-def _spelled_out(command: Callable[..., int | None], arguments: Sequence[str]) -> list[str]:
-    """The arguments in jsonargparse's words: ``--flip`` -> ``--flip=true``, ``--no-flip`` -> ``--flip=false``.
-
-    Dashes inside a name may stand for underscores; a list option may be repeated (``--weights A --weights B``); a
-    boolean one may still be followed by true or false.
-    """
-    from typing import get_origin
-
-    kinds = {name: given.annotation for name, given in signature(command).parameters.items()}
-    switches = {f"--{name}": f"--{name}=true" for name, kind in kinds.items() if kind in (bool, bool | None)}
-    switches |= {f"--no_{word[2:]}": f"{word}=false" for word in switches}
-    lists = {f"--{name}": f"--{name}+" for name, kind in kinds.items() if get_origin(kind) is list}
-    spelled = []
-    for word, follower in zip(arguments, [*arguments, ""][1:], strict=True):
-        option, equals, value = word.partition("=")
-        option = f"--{option[2:].replace('-', '_')}" if option.startswith("--") else option
-        if option in switches and not equals and follower not in ("true", "false"):
-            spelled.append(switches[option])
-        elif option[2:] in kinds or option in lists:
-            spelled.append(lists.get(option, option) + equals + value)
-        else:
-            spelled.append(word)
-    return spelled
-
-
-def _one_line(error: Exception, command: Callable[..., int | None], verb: str) -> PrmlError:
-    """What the option parser found wrong, in one line with a next step."""
-    from difflib import get_close_matches
-
-    text = " ".join(str(error).split())
-    words = text.removeprefix("unrecognized arguments:").split()
-    near = get_close_matches(words[0], [f"--{name}" for name in signature(command).parameters], n=1) if words else []
-    if not text.startswith("unrecognized") or not near:
-        return PrmlError(f"{text}; 'prml {verb} --help' shows what it takes")
-    return PrmlError(f"unknown option {words[0]}; did you mean {near[0]}?")
-
-
-def parse(command: Callable[..., int | None], verb: str, arguments: Sequence[str]) -> dict[str, Any]:
-    """The options of a verb by name; raises PrmlError, in one line, for what it does not take."""
-    from argparse import ArgumentError
-
-    from jsonargparse import ArgumentParser
-
-    text = (getdoc(command) or "").split("\nArgs:")[0]
-    parser = ArgumentParser(prog=f"prml {verb}", description=text, exit_on_error=False)
-    parser.add_function_arguments(command, as_group=False, as_positional=True, fail_untyped=True)
-    try:
-        parsed = parser.parse_args(_spelled_out(command, arguments))
-        instantiate = getattr(parser, "instantiate", None) or parser.instantiate_classes  # renamed in jsonargparse 4.49
-        return dict(vars(instantiate(parsed)))
-    except ArgumentError as error:
-        raise _one_line(error, command, verb) from error
-
-
 def _run(verb: str, arguments: Sequence[str]) -> int:
     if verb not in VERBS:
         raise _unknown(verb)
-    module = import_module(f"prml.commands.{verb.replace('-', '_')}")
+    name = verb.replace("-", "_")
+    module = import_module(f"prml.commands.{name + '_' * iskeyword(name)}")  # 'import' is import_.py
     own_main = getattr(module, "main", None)  # a verb with sub-verbs or dotted overrides parses for itself
     if own_main is not None:
         return int(own_main(arguments) or 0)
+    from prml.options import parse
+
     return int(module.command(**parse(module.command, verb, arguments)) or 0)
 
 

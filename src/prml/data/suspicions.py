@@ -176,8 +176,10 @@ def _projection(sequence: PoseSequence) -> Iterator[Finding]:
     px, joints, camera = sequence.keypoints_px, sequence.joints_m, sequence.camera
     if px is None or joints is None or sequence.root_relative or camera is None or len(joints) < 5:
         return
-    cam = camera.to_camera(joints) if sequence.frame == "world" else joints
+    seen = ~np.isnan(px).all((1, 2))
+    joints, px = joints[seen], px[seen]
     size = float(np.nanmedian(np.nanmax(px, axis=1) - np.nanmin(px, axis=1)))
+    cam = camera.to_camera(joints) if sequence.frame == "world" else joints
     error = float(np.nanmedian(np.linalg.norm(camera.project(cam) - px, axis=-1)))
     if error <= 0.15 * size:
         return

@@ -1,0 +1,209 @@
+"""``prml data import | check | cameras``: bring data in, look at it, take Human3.6M's calibration from a copy."""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from prml.errors import PrmlError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from prml.data.suspicions import Finding
+    from prml.sequence import PoseSequence
+
+_USAGE = """usage: prml data {import,check,cameras} ...
+
+  import   BVH, ASF/AMC or C3D files -> mocap npz, with a named joint map
+  check    a dataset or one's own file: what is wrong and where, and six random frames as a PNG
+  cameras  Human3.6M's calibration from one's own copy -> h36m-cameras.json
+
+'prml data VERB --help' shows the options of a verb.
+"""
+_SHOWN = 12
+
+
+def import_motion(
+    files: list[Path] = [], skeleton: str = "", out: Path | None = None, fps: float = 50.0,  # noqa: B006
+    file_fps: float | None = None,
+    unit_m: float | None = None, subject: str | None = None, action: str | None = None, split: str = "train",
+    license: str = "not stated", attribution: str = "", noncommercial: bool = True, keep_doubtful: bool = False,
+    overwrite: bool = False,
+) -> int:  # fmt: skip
+    """Turn motion files into the project's mocap npz (17 joints, metres, z up).
+
+    Bone lengths, left and right, axes and speed of every clip are checked; clips with errors are left out and named.
+
+    Args:
+        files: BVH, AMC with the subject's ASF, or C3D files, or folders of them; the bare words before the options.
+        skeleton: joint map: a name (a wrong one lists them all) or a YAML file.
+        out: npz to write; then give its folder to --data.
+        fps: frames a second of the result.
+        file_fps: frames a second of the files, where they do not say (AMC) or are wrong.
+        unit_m: metres per unit of the files, in place of the map's.
+        subject: one name for all; by default the file's name up to the first "_", or its folder.
+        action: one name for all; by default the file's name.
+        split: train, val or test.
+        license: of the data, in words; recorded in the file.
+        attribution: the words that the licence asks for; recorded in the file.
+        noncommercial: whether the licence forbids commercial use; weights trained on it inherit that.
+        keep_doubtful: keep clips with errors too.
+        overwrite: replace a file that is there.
+    """
+    from rich.console import Console
+
+    from prml.data.formats.importing import import_files, write_mocap_npz
+    from prml.data.formats.joint_map import joint_map
+
+    if out is None or out.suffix != ".npz":
+        raise PrmlError(f"expected --out X.npz, got {out or 'none'}")
+    if not files:
+        raise PrmlError("no files; say: prml data import FILES --skeleton NAME --out X.npz")
+    if split not in ("train", "val", "test"):
+        raise PrmlError(f"--split must be train, val or test, got {split!r}")
+    if out.exists() and not overwrite:  # before the work, not after it
+        raise PrmlError(f"{out} is there already; give --overwrite or another --out")
+    chosen = joint_map(skeleton)
+    clips = import_files(_expanded(files), chosen, fps, file_fps, unit_m, subject, action)
+    console = Console()
+    _print_findings(console, [f for clip in clips for f in clip.findings])
+    good = [c for c in clips if keep_doubtful or not any(f.level == "error" for f in c.findings)]
+    if not good:
+        raise PrmlError(
+            f"none of the {len(clips)} clips can be used; see above, mend the files or give --keep-doubtful"
+        )
+    write_mocap_npz(good, out, split, license, attribution, noncommercial, overwrite)
+    frames = sum(len(c.joints_m) for c in good)
+    text = f"wrote {out}: {len(good)} of {len(clips)} clips, {frames} frames at {fps:g} fps, map {chosen.name}"
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
+    return 0
+
+
+def _expanded(files: Iterable[Path]) -> list[Path]:
+    out: list[Path] = []
+    for file in files:
+        if not file.exists():
+            raise PrmlError(f"{file}: no such file or folder")
+        kinds = (".bvh", ".amc", ".asf", ".c3d")
+        out += sorted(p for p in file.rglob("*") if p.suffix.lower() in kinds) if file.is_dir() else [file]
+    return out
+
+
+def check(path: Path, png: Path = Path("data-check.png"), clips: int = 200, seed: int = 0) -> int:
+    """Look at a dataset: what is wrong and where, what it holds, and six random frames as a PNG.
+
+    Exit code 0 if nothing is wrong, 1 if something cannot be used as it is.
+
+    Args:
+        path: a file in the schema of prml.data.own (npz or Parquet), a mocap npz, or the folder of Human3.6M,
+            MPI-INF-3DHP or 3DPW files.
+        png: where to draw.
+        clips: how many clips to look at closely, chosen at random; all of them are read.
+        seed: of that choice.
+    """
+    import numpy as np
+    from rich.console import Console
+
+    from prml.data.opening import KINDS, kind_of, open_any, survey
+    from prml.data.own import load_record, problems
+    from prml.data.preview import draw_frames
+    from prml.data.suspicions import inspect_sequence
+
+    console = Console()
+    kind = kind_of(path)
+    console.print(f"{path}: {KINDS[kind][0]}")
+    if kind == "own" and (wrong := problems(load_record(path))):
+        for line in wrong[:_SHOWN]:
+            console.print(f"  error: {line}", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"{len(wrong)} errors; nothing is drawn. The schema: python -c 'help(\"prml.data.own\")'")
+        return 1
+    found = survey(open_any(path)[1], clips, seed)
+    for line in found.lines():
+        console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
+    sample = found.sample
+    findings = [f for sequence in sample for f in inspect_sequence(sequence)]
+    _print_findings(console, findings)
+    _print_bones(console, sample)
+    rng = np.random.default_rng(seed)
+    picks = [sample[i] for i in rng.choice(len(sample), min(6, len(sample)), replace=False)]
+    picks += [picks[i % len(picks)] for i in range(6 - len(picks))]
+    draw_frames([(sequence, int(rng.integers(len(sequence)))) for sequence in picks], png)
+    console.print(f"six random frames: {png}", highlight=False, soft_wrap=True)
+    return 1 if any(f.level == "error" for f in findings) else 0
+
+
+def _print_findings(console: "Console", findings: "Sequence[Finding]") -> None:
+    for level in ("error", "warning"):
+        of_level = [f for f in findings if f.level == level]
+        for finding in of_level[:_SHOWN]:
+            console.print(f"  {level}: {finding.where}: {finding.text}", highlight=False, markup=False, soft_wrap=True)
+        if len(of_level) > _SHOWN:
+            console.print(f"  ... and {len(of_level) - _SHOWN} more {level}s", highlight=False)
+    if not findings:
+        console.print("  nothing looks wrong", highlight=False)
+
+
+def _print_bones(console: "Console", sample: "Sequence[PoseSequence]") -> None:
+    import numpy as np
+    from rich.table import Table
+
+    from prml.data.suspicions import bone_lengths
+    from prml.skeleton import H36M17
+
+    joints = [j for s in sample if (j := s.to_skeleton(H36M17).joints_m) is not None]
+    if not joints:
+        return
+    table = Table("bone", "left (m)", "right (m)", title="median bone lengths", title_justify="left")
+    medians = {b: float(np.nanmedian(v)) for b, v in bone_lengths(np.concatenate(joints)).items()}
+    for bone in dict.fromkeys(b.split(" ", 1)[1] for b in medians):
+        table.add_row(bone, f"{medians[f'left {bone}']:.3f}", f"{medians[f'right {bone}']:.3f}")
+    console.print(table)
+
+
+def cameras(source: Path, out: Path = Path("h36m-cameras.json"), overwrite: bool = False) -> int:
+    """Write Human3.6M's calibration, taken from one's own copy, as h36m-cameras.json.
+
+    The calibration is part of the licensed release and is not in this package. Put the result beside the npz files.
+
+    Args:
+        source: metadata.xml, camera-parameters.json or VideoPose3D's h36m_dataset.py (parsed, not run); or the folder
+            of data_3d_h36m.npz and data_2d_h36m_gt.npz, from which it is solved.
+        out: the file to write.
+        overwrite: replace a file that is there.
+    """
+    from rich.console import Console
+
+    from prml.data.human36m import solved_cameras
+    from prml.data.human36m_cameras import read_cameras
+
+    if out.exists() and not overwrite:
+        raise PrmlError(f"{out} is there already; give --overwrite or another --out")
+    table = solved_cameras(source) if source.is_dir() else read_cameras(source)
+    draft = out.with_name(f".{out.name}.tmp")
+    draft.write_text(table.to_json(), encoding="utf-8")
+    draft.replace(out)
+    Console().print(
+        f"wrote {out}: {len(table.cameras)} subjects x 4 cameras, {table.source}", highlight=False, soft_wrap=True
+    )
+    return 0
+
+
+_VERBS: dict[str, Callable[..., int]] = {"import": import_motion, "check": check, "cameras": cameras}
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run ``prml data VERB ...``; raises PrmlError for what it does not take."""
+    import sys
+
+    from prml.cli import parse
+
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        sys.stdout.write(_USAGE)
+        return 0
+    if argv[0] not in _VERBS:
+        raise PrmlError(f"unknown verb {argv[0]!r}; expected one of {', '.join(_VERBS)}")
+    verb, words = argv[0], list(argv[1:])
+    if verb == "import":  # bare words are files
+        bare = next((i for i, word in enumerate(words) if word.startswith("-")), len(words))
+        words = [spelled for word in words[:bare] for spelled in ("--files", word)] + words[bare:]
+    return _VERBS[verb](**parse(_VERBS[verb], f"data {verb}", words))
