@@ -1,5 +1,8 @@
 """Sequences of moving people, made up, in the layouts that the readers give."""
 
+import pickle
+from pathlib import Path
+
 import numpy as np
 
 from prml.camera import Camera
@@ -58,3 +61,30 @@ class Wrong:
         self.seen.append(sequence)
         times, answer = self.answers[sequence.name]
         return answer[np.searchsorted(times, sequence.times_s - 1e-9)]
+
+
+def body_arrays(vertices: int = 40) -> dict[str, np.ndarray]:
+    """A skinned body of random numbers under SMPL's names: 24 joints, 10 shape coefficients."""
+    rng = np.random.default_rng(5)
+    parents = np.array([0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21])
+    joints, weights = rng.random((24, vertices)), rng.random((vertices, 24))
+    return {
+        "v_template": rng.normal(0, 0.4, (vertices, 3)), "shapedirs": rng.normal(0, 0.02, (vertices, 3, 10)),
+        "posedirs": rng.normal(0, 0.002, (vertices, 3, 207)), "J_regressor": joints / joints.sum(1, keepdims=True),
+        "weights": weights / weights.sum(1, keepdims=True), "kintree_table": np.stack([parents, np.arange(24)]),
+    }  # fmt: skip
+
+
+def write_mesh_files(folder: Path, frames: int = 40) -> None:
+    """Files in the layout of MotionBERT's 3DPW mesh data, with a body of random numbers in SMPL's place."""
+    rng, arrays = np.random.default_rng(6), body_arrays()
+    folder.mkdir()
+    np.savez(folder / "SMPL_NEUTRAL.npz", **arrays)
+    regressor = rng.random((17, 40)) ** 8
+    np.save(folder / "J_regressor_h36m_correct.npy", regressor / regressor.sum(1, keepdims=True))
+    test = {
+        "joint_2d": rng.uniform(300, 1600, (frames, 17, 2)), "confidence": rng.random((frames, 17, 1)),
+        "smpl_pose": rng.normal(0, 0.3, (frames, 72)), "smpl_shape": rng.normal(0, 1, (frames, 10)),
+        "source": ["downtown_walking_000"] * (frames - 18) + ["downtown_walking_001"] * 18,
+    }  # fmt: skip
+    (folder / "mesh_det_pw3d.pkl").write_bytes(pickle.dumps({"train": {}, "test": test}))

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from made_up import Wrong
+from made_up import Wrong, write_mesh_files
 
 from fixtures import human36m, mpi_inf_3dhp, pw3d
 from prml.cli import main
@@ -24,13 +24,15 @@ TINY = {"frames": 9, "width": 16, "heads": 2, "branch_blocks": 1, "in_channels":
 def data(tmp_path_factory):
     """Folder of each protocol's files."""
     root = tmp_path_factory.mktemp("data")
-    human36m.write_npz_pair(root / "npz", subjects=("S1", "S9", "S11"))
+    actions = ("Directions", "Walking", "SittingDown 2", "Photo")
+    human36m.write_npz_pair(root / "npz", subjects=("S9", "S11"), actions=actions, frames=20)
     human36m.write_cameras_json(root / "npz" / "camera-parameters.json")
     (root / "sh").mkdir()
-    human36m.write_sh_pickle(root / "sh" / "h36m_sh_conf_cam_source_final.pkl", frames=30)
-    mpi_inf_3dhp.write_test_npz(root / "3dhp", frames=30)
-    pw3d.write(root / "3dpw", frames=30)
-    kinds = {"h36m-cpn": "npz", "h36m-gt-projected": "npz", "3dhp-gt": "3dhp", "3dpw": "3dpw"}
+    human36m.write_sh_pickle(root / "sh" / "h36m_sh_conf_cam_source_final.pkl", frames=22)
+    mpi_inf_3dhp.write_test_npz(root / "3dhp", frames=24)
+    pw3d.write(root / "3dpw", frames=24)
+    write_mesh_files(root / "mesh")
+    kinds = {"h36m-cpn": "npz", "h36m-gt-projected": "npz", "3dhp-gt": "3dhp", "3dpw": "3dpw", "3dpw-mesh": "mesh"}
     return {name: root / kinds.get(name, "sh") for name in LICENSED}
 
 

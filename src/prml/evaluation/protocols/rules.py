@@ -175,9 +175,11 @@ class CutWindows:
     Attributes:
         tail: what happens to the frames after the last full window: "drop" (not scored) or "last" (one more window made
             of the last T frames, whose overlap is scored twice).
+        length: T, where the rule fixes it; None for the network's.
     """
 
     tail: Literal["drop", "last"] = "drop"
+    length: int | None = None
 
     @property
     def words(self) -> str:
@@ -186,10 +188,12 @@ class CutWindows:
             "drop": "the tail shorter than T is not scored",
             "last": "the last window is the last T frames, its overlap is scored twice",
         }[self.tail]
-        return f"windows of the network's T frames, side by side, each lifted alone; {end}; a shorter video is one"
+        size = f"{self.length} frames" if self.length else "the network's T frames"
+        return f"windows of {size}, side by side, each lifted alone; {end}; a shorter video is one"
 
     def cuts(self, frames: int, window: int) -> list[slice]:
         """Where to cut a video of ``frames`` frames for a network of T = ``window``."""
+        window = self.length or window
         if frames <= window:
             return [slice(0, frames)]
         starts = list(range(0, frames - window + 1, window))

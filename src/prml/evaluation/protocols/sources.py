@@ -10,7 +10,8 @@ from prml.errors import PrmlError
 from prml.sequence import PoseSequence
 
 
-def _folder(data: Path | None, files: str) -> Path:
+def need_folder(data: Path | None, files: str) -> Path:
+    """The folder that the user gave; raises PrmlError that names the files it must hold."""
     if data is None:
         raise PrmlError(f"this protocol needs licensed files: give the folder that holds {files} with --data")
     if not data.exists():
@@ -18,7 +19,7 @@ def _folder(data: Path | None, files: str) -> Path:
     return data
 
 
-def _sizes(paths: Iterable[Path]) -> dict[str, str]:
+def sizes(paths: Iterable[Path]) -> dict[str, str]:
     """Names and sizes: enough to tell files apart without reading gigabytes."""
     return {p.name: f"{p.stat().st_size} bytes" for p in paths if p.is_file()}
 
@@ -93,12 +94,12 @@ class Human36mNpz:
         """The test clips in every camera."""
         from prml.data.human36m import read_human36m_npz
 
-        return islice(read_human36m_npz(_folder(data, self.files), keypoints=self.keypoints), limit)
+        return islice(read_human36m_npz(need_folder(data, self.files), keypoints=self.keypoints), limit)
 
     def stamp(self, data: Path | None) -> dict[str, str]:
         """Sizes of the two files."""
-        folder = _folder(data, self.files)
-        return _sizes([folder / "data_3d_h36m.npz", folder / f"data_2d_h36m_{self.keypoints}.npz"])
+        folder = need_folder(data, self.files)
+        return sizes([folder / "data_3d_h36m.npz", folder / f"data_2d_h36m_{self.keypoints}.npz"])
 
 
 @dataclass(frozen=True)
@@ -112,12 +113,12 @@ class Human36mPickle:
         """The test videos."""
         from prml.data.human36m import read_human36m_sh
 
-        return islice(read_human36m_sh(_folder(data, self.files), "test"), limit)
+        return islice(read_human36m_sh(need_folder(data, self.files), "test"), limit)
 
     def stamp(self, data: Path | None) -> dict[str, str]:
         """Size of the pickle."""
-        place = _folder(data, self.files)
-        return _sizes([place / "h36m_sh_conf_cam_source_final.pkl" if place.is_dir() else place])
+        place = need_folder(data, self.files)
+        return sizes([place / "h36m_sh_conf_cam_source_final.pkl" if place.is_dir() else place])
 
 
 @dataclass(frozen=True)
@@ -131,14 +132,14 @@ class Mpi3dhpTest:
         """The test sequences."""
         from prml.data.mpi_inf_3dhp import read_3dhp_test
 
-        return islice(read_3dhp_test(_folder(data, self.files)), limit)
+        return islice(read_3dhp_test(need_folder(data, self.files)), limit)
 
     def stamp(self, data: Path | None) -> dict[str, str]:
         """Size of the npz file, or of the six official ones together."""
-        folder = _folder(data, self.files)
+        folder = need_folder(data, self.files)
         npz = folder / "data_test_3dhp.npz"
         if npz.is_file():
-            return _sizes([npz])
+            return sizes([npz])
         official = sorted(folder.rglob("TS[1-6]/annot_data.mat"))
         return {f"{p.parent.name}/{p.name}": f"{p.stat().st_size} bytes" for p in official}
 
@@ -154,11 +155,11 @@ class Pw3dTest:
         """The test sequences, one per person."""
         from prml.data.pw3d import read_3dpw
 
-        return islice(read_3dpw(_folder(data, self.files), "test"), limit)
+        return islice(read_3dpw(need_folder(data, self.files), "test"), limit)
 
     def stamp(self, data: Path | None) -> dict[str, str]:
         """How many files of how many bytes."""
-        found = list(_folder(data, self.files).rglob("test/*.pkl"))
+        found = list(need_folder(data, self.files).rglob("test/*.pkl"))
         return {"sequenceFiles/test": f"{len(found)} files, {sum(p.stat().st_size for p in found)} bytes"}
 
 
