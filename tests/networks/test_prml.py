@@ -1,4 +1,4 @@
-"""PrML: every ablation is a configuration, any length and batch, shapes, independence of the batch, precision, compile."""
+"""PrML: every ablation is a configuration, any length and batch, shapes, batch independence, precision, compile."""
 
 import pytest
 import torch
@@ -46,7 +46,8 @@ ABLATIONS = [
 @pytest.mark.parametrize("options", ABLATIONS, ids=str)
 def test_every_ablation_trains_all_its_parameters(options):
     network = _network(**options)
-    # fusion weights start at zero, which hides nothing: they move the output by their own gradient
+    # without branches both tasks share one feature, and a mixture of it with itself does not depend on theta
+    idle = ("decoder.alignment.fusion.",) if options == {"branches": "none"} else ()
     pose, features = network(_input(channels=network.in_channels), features=True)
     assert pose.shape == (2, 6, 17, 3)
     assert features.s_2d.shape[-1] == network.support_widths[0]
@@ -55,7 +56,7 @@ def test_every_ablation_trains_all_its_parameters(options):
     for name, parameter in network.named_parameters():
         if parameter.requires_grad:
             assert parameter.grad is not None, name
-            assert parameter.grad.abs().sum() > 0, name
+            assert (parameter.grad.abs().sum() > 0) != name.startswith(idle), name
         else:
             assert parameter.grad is None, name
     frozen = [n for n, p in network.named_parameters() if not p.requires_grad]

@@ -106,7 +106,7 @@ def matrix_rate(sizes: Sequence[int] = (1024, 2048), repeats: int = 8) -> float:
 
 
 def bench_network(name: str, rate: float, *, repeats: int = 5) -> dict[str, Any]:
-    """Poses a second at the network's own T, batch 1, and in training, and the share of the matrix rate (linear layers).
+    """Poses a second at the network's own T, batch 1, and in training, and their shares of the matrix rate.
 
     Args:
         name: registry name.
@@ -147,7 +147,7 @@ def _training_seconds(network: "nn.Module", x: Any, repeats: int) -> float:
         network.zero_grad(set_to_none=True)
         network(inputs).square().mean().backward()
 
-    return _best_seconds(step, repeats) * TRAINING_BATCH / batch
+    return float(_best_seconds(step, repeats) * TRAINING_BATCH / batch)
 
 
 def bench_lift(video: Path, *, weights: str = "prml-s") -> dict[str, Any]:
