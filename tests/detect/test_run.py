@@ -97,9 +97,12 @@ def test_a_closed_detector_says_so():
 
 
 def test_native_chatter_stays_off_the_terminal(capfd):
+    """MediaPipe logs when a graph is made, runs first, and first finds somebody."""
     with MediaPipeDetector("lite") as detector:
-        detector(np.zeros((64, 64, 3), np.uint8), 0.0)
-        detector.search(np.zeros((48, 64, 3), np.uint8))
+        frame = next(read_frames(CLIP)).image
+        assert detector(np.zeros((48, 64, 3), np.uint8), 0.0) == detector.search(np.zeros((48, 64, 3), np.uint8)) == []
+        assert detector(frame, 0.1)
+        assert detector.search(frame)
     assert capfd.readouterr().err == ""
     with quiet_stderr() as caught:
         pass

@@ -52,7 +52,7 @@ def quiet_stderr() -> Iterator[list[str]]:
 
 
 def _landmarks(run: Callable[[Any], Any], image: UInt8[Array, "H W 3"], quiet: bool) -> Float[Array, "people 33 4"]:
-    """Call MediaPipe: x, y in pixels, visibility, presence. ``quiet``: a graph's first call logs too."""
+    """Call MediaPipe: x, y in pixels, visibility, presence. ``quiet``: nothing of it may reach the terminal."""
     import mediapipe as mp
 
     frame = mp.Image(image_format=mp.ImageFormat.SRGB, data=np.ascontiguousarray(image))
@@ -89,8 +89,8 @@ class MediaPipeDetector:
         self.name = f"mediapipe {self._path.stem} people={people}"
         self._searcher: Any = None
         self._landmarker: Any = None
-        self._fresh = True
         self._last_ms = -1
+        self._chatty = {"VIDEO", "IMAGE"}  # graphs that may still log: they do until they have found somebody
         self.reset()
 
     @property
@@ -122,8 +122,12 @@ class MediaPipeDetector:
             raise PrmlError("this detector is closed; make another one")
         self._last_ms = max(self._last_ms + 1, round(time_s * 1000))  # MediaPipe wants whole, increasing milliseconds
         run = partial(self._landmarker.detect_for_video, timestamp_ms=self._last_ms)
-        found = _landmarks(run, image, quiet=self._fresh)
-        self._fresh = False
+        return self._run("VIDEO", run, image)
+
+    def _run(self, mode: str, run: Callable[[Any], Any], image: UInt8[Array, "H W 3"]) -> Float[Array, "people 33 4"]:
+        found = _landmarks(run, image, quiet=mode in self._chatty)
+        if len(found):
+            self._chatty.discard(mode)
         return found
 
     def __call__(self, image: UInt8[Array, "H W 3"], time_s: float) -> list[Detection]:
@@ -132,20 +136,20 @@ class MediaPipeDetector:
 
     def search(self, image: UInt8[Array, "H W 3"]) -> list[Detection]:
         """Up to four people in an RGB image on its own."""
-        fresh = self._searcher is None
-        if fresh:
+        if self._searcher is None:
             self._searcher = self._create("IMAGE", 4)
-        return _detections(_landmarks(self._searcher.detect, image, quiet=fresh))
+        return _detections(self._run("IMAGE", self._searcher.detect, image))
 
     def reset(self) -> None:
         """Forget the person that is being followed (takes about 0.2 s, nothing if no image has been seen)."""
         if self._landmarker is not None:
-            if self._fresh:
+            if self._last_ms < 0:
                 return
             with quiet_stderr():
                 self._landmarker.close()
         self._landmarker = self._create("VIDEO", self._people)
-        self._fresh, self._last_ms = True, -1
+        self._last_ms = -1
+        self._chatty.add("VIDEO")
 
     def close(self) -> None:
         """Free the native graphs: their destructors complain if the interpreter gets there first."""

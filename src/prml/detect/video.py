@@ -144,11 +144,15 @@ def _reason(error: Exception) -> str:
 
 def _open(path: Path) -> "av.container.InputContainer":
     try:
-        return av.open(str(path), metadata_errors="ignore")
+        container = av.open(str(path), metadata_errors="ignore")
+        if container.format.name == "tty":  # FFmpeg plays any .txt as a film of a terminal
+            container.close()
+            raise ValueError("it is a text file")
     except (av.FFmpegError, OSError, ValueError) as error:
         raise PrmlError(
             f"{path} is not a video that can be read ({_reason(error)}); mp4, mov, webm, avi and mkv are"
         ) from None
+    return container
 
 
 def _video_stream(container: "av.container.InputContainer", path: Path) -> "av.VideoStream":
