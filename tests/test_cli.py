@@ -4,7 +4,9 @@ import errno
 import importlib
 import subprocess
 import sys
+from keyword import iskeyword
 from types import SimpleNamespace
+from typing import Literal
 
 import pytest
 
@@ -20,7 +22,15 @@ def echo(monkeypatch):
     """A verb ``echo`` with options of every kind, that returns what it was called with."""
     calls = []
 
-    def command(source: str, count: int = 1, keep_all: bool = False, size: float = 1.5, names: list[str] = []) -> int:  # noqa: B006
+    def command(
+        source: str,
+        count: int = 1,
+        keep_all: bool = False,
+        size: float = 1.5,
+        names: list[str] = [],  # noqa: B006
+        kind: Literal["a", "b"] = "a",
+        limit: int | None = None,
+    ) -> int:
         """Repeat what is given.
 
         Args:
@@ -29,6 +39,8 @@ def echo(monkeypatch):
             keep_all: keep everything.
             size: a number.
             names: may be repeated.
+            kind: of which kind.
+            limit: at most so many.
         """
         calls.append((source, count, keep_all, size, tuple(names)))
         return 0
@@ -53,7 +65,8 @@ def _refusal(capsys, arguments):
 
 @every_verb
 def test_every_verb_is_a_module_with_a_command(verb):
-    module = importlib.import_module(f"prml.commands.{verb.replace('-', '_')}")
+    name = verb.replace("-", "_")
+    module = importlib.import_module(f"prml.commands.{name + '_' * iskeyword(name)}")
     assert callable(getattr(module, "main", None) or module.command)
 
 
@@ -115,8 +128,10 @@ def test_an_unknown_option_suggests_the_nearest(echo, capsys):
     ("arguments", "told"),
     [
         ([], "source"),
-        (["a", "--count", "many"], "many"),
-        (["a", "--size", "big"], "big"),
+        (["a", "--count", "many"], "--count: expected a whole number, got many"),
+        (["a", "--size", "big"], "--size: expected a number, got big"),
+        (["a", "--kind", "c"], "--kind: expected one of a, b, got c"),
+        (["a", "--limit", "none at all"], "--limit: expected a whole number, got none at all"),
         (["a", "b"], "b"),
         (["a", "--nothing-like-it"], "--nothing-like-it"),
     ],

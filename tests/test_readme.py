@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import prml
-from prml import cli
+from prml import cli, options
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -55,7 +55,7 @@ def test_a_documented_command_is_understood(words):
             del overrides[at : at + 2]
         module.read_config(str(ROOT / words[1]), overrides).check()
     elif hasattr(module, "command"):
-        cli.parse(module.command, words[0], words[1:])
+        options.parse(module.command, words[0], words[1:])
     elif words[0] not in CHEAP:
         pytest.fail(f"nothing here can check the arguments of prml {words[0]}")
 

@@ -195,7 +195,7 @@ def main(argv: Sequence[str]) -> int:
     """Run ``prml data VERB ...``; raises PrmlError for what it does not take."""
     import sys
 
-    from prml.cli import parse
+    from prml.options import parse
 
     if not argv or argv[0] in ("-h", "--help", "help"):
         sys.stdout.write(_USAGE)
