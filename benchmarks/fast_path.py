@@ -1,4 +1,4 @@
-"""What ``networks/fused.py`` gains: networks with and without it, run in turn so that a busy machine disturbs both alike.
+"""What ``networks/fused.py`` gains: with and without it, run in turn so that a busy machine disturbs both alike.
 
     python benchmarks/fast_path.py --json ratios.json
 
