@@ -21,7 +21,7 @@ def _spelled_out(command: Command, arguments: Sequence[str]) -> list[str]:
     kinds = {name: given.annotation for name, given in signature(command).parameters.items()}
     switches = {f"--{name}": f"--{name}=true" for name, kind in kinds.items() if kind in (bool, bool | None)}
     switches |= {f"--no_{word[2:]}": f"{word}=false" for word in switches}
-    repeated = [name for name, kind in kinds.items() if list in map(get_origin, (kind, *get_args(kind)))]
+    repeated = [name for name, kind in kinds.items() if list in [get_origin(k) for k in (kind, *get_args(kind))]]
     lists = {f"--{name}": f"--{name}+" for name in repeated}
     spelled = []
     for word, follower in zip(arguments, [*arguments, ""][1:], strict=True):
