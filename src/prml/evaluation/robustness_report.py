@@ -84,7 +84,9 @@ def _panel(axes: "Axes", sweep: Sweep, family: str) -> None:
         colour, cost = _COLOURS[number % len(_COLOURS)], contestant.macs_per_frame
         label = contestant.name + (f" ({cost / 1e6:.1f} M multiply-adds/frame)" if cost else "")
         axes.plot(levels, deltas, color=colour, linewidth=1.2)
-        axes.scatter(levels, deltas, s=_area(contestant, sweep.contestants), color=colour, alpha=0.75, label=label)
+        area = _area(contestant, sweep.contestants)
+        axes.scatter(levels, deltas, s=area, color=colour, alpha=0.75, label=label, clip_on=False, zorder=3)
+    axes.margins(0.08, 0.12)
     axes.set_title(family, fontsize=9, loc="left")
     axes.set_xlabel(FAMILIES[family][0](0.0).unit, fontsize=8)
     axes.set_ylabel("growth of MPJPE (mm)", fontsize=8)
