@@ -1,5 +1,7 @@
 """Layers that several peers share beyond ``layers.py``: regularisation in training, batch norm on the last axis."""
 
+from math import prod
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -97,3 +99,13 @@ def frames_first(x: Float[Tensor, "B T J C"]) -> Float[Tensor, "B T K"]:
 def parameter(*shape: int) -> nn.Parameter:
     """A learnable tensor that starts at zero."""
     return nn.Parameter(torch.zeros(shape))
+
+
+def powers_of_3(frames: int) -> tuple[int, ...]:
+    """(3, 3, ...) with the product ``frames``."""
+    strides: list[int] = []
+    while prod(strides) < frames:
+        strides.append(3)
+    if prod(strides) != frames:
+        raise ValueError(f"the window must be a power of 3 (27, 81, 243 ...), got {frames}; or give the strides")
+    return tuple(strides)

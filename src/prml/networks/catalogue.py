@@ -126,11 +126,11 @@ ENTRIES: dict[str, NetworkEntry] = {
             notes="K = 1 and N = 13 are not printed in the paper; they reproduce its cost.",
         ),
         NetworkEntry(
-            "prml-s", **_OWN, arguments={"frames": 81, "width": 64, "heads": 4, "branch_blocks": 3}, window=81,
+            "prml-s", **_OWN, arguments={"frames": 81, "width": 64, "heads": 4, "branch_blocks": 2}, window=81,
             notes="for CPUs; bundled weights",
         ),
         NetworkEntry(
-            "prml-xs", **_OWN, arguments={"frames": 27, "width": 64, "heads": 4, "branch_blocks": 3}, window=27,
+            "prml-xs", **_OWN, arguments={"frames": 27, "width": 64, "heads": 4, "branch_blocks": 2}, window=27,
             notes="for live use; bundled weights",
         ),
         NetworkEntry(

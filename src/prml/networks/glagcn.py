@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from prml.networks.blocks import powers_of_3
 from prml.networks.published import Fixed, Network, Shapes, Slot, affine, batch_norm, count, share, slots
 from prml.skeleton import H36M17
 
@@ -184,22 +185,10 @@ class GLAGCN(Network):
             Slot("fc.weight", "head.weight", lambda own: own[..., None]),
             *slots("fc", "head", "bias"),
         )  # fmt: skip
-        return chain(
-            batch_norm("data_bn", "input_norm"), self.expand.layout("expand_gcn", "expand"), *stages, head
-        )
+        return chain(batch_norm("data_bn", "input_norm"), self.expand.layout("expand_gcn", "expand"), *stages, head)
 
     @classmethod
     def sizes(cls, shapes: Shapes) -> dict[str, Any]:
         """Width, C_in and the number of stages; their strides leave no trace and are taken as 3."""
         width, in_channels = shapes["expand_gcn.residual.conv.weight"][:2]
         return {"width": width, "in_channels": in_channels, "strides": (3,) * (count(shapes, "layers_tcngcn") // 2)}
-
-
-def powers_of_3(frames: int) -> tuple[int, ...]:
-    """(3, 3, ...) with the product ``frames``."""
-    strides: list[int] = []
-    while prod(strides) < frames:
-        strides.append(3)
-    if prod(strides) != frames:
-        raise ValueError(f"the window must be a power of 3 (27, 81, 243 ...), got {frames}; or give the strides")
-    return tuple(strides)

@@ -30,6 +30,7 @@ from prml.networks.published import (
     count,
     encoder,
     mlp,
+    rows,
     with_leading_axis,
 )  # fmt: skip
 
@@ -113,9 +114,7 @@ class SelfRefinement(_Mixer):
     def __init__(self, *, width: int, heads: int, hidden: int, drop_path: float) -> None:
         super().__init__(width=width, hidden=hidden, drop_path=drop_path)
         self.norms = nn.ModuleList(nn.LayerNorm(width, eps=1e-6) for _ in range(HYPOTHESES))
-        self.attentions = nn.ModuleList(
-            Attention(width=width, heads=heads, axis="spatial") for _ in range(HYPOTHESES)
-        )
+        self.attentions = nn.ModuleList(Attention(width=width, heads=heads, axis="spatial") for _ in range(HYPOTHESES))
 
     def forward(self, streams: Streams) -> Streams:
         """Same shapes out as in."""

@@ -19,6 +19,8 @@ from prml.networks.published import (
     as_kernel_1,
     batch_norm,
     count,
+    rows,
+    share,
     with_leading_axis,
 )  # fmt: skip
 
@@ -151,7 +153,10 @@ class PSTMO(Network):
         self.head = PoseHead(norm=LastAxisBatchNorm(width), width=width, joints=joints)
         self.sequence_head = PoseHead(norm=LastAxisBatchNorm(width), width=width, joints=joints)
 
-    def _features(self, x: Float[Tensor, "B T J C_in"]) -> tuple[Float[Tensor, "B U C"], Float[Tensor, "B T C"]]:
+    def forward_with_sequence(
+        self, x: Float[Tensor, "B T J C_in"]
+    ) -> tuple[Float[Tensor, "B 1 J 3"], Float[Tensor, "B T J 3"]]:
+        """The middle frame, and every frame by a head of its own (the authors' training loss is over both)."""
         self.check(x)
         sequence = self.layers(self.encoder(x.flatten(2)) + self.frame_embedding)
         feature = sequence
@@ -159,21 +164,13 @@ class PSTMO(Network):
             if i < len(self.shrinking_embedding):
                 feature = feature + self.shrinking_embedding[i, : feature.shape[1]]
             feature = layer(feature)
-        return feature, sequence
-
-    def _pose(self, coordinates: Float[Tensor, "B T K"]) -> Float[Tensor, "B T J 3"]:
-        return coordinates.unflatten(-1, (self.joints, 3))
-
-    def forward_with_sequence(
-        self, x: Float[Tensor, "B T J C_in"]
-    ) -> tuple[Float[Tensor, "B 1 J 3"], Float[Tensor, "B T J 3"]]:
-        """The middle frame, and every frame by a head of its own (the authors' training loss is over both)."""
-        feature, sequence = self._features(x)
-        return self._pose(self.head(feature)), self._pose(self.sequence_head(sequence))
+        poses = (self.head(feature), self.sequence_head(sequence))
+        centre, every = (p.unflatten(-1, (self.joints, 3)) for p in poses)
+        return centre, every
 
     def forward(self, x: Float[Tensor, "B T J C_in"]) -> Float[Tensor, "B 1 J 3"]:
         """Root-relative metres, camera frame, of the middle frame."""
-        return self._pose(self.head(self._features(x)[0]))
+        return self.forward_with_sequence(x)[0]
 
     def layout(self) -> Iterator[Slot]:
         """The authors' state_dict."""
@@ -188,10 +185,7 @@ class PSTMO(Network):
             (Slot(f"{first}.pos_embedding", "frame_embedding", with_leading_axis),),
             *(m.layout(f"{first}.model.layers.{i}", f"layers.{i}") for i, m in enumerate(self.layers)),  # type: ignore[operator]
             unused(first, 0),
-            (
-                Slot(f"{second}.model.pos_embedding_{i + 1}", "shrinking_embedding", rows(i, i + 1))
-                for i in range(3)
-            ),
+            (Slot(f"{second}.model.pos_embedding_{i + 1}", "shrinking_embedding", rows(i, i + 1)) for i in range(3)),
             *(m.layout(f"{second}.model.layers.{i}", f"shrinking.{i}") for i, m in enumerate(self.shrinking)),  # type: ignore[operator]
             unused(second, 1),
             *(

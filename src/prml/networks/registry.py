@@ -97,7 +97,7 @@ def published_arguments(name: str, state_dict: Mapping[str, Tensor], **arguments
 
     record, network = _published_class(name)
     try:
-        told = network.sizes({key: tuple(value.shape) for key, value in state_dict.items()})
+        told = network.sizes({key: tuple(value.shape) for key, value in _lifter_part(state_dict).items()})
     except (KeyError, IndexError, ValueError, TypeError, ZeroDivisionError):
         told = {}  # not this network's layout: loading will say which keys are wrong
     return {**record.arguments, **told, **translate(network, arguments)}

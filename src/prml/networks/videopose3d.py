@@ -10,13 +10,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from prml.errors import PrmlError
+from prml.networks.blocks import powers_of_3
 from prml.networks.published import Fixed, Network, Shapes, Slot, as_kernel_1, batch_norm, count, slots
-
-
-def _powers_of_3(frames: int) -> tuple[int, ...]:
-    from prml.networks.glagcn import powers_of_3
-
-    return powers_of_3(frames)
 
 
 class VideoPose3D(Network):
@@ -42,7 +37,7 @@ class VideoPose3D(Network):
         self, *, frames: int | None = None, joints: int = 17, in_channels: int = 2, width: int = 1024,
         kernels: Sequence[int] | None = None, causal: bool = False, strided: bool = False, dropout: float = 0.25,
     ) -> None:  # fmt: skip
-        kernels = _powers_of_3(frames or 243) if kernels is None else tuple(kernels)
+        kernels = powers_of_3(frames or 243) if kernels is None else tuple(kernels)
         if any(k % 2 == 0 for k in kernels) or frames not in (None, prod(kernels)):
             raise ValueError(f"kernels must be odd and their product the window: {kernels} and {frames} frames")
         super().__init__(frames=prod(kernels), joints=joints, in_channels=in_channels)

@@ -1,0 +1,50 @@
+"""``prml import``: the authors' own checkpoint of a network becomes a record of ours."""
+
+from pathlib import Path
+from typing import Any
+
+
+def command(
+    network: str,
+    file: str,
+    *,
+    out: str = ".",
+    name: str | None = None,
+    frames: int | None = None,
+    arguments: dict[str, Any] | None = None,
+    overwrite: bool = False,
+) -> int:
+    """Turn a checkpoint as other authors publish it into a weights file and its card; nothing in it is executed.
+
+    Args:
+        network: registry name, see 'prml models'
+        file: the authors' file (.pth, .bin, .pth.tr ...)
+        out: folder for the record
+        name: of the record (default: the network's)
+        frames: window, for networks whose weights do not tell it (stcformer, poseformerv2)
+        arguments: further arguments of the network, ours or the authors', as a YAML mapping
+        overwrite: replace an existing record
+    """
+    from dataclasses import replace
+
+    from rich.console import Console
+
+    from prml.errors import PrmlError
+    from prml.weights.published import read_published
+    from prml.weights.record import save_record
+
+    own = dict(arguments or {}) | ({} if frames is None else {"frames": frames})
+    built, card = read_published(network, file, **own)
+    card = replace(card, name=name or card.name)
+    target = Path(out) / f"{card.name}.yaml"
+    if not overwrite and (target.exists() or target.with_suffix(".safetensors").exists()):
+        raise PrmlError(f"{target.with_suffix('')} exists; give another --out or --name, or --overwrite")
+    written = save_record(out, card, built)
+    count = sum(p.numel() for p in built.parameters())
+    console = Console()
+    console.print(
+        f"{card.network}: {count / 1e6:.2f} M parameters, window {card.window}, every key fitted", highlight=False
+    )
+    console.print(f"licence of the weights: {card.weights_licence}; of the data: {card.data_licence}", highlight=False)
+    console.print(f"{written.with_suffix('.safetensors')} and its card {written.name}", highlight=False)
+    return 0

@@ -1,0 +1,152 @@
+"""The checkpoints of other papers: their files, read without running anything in them, to a network and a card of ours.
+
+Authors publish pickles of many shapes: a bare state_dict, or a dictionary that holds it beside the optimiser and the
+random state of numpy. They are read by torch's restricted unpickler; the few numpy names that occur in them are
+admitted as stand-ins that hold nothing and do nothing, so that not even numpy is called.
+"""
+
+import os
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from prml.errors import PrmlError
+from prml.networks import registry
+from prml.weights.record import Card
+
+# where the weights are in the authors' dictionaries, in the order of looking
+CONTAINERS = ("model_pos", "model", "state_dict", "model_state_dict")
+_NUMPY = (
+    "numpy.ndarray", "numpy.dtype", "numpy.random._pickle.__randomstate_ctor",
+    "numpy.random._pickle.__bit_generator_ctor", "numpy.random._mt19937.MT19937", "numpy.random.__RandomState_ctor",
+    "numpy.random.mtrand.__RandomState_ctor", "numpy.random.RandomState", "numpy.random.mtrand.RandomState",
+    *(f"numpy.{core}.multiarray.{name}" for core in ("core", "_core") for name in ("_reconstruct", "scalar")),
+)  # fmt: skip
+
+
+class _Nothing:
+    """Stands for every numpy object in a checkpoint."""
+
+    def __new__(cls, *_: Any, **__: Any) -> "_Nothing":
+        """Take any arguments and forget them."""
+        return super().__new__(cls)
+
+    def __init__(self, *_: Any, **__: Any) -> None: ...
+
+    def __setstate__(self, state: Any) -> None:
+        """Forget the state."""
+
+
+def read_checkpoint(file: str | os.PathLike[str]) -> Any:
+    """Content of a pickled checkpoint: tensors and plain containers; numpy objects become empty stand-ins.
+
+    Raises:
+        PrmlError: no such file, no torch checkpoint, or one that asks for more (it is named, nothing has run).
+    """
+    path = Path(file)
+    if not path.is_file():
+        raise PrmlError(f"no file {path}")
+    try:
+        with torch.serialization.safe_globals([(_Nothing, name) for name in _NUMPY]):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        reason = next(
+            (line for line in str(error).splitlines() if "GLOBAL" in line or "global" in line), "it is damaged"
+        )
+        raise PrmlError(f"{path.name} is not a checkpoint of weights and plain values: {reason.strip()}") from error
+    except (RuntimeError, EOFError, ValueError, KeyError, AttributeError, TypeError, IndexError, OSError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise PrmlError(f"{path.name} is not a readable torch checkpoint: {reason}") from error
+
+
+def _is_state_dict(content: Any) -> bool:
+    return (
+        isinstance(content, Mapping)
+        and bool(content)
+        and all(isinstance(k, str) and isinstance(v, Tensor) for k, v in content.items())
+    )
+
+
+def state_dict_of(content: Any, origin: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The weights in a checkpoint's content, and the plain values beside them (epoch, learning rate ...).
+
+    Raises:
+        PrmlError: it holds no weights at the top or under the names that authors use.
+    """
+    if _is_state_dict(content):
+        return dict(content), {}
+    if isinstance(content, Mapping):
+        for key in CONTAINERS:
+            if _is_state_dict(content.get(key)):
+                facts = {k: v for k, v in content.items() if isinstance(v, int | float | str) and isinstance(k, str)}
+                return dict(content[key]), facts
+    found = (
+        f"a dictionary of {', '.join(map(str, list(content)[:6]))}" if isinstance(content, Mapping) else type(content)
+    )
+    raise PrmlError(
+        f"{origin} holds no weights: expected a state_dict, alone or as {', '.join(CONTAINERS)}; found {found}"
+    )
+
+
+def _refuse_mesh(name: str, state: Mapping[str, Tensor]) -> None:
+    keys = {key.removeprefix("module.").split(".")[0] for key in state}
+    if registry.entry(name).name.startswith("motionbert") and keys == {"backbone", "head"}:
+        raise PrmlError(
+            "this is MotionBERT's mesh model: its head regresses SMPL parameters and its lifting head was not trained; "
+            "import a pose3d checkpoint (its weights are under 'model_pos')"
+        )
+
+
+def read_published(name: str, file: str | os.PathLike[str], **arguments: Any) -> tuple[nn.Module, Card]:
+    """Read a checkpoint as its authors publish it.
+
+    Args:
+        name: registry name.
+        file: in any of the authors' containers.
+        arguments: of the network, ours or the authors', where the shapes do not tell.
+
+    Returns:
+        The network, in evaluation mode, and the card of its record.
+
+    Raises:
+        PrmlError: the file cannot be read, or a key does not fit the network; the message names it.
+    """
+    state, facts = state_dict_of(read_checkpoint(file), Path(file).name)
+    _refuse_mesh(name, state)
+    network = registry.from_published(name, state, **arguments)
+    return network, _card(name, network, registry.published_arguments(name, state, **arguments), facts, Path(file))
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _card(name: str, network: nn.Module, arguments: Mapping[str, Any], facts: Mapping[str, Any], file: Path) -> Card:
+    """What the authors state, and what their code does, about a checkpoint of theirs."""
+    import hashlib
+
+    entry = registry.entry(name)
+    unstated = "not stated (the authors' repository has no licence)"
+    return Card(
+        name=entry.name,
+        network=entry.name,
+        arguments={k: _plain(v) for k, v in arguments.items() if entry.arguments.get(k) != v},
+        normalisation="screen",
+        output=entry.space,
+        window=int(network.frames),  # type: ignore[arg-type]
+        fps=50.0 / entry.dilation,  # Human3.6M at 50 Hz, of which the authors' window takes every n-th frame
+        flip=True,
+        training={
+            "imported": {"file": file.name, "sha256": hashlib.sha256(file.read_bytes()).hexdigest(), **facts},
+            "paper": f"{entry.paper} ({entry.venue} {entry.year})",
+            "protocol": "h36m-sh-2.5d" if entry.space == "image" else "h36m-cpn",
+            "dilation": entry.dilation,
+        },
+        data_licence="Human3.6M: academic use only",
+        weights_licence=unstated if entry.code_licence == "none" else entry.code_licence,
+        notes=f"Imported from the authors' checkpoint; its accuracy was not measured here. {entry.notes}".strip(),
+    )

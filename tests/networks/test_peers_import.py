@@ -1,0 +1,151 @@
+"""`prml import`: every container that the authors publish, and files that must not be believed."""
+
+import os
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from published_rule import filled
+
+from prml.cli import main
+from prml.errors import PrmlError
+from prml.networks import registry
+from prml.weights.published import read_checkpoint, read_published, state_dict_of
+from prml.weights.record import load_record
+
+SMALL = {
+    "mhformer": {"frames": 9, "width": 24, "hidden": 16},
+    "mixste": {"frames": 9, "width": 16, "depth": 2},
+    "ktpformer": {"frames": 9, "width": 16, "depth": 1},
+    "poseformerv2": {"frames": 9, "kept_frames": 3, "width": 8, "depth": 1},
+    "pstmo": {"frames": 9, "width": 16, "depth": 1, "hidden": 16},
+    "stcformer": {"frames": 9, "width": 32, "depth": 1},
+    "glagcn": {"frames": 9, "width": 8},
+    "motionbert": {"frames": 9, "width": 16, "depth": 1, "representation": 16},
+    "motionagformer": {"frames": 9, "width": 16, "depth": 1, "representation": 16},
+    "capf": {"width": 16, "features": (4, 6, 8, 10)},
+    "videopose3d": {"frames": 9, "width": 16},
+}
+# what stands beside the weights, and whether every key has "module." before it
+CONTAINERS = {
+    "mhformer": (None, False),
+    "mixste": ("model_pos", True),
+    "ktpformer": ("model_pos", True),
+    "poseformerv2": ("model_pos", True),
+    "pstmo": (None, True),
+    "stcformer": (None, False),
+    "glagcn": ("model_pos", True),
+    "motionbert": ("model_pos", True),
+    "motionagformer": ("model", True),
+    "capf": ("model", False),
+    "videopose3d": ("model_pos", False),
+}
+
+
+def publish(name, path, *, legacy=False):
+    """A checkpoint of random weights in the authors' container, numpy objects and optimiser included."""
+    weights = filled(registry.published_keys(name, **SMALL[name]))
+    if name == "capf":
+        weights = {f"volume_net.{k}": v for k, v in weights.items()} | {"backbone.conv1.weight": torch.zeros(3)}
+    key, module = CONTAINERS[name]
+    state = {f"module.{k}" if module else k: v for k, v in weights.items()}
+    content = state
+    if key is not None:
+        content = {
+            "epoch": 7, "lr": np.float64(1e-4), "random_state": np.random.RandomState(3), "min_loss": np.float32(40.5),
+            "optimizer": {"state": {0: {"step": 3, "exp_avg": torch.zeros(2)}}, "param_groups": [{"lr": 1e-4}]},
+            key: state,
+        }  # fmt: skip
+    torch.save(content, path, _use_new_zipfile_serialization=not legacy)
+    return weights
+
+
+@pytest.mark.parametrize("legacy", [False, True], ids=["zip", "legacy"])
+@pytest.mark.parametrize("name", sorted(SMALL))
+def test_every_container_becomes_a_record_with_the_same_weights(name, legacy, tmp_path, capsys):
+    weights = publish(name, tmp_path / "best_epoch.bin", legacy=legacy)
+    options = ["--frames", "9"] if name in ("stcformer", "poseformerv2") else []
+    assert main(["import", name, str(tmp_path / "best_epoch.bin"), "--out", str(tmp_path / "out"), *options]) == 0
+    assert "every key fitted" in capsys.readouterr().out
+    record = load_record(tmp_path / "out" / f"{name}.yaml")
+    state = registry.published_state(record.network)
+    kept = {k.removeprefix("volume_net."): v for k, v in weights.items() if not k.startswith("backbone.")}
+    assert list(state) == list(kept)
+    assert all(torch.equal(state[k], kept[k]) for k in kept)
+    entry = registry.entry(name)
+    assert record.card.output == entry.space
+    assert record.card.normalisation == "screen"
+    assert record.card.window == record.network.frames
+    assert record.card.weights_licence
+    if CONTAINERS[name][0]:
+        assert record.card.training["imported"]["epoch"] == 7
+
+
+def test_an_existing_record_is_not_overwritten(tmp_path, capsys):
+    publish("mixste", tmp_path / "a.bin")
+    command = ["import", "mixste", str(tmp_path / "a.bin"), "--out", str(tmp_path)]
+    assert main(command) == 0
+    assert main(command) == 2
+    assert "exists" in capsys.readouterr().err
+    assert main([*command, "--overwrite"]) == 0
+
+
+class Attack:
+    """Writes a file when it is unpickled."""
+
+    def __init__(self, command):
+        self.command = command
+
+    def __reduce__(self):
+        return os.system, (self.command,)
+
+
+@pytest.mark.parametrize("write", ["torch", "legacy", "plain"])
+def test_nothing_in_a_file_is_executed(write, tmp_path):
+    witness, file = tmp_path / "witness", tmp_path / "evil.bin"
+    weights = filled(registry.published_keys("mixste", **SMALL["mixste"]))
+    content = {"model_pos": weights, "x": Attack(f"touch {witness}")}
+    if write == "plain":
+        file.write_bytes(pickle.dumps(content, protocol=2))
+    else:
+        torch.save(content, file, _use_new_zipfile_serialization=write == "torch")
+    with pytest.raises(PrmlError, match=r"evil\.bin"):
+        read_published("mixste", file)
+    assert not witness.exists()
+
+
+def test_numpy_in_a_file_is_not_even_built(tmp_path):
+    content = {"a": np.arange(3), "b": np.float64(2), "c": np.random.RandomState(0), "w": torch.ones(2)}
+    torch.save(content, tmp_path / "a.pth")
+    content = read_checkpoint(tmp_path / "a.pth")
+    assert {type(content[k]).__name__ for k in "abc"} == {"_Nothing"}
+    assert torch.equal(content["w"], torch.ones(2))
+
+
+def test_files_that_are_no_checkpoints(tmp_path):
+    with pytest.raises(PrmlError, match="no file"):
+        read_checkpoint(tmp_path / "absent.bin")
+    (tmp_path / "noise.bin").write_bytes(bytes(range(256)) * 4)
+    with pytest.raises(PrmlError, match=r"noise\.bin"):
+        read_checkpoint(tmp_path / "noise.bin")
+    (tmp_path / "empty.bin").write_bytes(b"")
+    with pytest.raises(PrmlError, match=r"empty\.bin"):
+        read_checkpoint(tmp_path / "empty.bin")
+    with pytest.raises(PrmlError, match=r"holds no weights.*optimizer"):
+        state_dict_of({"optimizer": {}}, "a.bin")
+
+
+def test_keys_that_do_not_fit_are_named(tmp_path, capsys):
+    publish("stcformer", tmp_path / "a.pth")
+    assert main(["import", "mixste", str(tmp_path / "a.pth"), "--out", str(tmp_path)]) == 2
+    assert "Spatial_pos_embed" in capsys.readouterr().err
+    assert not list(tmp_path.glob("*.yaml"))
+
+
+def test_the_mesh_model_is_told_apart(tmp_path):
+    weights = filled(registry.published_keys("motionbert", **SMALL["motionbert"]))
+    state = {f"module.backbone.{k}": v for k, v in weights.items()} | {"module.head.fc1.weight": torch.zeros(2, 2)}
+    torch.save({"epoch": 1, "model": state}, tmp_path / "mesh.bin")
+    with pytest.raises(PrmlError, match="mesh model"):
+        read_published("motionbert", tmp_path / "mesh.bin")
