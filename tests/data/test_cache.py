@@ -99,3 +99,13 @@ def test_sequences_from_the_cache_equal_those_from_the_file(tmp_path):
     b.keypoints_px[:] = 0  # what a caller writes into must not reach the cache
     again = list(read_human36m_sh(path, "test", tmp_path / "c"))[-1]
     np.testing.assert_array_equal(again.keypoints_px, a.keypoints_px)
+
+
+def test_two_processes_that_build_at_once_both_get_the_table(source, tmp_path):
+    def slow():
+        cached("kind", 1, [source], _builder([]), tmp_path / "c")  # the other one finishes first
+        return Table({"a": np.ones((4, 17, 3), np.float32)}, {})
+
+    table = cached("kind", 1, [source], slow, tmp_path / "c")
+    assert table.arrays["a"].shape == (4, 17, 3)
+    assert len(list((tmp_path / "c").glob("kind-*/*"))) == 1

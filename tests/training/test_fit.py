@@ -29,7 +29,9 @@ TINY = {
 
 def _start(config: Path, out: Path, *more: str) -> subprocess.Popen:
     command = [sys.executable, "-m", "prml.cli", "fit", str(config), "--out", str(out), *more]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    return subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
 
 
 def _finish(process: subprocess.Popen) -> None:

@@ -20,7 +20,9 @@ def parser() -> "ArgumentParser":
 
     from prml.training.config import FitConfig
 
-    made = ArgumentParser(prog="prml fit", description="Train a network from a YAML configuration.", exit_on_error=False)
+    made = ArgumentParser(
+        prog="prml fit", description="Train a network from a YAML configuration.", exit_on_error=False
+    )
     made.add_argument("--config", action=ActionConfigFile, help="YAML file (may also be given without --config)")
     made.add_argument("--out", default="runs/fit", help="folder of the run")
     made.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --out")
@@ -87,5 +89,7 @@ def main(argv: Sequence[str]) -> int:
     from prml.training.fit import fit
 
     folder = fit(config, out, resume=resume, overwrite=overwrite)
-    Console().print(f"weights: {folder}/best.safetensors (lowest validation error), {folder}/last.safetensors (the end)")
+    Console().print(
+        f"weights: {folder}/best.safetensors (lowest validation error), {folder}/last.safetensors (the end)"
+    )
     return 0

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def command(
-    input: str,  # noqa: A002  (the user's word)
+    input: str,
     *,
     out: str | None = None,
     weights: str = "prml-s",

@@ -111,6 +111,8 @@ def cached(
     try:
         _write(entry, table)
     except OSError as error:
+        if found := _open(entry):  # another process was faster
+            return found
         log.warning("the cache at %s cannot be written (%s); the next start will parse the files again", place, error)
         return table
     return _open(entry) or table

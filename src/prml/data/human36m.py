@@ -133,11 +133,11 @@ def _parse_2d(path: Path) -> Table:
             raise PrmlError(f"{what}: expected a list of 4 camera views, got {_describe(value)}")
         for view, points in enumerate(value):
             px = as_array(points, (None, 17, 2), f"{what}, camera {CAMERA_IDS[view]}").astype(np.float32)
+            need_finite(px, f"{what}, camera {CAMERA_IDS[view]}")
             parts.append(px)
             views.append({"subject": subject, "action": action, "view": view, "start": start, "stop": start + len(px)})
             start += len(px)
     keypoints_px = np.concatenate(parts)
-    need_finite(keypoints_px, path.name)
     if np.abs(keypoints_px).max() <= 2.0:
         raise PrmlError(
             f"{path.name}: expected pixels, but no coordinate exceeds 2: the file is normalised, use the original"

@@ -96,7 +96,7 @@ def _no_rotation(points: Array) -> Array:
 
 
 def screen(points_px: Float[Array, "*B T 17 2"], width: int, height: int) -> NormalisedInput:
-    """x in [-1, 1] over the image width, y divided by the same number (Human3.6M protocols)."""
+    """X in [-1, 1] over the image width, y divided by the same number (Human3.6M protocols)."""
     xy = points_px / (width / 2) - np.array([1.0, height / width], dtype=points_px.dtype)
     return NormalisedInput(xy, _no_rotation(points_px), np.full(points_px.shape[:-2], width / 2, points_px.dtype))
 

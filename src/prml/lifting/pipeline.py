@@ -92,7 +92,9 @@ def _camera_file(path: Path, width: int, height: int) -> Camera:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise PrmlError(f"{path} is not a readable JSON file with camera intrinsics: {str(error).splitlines()[0]}") from error
+        raise PrmlError(
+            f"{path} is not a readable JSON file with camera intrinsics: {str(error).splitlines()[0]}"
+        ) from error
     if not isinstance(record, dict):
         raise PrmlError(f"{path} must hold an object with width, height, fx, fy, cx, cy")
     try:
@@ -177,9 +179,7 @@ def lift(
     lifted = lifter.lift(seen.with_(camera=camera))
     tell("lift", len(seen), len(seen))
     seconds["lift"] = perf_counter() - started
-    result = LiftResult(
-        lifted, residual_px(lifted), seconds, {}, warnings, _provenance(path, lifter, seen, options)
-    )
+    result = LiftResult(lifted, residual_px(lifted), seconds, {}, warnings, _provenance(path, lifter, seen, options))
     if folder is not None:
         write_results(result, path, folder, options, tell)
     return result
@@ -191,7 +191,9 @@ def _check_folder(folder: Path | None, overwrite: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise PrmlError(f"{folder} is a file; give a folder for the results")
     if folder.is_dir() and any(folder.iterdir()) and not overwrite:
-        raise PrmlError(f"{folder} exists and is not empty; add --overwrite to replace the results in it, or give another --out")
+        raise PrmlError(
+            f"{folder} exists and is not empty; add --overwrite to replace the results in it, or give another --out"
+        )
 
 
 def write_results(result: LiftResult, source: Path, folder: Path, options: LiftSettings, progress: Progress) -> None:
@@ -215,7 +217,9 @@ def write_results(result: LiftResult, source: Path, folder: Path, options: LiftS
                 os.replace(work / name, folder / name)
                 result.files[name] = folder / name
     except OSError as error:
-        raise PrmlError(f"cannot write the results to {folder}: {error.strerror}; free some space or choose another --out") from error
+        raise PrmlError(
+            f"cannot write the results to {folder}: {error.strerror}; free some space or choose another --out"
+        ) from error
     finally:
         shutil.rmtree(work, ignore_errors=True)
 

@@ -31,6 +31,10 @@ class DataConfig:
     """What it is trained on.
 
     Attributes:
+        kind: "mocap" (virtual cameras), or the official files of "human36m" (VideoPose3D npz pair), "human36m-sh"
+            (Stacked-Hourglass pickle, image-space labels) or "3dhp".
+        keypoints: 2D file of "human36m": "gt", "cpn_ft_h36m_dbb", ...
+        input_from_label: take the 2D input from the image-space label ("ground truth" of MotionBERT's protocol).
         sets: mocap sets (npz files).
         directory: folder with the data; None looks in the checkout and $PRML_DATA.
         split: clips to train on.
@@ -40,6 +44,9 @@ class DataConfig:
         validation_windows: windows of the validation clips that are scored each time.
     """
 
+    kind: Literal["mocap", "human36m", "human36m-sh", "3dhp"] = "mocap"
+    keypoints: str = "gt"
+    input_from_label: bool = False
     sets: list[str] = field(default_factory=lambda: ["cmu", "ui_prmd"])
     directory: str | None = None
     split: str = "train"
@@ -141,9 +148,13 @@ class FitConfig:
         record = registry.entry(self.network.name)
         frames = {**record.arguments, **self.network.arguments}.get("frames", record.window)
         if not record.any_length and self.data.windows.frames != frames:
-            raise PrmlError(f"{record.name} takes windows of {frames} frames only, data.windows.frames is {self.data.windows.frames}")
+            raise PrmlError(
+                f"{record.name} takes windows of {frames} frames only, data.windows.frames is {self.data.windows.frames}"
+            )
         if self.data.windows.frames > frames:
-            raise PrmlError(f"data.windows.frames is {self.data.windows.frames}, but network.arguments.frames is only {frames}")
+            raise PrmlError(
+                f"data.windows.frames is {self.data.windows.frames}, but network.arguments.frames is only {frames}"
+            )
         for name, value in (("data.windows.batch", self.data.windows.batch), ("run.epochs", self.run.epochs)):
             if value < 1:
                 raise PrmlError(f"{name} must be at least 1, got {value}")

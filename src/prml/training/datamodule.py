@@ -1,38 +1,29 @@
 """Batches for the trainer: training windows from any place in an epoch on, and fixed validation windows."""
 
 import lightning.pytorch as pl
-import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
-from prml.data.mocap import MocapSet, load_sets
-from prml.data.noise import measured_noise
-from prml.data.windows import Batch, EpochSampler, MocapWindows
+from prml.data.windows import Batch, EpochSampler
 from prml.training.config import FitConfig
-
-_VALIDATION_SEED = 7
+from prml.training.sources import open_source
 
 
 class WindowsDataModule(pl.LightningDataModule):
-    """Mocap windows for the configuration; resumes in the middle of an epoch at the batch after the last one trained."""
+    """Windows for the configuration; resumes in the middle of an epoch at the batch after the last one trained."""
 
     def __init__(self, config: FitConfig) -> None:
         super().__init__()
         self.config = config
-        self.sets: list[MocapSet] = load_sets(tuple(config.data.sets), config.data.directory)
-        noise = measured_noise() if config.data.noise else None
-        self.train = MocapWindows(self.sets, config.data.windows, noise, seed=config.seed, split=config.data.split)
+        self.source = open_source(config)
+        self.train = self.source.train
         self.world = max(1, config.run.devices) * max(1, config.run.nodes)
 
     @property
     def steps_per_epoch(self) -> int:
         """Optimiser steps in an epoch on every rank."""
         return len(self.train) // self.world
-
-    def hashes(self) -> dict[str, str]:
-        """SHA-256 of every data file."""
-        return {s.path.name: s.sha256 for s in self.sets}
 
     def train_dataloader(self) -> "DataLoader[Batch]":
         """Loader over the rest of the current epoch."""
@@ -48,25 +39,13 @@ class WindowsDataModule(pl.LightningDataModule):
         )  # fmt: skip
 
     def val_dataloader(self) -> "DataLoader[tuple[Tensor, ...]]":
-        """Fixed windows of the validation clips: the same in every run with the same options."""
-        from dataclasses import replace
+        """Fixed windows of the validation clips."""
+        whole = self.source.validation_batch(self.config.data.validation_windows)
+        return DataLoader(TensorDataset(whole["input"], whole["target"]), batch_size=16, collate_fn=_stack)
 
-        options = replace(
-            self.config.data.windows, flip=0.0, speed=(1.0, 1.0), scale=(1.0, 1.0), clean=0.0, batch=16,
-            stride=self.config.data.windows.frames,
-        )  # fmt: skip
-        source = MocapWindows(self.sets, options, self.train.noise, seed=_VALIDATION_SEED, split="val")
-        count = min(self.config.data.validation_windows, len(source.index))
-        chosen = np.linspace(0, len(source.index) - 1, count).astype(int)
-        batches = [
-            source.make(np.random.default_rng([_VALIDATION_SEED, i]), source.index[chosen[i : i + 16]])
-            for i in range(0, count, 16)
-        ]
-        whole = {k: torch.cat([b[k] for b in batches]) for k in ("input", "target")}
-        return DataLoader(
-            TensorDataset(whole["input"], whole["target"]), batch_size=16,
-            collate_fn=lambda rows: {"input": torch.stack([r[0] for r in rows]), "target": torch.stack([r[1] for r in rows])},
-        )  # fmt: skip
+
+def _stack(rows: list[tuple[Tensor, ...]]) -> Batch:
+    return {"input": torch.stack([r[0] for r in rows]), "target": torch.stack([r[1] for r in rows])}
 
 
 def _one_thread(_: int) -> None:

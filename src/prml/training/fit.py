@@ -1,11 +1,10 @@
 """Train a network: ``fit(config, out)``. Killed at any moment and started again with ``resume``, it goes on."""
 
 import os
-import subprocess
 import sys
 import warnings
 from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,11 @@ import lightning.pytorch as pl
 import torch
 import yaml
 from lightning.pytorch.callbacks import EMAWeightAveraging, RichProgressBar
-from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from torch import Tensor, nn
 
-from prml import __version__
 from prml.errors import PrmlError
+from prml.provenance import commit, versions
 from prml.training.callbacks import CHECKPOINT, BestRecord, SafeCheckpoint
 from prml.training.config import FitConfig
 from prml.training.datamodule import WindowsDataModule
@@ -38,30 +37,6 @@ def allocator_advice() -> str | None:
     return f"memory allocation may slow this run down several times; start it with {setting} (or preload jemalloc)"
 
 
-def commit() -> str:
-    """Commit of the checkout that this package runs from, "+" if it has changes; "" outside a checkout."""
-    here = Path(__file__).parent
-    try:
-        run = subprocess.run(
-            ["git", "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"], cwd=here, capture_output=True,
-            text=True, check=True, timeout=10,
-        )  # fmt: skip
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return run.stdout.strip()
-
-
-def versions() -> dict[str, str]:
-    """Versions that results depend on."""
-    found = {"prml-pose": __version__, "python": ".".join(map(str, sys.version_info[:3]))}
-    for name in ("torch", "lightning", "numpy", "scipy", "mediapipe", "av"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
 def resample_frames(tensor: Tensor, like: Tensor) -> Tensor:
     """Stretch a tensor over its first axis (frames) to the length of ``like``, linearly, ends on ends."""
     flat = tensor.reshape(1, len(tensor), -1).transpose(1, 2)
@@ -79,7 +54,9 @@ def start_from(module: LiftingModule, record_name: str) -> None:
         given, wanted = source.state_dict(), target.state_dict()
         for key, value in wanted.items():
             if key not in given or given[key].shape[1:] != value.shape[1:]:
-                raise PrmlError(f"cannot start from {record_name}: its {record.card.network} has no tensor that fits {key}")
+                raise PrmlError(
+                    f"cannot start from {record_name}: its {record.card.network} has no tensor that fits {key}"
+                )
             if given[key].shape != value.shape:
                 given[key] = resample_frames(given[key], value)
         target.load_state_dict({k: given[k] for k in wanted})
@@ -93,15 +70,15 @@ def _card(config: FitConfig, module: LiftingModule, data: WindowsDataModule) -> 
     return Card(
         name="best", network=config.network.name, arguments=module.network_arguments, window=config.data.windows.frames,
         fps=data.train.fps, uncertainty=uncertainty,
-        training={"data": data.hashes(), "split": config.data.split, "commit": commit(), "versions": versions(), "seed": config.seed},
-        data_licence="CMU terms (commercial products allowed, no resale of the data) and PDDL 1.0; see THIRD_PARTY.md",
+        training={"data": data.source.hashes, "split": config.data.split, "commit": commit(), "versions": versions(), "seed": config.seed},
+        normalisation=data.source.normalisation, output=data.source.output, data_licence=data.source.licence,
         weights_licence="Apache-2.0",
     )  # fmt: skip
 
 
 def _describe(config: FitConfig, data: WindowsDataModule, folder: Path) -> None:
     """Lay the resolved configuration, seed, commit, versions and data hashes beside the checkpoints."""
-    record = {"config": asdict(config), "commit": commit(), "versions": versions(), "data": data.hashes()}
+    record = {"config": asdict(config), "commit": commit(), "versions": versions(), "data": data.source.hashes}
     plain = yaml.safe_dump(_plain(record), sort_keys=False)
     (folder / "run.yaml").write_text(plain, encoding="utf-8")
 
@@ -136,7 +113,9 @@ def _folder(out: Path, resume: bool, overwrite: bool) -> Path | None:
 
 def _trainer(config: FitConfig, out: Path, callbacks: list[pl.Callback]) -> pl.Trainer:
     run = config.run
-    loggers = [CSVLogger(out, name="logs", version="csv"), TensorBoardLogger(out, name="logs", version="tensorboard")]
+    loggers: list[Logger] = [CSVLogger(out, name="logs", version="csv")]
+    if find_spec("tensorboard"):
+        loggers.append(TensorBoardLogger(out, name="logs", version="tensorboard"))
     return pl.Trainer(
         default_root_dir=out, logger=loggers, callbacks=callbacks, max_epochs=run.epochs, max_steps=run.max_steps,
         precision=run.precision, accelerator=run.accelerator, devices=run.devices, num_nodes=run.nodes,
@@ -171,7 +150,9 @@ def fit(config: FitConfig, out: str | os.PathLike[str], *, resume: bool = False,
     pl.seed_everything(config.seed, workers=True, verbose=False)
     data = WindowsDataModule(config)
     steps = data.steps_per_epoch
-    total = steps * config.run.epochs if config.run.max_steps < 0 else min(steps * config.run.epochs, config.run.max_steps)
+    total = (
+        steps * config.run.epochs if config.run.max_steps < 0 else min(steps * config.run.epochs, config.run.max_steps)
+    )
     module = LiftingModule(config, steps_per_epoch=steps, total_steps=total)
     if config.network.start_from and checkpoint is None:
         start_from(module, config.network.start_from)

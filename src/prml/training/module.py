@@ -127,7 +127,10 @@ class LiftingModule(pl.LightningModule):
         options = self.config.optimiser
         parameters = [p for p in self.parameters() if p.requires_grad]
         optimiser = torch.optim.AdamW(
-            parameters, lr=options.learning_rate, weight_decay=options.weight_decay, fused=self.device.type == "cpu" or None
+            parameters,
+            lr=options.learning_rate,
+            weight_decay=options.weight_decay,
+            fused=self.device.type == "cpu" or None,
         )
         schedule = torch.optim.lr_scheduler.LambdaLR(
             optimiser, lambda step: rate_factor(step, options, self.steps_per_epoch, self.total_steps)

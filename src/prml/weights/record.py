@@ -140,12 +140,16 @@ def find_record(name: str | os.PathLike[str]) -> Path:
             return named[0]
         raise PrmlError(f"expected one weights record (name.safetensors + name.yaml) in {path}, found {len(cards)}")
     if path.suffix not in (".safetensors", ".yaml"):
-        raise PrmlError(f"no weights called {name!s}; bundled are {', '.join(known) or 'none'}, else give a .safetensors file")
+        raise PrmlError(
+            f"no weights called {name!s}; bundled are {', '.join(known) or 'none'}, else give a .safetensors file"
+        )
     if not path.is_file():
         raise PrmlError(f"no file {path}")
     card = path.with_suffix(".yaml")
     if not card.is_file():
-        raise PrmlError(f"{path.name} has no card: expected {card.name} beside it, which says what network the weights are for")
+        raise PrmlError(
+            f"{path.name} has no card: expected {card.name} beside it, which says what network the weights are for"
+        )
     return card
 
 
@@ -185,7 +189,9 @@ def load_record(name: str | os.PathLike[str]) -> Record:
         raise PrmlError(f"{path.name} has no weights: expected {weights.name} beside it")
     data = weights.read_bytes()
     if (found := hashlib.sha256(data).hexdigest()) != card.sha256:
-        raise PrmlError(f"{weights.name} is not the file its card describes: sha256 {card.sha256[:12]}… expected, {found[:12]}… found")
+        raise PrmlError(
+            f"{weights.name} is not the file its card describes: sha256 {card.sha256[:12]}… expected, {found[:12]}… found"
+        )
     try:
         tensors = load(data)
     except SafetensorError as error:
@@ -198,9 +204,13 @@ def load_record(name: str | os.PathLike[str]) -> Record:
 def _fill(module: nn.Module, tensors: Mapping[str, Tensor], prefix: str, origin: str) -> None:
     state = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
     wanted = module.state_dict()
-    wrong = [k for k in wanted if k not in state or state[k].shape != wanted[k].shape] + [k for k in state if k not in wanted]
+    wrong = [k for k in wanted if k not in state or state[k].shape != wanted[k].shape] + [
+        k for k in state if k not in wanted
+    ]
     if wrong:
-        raise PrmlError(f"{origin} does not fit its weights: {len(wrong)} tensors differ, the first is {prefix}{wrong[0]}")
+        raise PrmlError(
+            f"{origin} does not fit its weights: {len(wrong)} tensors differ, the first is {prefix}{wrong[0]}"
+        )
     module.load_state_dict({k: v.to(wanted[k].dtype) for k, v in state.items()})
 
 

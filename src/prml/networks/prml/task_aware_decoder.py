@@ -35,7 +35,9 @@ class TaskBias(nn.Module):
     The paper names the two start distributions but not their scale; both start here with standard deviation 0.02.
     """
 
-    def __init__(self, *, frames: int, joints: int, width: int, start: BiasInit = "gaussian", learnable: bool = True) -> None:
+    def __init__(
+        self, *, frames: int, joints: int, width: int, start: BiasInit = "gaussian", learnable: bool = True
+    ) -> None:
         super().__init__()
         self.start = start
         self.value = nn.Parameter(torch.empty(frames, joints, width), requires_grad=learnable)
@@ -63,11 +65,11 @@ class FeatureComplement(nn.Module):
         self.temporal = Encoder(
             width=width, heads=heads, axis="temporal", mlp_ratio=mlp_ratio, context_width=support_width
         )
-        self.spatial = Encoder(width=width, heads=heads, axis="spatial", mlp_ratio=mlp_ratio, context_width=support_width)
+        self.spatial = Encoder(
+            width=width, heads=heads, axis="spatial", mlp_ratio=mlp_ratio, context_width=support_width
+        )
 
-    def forward(
-        self, feature: Float[Tensor, "B T J C"], support: Float[Tensor, "B T J D"]
-    ) -> Float[Tensor, "B T J C"]:
+    def forward(self, feature: Float[Tensor, "B T J C"], support: Float[Tensor, "B T J D"]) -> Float[Tensor, "B T J C"]:
         """The enhanced feature."""
         return self.spatial(self.temporal(feature, support), support)
 

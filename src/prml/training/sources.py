@@ -1,0 +1,112 @@
+"""Which data a configuration names: training windows, validation batches, and what a model card says of them."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from prml.data.mocap import load_sets
+from prml.data.noise import measured_noise
+from prml.data.sequences import SequenceRule, SequenceWindows
+from prml.data.windows import Batch, MocapWindows, WindowOptions
+from prml.errors import PrmlError
+from prml.training.config import DataConfig, FitConfig
+
+_VALIDATION_SEED = 7
+_MOCAP_LICENCE = "CMU terms (commercial products allowed, no resale of the data) and PDDL 1.0; see THIRD_PARTY.md"
+_LICENSED = "non-commercial research terms of the data set; see its owners"
+
+
+class Windows(Protocol):
+    """What both kinds of training windows offer."""
+
+    options: WindowOptions
+    index: np.ndarray
+    fps: float
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, key: tuple[int, int]) -> Batch: ...
+    def make(self, rng: np.random.Generator, rows: np.ndarray) -> Batch: ...
+
+
+@dataclass(frozen=True)
+class Source:
+    """Training and validation windows, and facts for the card.
+
+    Attributes:
+        train, validation: windows.
+        normalisation, output: as in :class:`prml.weights.record.Card`.
+        licence: of the data.
+        hashes: data file -> SHA-256 (size for files that are too large to hash at every start).
+    """
+
+    train: Windows
+    validation: Windows
+    normalisation: str
+    output: str
+    licence: str
+    hashes: dict[str, str]
+
+    def validation_batch(self, count: int) -> Batch:
+        """``count`` windows, evenly spread, the same in every run with the same options."""
+        chosen = np.linspace(0, len(self.validation.index) - 1, min(count, len(self.validation.index))).astype(int)
+        parts = [
+            self.validation.make(
+                np.random.default_rng([_VALIDATION_SEED, i]), self.validation.index[chosen[i : i + 16]]
+            )
+            for i in range(0, len(chosen), 16)
+        ]
+        return {k: torch.cat([p[k] for p in parts]) for k in ("input", "target")}
+
+
+def open_source(config: FitConfig) -> Source:
+    """Open the data of a configuration; raises PrmlError if files are missing or wrong."""
+    return _mocap(config) if config.data.kind == "mocap" else _licensed(config)
+
+
+def _mocap(config: FitConfig) -> Source:
+    data = config.data
+    sets = load_sets(tuple(data.sets), data.directory)
+    noise = measured_noise() if data.noise else None
+    still = replace(
+        data.windows, flip=0.0, speed=(1.0, 1.0), scale=(1.0, 1.0), clean=0.0, batch=16, stride=data.windows.frames
+    )
+    return Source(
+        MocapWindows(sets, data.windows, noise, seed=config.seed, split=data.split),
+        MocapWindows(sets, still, noise, seed=_VALIDATION_SEED, split="val"),
+        "virtual_camera", "camera_m", _MOCAP_LICENCE, {s.path.name: s.sha256 for s in sets},
+    )  # fmt: skip
+
+
+def _licensed(config: FitConfig) -> Source:
+    data = config.data
+    if not data.directory:
+        raise PrmlError(f"data.kind {data.kind} needs data.directory, the folder with its official files")
+    folder = Path(data.directory)
+    image = data.kind == "human36m-sh"
+    rule = SequenceRule("image" if image else "camera_m", data.input_from_label, data.windows.in_channels)
+    still = replace(data.windows, flip=0.0, stride=data.windows.frames)
+    train, test = _sequences(data, folder, train=True), _sequences(data, folder, train=False)
+    files = sorted(p for p in folder.rglob("*") if p.suffix in (".npz", ".pkl", ".mat"))
+    return Source(
+        SequenceWindows(train, rule, data.windows, seed=config.seed),
+        SequenceWindows(test, rule, still, seed=_VALIDATION_SEED),
+        "screen", rule.label, _LICENSED, {p.name: f"{p.stat().st_size} bytes" for p in files},
+    )  # fmt: skip
+
+
+def _sequences(data: DataConfig, folder: Path, train: bool):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    if data.kind == "human36m":
+        from prml.data.human36m import read_human36m_npz
+
+        subjects = ("S1", "S5", "S6", "S7", "S8") if train else ("S9", "S11")
+        return read_human36m_npz(folder, subjects, keypoints=data.keypoints)
+    if data.kind == "human36m-sh":
+        from prml.data.human36m import read_human36m_sh
+
+        return read_human36m_sh(folder, "train" if train else "test")
+    from prml.data.mpi_inf_3dhp import read_3dhp_test, read_3dhp_train
+
+    return read_3dhp_train(folder) if train else read_3dhp_test(folder)
