@@ -157,7 +157,7 @@ def rotation_towards(rays: Float[Array, "*n 3"]) -> Float[Array, "*n 3 3"]:
 def look_at(
     position_m: Float[Array, "*n 3"], target_m: Float[Array, "*n 3"], roll_rad: Float[Array, "*n"] | float = 0.0
 ) -> tuple[Float[Array, "*n 3 3"], Float[Array, "*n 3"]]:
-    """World-to-camera rotation and translation of a camera at ``position_m`` that looks at ``target_m`` (world z up)."""
+    """World-to-camera rotation and translation of a camera at ``position_m`` that looks at ``target_m``, z up."""
     z = normalise(target_m - position_m)
     up = np.broadcast_to(np.array([0.0, 0.0, 1.0], dtype=z.dtype), z.shape)
     x = normalise(np.cross(z, up))

@@ -51,7 +51,7 @@ def test_found_by_folder_card_and_weights(saved):
 
 def test_weights_without_card_are_refused(saved):
     saved.unlink()
-    with pytest.raises(PrmlError, match="has no card: expected tiny.yaml"):
+    with pytest.raises(PrmlError, match=r"has no card: expected tiny\.yaml"):
         load_record(saved.with_suffix(".safetensors"))
 
 

@@ -18,7 +18,7 @@ _KEYS = ("positions", "clip_start", "clip_name", "subject", "action", "source", 
 
 
 def data_directory(given: str | os.PathLike[str] | None = None) -> Path:
-    """Where the mocap files are: the argument, else $PRML_DATA, else ``data/mocap`` of the checkout or working directory.
+    """Where the mocap files are: the argument, else $PRML_DATA, else ``data/mocap`` of the checkout or current folder.
 
     Raises PrmlError if there is none.
     """
@@ -100,7 +100,8 @@ class MocapSet:
         joints = self.clip_m(index)
         return PoseSequence.regular(
             len(joints), self.fps, H36M17, joints_m=joints, frame="world", name=f"{self.name}/{self.clip_name[index]}",
-            subject=str(self.subject[index]), action=str(self.action[index]), source=f"{self.name}/{self.source[index]}",
+            subject=str(self.subject[index]), action=str(self.action[index]),
+            source=f"{self.name}/{self.source[index]}",
         )  # fmt: skip
 
     def indices(self, split: str | None) -> np.ndarray:

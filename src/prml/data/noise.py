@@ -1,8 +1,8 @@
-"""What a real 2D detector does to exact keypoints: jitter, slow drift, bursts of large error, swapped and dropped limbs.
+"""What a real 2D detector does to exact keypoints: jitter, slow drift, bursts of large error, limbs swapped or lost.
 
 Every magnitude comes from ``detector_noise.json``, which ``benchmarks/measure_detector_noise.py`` wrote from real video
-(docs/detector_noise.md says what was fitted and how). Errors are in millimetres at the person's depth, so that they do not
-depend on the image's resolution.
+(docs/detector_noise.md says what was fitted and how). Errors are in millimetres at the person's depth, so that they do
+not depend on the image's resolution.
 """
 
 import json
@@ -32,8 +32,8 @@ class NoiseModel:
         drift_mm, drift_time_s: standard deviation per axis and correlation time of the slow part.
         offset_mm: standard deviation per axis of what stays the same through a clip.
         burst_rate, burst_mm, burst_s: bursts of large error: starts per second and joint, size per axis, mean length.
-        swap_rate, swap_s: exchanges of left and right (both legs or both arms): starts per second and limb pair, length.
-        drop_rate, drop_s: limbs' joints lost (confidence near zero, position a guess): starts per second and joint, length.
+        swap_rate, swap_s: exchanges of left and right (both legs or both arms): starts per second and pair, length.
+        drop_rate, drop_s: joints lost (confidence near zero, position a guess): starts per second and joint, length.
         confidence_logit: (13,) median confidence on the logit scale where the error is small.
         confidence_slope: how much the logit falls when the error grows e-fold over 20 mm.
         confidence_sigma: slow scatter of the logit.
@@ -62,8 +62,8 @@ class NoiseModel:
         """Draw errors for ``clips`` independent stretches.
 
         Returns:
-            Errors in metres at the person's depth, confidences in (0, 1), and for legs and arms whether left and right are
-            exchanged (1 or 0).
+            Errors in metres at the person's depth, confidences in (0, 1), and for legs and arms whether left and right
+            are exchanged (1 or 0).
         """
         shape = (clips, frames, len(MEASURED13))
         severity = np.exp(rng.normal(0, self.severity_sigma, (clips, 1, 1, 1))).astype(np.float32)

@@ -51,14 +51,14 @@ class CameraBatch:
     def to_camera(self, points_world_m: Float[Array, "B T J 3"]) -> Float[Array, "B T J 3"]:
         """World metres to camera metres."""
         R = np.swapaxes(self.R_world_to_camera, 1, 2).astype(points_world_m.dtype)
-        return points_world_m @ R[:, None] + self.t_m[:, None, None].astype(points_world_m.dtype)
+        return np.asarray(points_world_m @ R[:, None] + self.t_m[:, None, None].astype(points_world_m.dtype))
 
     def plane(self, points_cam_m: Float[Array, "B T J 3"]) -> Float[Array, "B T J 2"]:
         """Image-plane points as the user's assumed camera would report them."""
         xy = points_cam_m[..., :2] / np.maximum(points_cam_m[..., 2:], 0.1)
         r2 = np.minimum((xy**2).sum(-1, keepdims=True), 1.0)
         gain = (1 + self.k1[:, None, None, None] * r2) / self.focal_ratio[:, None, None, None]
-        return xy * gain.astype(xy.dtype)
+        return np.asarray(xy * gain.astype(xy.dtype))
 
 
 def sample_cameras(
@@ -103,7 +103,7 @@ def _keeps_in_view(camera: Camera, joints_world_m: Array) -> bool:
 def benchmark_cameras(clip_name: str, joints_world_m: Float[Array, "T 17 3"]) -> list[Camera]:
     """The four fixed cameras of a clip: the same everywhere and for ever (seed: clip name and ``BENCHMARK_SEED``).
 
-    They stand a quarter turn apart at random height, lens and image format, and step back until the whole clip is in view.
+    They stand a quarter turn apart at random height, lens and image format, and step back until the clip is in view.
     """
     rng = np.random.default_rng([BENCHMARK_SEED, zlib.crc32(clip_name.encode())])
     low, high = joints_world_m.min((0, 1)).astype(np.float64), joints_world_m.max((0, 1)).astype(np.float64)

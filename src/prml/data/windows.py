@@ -1,6 +1,6 @@
 """Training windows: random stretches of clips, seen by random cameras, spoilt as a detector would, normalised.
 
-A batch is a pure function of (seed, epoch, batch number): workers, restarts and machines do not change it. Whole batches
+A batch is a pure function of (seed, epoch, batch number): workers, restarts and machines do not change it. Batches
 are made at once with array operations; the clips live in one shared-memory tensor that workers do not copy.
 """
 
@@ -32,8 +32,8 @@ class WindowOptions:
     Attributes:
         frames: T.
         stride: frames between the starts of neighbouring windows of an epoch.
-        step: frames between neighbours inside a window: 3 shows every third frame (dilation in time), so that a cheap window
-            spans as long as one of three times its size.
+        step: frames between neighbours inside a window: 3 shows every third frame (dilation in time), so that a cheap
+            window spans as long as one of three times its size.
         batch: windows in a batch.
         flip: probability of mirroring left and right.
         speed: range of factors on the playing speed.
@@ -62,7 +62,7 @@ def spoil(
     noise: NoiseModel,
     fps: float,
 ) -> tuple[Float[Array, "B T 13 2"], Float[Array, "B T 13"]]:
-    """Add a detector's errors to exact image-plane points (z = 1) of a person at ``depth_m``; returns confidences too."""
+    """Add a detector's errors to exact image-plane points (z = 1) of a person at ``depth_m``; also its confidences."""
     error_m, confidence, swap = noise.sample(rng, plane.shape[0], plane.shape[1], fps)
     return exchange(plane, swap) + error_m / depth_m[..., None, None], confidence
 
@@ -70,8 +70,8 @@ def spoil(
 class MocapWindows(Dataset[Batch]):
     """Batches of training windows from motion capture through virtual cameras.
 
-    Item ``(epoch, number)`` is a batch: ``input`` (B, T, 17, C_in) normalised, ``target`` (B, T, 17, 3) root-relative metres
-    in the frame of the input (``virtual_camera`` normalisation).
+    Item ``(epoch, number)`` is a batch: ``input`` (B, T, 17, C_in) normalised, ``target`` (B, T, 17, 3) root-relative
+    metres in the frame of the input (``virtual_camera`` normalisation).
 
     Args:
         sets: mocap files; their clips of ``split`` are used.
@@ -88,7 +88,7 @@ class MocapWindows(Dataset[Batch]):
         self.fps = sets[0].fps / options.step  # of the windows
         clips = [s.positions[s.clip_start[i] : s.clip_start[i + 1]] for s in sets for i in s.indices(split)]
         self.unit_m = np.float32(sets[0].unit_m)
-        self.positions = torch.from_numpy(np.concatenate(clips)).share_memory_()
+        self.positions = torch.from_numpy(np.concatenate(clips)).share_memory_()  # type: ignore[no-untyped-call]
         ends = np.cumsum([len(c) for c in clips])
         starts = np.concatenate([[0], ends[:-1]])
         # (first frame of the clip, its end, centre of the window) for every window of an epoch
@@ -123,7 +123,7 @@ class MocapWindows(Dataset[Batch]):
         source = self.positions.numpy()
         high = np.minimum(low + 1, rows[:, 1:2] - 1)
         joints = source[low] * (1 - weight) + source[high] * weight
-        return joints * (self.unit_m * rng.uniform(*o.scale, (B, 1, 1, 1)).astype(np.float32))
+        return np.asarray(joints * (self.unit_m * rng.uniform(*o.scale, (B, 1, 1, 1)).astype(np.float32)))
 
     def make(self, rng: np.random.Generator, rows: Array) -> Batch:
         """One batch from rows of the index."""

@@ -61,12 +61,12 @@ class Lifter:
         """3D joints of a 2D sequence.
 
         Args:
-            sequence: keypoints in pixels of any known skeleton, NaN in frames without a person; its camera says what they
-                mean in space.
+            sequence: keypoints in pixels of any known skeleton, NaN in frames without a person; its camera says what
+                they mean in space.
 
         Returns:
-            The sequence on H36M17 with root-relative ``joints_m`` (camera frame, metres) and ``std_m``; NaN where there is
-            no person.
+            The sequence on H36M17 with root-relative ``joints_m`` (camera frame, metres) and ``std_m``; NaN where there
+            is no person.
 
         Raises:
             PrmlError: no keypoints, no camera, or no frame with a person.
@@ -76,7 +76,7 @@ class Lifter:
         given = sequence.to_skeleton(H36M17)
         if given.camera is None:
             raise PrmlError("lifting needs a camera: give its intrinsics, or Camera.from_fov(width, height, fov_deg)")
-        present = np.isfinite(given.keypoints_px).all((1, 2))
+        present = np.asarray(np.isfinite(np.asarray(given.keypoints_px)).all((1, 2)))
         if not present.any():
             raise PrmlError("no frame has a person: expected finite keypoints in at least one frame")
         joints = np.full((len(given), 17, 3), np.nan, np.float32)
@@ -140,7 +140,7 @@ class Lifter:
         plain, mirrored = np.split(both, 2)
         sign_out = np.ones(mirrored.shape[-1], mirrored.dtype)
         sign_out[0] = -1
-        return (plain + mirrored[..., _MIRROR, :] * sign_out) / 2
+        return np.asarray((plain + mirrored[..., _MIRROR, :] * sign_out) / 2)
 
     @torch.inference_mode()
     def _predict(self, inputs: Float[Array, "B T 17 c"]) -> Float[Array, "B T 17 d"]:
@@ -162,5 +162,5 @@ def _runs(present: Array) -> list[slice]:
 def load(
     name: str | os.PathLike[str] = "prml-s", *, flip: bool = True, overlap: int = 3, batch: int = 8, device: str = "cpu"
 ) -> Lifter:
-    """A lifter from bundled weights ("prml-s", "prml-xs") or a record's path; raises PrmlError if it cannot be trusted."""
+    """A lifter from bundled weights ("prml-s", "prml-xs") or a record's path; PrmlError if it cannot be trusted."""
     return Lifter(load_record(name), LiftOptions(flip=flip, overlap=overlap, batch=batch), device)

@@ -28,4 +28,4 @@ def interpolate(
     left = right - 1
     share = np.clip((wanted_s - times_s[left]) / (times_s[right] - times_s[left]), 0.0, 1.0)
     share = share.reshape(-1, *[1] * (values.ndim - 1)).astype(values.dtype)
-    return values[left] * (1 - share) + values[right] * share
+    return np.asarray(values[left] * (1 - share) + values[right] * share)

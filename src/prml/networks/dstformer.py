@@ -1,4 +1,4 @@
-"""The DSTFormer block (Zhu et al. 2023): two streams, spatial-then-temporal and temporal-then-spatial, fused per token."""
+"""The DSTFormer block (Zhu et al. 2023): two streams, spatial-temporal and temporal-spatial, fused per token."""
 
 from jaxtyping import Float
 from torch import Tensor, nn

@@ -1,4 +1,4 @@
-"""Shared bottom (paper 4.2): linear embedding of the 2D pose sequence, then K DSTFormer blocks that give the feature F."""
+"""Shared bottom (paper 4.2): linear embedding of the 2D pose sequence, then K DSTFormer blocks; gives the feature F."""
 
 import torch
 from jaxtyping import Float

@@ -16,10 +16,8 @@ def branch_block(order: BlockOrder, *, width: int, heads: int, mlp_ratio: float)
     """One of the N blocks of a branch, in one of the orders of Table 10 ("S-T" is the two-stream layer)."""
     if order == "S-T":
         return DSTFormerBlock(width=width, heads=heads, mlp_ratio=mlp_ratio)
-    spatial, temporal = (
-        Encoder(width=width, heads=heads, axis=a, mlp_ratio=mlp_ratio) if letter in order else None
-        for a, letter in (("spatial", "S"), ("temporal", "T"))  # type: ignore[arg-type]
-    )
+    spatial = Encoder(width=width, heads=heads, axis="spatial", mlp_ratio=mlp_ratio) if "S" in order else None
+    temporal = Encoder(width=width, heads=heads, axis="temporal", mlp_ratio=mlp_ratio) if "T" in order else None
     parts = (spatial, temporal) if order in ("S", "S->T") else (temporal, spatial)
     return nn.Sequential(*(p for p in parts if p is not None))
 
