@@ -61,8 +61,8 @@ def test_benchmark_cameras_are_pinned(clips):
     camera = benchmark_cameras("pinned", np.zeros((2, 17, 3)) + np.linspace(0, 1.7, 17)[:, None])[0]
     again = benchmark_cameras("pinned", np.zeros((2, 17, 3)) + np.linspace(0, 1.7, 17)[:, None])[0]
     np.testing.assert_array_equal(camera.R_world_to_camera, again.R_world_to_camera)
-    assert (camera.width, camera.height) == (1280, 720)
+    assert (camera.width, camera.height) == (1080, 1920)
     assert camera.fx == pytest.approx(PINNED_FX, rel=1e-9)
 
 
-PINNED_FX = 0.0
+PINNED_FX = 1290.3463325503155
