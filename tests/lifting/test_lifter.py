@@ -11,6 +11,7 @@ from prml.data.mocap import load_sets
 from prml.errors import PrmlError
 from prml.lifting.lifter import Lifter, LiftOptions
 from prml.lifting.resample import interpolate, network_times
+from prml.lifting.scale import bone_sum, to_metres
 from prml.lifting.trajectory import solve_root
 from prml.lifting.windows import blend_weights, predict_blended, predict_centres, window_starts
 from prml.sequence import PoseSequence
@@ -164,3 +165,14 @@ def test_what_is_missing_is_said():
         _lifter().lift(nobody)
     with pytest.raises(PrmlError, match="camera"):
         _lifter().lift(nobody.with_(camera=None))
+
+
+def test_image_space_output_gets_an_adults_size_and_nothing_else():
+    joints = _motion() - _motion()[:, :1]
+    sequence = PoseSequence.regular(200, 50.0, H36M17, joints_m=joints * 0.31, root_relative=True)
+    scaled, factor = to_metres(sequence)
+    assert np.quantile(bone_sum(scaled.joints_m), 0.9) == pytest.approx(3.8)
+    np.testing.assert_allclose(scaled.joints_m, sequence.joints_m * factor)
+    again, one = to_metres(scaled)
+    assert one == pytest.approx(1.0)
+    np.testing.assert_allclose(again.joints_m, scaled.joints_m)

@@ -24,7 +24,7 @@ Strategy = Literal["virtual_camera", "screen", "crop"]
 
 # The torso gives the direction, the long bones the size: both are there in every pose.
 _TORSO = tuple(H36M17.index(j) for j in ("LHip", "RHip", "LShoulder", "RShoulder"))
-_LONG_BONES = tuple(
+LONG_BONES = tuple(
     (H36M17.index(side + a), H36M17.index(side + b))
     for side in "LR"
     for a, b in (("Hip", "Knee"), ("Knee", "Ankle"), ("Shoulder", "Elbow"), ("Elbow", "Wrist"), ("Shoulder", "Hip"))
@@ -85,7 +85,7 @@ def virtual_camera(plane: Float[Array, "*B T 17 2"], fps: float) -> NormalisedIn
     R = rotation_towards(towards).astype(plane.dtype)
     turned = rays @ np.swapaxes(R, -1, -2)
     xy = turned[..., :2] / np.maximum(turned[..., 2:], 0.05)
-    start, end = (np.array(side) for side in zip(*_LONG_BONES, strict=True))
+    start, end = (np.array(side) for side in zip(*LONG_BONES, strict=True))
     length = np.linalg.norm(xy[..., start, :] - xy[..., end, :], axis=-1).sum(-1)
     scale = np.exp(smooth(np.log(np.maximum(length, 1e-6))[..., None], SIZE_SIGMA_S, fps)[..., 0]) / BODY_SIZE_M
     return NormalisedInput(xy / scale[..., None, None], R, scale)

@@ -17,6 +17,7 @@ from prml import __version__
 from prml.camera import Camera
 from prml.errors import PrmlError
 from prml.lifting.lifter import Lifter, load
+from prml.lifting.scale import to_metres
 from prml.lifting.trajectory import solve_root
 from prml.provenance import commit
 from prml.sequence import PoseSequence
@@ -130,7 +131,8 @@ def residual_px(sequence: PoseSequence) -> float:
     joints, points = joints[present].astype(np.float64), points[present]
     weight = np.ones(points.shape[:2]) if sequence.confidence is None else sequence.confidence[present]
     root = solve_root(joints, camera.unproject(points), weight)
-    return float(np.nanmean(np.linalg.norm(camera.project(joints + root[:, None]) - points, axis=-1)))
+    distance = np.linalg.norm(camera.project(joints + root[:, None]) - points, axis=-1)
+    return float(np.nanmean(distance)) if np.isfinite(distance).any() else float("nan")
 
 
 def _provenance(source: Path, lifter: Lifter, seen: PoseSequence, settings: LiftSettings) -> dict[str, Any]:
@@ -177,9 +179,15 @@ def lift(
     started = perf_counter()
     tell("lift", 0, len(seen))
     lifted = lifter.lift(seen.with_(camera=camera))
+    scale = 1.0
+    if lifter.card.output == "image":
+        lifted, scale = to_metres(lifted)
     tell("lift", len(seen), len(seen))
     seconds["lift"] = perf_counter() - started
-    result = LiftResult(lifted, residual_px(lifted), seconds, {}, warnings, _provenance(path, lifter, seen, options))
+    made_by = _provenance(path, lifter, seen, options)
+    if scale != 1.0:
+        made_by["scale"] = f"x {scale:.4g}, so that the long bones are those of an adult (the network predicts in image space)"
+    result = LiftResult(lifted, residual_px(lifted), seconds, {}, warnings, made_by)
     if folder is not None:
         write_results(result, path, folder, options, tell)
     return result
