@@ -129,6 +129,9 @@ def test_sequences_are_read_one_at_a_time(people):
                 seen.append(person.name)
                 yield person
 
+        def stamp(self, data):
+            return {}
+
     predictor = Wrong(*people)
     protocol = given(*people)
     lazy = protocol.with_(source=Lazy())

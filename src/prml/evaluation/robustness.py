@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool
@@ -26,6 +26,7 @@ GAP_FRAMES = 5.0
 """Mean length of a gap, in frames: 0.1 s at 50 frames/s."""
 
 
+@runtime_checkable
 class Spoiler(Protocol):
     """One way to make the input worse, at one level."""
 
@@ -213,7 +214,7 @@ class PortraitCrop:
 
 
 # family -> (type, usual levels)
-FAMILIES: dict[str, tuple[Callable[[float], Spoiler], tuple[float, ...]]] = {
+FAMILIES: dict[str, tuple[Callable[[float], Spoiler], tuple[float | int, ...]]] = {
     "noise": (GaussianNoise, (1, 2, 3, 5, 8, 12)),
     "noise-of-height": (NoiseOfHeight, (0.5, 1, 2, 3)),
     "missing-joints": (MissingJoints, (10, 20, 30)),
@@ -224,12 +225,12 @@ FAMILIES: dict[str, tuple[Callable[[float], Spoiler], tuple[float, ...]]] = {
 }
 
 
-def spoilers(families: Iterable[str] | None = None, levels: Sequence[float] | None = None) -> list[Spoiler]:
+def spoilers(families: Iterable[str] | None = None, levels: Sequence[float | int] | None = None) -> list[Spoiler]:
     """The changes of some families (all for None) at their usual levels, or at the given ones."""
     chosen = list(FAMILIES) if families is None else list(families)
     if unknown := [f for f in chosen if f not in FAMILIES]:
         raise PrmlError(f"unknown change {unknown[0]!r}; known are {', '.join(FAMILIES)}")
-    return [make(level) for make, usual in (FAMILIES[f] for f in chosen) for level in (levels or usual)]
+    return [make(float(level)) for make, usual in (FAMILIES[f] for f in chosen) for level in (levels or usual)]
 
 
 # ---------------------------------------------------------------------- the sweep

@@ -136,7 +136,7 @@ class Tally:
             total, count = judged.sum(0).numpy(), len(judged)
             for group in groups:
                 sums, counts = self.sums.setdefault(group, {}), self.counts.setdefault(group, {})
-                sums[name] = sums[name] + total if name in sums else total.copy()
+                sums[name] = np.asarray(sums[name] + total) if name in sums else total.copy()
                 counts[name] = counts.get(name, 0) + count
 
     def merge(self, other: "Tally") -> None:
@@ -146,7 +146,7 @@ class Tally:
         for group, sums in other.sums.items():
             for name, total in sums.items():
                 mine, counts = self.sums.setdefault(group, {}), self.counts.setdefault(group, {})
-                mine[name] = mine[name] + total if name in mine else total.copy()
+                mine[name] = np.asarray(mine[name] + total) if name in mine else total.copy()
                 counts[name] = counts.get(name, 0) + other.counts[group][name]
 
     def groups(self, kind: str) -> list[str]:
@@ -156,7 +156,7 @@ class Tally:
     def mean(self, group: str, metric: str) -> np.ndarray | None:
         """Mean over the frames of a group; None if no frame could be judged."""
         count = self.counts.get(group, {}).get(metric, 0)
-        return self.sums[group][metric] / count if count else None
+        return np.asarray(self.sums[group][metric] / count) if count else None
 
 
 def values_of(scored: Scored, names: Iterable[str]) -> dict[str, Tensor]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from prml.evaluation.protocols.rules import (
     Averaging,
@@ -20,6 +20,7 @@ from prml.sequence import PoseSequence
 from prml.skeleton import H36M17
 
 
+@runtime_checkable
 class Source(Protocol):
     """Which sequences a protocol reads."""
 

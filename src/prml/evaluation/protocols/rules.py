@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -34,6 +34,7 @@ def need_extra(sequence: PoseSequence, name: str) -> Array:
 
 
 # ------------------------------------------------------------------------------- what the network sees
+@runtime_checkable
 class KeypointRule(Protocol):
     """Where the 2D input comes from."""
 
@@ -206,6 +207,7 @@ WindowRule = WholeVideo | CutWindows
 
 
 # ----------------------------------------------------------------------------- the space of the scores
+@runtime_checkable
 class SpaceRule(Protocol):
     """What the 3D target is, and how the prediction relates to it and to the image."""
 
