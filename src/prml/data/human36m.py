@@ -19,7 +19,7 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -48,7 +48,6 @@ ACTION_OF_NUMBER = {
     10: "SittingDown", 11: "Smoking", 12: "Photo", 13: "Waiting", 14: "Walking", 15: "WalkDog", 16: "WalkTogether",
 }  # fmt: skip
 _SOURCE = re.compile(r"s_(\d+)_act_(\d+)_subact_(\d+)_ca_(\d+)$")
-Split = Literal["train", "test"]
 
 
 # ------------------------------------------------------------------------------------------------ the npz pair
@@ -253,7 +252,7 @@ def _npz_sequences(
 
 
 # ------------------------------------------------------------------------------------------------ the SH pickle
-def read_human36m_sh(path: Path | str, split: Split = "test", cache_dir: Path | None = None) -> Iterator[PoseSequence]:
+def read_human36m_sh(path: Path | str, split: str = "test", cache_dir: Path | None = None) -> Iterator[PoseSequence]:
     """Every video of a split of the Stacked-Hourglass pickle, in the order of the file (videos are runs of ``source``).
 
     Args:
@@ -283,7 +282,7 @@ def read_human36m_sh(path: Path | str, split: Split = "test", cache_dir: Path | 
     return (_sh_sequence(video, table) for video in table.meta["videos"])
 
 
-def _parse_sh(path: Path, split: Split) -> Table:
+def _parse_sh(path: Path, split: str) -> Table:
     what = f"{path.name}, {split}"
     data = entry(load_pickle(path), split, path.name)
     source = entry(data, "source", what)
@@ -316,7 +315,7 @@ def _parse_sh(path: Path, split: Split) -> Table:
     return Table(arrays, {"videos": _sh_videos(data, [str(s) for s in source], split, what)})
 
 
-def _sh_videos(data: dict[str, Any], source: list[str], split: Split, what: str) -> list[dict[str, Any]]:
+def _sh_videos(data: dict[str, Any], source: list[str], split: str, what: str) -> list[dict[str, Any]]:
     names = _strings(entry(data, "camera_name", what), len(source), f"{what}: camera_name")
     actions = _strings(entry(data, "action", what), len(source), f"{what}: action") if split == "test" else None
     cuts = [0, *(i for i in range(1, len(source)) if source[i] != source[i - 1]), len(source)]

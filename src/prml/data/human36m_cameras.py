@@ -212,10 +212,10 @@ def _from_literals(text: str, name: str) -> CameraTable:
             if not view:  # subjects of the withheld test set
                 continue
             R = quaternion_to_matrix(np.array(view["orientation"], dtype=float)).T
-            table.setdefault(subject, {})[lens_of["id"]] = lens(
-                lens_of["id"], lens_of["focal_length"], lens_of["center"], np.array(lens_of["radial_distortion"]),
-                np.array(lens_of["tangential_distortion"]), R, np.array(view["translation"], dtype=float) / 1000, name,
-            )  # fmt: skip
+            names = ("focal_length", "center", "radial_distortion", "tangential_distortion")
+            f, centre, k, p = (np.array(lens_of[n], dtype=float) for n in names)
+            position = np.array(view["translation"], dtype=float) / 1000
+            table.setdefault(subject, {})[lens_of["id"]] = lens(lens_of["id"], f, centre, k, p, R, position, name)
     return CameraTable(table, name)
 
 

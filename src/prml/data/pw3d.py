@@ -12,7 +12,7 @@ takes.
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -24,11 +24,10 @@ from prml.sequence import PoseSequence
 from prml.skeleton import H36M17, OPENPOSE18, SMPL24, conversion
 
 FPS = 30.0
-Split = Literal["train", "validation", "test"]
-SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+SPLITS = ("train", "validation", "test")
 
 
-def read_3dpw(folder: Path | str, split: Split = "test") -> Iterator[PoseSequence]:
+def read_3dpw(folder: Path | str, split: str = "test") -> Iterator[PoseSequence]:
     """Every person of every sequence of a split, in the order of the file names.
 
     Args:

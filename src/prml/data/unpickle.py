@@ -11,22 +11,27 @@ import zlib
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.lib import format as npy_format
 
 from prml.errors import PrmlError
 
+Stream = Any  # a binary stream: those of io and of zipfile share no type
 _MULTIARRAY = ("numpy.core.multiarray", "numpy._core.multiarray")
 _NUMERIC = ("numpy.core.numeric", "numpy._core.numeric")
 
 
-def _reconstruct(subtype: type, shape: tuple[int, ...], typecode: np.dtype | str) -> np.ndarray:
+def _text(typecode: bytes | str | np.dtype) -> str | np.dtype:
+    return typecode.decode("latin1") if isinstance(typecode, bytes) else typecode
+
+
+def _reconstruct(subtype: type, shape: tuple[int, ...], typecode: bytes | str | np.dtype) -> np.ndarray:
     """What numpy calls to make the empty array that the pickled state then fills; subclasses are not admitted."""
     if subtype is not np.ndarray or tuple(shape) != (0,):
         raise PrmlError("refused to unpickle an array of an unusual kind; only plain numpy arrays are read")
-    return np.ndarray.__new__(np.ndarray, (0,), np.dtype(typecode))
+    return np.ndarray.__new__(np.ndarray, (0,), np.dtype(_text(typecode)))
 
 
 def _scalar(dtype: np.dtype, data: bytes | str = b"") -> Any:
@@ -113,7 +118,7 @@ def _guarded(what: str, read: Callable[[], Any]) -> Any:
         ) from None
 
 
-def _load(stream: IO[bytes]) -> Any:
+def _load(stream: Stream) -> Any:
     return _Restricted(stream, encoding="latin1").load()
 
 
@@ -137,7 +142,7 @@ def load_pickle(path: Path | str) -> Any:
     return _guarded(path.name, read)
 
 
-def _member(stream: IO[bytes]) -> Any:
+def _member(stream: Stream) -> Any:
     version = npy_format.read_magic(stream)
     readers = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0}
     if version not in readers:
