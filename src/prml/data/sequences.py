@@ -27,8 +27,8 @@ class SequenceRule:
     """How a sequence becomes input and target.
 
     Attributes:
-        label: "camera_m": root-relative camera-frame metres; "image": root-relative units of the screen-normalised image
-            (MotionBERT's space; z in pixels at the root's depth, over half the width).
+        label: "camera_m": root-relative camera-frame metres; "image": root-relative units of the screen-normalised
+            image (MotionBERT's space; z in pixels at the root's depth, over half the width).
         input_from_label: take x and y of the input from the image-space label (orthographic "ground truth" 2D).
         in_channels: 3 for x, y, confidence; 2 for x, y.
     """
@@ -64,7 +64,8 @@ class SequenceRule:
 class SequenceWindows(Dataset[Batch]):
     """Batches ``input`` (B, T, 17, C_in) and ``target`` (B, T, 17, 3) from sequences.
 
-    Windows start every ``options.stride`` frames; a sequence shorter than T gives one window with its ends repeated.
+    Windows start every ``options.stride`` frames; a sequence shorter than T gives one window, its last frame repeated.
+    ``fps`` is the rate of most frames: MPI-INF-3DHP mixes 25 and 50, and the field resamples nothing.
 
     Args:
         sequences: read once.
@@ -77,18 +78,23 @@ class SequenceWindows(Dataset[Batch]):
         self, sequences: Iterable[PoseSequence], rule: SequenceRule, options: WindowOptions, *, seed: int
     ) -> None:
         self.options, self.seed = options, seed
-        inputs, targets, rows, at, self.fps = [], [], [], 0, 50.0
+        inputs, targets, rows, at = [], [], [], 0
+        frames_at: dict[float, int] = {}
         for sequence in sequences:
+            if not len(sequence):
+                continue
             given, target = rule.arrays(sequence)
             inputs.append(given)
             targets.append(target)
             last = max(0, len(given) - options.frames)
             rows += [(at + a, at + len(given)) for a in range(0, last + 1, options.stride)]
-            at, self.fps = at + len(given), sequence.fps
+            at += len(given)
+            frames_at[sequence.fps] = frames_at.get(sequence.fps, 0) + len(given)
         if not rows:
             raise PrmlError("no sequence to train on: the split is empty")
-        self.inputs = torch.from_numpy(np.concatenate(inputs)).share_memory_()
-        self.targets = torch.from_numpy(np.concatenate(targets)).share_memory_()
+        self.fps = max(frames_at, key=lambda fps: frames_at[fps])
+        self.inputs = torch.from_numpy(np.concatenate(inputs)).share_memory_()  # type: ignore[no-untyped-call]
+        self.targets = torch.from_numpy(np.concatenate(targets)).share_memory_()  # type: ignore[no-untyped-call]
         self.index = np.array(rows, dtype=np.int64)
 
     def __len__(self) -> int:

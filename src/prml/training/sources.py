@@ -1,5 +1,6 @@
 """Which data a configuration names: training windows, validation batches, and what a model card says of them."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -12,6 +13,8 @@ from prml.data.noise import measured_noise
 from prml.data.sequences import SequenceRule, SequenceWindows
 from prml.data.windows import Batch, MocapWindows, WindowOptions
 from prml.errors import PrmlError
+from prml.networks import registry
+from prml.sequence import PoseSequence
 from prml.training.config import DataConfig, FitConfig
 
 _VALIDATION_SEED = 7
@@ -63,6 +66,8 @@ class Source:
 
 def open_source(config: FitConfig) -> Source:
     """Open the data of a configuration; raises PrmlError if files are missing or wrong."""
+    if registry.entry(config.network.name).context:
+        raise PrmlError(f"{config.network.name} needs image features beside the 2D, which prml fit has no data for")
     return _mocap(config) if config.data.kind == "mocap" else _licensed(config)
 
 
@@ -89,24 +94,35 @@ def _licensed(config: FitConfig) -> Source:
     rule = SequenceRule("image" if image else "camera_m", data.input_from_label, data.windows.in_channels)
     still = replace(data.windows, flip=0.0, stride=data.windows.frames)
     train, test = _sequences(data, folder, train=True), _sequences(data, folder, train=False)
-    files = sorted(p for p in folder.rglob("*") if p.suffix in (".npz", ".pkl", ".mat"))
     return Source(
         SequenceWindows(train, rule, data.windows, seed=config.seed),
         SequenceWindows(test, rule, still, seed=_VALIDATION_SEED),
-        "screen", rule.label, _LICENSED, {p.name: f"{p.stat().st_size} bytes" for p in files},
+        "screen", rule.label, _LICENSED, _sizes(data, folder),
     )  # fmt: skip
 
 
-def _sequences(data: DataConfig, folder: Path, train: bool):  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _sequences(data: DataConfig, folder: Path, train: bool) -> Iterator[PoseSequence]:
+    """Training sequences, or those that the data set's protocol scores (damaged videos and invalid frames left out)."""
+    from prml.data.human36m import TEST_SUBJECTS, TRAIN_SUBJECTS, read_human36m_npz, read_human36m_sh
+    from prml.data.mpi_inf_3dhp import read_3dhp_train
+    from prml.evaluation import protocols
+
     if data.kind == "human36m":
-        from prml.data.human36m import read_human36m_npz
+        return read_human36m_npz(folder, TRAIN_SUBJECTS if train else TEST_SUBJECTS, keypoints=data.keypoints)
+    if not train:
+        return protocols.get("h36m-sh-2.5d" if data.kind == "human36m-sh" else "3dhp-gt").sequences(folder)
+    return read_human36m_sh(folder, "train") if data.kind == "human36m-sh" else read_3dhp_train(folder)
 
-        subjects = ("S1", "S5", "S6", "S7", "S8") if train else ("S9", "S11")
-        return read_human36m_npz(folder, subjects, keypoints=data.keypoints)
-    if data.kind == "human36m-sh":
-        from prml.data.human36m import read_human36m_sh
 
-        return read_human36m_sh(folder, "train" if train else "test")
-    from prml.data.mpi_inf_3dhp import read_3dhp_test, read_3dhp_train
+_FILES = {
+    "human36m": ("data_3d_h36m.npz", "data_2d_h36m_{keypoints}.npz"),
+    "human36m-sh": ("h36m_sh_conf_cam_source_final.pkl",),
+    "3dhp": ("data_*_3dhp.npz", "S[1-8]/Seq[12]/annot.mat", "TS[1-6]/annot_data.mat", "*/TS[1-6]/annot_data.mat"),
+}
 
-    return read_3dhp_train(folder) if train else read_3dhp_test(folder)
+
+def _sizes(data: DataConfig, folder: Path) -> dict[str, str]:
+    """Files that were read -> bytes: enough to tell data apart without reading gigabytes."""
+    patterns = [p.format(keypoints=data.keypoints) for p in _FILES[data.kind]]
+    files = [folder] if folder.is_file() else sorted(f for p in patterns for f in folder.glob(p))
+    return {str(f.relative_to(folder)) if f != folder else f.name: f"{f.stat().st_size} bytes" for f in files}
