@@ -42,7 +42,8 @@ def command(
     if json is not None:
         check_writable(Path(json), overwrite)  # before the work, not after it
     used = rules.flip if flip is None else flip
-    lifter = load(weights, flip=used, overlap=overlap_of(rules) if overlap is None else overlap, batch=batch)
+    overlap = overlap_of(rules) if overlap is None else overlap
+    lifter = load(weights, flip=used, overlap=overlap, batch=batch, relative=False)
     place = None if data is None else Path(data)
     console = Console()
     with console.status(f"{lifter.card.name} under {rules.name}") as status:

@@ -77,7 +77,7 @@ def _contestants(weights: list[str], flip: bool, protocol: str) -> "tuple[list[L
     from prml.evaluation.robustness import Contestant
 
     rules = protocols.get(protocol)
-    lifters: list[Lifter] = [load(name, flip=flip, overlap=overlap_of(rules)) for name in weights]
+    lifters: list[Lifter] = [load(name, flip=flip, overlap=overlap_of(rules), relative=False) for name in weights]
     contestants, taken = [], set[str]()
     for lifter in lifters:
         label = weights_label(describe_weights(lifter))

@@ -14,7 +14,7 @@ from prml.sequence import PoseSequence
 if TYPE_CHECKING:
     from prml.lifting.lifter import Lifter
 
-BLENDED_OVERLAP = 3
+BLENDED_OVERLAP = 2
 
 
 def overlap_of(protocol: EvaluationProtocol) -> int:

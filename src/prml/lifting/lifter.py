@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,12 +32,14 @@ class LiftOptions:
         overlap: windows that every frame lies in.
         batch: windows at a time.
         phase: shift of all windows; the result does not depend on it (tested).
+        relative: subtract the predicted root; False leaves the network's own root, for protocols with a rule about it.
     """
 
     flip: bool = True
     overlap: int = 3
     batch: int = 8
     phase: int = 0
+    relative: bool = True
 
 
 class Lifter:
@@ -99,7 +102,7 @@ class Lifter:
         seen = self._normalise(points, width, height)
         inputs = np.concatenate([seen.xy, confidence[..., None]], -1)[..., : self.in_channels].astype(np.float32)
         output = self._windows(inputs)
-        joints = output[..., :3] - output[:, :1, :3]
+        joints = output[..., :3] - output[:, :1, :3] if self.options.relative else output[..., :3]
         out = seen.to_camera(joints)
         if output.shape[-1] > 3:  # variances rotate with the squared rotation
             variance = output[..., 3:] @ seen.R_camera_to_input**2
@@ -159,8 +162,15 @@ def _runs(present: Array) -> list[slice]:
     return [slice(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
 
-def load(
-    name: str | os.PathLike[str] = "prml-s", *, flip: bool = True, overlap: int = 3, batch: int = 8, device: str = "cpu"
-) -> Lifter:
-    """A lifter from bundled weights ("prml-s", "prml-xs") or a record's path; PrmlError if it cannot be trusted."""
-    return Lifter(load_record(name), LiftOptions(flip=flip, overlap=overlap, batch=batch), device)
+def load(name: str | os.PathLike[str] = "prml-s", *, device: str = "cpu", **options: Any) -> Lifter:
+    """A lifter from bundled weights ("prml-s", "prml-xs") or a record's path.
+
+    Args:
+        name: bundled name, or path of a record.
+        device: where the network runs.
+        options: fields of :class:`LiftOptions`, e.g. ``flip=False``.
+
+    Raises:
+        PrmlError: a record that is missing, incomplete or not what its card says.
+    """
+    return Lifter(load_record(name), LiftOptions(**options), device)

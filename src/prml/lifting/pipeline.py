@@ -186,7 +186,7 @@ def lift(
     seconds["lift"] = perf_counter() - started
     made_by = _provenance(path, lifter, seen, options)
     if scale != 1.0:
-        made_by["scale"] = f"x {scale:.4g}, so that the long bones are those of an adult (the network predicts in image space)"
+        made_by["scale"] = f"x {scale:.4g}: long bones of an adult (the network predicts in image space)"
     result = LiftResult(lifted, residual_px(lifted), seconds, {}, warnings, made_by)
     if folder is not None:
         write_results(result, path, folder, options, tell)

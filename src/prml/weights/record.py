@@ -1,12 +1,12 @@
 """Weights are records: a safetensors file and a model card (YAML) beside it. A file without its card is refused.
 
-``name.safetensors`` holds the network's tensors under ``network.`` and, if there is one, the head that predicts standard
-deviations under ``uncertainty.``; ``name.yaml`` says what they are. The card holds the SHA-256 of the weights file.
+``name.safetensors`` holds the network's tensors under ``network.`` and, if there is one, the head that predicts
+standard deviations under ``uncertainty.``; ``name.yaml`` says what they are. The card holds the SHA-256 of the weights
+file.
 """
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from importlib.resources import files
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from prml.data.normalise import check_strategy
 from prml.errors import PrmlError
 from prml.networks import registry
+from prml.provenance import write_file
 from prml.skeleton import skeleton
 
 SCHEMA = "prml.card/1"
@@ -74,19 +75,6 @@ class Record:
     card: Card
 
 
-def _replace(path: Path, data: bytes) -> None:
-    """Write to a temporary name in the same folder, then rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.replace(temporary, path)
-    except OSError as error:
-        Path(temporary).unlink(missing_ok=True)
-        raise PrmlError(f"cannot write {path}: {error.strerror}; free some space or choose another folder") from error
-
-
 def save_record(
     directory: str | os.PathLike[str], card: Card, network: nn.Module | Mapping[str, Tensor],
     uncertainty: nn.Module | None = None, *, half: bool = False,
@@ -113,8 +101,8 @@ def save_record(
     data = save(ready, metadata={"schema": SCHEMA, "name": card.name})
     record = {**asdict(card), "sha256": hashlib.sha256(data).hexdigest()}
     path = Path(directory) / f"{card.name}.yaml"
-    _replace(path.with_suffix(".safetensors"), data)
-    _replace(path, yaml.safe_dump(record, sort_keys=False, allow_unicode=True, width=120).encode())
+    write_file(path.with_suffix(".safetensors"), data, overwrite=True)
+    write_file(path, yaml.safe_dump(record, sort_keys=False, allow_unicode=True, width=120), overwrite=True)
     return path
 
 
@@ -190,7 +178,8 @@ def load_record(name: str | os.PathLike[str]) -> Record:
     data = weights.read_bytes()
     if (found := hashlib.sha256(data).hexdigest()) != card.sha256:
         raise PrmlError(
-            f"{weights.name} is not the file its card describes: sha256 {card.sha256[:12]}… expected, {found[:12]}… found"
+            f"{weights.name} is not the file its card describes: "
+            f"sha256 {card.sha256[:12]}… expected, {found[:12]}… found"
         )
     try:
         tensors = load(data)
