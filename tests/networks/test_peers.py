@@ -82,7 +82,16 @@ def inputs(network, batch=2, frames=None, device="cpu", seed=0):
     return x, places, maps
 
 
-@pytest.mark.parametrize(("name", "arguments", "frames", "out", "parameters", "giga"), MEASURED)
+COSTLY = ("mixste", "ktpformer", "motionbert", "motionagformer")
+
+
+def _row(row):
+    """Rows that only repeat another's network at another length or depth are left to the slow tests."""
+    costly = (row[0] in COSTLY and row[1]) or row[0] == "motionagformer-b"
+    return pytest.param(*row, marks=pytest.mark.slow) if costly else row
+
+
+@pytest.mark.parametrize(("name", "arguments", "frames", "out", "parameters", "giga"), map(_row, MEASURED))
 def test_cost_is_the_published_networks(name, arguments, frames, out, parameters, giga):
     with torch.device("meta"):
         network = registry.build(name, **arguments).eval()

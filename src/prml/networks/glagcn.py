@@ -3,15 +3,27 @@
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from math import prod, sqrt
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from prml.networks.blocks import powers_of_3
-from prml.networks.published import Fixed, Network, Shapes, Slot, affine, batch_norm, count, share, slots
+from prml.networks.blocks import LastAxisBatchNorm, parameter, powers_of_3
+from prml.networks.published import (
+    Fixed,
+    Network,
+    Shapes,
+    Slot,
+    View,
+    affine,
+    as_kernel_1x1,
+    batch_norm,
+    count,
+    row,
+    slots,
+)
 from prml.skeleton import H36M17
 
 SUBSETS = 3  # a joint itself, towards the root, away from it
@@ -28,24 +40,27 @@ def _graphs() -> Float[Tensor, "3 J J"]:
     return torch.stack([g / g.sum(0).clamp(min=1.0) for g in graphs])
 
 
-def _start(convolution: nn.Conv2d) -> nn.Conv2d:
-    nn.init.kaiming_normal_(convolution.weight, mode="fan_out")
-    if convolution.bias is not None:
-        nn.init.zeros_(convolution.bias)
-    return convolution
-
-
-class TemporalConvolution(nn.Sequential):
-    """Convolution along time and batch norm; features are (B, C, T, J)."""
+class TemporalConvolution(nn.Module):
+    """Convolution along time and batch norm."""
 
     def __init__(self, in_channels: int, width: int, *, kernel: int, stride: int) -> None:
-        convolution = nn.Conv2d(in_channels, width, (kernel, 1), stride=(stride, 1), padding=(kernel // 2, 0))
-        super().__init__(_start(convolution), nn.BatchNorm2d(width))
+        super().__init__()
+        self.convolution = nn.Conv2d(in_channels, width, (kernel, 1), stride=(stride, 1), padding=(kernel // 2, 0))
+        self.norm = nn.BatchNorm2d(width)
+        nn.init.kaiming_normal_(self.convolution.weight, mode="fan_out")
+        if self.convolution.bias is not None:
+            nn.init.zeros_(self.convolution.bias)
+
+    def forward(self, x: Float[Tensor, "B T J C"]) -> Float[Tensor, "B U J D"]:
+        """U = T / stride frames."""
+        # channels stay last in memory: the permuted tensor is what torch calls channels_last
+        return self.norm(self.convolution(x.permute(0, 3, 1, 2))).permute(0, 2, 3, 1)
 
     @staticmethod
-    def layout(published: str, own: str) -> Iterator[Slot]:
+    def layout(published: str, own: str, names: tuple[str, str] = ("conv", "bn")) -> Iterator[Slot]:
         """The authors' entries."""
-        return chain(affine(f"{published}.conv", f"{own}.0"), batch_norm(f"{published}.bn", f"{own}.1"))
+        theirs, bn = (f"{published}.{name}" for name in names)
+        return chain(affine(theirs, f"{own}.convolution"), batch_norm(bn, f"{own}.norm"))
 
 
 class AdaptiveGraph(nn.Module):
@@ -55,54 +70,54 @@ class AdaptiveGraph(nn.Module):
 
     def __init__(self, in_channels: int, width: int, *, dropout: float) -> None:
         super().__init__()
-        self.width, self.dropout = width, dropout
+        self.dropout = dropout
         self.register_buffer("graphs", _graphs(), persistent=False)
         self.offset = nn.Parameter(torch.full((SUBSETS, len(H36M17), len(H36M17)), 1e-6))
         similar = width // 4
-        self.first, self.second = (nn.Conv2d(in_channels, SUBSETS * similar, 1) for _ in range(2))
-        self.values = nn.ModuleList(nn.Conv2d(in_channels, width, 1) for _ in range(SUBSETS))
-        self.norm = nn.BatchNorm2d(width)
-        self.shortcut: nn.Module = nn.Identity()
+        self.first, self.second = (nn.Linear(in_channels, SUBSETS * similar) for _ in range(2))
+        self.values = nn.Linear(in_channels, SUBSETS * width, bias=False)
+        self.value_bias = parameter(SUBSETS, width)
+        self.norm = LastAxisBatchNorm(width)
+        self.shortcut: TemporalConvolution | None = None
         if in_channels != width:
-            self.shortcut = nn.Sequential(_start(nn.Conv2d(in_channels, width, 1)), nn.BatchNorm2d(width))
-        self._reset(similar)
-
-    def _reset(self, similar: int) -> None:
-        convolutions: tuple[Any, ...] = (self.first, self.second)
-        for convolution in convolutions:
-            nn.init.normal_(convolution.weight, std=sqrt(2 / similar))
-            nn.init.zeros_(convolution.bias)
-        for convolution in cast(Any, self.values):
-            nn.init.normal_(convolution.weight, std=sqrt(2 / (convolution.weight.numel() * SUBSETS)))
-            nn.init.zeros_(convolution.bias)
+            self.shortcut = TemporalConvolution(in_channels, width, kernel=1, stride=1)
+        for layer in (self.first, self.second):
+            nn.init.normal_(layer.weight, std=sqrt(2 / similar))
+            nn.init.zeros_(layer.bias)
+        nn.init.normal_(self.values.weight, std=sqrt(2 / (width * in_channels * SUBSETS)))
         nn.init.constant_(self.norm.weight, 1e-6)
 
-    def _adjacency(self, x: Float[Tensor, "B C T J"]) -> Float[Tensor, "3 B J J"]:
+    def _adjacency(self, x: Float[Tensor, "B T J C"]) -> Float[Tensor, "B 3 J J"]:
         """Column-wise softmax of the similarity of every two joints' motion, plus the fixed and learned graphs."""
-        a, b = (c(x).unflatten(1, (SUBSETS, -1)).transpose(0, 1).flatten(2, 3) for c in (self.first, self.second))
-        similarity = (a.transpose(-2, -1) @ b / a.shape[2]).softmax(-2)
-        return similarity + (self.graphs + self.offset)[:, None]
+        a, b = (
+            layer(x).unflatten(-1, (SUBSETS, -1)).permute(0, 3, 2, 1, 4).flatten(3)
+            for layer in (self.first, self.second)
+        )
+        return (a @ b.transpose(-2, -1) / a.shape[-1]).softmax(-2) + self.graphs + self.offset
 
-    def forward(self, x: Float[Tensor, "B C T J"]) -> Float[Tensor, "B D T J"]:
+    def forward(self, x: Float[Tensor, "B T J C"]) -> Float[Tensor, "B T J D"]:
         """Width ``D`` out."""
-        B, C, T, J = x.shape
-        flat = x.reshape(B, C * T, J)
-        mixed = ((flat @ graph).view(B, C, T, J) for graph in self._adjacency(x))
-        y = torch.stack([value(m) for value, m in zip(self.values, mixed, strict=True)]).sum(0)
-        return F.relu(F.dropout(self.norm(y), self.dropout, self.training) + self.shortcut(x))
+        # joints are mixed after the channels: the two commute, and the three subsets become one matrix product each
+        values = self.values(x).unflatten(-1, (SUBSETS, -1)).flatten(2, 3)
+        graph = self._adjacency(x).permute(0, 3, 2, 1).flatten(2)
+        y = self.norm(graph[:, None] @ values + self.value_bias.sum(0))
+        return F.relu(F.dropout(y, self.dropout, self.training) + (x if self.shortcut is None else self.shortcut(x)))
 
     def layout(self, published: str, own: str) -> Iterator[Slot]:
-        """The authors' entries; our two similarity layers hold three of theirs each."""
+        """The authors' entries; each of our layers holds three of theirs."""
+
+        def third(i: int) -> View:
+            return lambda layer: as_kernel_1x1(layer.chunk(SUBSETS)[i])
+
         yield Slot(f"{published}.PA", f"{own}.offset")
         for theirs, ours in (("conv_a", "first"), ("conv_b", "second")):
             for i in range(SUBSETS):
-                for name in ("weight", "bias"):
-                    yield Slot(f"{published}.{theirs}.{i}.{name}", f"{own}.{ours}.{name}", share(i, SUBSETS))
+                yield from affine(f"{published}.{theirs}.{i}", f"{own}.{ours}", view=third(i))
         for i in range(SUBSETS):
-            yield from affine(f"{published}.conv_d.{i}", f"{own}.values.{i}")
-        if isinstance(self.shortcut, nn.Sequential):
-            yield from affine(f"{published}.down.0", f"{own}.shortcut.0")
-            yield from batch_norm(f"{published}.down.1", f"{own}.shortcut.1")
+            yield Slot(f"{published}.conv_d.{i}.weight", f"{own}.values.weight", third(i))
+            yield Slot(f"{published}.conv_d.{i}.bias", f"{own}.value_bias", row(i))
+        if self.shortcut is not None:
+            yield from TemporalConvolution.layout(f"{published}.down", f"{own}.shortcut", ("0", "1"))
         yield from batch_norm(f"{published}.bn", f"{own}.norm")
 
 
@@ -119,7 +134,7 @@ class GraphTemporal(nn.Module):
         if residual and in_channels != width:
             self.residual = TemporalConvolution(in_channels, width, kernel=1, stride=stride)
 
-    def forward(self, x: Float[Tensor, "B C T J"]) -> Float[Tensor, "B D U J"]:
+    def forward(self, x: Float[Tensor, "B T J C"]) -> Float[Tensor, "B U J D"]:
         """U = T / stride frames."""
         y = self.time(self.graph(x))
         return F.relu(y if self.residual is None else y + self.residual(x))
@@ -157,7 +172,7 @@ class GLAGCN(Network):
             raise ValueError(f"the strides {strides} make windows of {prod(strides)} frames, not {frames}")
         super().__init__(frames=prod(strides), joints=len(H36M17), in_channels=in_channels)
         self.strides, self.dropout = strides, dropout
-        self.input_norm = nn.BatchNorm1d(in_channels * self.joints)
+        self.input_norm = LastAxisBatchNorm(in_channels * self.joints)
         self.expand = GraphTemporal(in_channels, width, dropout=dropout)
         self.stages = nn.ModuleList()
         for stride in strides:
@@ -169,14 +184,13 @@ class GLAGCN(Network):
         """Root-relative metres, camera frame, of the middle frame."""
         self.check(x)
         B, T, J, C = x.shape
-        x = self.input_norm(x.reshape(B, T, J * C).transpose(1, 2)).view(B, J, C, T).permute(0, 2, 3, 1)
-        x = self.expand(x.contiguous())
+        x = self.expand(self.input_norm(x.flatten(2)).view(B, T, J, C))
         for i, stride in enumerate(self.strides):
-            shortcut = x[:, :, stride // 2 :: stride]
+            shortcut = x[:, stride // 2 :: stride]
             for stage in self.stages[2 * i : 2 * i + 2]:
                 x = F.dropout(stage(x), self.dropout, self.training)
             x = x + shortcut
-        return self.head(x.mean(2).transpose(1, 2))[:, None]
+        return self.head(x.mean(1))[:, None]
 
     def layout(self) -> Iterator[Slot]:
         """The authors' state_dict."""

@@ -54,6 +54,11 @@ def rows(start: int, stop: int) -> View:
     return lambda own: own[start:stop]
 
 
+def row(i: int) -> View:
+    """One row of a tensor."""
+    return lambda own: own[i]
+
+
 def share(i: int, parts: int) -> View:
     """The i-th of equal parts, along the first axis."""
     return lambda own: own.chunk(parts)[i]

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from prml.networks import fused
 from prml.networks.published import Fixed, Network, Shapes, Slot, affine, count, slots
 
 # torso and head, right leg, left leg, left arm, right arm
@@ -18,8 +19,8 @@ HEADS = 8
 
 
 def _interleaved(own: Tensor) -> Tensor:
-    """Queries, keys and values after each other, as the authors' order q0 k0 v0 q1 k1 v1 ..."""
-    return own.unflatten(0, (3, -1)).transpose(0, 1)
+    """Spatial q, k, v, then temporal q, k, v, as the authors' order q0 k0 v0 q1 k1 v1 ..."""
+    return own.unflatten(0, (2, 3, -1)).transpose(1, 2)
 
 
 class CrissCrossAttention(nn.Module):
@@ -70,14 +71,14 @@ class CrissCrossAttention(nn.Module):
 
     def forward(self, x: Float[Tensor, "B T J C"]) -> Float[Tensor, "B T J C"]:
         """Same shape out as in."""
-        query, key, value = (p.chunk(2, -1) for p in self.qkv(self.norm(x)).chunk(3, -1))
+        normed = self.norm(x)
+        # usable: see fused.py; both give six contiguous parts
+        fast = fused.usable(normed, self.qkv)
+        parts = fused.project(normed, self.qkv, 6) if fast else [p.contiguous() for p in self.qkv(normed).chunk(6, -1)]
         part = self.part_embedding(self.part)[:, None]  # (J, 1, d): the same for every head
-        halves = []
-        for i, (attend, local) in enumerate(
-            ((self._spatial, self.local_spatial), (self._temporal, self.local_temporal))
-        ):
-            q, k, v = (p[i].contiguous() for p in (query, key, value))
-            halves.append(attend(q, k, v) + self._local(local, v) + self._drop_part(part, PART_SCALE[i]))
+        spatial = self._spatial(*parts[:3]) + self._local(self.local_spatial, parts[2])
+        temporal = self._temporal(*parts[3:]) + self._local(self.local_temporal, parts[5])
+        halves = [h + self._drop_part(part, scale) for h, scale in zip((spatial, temporal), PART_SCALE, strict=True)]
         return x + self.out(torch.cat(halves, -1).flatten(3))
 
 

@@ -5,13 +5,19 @@ from itertools import chain
 from math import prod
 from typing import Any, ClassVar
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from prml.errors import PrmlError
-from prml.networks.blocks import powers_of_3
-from prml.networks.published import Fixed, Network, Shapes, Slot, as_kernel_1, batch_norm, count, slots
+from prml.networks.blocks import LastAxisBatchNorm, powers_of_3
+from prml.networks.published import Fixed, Network, Shapes, Slot, View, as_kernel_1, batch_norm, count
+
+
+def as_kernel(width: int) -> View:
+    """A linear layer on ``width`` frames side by side as a convolution in time: (out, in, width)."""
+    return lambda own: own.unflatten(1, (width, -1)).transpose(1, 2)
 
 
 class VideoPose3D(Network):
@@ -44,16 +50,15 @@ class VideoPose3D(Network):
         self.any_length = not strided
         self.kernels, self.causal, self.strided, self.dropout = kernels, causal, strided, dropout
         self.convolutions, self.norms = nn.ModuleList(), nn.ModuleList()
-        self._add(joints * in_channels, width, kernels[0], dilation=1)
-        for i, kernel in enumerate(kernels[1:], 1):
-            self._add(width, width, kernel, dilation=prod(kernels[:i]))
-            self._add(width, width, 1, dilation=1)
+        self._add(joints * in_channels, width, kernels[0])
+        for kernel in kernels[1:]:
+            self._add(width, width, kernel)
+            self._add(width, width, 1)
         self.head = nn.Linear(width, 3 * joints)
 
-    def _add(self, in_channels: int, width: int, kernel: int, *, dilation: int) -> None:
-        stride, dilation = (kernel, 1) if self.strided else (1, dilation)
-        self.convolutions.append(nn.Conv1d(in_channels, width, kernel, stride, dilation=dilation, bias=False))
-        self.norms.append(nn.BatchNorm1d(width))
+    def _add(self, in_channels: int, width: int, kernel: int) -> None:
+        self.convolutions.append(nn.Linear(kernel * in_channels, width, bias=False))
+        self.norms.append(LastAxisBatchNorm(width))
 
     def check(self, x: Float[Tensor, "B T J C"]) -> None:
         """Refuse an input that does not fit."""
@@ -61,33 +66,46 @@ class VideoPose3D(Network):
         if x.shape[1] < self.frames:
             raise PrmlError(f"VideoPose3D needs {self.frames} frames or more, got {x.shape[1]}; pad the sequence")
 
-    def _layer(self, x: Float[Tensor, "B C T"], i: int) -> Float[Tensor, "B D U"]:
-        return F.dropout(F.relu(self.norms[i](self.convolutions[i](x))), self.dropout, self.training)
+    def _unfold(self, x: Float[Tensor, "B T C"], i: int) -> Float[Tensor, "B U K"]:
+        """The frames under stage i's kernel side by side: its convolution is then one matrix product."""
+        kernel = self.kernels[i]
+        if self.strided:
+            return x.unflatten(1, (-1, kernel)).flatten(2)
+        step = prod(self.kernels[:i])
+        last = x.shape[1] - (kernel - 1) * step
+        return torch.cat([x[:, k * step : k * step + last] for k in range(kernel)], -1)
 
-    def _shortcut(self, x: Float[Tensor, "B C T"], i: int) -> Float[Tensor, "B C U"]:
+    def _layer(self, x: Float[Tensor, "B T K"], layer: int) -> Float[Tensor, "B T C"]:
+        return F.dropout(F.relu(self.norms[layer](self.convolutions[layer](x))), self.dropout, self.training)
+
+    def _shortcut(self, x: Float[Tensor, "B T C"], i: int) -> Float[Tensor, "B U C"]:
         """The frames of a stage's input that its outputs stand for: the middle of each kernel, or (causal) its end."""
         kernel = self.kernels[i]
         if self.strided:
-            return x[:, :, kernel - 1 if self.causal else kernel // 2 :: kernel]
+            return x[:, kernel - 1 if self.causal else kernel // 2 :: kernel]
         reach = (kernel - 1) * prod(self.kernels[:i])
-        return x[:, :, reach:] if self.causal else x[:, :, reach // 2 : x.shape[2] - reach // 2]
+        return x[:, reach:] if self.causal else x[:, reach // 2 : x.shape[1] - reach // 2]
 
     def forward(self, x: Float[Tensor, "B T J C_in"]) -> Float[Tensor, "B U J 3"]:
         """Root-relative metres, camera frame, of U = T - frames + 1 frames."""
         self.check(x)
-        x = self._layer(x.flatten(2).transpose(1, 2), 0)
+        x = self._layer(self._unfold(x.flatten(2), 0), 0)
         for i in range(1, len(self.kernels)):
-            x = self._shortcut(x, i) + self._layer(self._layer(x, 2 * i - 1), 2 * i)
-        return self.head(x.transpose(1, 2)).unflatten(-1, (self.joints, 3))
+            x = self._shortcut(x, i) + self._layer(self._layer(self._unfold(x, i), 2 * i - 1), 2 * i)
+        return self.head(x).unflatten(-1, (self.joints, 3))
 
     def layout(self) -> Iterator[Slot]:
         """The authors' state_dict."""
+
+        def convolution(published: str, layer: int, kernel: int) -> Slot:
+            return Slot(f"{published}.weight", f"convolutions.{layer}.weight", as_kernel(kernel))
+
         later = range(1, len(self.convolutions))
         return chain(
             batch_norm("expand_bn", "norms.0"),
             (Slot(f"shrink.{name}", f"head.{name}", as_kernel_1) for name in ("weight", "bias")),
-            slots("expand_conv", "convolutions.0", "weight"),
-            *(slots(f"layers_conv.{i - 1}", f"convolutions.{i}", "weight") for i in later),
+            (convolution("expand_conv", 0, self.kernels[0]),),
+            (convolution(f"layers_conv.{i - 1}", i, self.kernels[(i + 1) // 2] if i % 2 else 1) for i in later),
             *(batch_norm(f"layers_bn.{i - 1}", f"norms.{i}") for i in later),
         )
 
