@@ -39,7 +39,7 @@ def test_bvh_kinematics_agree_with_scipy_s_rotations(tmp_path):
 
 def test_bvh_becomes_a_person_who_faces_forward(tmp_path):
     files.write_bvh(tmp_path / "a.bvh")
-    (clip,) = import_files([tmp_path / "a.bvh"], joint_map("mixamo"), fps=50)
+    (clip,) = import_files([tmp_path / "a.bvh"], joint_map("mixamo"), fps=50.0)
     assert clip.findings == ()
     assert clip.joints_m.shape[1:] == (17, 3)
     assert len(clip.joints_m) == int((59 / 30) * 50) + 1
@@ -109,7 +109,7 @@ def test_c3d_of_gait_markers_gives_back_the_joints(tmp_path):
     motion = read_c3d(tmp_path / "walk.c3d")
     assert (motion.fps, motion.unit_m) == (100.0, 0.001)
     assert set(NEEDED) <= set(motion.points)
-    (made,) = import_files([tmp_path / "walk.c3d"], joint_map("plug_in_gait"), fps=100)
+    (made,) = import_files([tmp_path / "walk.c3d"], joint_map("plug_in_gait"), fps=100.0)
     limbs = [H36M17.index(s + n) for s in "LR" for n in ("Knee", "Ankle", "Elbow", "Wrist", "Shoulder")]
     error = np.linalg.norm(made.joints_m - clip, axis=-1)
     assert np.median(error[:, limbs]) < 0.005
@@ -123,7 +123,7 @@ def test_markers_that_were_not_seen_cut_the_take(tmp_path):
     markers["LWrist"][50:55] = np.nan  # 0.05 s: bridged
     markers["RKnee"][100:130] = np.nan  # 0.3 s: cut
     files.write_c3d(tmp_path / "take.c3d", markers)
-    made = import_files([tmp_path / "take.c3d"], joint_map("h36m17"), fps=100)
+    made = import_files([tmp_path / "take.c3d"], joint_map("h36m17"), fps=100.0)
     assert [(c.name, len(c.joints_m)) for c in made] == [("take#1", 100), ("take#2", 70)]
     assert all(np.isfinite(c.joints_m).all() for c in made)
     np.testing.assert_allclose(made[1].joints_m, clip[130:], atol=1e-5)
@@ -159,8 +159,8 @@ def test_a_map_may_be_copied_and_edited(tmp_path):
     record["joints"] = {j: dict(w) for j, w in joint_map("mixamo").joints.items()}
     record["joints"]["Head"] = "Head_end"
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(record))
-    (mine,) = import_files([tmp_path / "a.bvh"], joint_map(str(tmp_path / "mine.yaml")), fps=30)
-    (shipped,) = import_files([tmp_path / "a.bvh"], joint_map("mixamo"), fps=30)
+    (mine,) = import_files([tmp_path / "a.bvh"], joint_map(str(tmp_path / "mine.yaml")), fps=30.0)
+    (shipped,) = import_files([tmp_path / "a.bvh"], joint_map("mixamo"), fps=30.0)
     different = np.abs(mine.joints_m - shipped.joints_m).max((0, 2)) > 1e-9
     assert [H36M17.joints[i] for i in np.flatnonzero(different)] == ["Head"]
 
@@ -175,10 +175,10 @@ def test_y_up_to_z_up_is_a_rotation():
 def test_resampling_keeps_the_path():
     t = np.arange(121) / 120
     path = np.stack([np.sin(2 * t), t**2, np.cos(t)], -1)[:, None].repeat(17, 1)
-    made = resample(path, 120, 50)
+    made = resample(path, 120.0, 50.0)
     s = np.arange(len(made)) / 50
     np.testing.assert_allclose(made[:, 0], np.stack([np.sin(2 * s), s**2, np.cos(s)], -1), atol=1e-6)
-    np.testing.assert_array_equal(resample(path, 50, 50), path)
+    np.testing.assert_array_equal(resample(path, 50.0, 50.0), path)
 
 
 # ---------------------------------------------------------------------------------- checks

@@ -29,10 +29,19 @@ def _camera() -> Camera:
 @pytest.fixture
 def world():
     return [
-        PoseSequence.regular(len(c), 50, H36M17, joints_m=c.astype(np.float32), frame="world", name=f"c{i}", action="a",
-                             subject=f"s{i % 2}", extra={"split": "test" if i else "train"})
+        PoseSequence.regular(
+            len(c),
+            50.0,
+            H36M17,
+            joints_m=c.astype(np.float32),
+            frame="world",
+            name=f"c{i}",
+            action="a",
+            subject=f"s{i % 2}",
+            extra={"split": "test" if i else "train"},
+        )
         for i, c in enumerate(clips(3, 80))
-    ]  # fmt: skip
+    ]
 
 
 @pytest.fixture
@@ -173,7 +182,7 @@ def _knee_bender():
     for clip in clips(40, 80, seed=5):
         forward, bent = knees_forward(clip)
         if bent > 60 and forward > 0.9 * bent:
-            s = PoseSequence.regular(80, 50, H36M17, joints_m=clip.astype(np.float32), frame="world", name="bent")
+            s = PoseSequence.regular(80, 50.0, H36M17, joints_m=clip.astype(np.float32), frame="world", name="bent")
             return s.in_camera(_camera())
     raise AssertionError("no clip with bent knees in the fixture")
 

@@ -212,7 +212,7 @@ def _labels(record: Mapping[str, Any], key: str) -> list[str]:
 
 def _of_clip(record: Mapping[str, Any], key: str, clip: int) -> np.ndarray:
     value = np.asarray(record[key])
-    return value if value.shape == _CLIP_SHAPE[key] else value[clip if len(value) > 1 else 0]
+    return value if value.shape == _CLIP_SHAPE[key] else np.asarray(value[clip if len(value) > 1 else 0])
 
 
 def _camera(record: Mapping[str, Any], clip: int) -> Camera | None:

@@ -96,7 +96,16 @@ def joint_map(name: str) -> JointMap:
     record["joints"] = _weights(record["joints"], path.name)
     if record.get("format", "bvh") not in ("bvh", "asf_amc", "c3d") or record.get("up", "y") not in ("y", "z", None):
         raise PrmlError(f"{path.name}: 'format' must be bvh, asf_amc or c3d, and 'up' must be y or z")
+    for key in ("unit_m", "fps"):
+        if record.get(key) is not None:
+            record[key] = _positive(record[key], f"{path.name}: {key}")
     return JointMap(name=path.stem, **record)
+
+
+def _positive(value: Any, what: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+        raise PrmlError(f"{what} must be a positive number, got {value!r}")
+    return float(value)
 
 
 def _weights(joints: dict[str, Any], what: str) -> dict[str, dict[str, float]]:
