@@ -10,7 +10,7 @@ from prml.data.benchmark import benchmark_sequences
 from prml.data.mocap import load_sets
 from prml.errors import PrmlError
 from prml.lifting.lifter import Lifter, LiftOptions
-from prml.lifting.resample import interpolate, network_times
+from prml.lifting.resample import interpolate, interpolate_smooth, network_times
 from prml.lifting.scale import bone_sum, to_metres
 from prml.lifting.trajectory import solve_root
 from prml.lifting.windows import blend_weights, predict_blended, predict_centres, window_starts
@@ -176,3 +176,13 @@ def test_image_space_output_gets_an_adults_size_and_nothing_else():
     again, one = to_metres(scaled)
     assert one == pytest.approx(1.0)
     np.testing.assert_allclose(again.joints_m, scaled.joints_m)
+
+
+def test_splines_follow_a_curve_better_than_lines_and_meet_the_given_points():
+    slow, fast = np.arange(0, 4, 0.06), np.arange(0, 3.9, 0.02)
+    curve = np.stack([np.sin(3 * slow), np.cos(5 * slow)], 1)
+    wanted = np.stack([np.sin(3 * fast), np.cos(5 * fast)], 1)
+    smooth, straight = interpolate_smooth(curve, slow, fast), interpolate(curve, slow, fast)
+    assert np.abs(smooth - wanted)[10:-10].max() < 0.2 * np.abs(straight - wanted)[10:-10].max()
+    np.testing.assert_allclose(interpolate_smooth(curve, slow, slow.copy()), curve, atol=1e-12)
+    np.testing.assert_allclose(interpolate_smooth(curve[:2], slow[:2], np.array([0.03])), curve[:2].mean(0)[None])

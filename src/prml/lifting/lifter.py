@@ -11,7 +11,7 @@ from jaxtyping import Float
 from prml.data import normalise
 from prml.data.normalise import NormalisedInput
 from prml.errors import PrmlError
-from prml.lifting.resample import interpolate, network_times
+from prml.lifting.resample import interpolate, interpolate_smooth, network_times
 from prml.lifting.windows import Predict, predict_blended, predict_centres
 from prml.networks import registry
 from prml.networks.prml import PrML
@@ -103,11 +103,11 @@ class Lifter:
         inputs = np.concatenate([seen.xy, confidence[..., None]], -1)[..., : self.in_channels].astype(np.float32)
         output = self._windows(inputs)
         joints = output[..., :3] - output[:, :1, :3] if self.options.relative else output[..., :3]
-        out = seen.to_camera(joints)
+        out = interpolate_smooth(seen.to_camera(joints), wanted, times)
         if output.shape[-1] > 3:  # variances rotate with the squared rotation
             variance = output[..., 3:] @ seen.R_camera_to_input**2
-            out = np.concatenate([out, np.sqrt(variance)], -1)
-        return interpolate(out, wanted, times).astype(np.float32)
+            out = np.concatenate([out, interpolate(np.sqrt(variance), wanted, times)], -1)
+        return out.astype(np.float32)
 
     def _points(self, given: PoseSequence, run: slice) -> tuple[Array, int, int]:
         """Undistorted image-plane points for ``virtual_camera``, else pixels."""

@@ -35,7 +35,8 @@ class LiftResult:
 
     Attributes:
         sequence: H36M17; ``joints_m`` root-relative camera-frame metres, ``std_m``, 2D, confidence, times, flags.
-        residual_px: mean distance between the given 2D and the projection of the lifted pose, over frames with a person.
+        residual_px: mean distance between the given 2D and the projection of the lifted pose, over frames with a
+            person.
         seconds: wall time per stage.
         files: what was written, by name.
         warnings: one line each.
@@ -138,7 +139,8 @@ def residual_px(sequence: PoseSequence) -> float:
 def _provenance(source: Path, lifter: Lifter, seen: PoseSequence, settings: LiftSettings) -> dict[str, Any]:
     return {
         "prml": __version__, "commit": commit(), "weights": lifter.card.name, "weights_sha256": lifter.card.sha256,
-        "weights_data_licence": lifter.card.data_licence, "detector": str(seen.extra.get("detector", "given keypoints")),
+        "weights_data_licence": lifter.card.data_licence,
+        "detector": str(seen.extra.get("detector", "given keypoints")),
         "input": source.name, "flip": settings.flip, "overlap": lifter.options.overlap,
         "normalisation": lifter.card.normalisation, "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "trajectory": "absent: joints are relative to the hip", "events": seen.extra.get("events", []),
@@ -222,7 +224,7 @@ def write_results(result: LiftResult, source: Path, folder: Path, options: LiftS
         folder.mkdir(exist_ok=True)
         for name in OUTPUTS:
             if (work / name).is_file():
-                os.replace(work / name, folder / name)
+                (work / name).replace(folder / name)
                 result.files[name] = folder / name
     except OSError as error:
         raise PrmlError(

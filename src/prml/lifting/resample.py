@@ -12,7 +12,7 @@ def network_times(times_s: Float[Array, " T"], fps: float) -> Float[Array, " L"]
         return times_s
     span = times_s[-1] - times_s[0]
     steps = max(1, round(span * fps))
-    even = times_s[0] + np.arange(steps + 1) / fps
+    even: Array = times_s[0] + np.arange(steps + 1) / fps
     if len(even) == len(times_s) and np.abs(even - times_s).max() < 0.1 / fps:
         return times_s
     return even
@@ -29,3 +29,16 @@ def interpolate(
     share = np.clip((wanted_s - times_s[left]) / (times_s[right] - times_s[left]), 0.0, 1.0)
     share = share.reshape(-1, *[1] * (values.ndim - 1)).astype(values.dtype)
     return np.asarray(values[left] * (1 - share) + values[right] * share)
+
+
+def interpolate_smooth(
+    values: Float[Array, "T *c"], times_s: Float[Array, " T"], wanted_s: Float[Array, " L"]
+) -> Float[Array, "L *c"]:
+    """Cubic splines in time (linear below four frames): motion between a slow network's frames keeps its curve."""
+    if wanted_s is times_s or len(times_s) < 4:
+        return interpolate(values, times_s, wanted_s)
+    from scipy.interpolate import CubicSpline
+
+    spline = CubicSpline(times_s, values, axis=0, bc_type="natural")
+    curve: Array = spline(np.clip(wanted_s, times_s[0], times_s[-1])).astype(values.dtype)
+    return curve
