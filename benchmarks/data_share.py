@@ -1,0 +1,66 @@
+"""How long training waits for its data: seconds in the loader against seconds in the step, for a configuration.
+
+    python benchmarks/data_share.py configs/mocap/prml-s.yaml --json results/data_share.json
+"""
+
+import argparse
+import json
+from pathlib import Path
+from time import perf_counter
+
+import torch
+from torch.utils.data import DataLoader
+
+from prml.commands.fit import read_config
+from prml.data.windows import EpochSampler
+from prml.provenance import commit, versions
+from prml.training.datamodule import WindowsDataModule
+from prml.training.module import LiftingModule
+
+
+def measure(config_path: str, steps: int, workers: int) -> dict[str, float]:
+    """Mean seconds per step of waiting, of computing, and of making one batch in this process."""
+    config = read_config(config_path)
+    torch.set_num_threads(config.run.threads or torch.get_num_threads())
+    data = WindowsDataModule(config)
+    module = LiftingModule(config, steps_per_epoch=data.steps_per_epoch, total_steps=steps)
+    optimiser = torch.optim.AdamW(module.parameters(), lr=1e-4)
+    loader = iter(DataLoader(data.train, batch_size=None, sampler=EpochSampler(len(data.train)), num_workers=workers))
+    started = perf_counter()
+    for number in range(5):
+        data.train[0, number]
+    made = (perf_counter() - started) / 5
+    waited = computed = 0.0
+    for step in range(steps + 3):
+        a = perf_counter()
+        batch = next(loader)
+        b = perf_counter()
+        module.losses(batch)["loss"].backward()
+        optimiser.step()
+        optimiser.zero_grad()
+        if step >= 3:  # the first steps fill the loader and warm up
+            waited, computed = waited + b - a, computed + perf_counter() - b
+    share = waited / (waited + computed)
+    return {"wait_s": waited / steps, "step_s": computed / steps, "share_waiting": share, "make_batch_s": made}
+
+
+def main() -> None:
+    """Parse, measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("config")
+    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    record = {
+        "config": options.config, "workers": options.workers, "threads": torch.get_num_threads(), "commit": commit(),
+        "versions": versions(), **measure(options.config, options.steps, options.workers),
+    }  # fmt: skip
+    print(json.dumps(record, indent=1))
+    if options.json:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        options.json.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
