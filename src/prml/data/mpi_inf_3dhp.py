@@ -129,7 +129,7 @@ def _parse_train(path: Path) -> Table:
     for key, value in _items(data, path.name, r"S\d+ Seq\d+", "'S1 Seq1'"):
         if not isinstance(value, list | tuple | np.ndarray) or len(value) != 2 or not isinstance(value[0], dict):
             raise PrmlError(f"{path.name}: {key} must be [cameras, fps], got {type(value).__name__}")
-        cameras, fps = value
+        cameras, fps = {str(c): arrays for c, arrays in value[0].items()}, value[1]
         if set(cameras) - {str(c) for c in CAMERAS}:
             raise PrmlError(f"{path.name}: {key} has cameras {sorted(cameras)}; expected '0' to '8' without '3'")
         if float(fps) not in (25.0, 50.0):

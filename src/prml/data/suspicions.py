@@ -180,7 +180,10 @@ def _projection(sequence: PoseSequence) -> Iterator[Finding]:
     joints, px = joints[seen], px[seen]
     size = float(np.nanmedian(np.nanmax(px, axis=1) - np.nanmin(px, axis=1)))
     cam = camera.to_camera(joints) if sequence.frame == "world" else joints
-    error = float(np.nanmedian(np.linalg.norm(camera.project(cam) - px, axis=-1)))
+    apart = np.linalg.norm(camera.project(cam) - px, axis=-1)
+    if np.isnan(apart).all():  # behind the camera, which is said elsewhere
+        return
+    error = float(np.nanmedian(apart))
     if error <= 0.15 * size:
         return
     mirrored = cam * [-1, 1, 1]
