@@ -175,9 +175,9 @@ def test_the_causal_network_sees_the_whole_past_and_the_present():
     x.requires_grad_()
     network(x).sum().backward()
     assert (x.grad.abs().sum((0, 2, 3)) > 0).all()
-    shortcut = torch.arange(9.0)[None, None]
+    shortcut = torch.arange(9.0)[None, :, None]
     for stage in range(1, len(network.kernels)):
-        shortcut = network._shortcut(shortcut[:, :, 2::3], stage)
+        shortcut = network._shortcut(shortcut[:, 2::3], stage)
     assert float(shortcut) == 8  # the residual path carries the last frame
 
 
@@ -276,3 +276,4 @@ def test_arguments_that_cannot_be_had_are_named():
 def test_other_spellings_of_a_name():
     assert registry.entry("MotionAGFormer_L").name == "motionagformer"
     assert registry.entry("P-STMO").name == "pstmo"
+    assert registry.published_keys("capf", base_dim=48) == registry.published_keys("capf-hrnet48")

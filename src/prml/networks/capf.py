@@ -17,7 +17,7 @@ from prml.networks.prml.heads import RegressionHead
 from prml.networks.published import Fixed, Network, Shapes, Slot, affine, encoder, mlp, with_leading_axis
 
 CROP_PX = (192, 256)  # width and height of the image crop that the authors' backbones see
-CONTEXT_HEADS, SAMPLES = 4, 4
+CONTEXT_HEADS, SAMPLES, LEVELS = 4, 4, 4
 # channels of the four feature maps, finest first
 FEATURES = {"hrnet_32": (32, 64, 128, 256), "hrnet_48": (48, 96, 192, 384), "cpn": (256, 256, 256, 256)}
 
@@ -102,7 +102,8 @@ class CAPF(Network):
     Args:
         frames: T; frames are independent, any number is accepted.
         joints, in_channels: J, C_in.
-        features: channels of the feature maps, finest first, or the name of one of the authors' backbones.
+        features: channels of the feature maps, finest first; or the name of one of the authors' backbones, or the
+            channels of its finest map.
         width: C.
         heads, mlp_ratio: of the transformer blocks.
         drop_path: stochastic depth of the last blocks, in training.
@@ -111,21 +112,26 @@ class CAPF(Network):
     ARGUMENTS: ClassVar = {
         "embed_dim_ratio": "width", "num_joints": "joints", "in_chans": "in_channels", "num_heads": "heads",
         "drop_path_rate": "drop_path", "backbone": "features", "levels": Fixed((4,)), "qkv_bias": Fixed((True,)),
-        "qk_scale": Fixed((None,)), "base_dim": Fixed((32, 48, 256)), "drop_rate": Fixed((0,)),
+        "qk_scale": Fixed((None,)), "base_dim": "features", "drop_rate": Fixed((0,)),
         "attn_drop_rate": Fixed((0,)),
     }  # fmt: skip
     any_length = True
 
     def __init__(
-        self, *, frames: int = 1, joints: int = 17, in_channels: int = 2, features: str | Sequence[int] = "hrnet_32",
-        width: int = 128, heads: int = 8, mlp_ratio: float = 2.0, drop_path: float = 0.2,
+        self, *, frames: int = 1, joints: int = 17, in_channels: int = 2,
+        features: str | int | Sequence[int] = "hrnet_32", width: int = 128, heads: int = 8, mlp_ratio: float = 2.0,
+        drop_path: float = 0.2,
     ) -> None:  # fmt: skip
         super().__init__(frames=frames, joints=joints, in_channels=in_channels)
+        if isinstance(features, int):
+            known = {f[0]: f for f in FEATURES.values()}
+            features = known.get(features, tuple(features * 2**i for i in range(LEVELS)))
         if isinstance(features, str) and features not in FEATURES:
             raise ValueError(f"features are numbers of channels or one of {', '.join(FEATURES)}, not {features!r}")
         self.features = FEATURES[features] if isinstance(features, str) else tuple(features)
-        levels = len(self.features)
-        rates, joined = depth_rates(drop_path, levels), width * (levels + 1)
+        if len(self.features) != LEVELS:
+            raise ValueError(f"features are {LEVELS} numbers of channels or one of {', '.join(FEATURES)}")
+        rates, joined = depth_rates(drop_path, LEVELS), width * (LEVELS + 1)
 
         def blocks(size: int, axis: Any) -> nn.Sequential:
             return nn.Sequential(
@@ -134,7 +140,7 @@ class CAPF(Network):
 
         self.embed = nn.Linear(in_channels, width)
         self.feature_embeds = nn.ModuleList(nn.Linear(c, width) for c in self.features)
-        self.token_embedding = parameter(levels + 1, joints, width)
+        self.token_embedding = parameter(LEVELS + 1, joints, width)
         self.context = nn.ModuleList(
             DeformableContext(width=width, features=self.features, drop_path=rate) for rate in rates
         )
@@ -195,6 +201,6 @@ class CAPF(Network):
         width, in_channels = shapes["coord_embed.weight"]
         return {
             "width": width, "in_channels": in_channels, "joints": shapes["Spatial_pos_embed"][2],
-            "features": tuple(shapes[f"feat_embed.{i}.weight"][1] for i in range(4)),
+            "features": tuple(shapes[f"feat_embed.{i}.weight"][1] for i in range(LEVELS)),
             "mlp_ratio": shapes["joint_blocks.0.mlp.fc1.weight"][0] / shapes["joint_blocks.0.mlp.fc1.weight"][1],
         }  # fmt: skip

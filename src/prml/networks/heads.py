@@ -15,7 +15,8 @@ def _with_outputs(head: nn.Module, outputs: int) -> nn.Module:
     linears = [(name, module) for name, module in head.named_modules() if isinstance(module, nn.Linear)]
     name, old = linears[-1]
     new = nn.Linear(old.in_features, outputs, bias=old.bias is not None).to(old.weight)
-    nn.init.trunc_normal_(new.weight, std=float(old.weight.std()) if old.weight.device.type != "meta" else 0.02)
+    spread = 0.02 if old.weight.is_meta else float(old.weight.detach().std())
+    nn.init.trunc_normal_(new.weight, std=spread)
     if new.bias is not None:
         nn.init.zeros_(new.bias)
     if not name:

@@ -111,7 +111,7 @@ class STCFormer(Network):
     """
 
     ARGUMENTS: ClassVar = {
-        "layers": "depth", "d_hid": "width", "n_joints": "joints", "out_joints": "joints", "channel": Fixed((256,))
+        "layers": "depth", "d_hid": "width", "n_joints": "joints", "out_joints": "joints", "channel": Fixed((256, 512))
     }  # fmt: skip
     any_length = True
 
