@@ -10,10 +10,9 @@ from typing import Literal
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch.utils.data import Dataset
 
 from prml.data import normalise
-from prml.data.windows import Batch, WindowOptions, mirror
+from prml.data.windows import Batch, WindowOptions, Windows, mirror, shared
 from prml.errors import PrmlError
 from prml.sequence import PoseSequence
 from prml.skeleton import H36M17
@@ -61,7 +60,7 @@ class SequenceRule:
         return given.astype(np.float32), (target - target[:, :1]).astype(np.float32)
 
 
-class SequenceWindows(Dataset[Batch]):
+class SequenceWindows(Windows):
     """Batches ``input`` (B, T, 17, C_in) and ``target`` (B, T, 17, 3) from sequences.
 
     Windows start every ``options.stride`` frames; a sequence shorter than T gives one window, its last frame repeated.
@@ -93,20 +92,13 @@ class SequenceWindows(Dataset[Batch]):
         if not rows:
             raise PrmlError("no sequence to train on: the split is empty")
         self.fps = max(frames_at, key=lambda fps: frames_at[fps])
-        self.inputs = torch.from_numpy(np.concatenate(inputs)).share_memory_()  # type: ignore[no-untyped-call]
-        self.targets = torch.from_numpy(np.concatenate(targets)).share_memory_()  # type: ignore[no-untyped-call]
+        self.inputs = shared(np.concatenate(inputs))
+        self.targets = shared(np.concatenate(targets))
         self.index = np.array(rows, dtype=np.int64)
 
     def __len__(self) -> int:
         """Batches in an epoch (at least one)."""
         return max(1, len(self.index) // self.options.batch)
-
-    def __getitem__(self, key: tuple[int, int]) -> Batch:
-        epoch, number = key
-        order = np.random.default_rng([self.seed, epoch]).permutation(len(self.index))
-        B = self.options.batch
-        rng = np.random.default_rng([self.seed, epoch, number])
-        return self.make(rng, self.index[order[number * B : (number + 1) * B]])
 
     def make(self, rng: np.random.Generator, rows: Array) -> Batch:
         """One batch from rows of the index."""

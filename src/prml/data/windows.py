@@ -4,6 +4,7 @@ A batch is a pure function of (seed, epoch, batch number): workers, restarts and
 are made at once with array operations; the clips live in one shared-memory tensor that workers do not copy.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -67,7 +68,44 @@ def spoil(
     return exchange(plane, swap) + error_m / depth_m[..., None, None], confidence
 
 
-class MocapWindows(Dataset[Batch]):
+def shared(array: Array) -> Tensor:
+    """The array as a tensor in shared memory, which worker processes do not copy."""
+    tensor: Tensor = torch.from_numpy(array).share_memory_()  # type: ignore[no-untyped-call]
+    return tensor
+
+
+class Windows(Dataset[Batch], ABC):
+    """Batches of training windows; item ``(epoch, number)`` is one, the same on every machine.
+
+    Attributes:
+        options: how windows are cut and varied.
+        seed: of everything random.
+        fps: frame rate of the windows.
+        index: a row for every window of an epoch.
+    """
+
+    options: WindowOptions
+    seed: int
+    fps: float
+    index: Array
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Batches in an epoch."""
+
+    def __getitem__(self, key: tuple[int, int]) -> Batch:
+        epoch, number = key
+        order = np.random.default_rng([self.seed, epoch]).permutation(len(self.index))
+        B = self.options.batch
+        rng = np.random.default_rng([self.seed, epoch, number])
+        return self.make(rng, self.index[order[number * B : (number + 1) * B]])
+
+    @abstractmethod
+    def make(self, rng: np.random.Generator, rows: Array) -> Batch:
+        """One batch from rows of the index."""
+
+
+class MocapWindows(Windows):
     """Batches of training windows from motion capture through virtual cameras.
 
     Item ``(epoch, number)`` is a batch: ``input`` (B, T, 17, C_in) normalised, ``target`` (B, T, 17, 3) root-relative
@@ -88,7 +126,7 @@ class MocapWindows(Dataset[Batch]):
         self.fps = sets[0].fps / options.step  # of the windows
         clips = [s.positions[s.clip_start[i] : s.clip_start[i + 1]] for s in sets for i in s.indices(split)]
         self.unit_m = np.float32(sets[0].unit_m)
-        self.positions = torch.from_numpy(np.concatenate(clips)).share_memory_()  # type: ignore[no-untyped-call]
+        self.positions = shared(np.concatenate(clips))
         ends = np.cumsum([len(c) for c in clips])
         starts = np.concatenate([[0], ends[:-1]])
         # (first frame of the clip, its end, centre of the window) for every window of an epoch
@@ -102,13 +140,6 @@ class MocapWindows(Dataset[Batch]):
     def __len__(self) -> int:
         """Batches in an epoch (the last, smaller one is left out)."""
         return len(self.index) // self.options.batch
-
-    def __getitem__(self, key: tuple[int, int]) -> Batch:
-        epoch, number = key
-        order = np.random.default_rng([self.seed, epoch]).permutation(len(self.index))
-        B = self.options.batch
-        rng = np.random.default_rng([self.seed, epoch, number])
-        return self.make(rng, self.index[order[number * B : (number + 1) * B]])
 
     def _positions(self, rng: np.random.Generator, rows: Array) -> Float[Array, "B L 17 3"]:
         """World metres of the windows and a margin on both sides, at a random speed and size, linearly interpolated."""

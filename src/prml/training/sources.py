@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -11,7 +10,7 @@ import torch
 from prml.data.mocap import load_sets
 from prml.data.noise import measured_noise
 from prml.data.sequences import SequenceRule, SequenceWindows
-from prml.data.windows import Batch, MocapWindows, WindowOptions
+from prml.data.windows import Batch, MocapWindows, Windows
 from prml.errors import PrmlError
 from prml.networks import registry
 from prml.sequence import PoseSequence
@@ -20,18 +19,6 @@ from prml.training.config import DataConfig, FitConfig
 _VALIDATION_SEED = 7
 _MOCAP_LICENCE = "CMU terms (commercial products allowed, no resale of the data) and PDDL 1.0; see THIRD_PARTY.md"
 _LICENSED = "non-commercial research terms of the data set; see its owners"
-
-
-class Windows(Protocol):
-    """What both kinds of training windows offer."""
-
-    options: WindowOptions
-    index: np.ndarray
-    fps: float
-
-    def __len__(self) -> int: ...
-    def __getitem__(self, key: tuple[int, int]) -> Batch: ...
-    def make(self, rng: np.random.Generator, rows: np.ndarray) -> Batch: ...
 
 
 @dataclass(frozen=True)
