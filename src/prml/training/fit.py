@@ -16,6 +16,7 @@ from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from torch import Tensor, nn
 
 from prml.errors import PrmlError
+from prml.networks.prml import PrML
 from prml.provenance import commit, versions
 from prml.training.callbacks import CHECKPOINT, BestRecord, SafeCheckpoint
 from prml.training.config import FitConfig
@@ -27,7 +28,7 @@ ALLOCATOR = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "100000000000", 
 
 
 def allocator_advice() -> str | None:
-    """What to set for glibc's allocator on a CPU, or None if it is set, replaced (jemalloc, tcmalloc) or not glibc's."""
+    """What to set for glibc's allocator on a CPU; None if it is set, replaced (jemalloc, tcmalloc) or not glibc's."""
     if sys.platform != "linux" or "malloc" in os.environ.get("LD_PRELOAD", "") or torch.cuda.is_available():
         return None
     missing = {k: v for k, v in ALLOCATOR.items() if k not in os.environ}
@@ -45,7 +46,7 @@ def resample_frames(tensor: Tensor, like: Tensor) -> Tensor:
 
 
 def start_from(module: LiftingModule, record_name: str) -> None:
-    """Copy a record's tensors into the module; those that depend on T are resampled in time. Raises PrmlError if unlike."""
+    """Copy a record's tensors into the module, those that depend on T resampled in time; PrmlError if unlike."""
     record = load_record(record_name)
     pairs = [(module.network, record.network)]
     if record.uncertainty is not None and type(record.uncertainty) is type(module.information):
@@ -64,13 +65,17 @@ def start_from(module: LiftingModule, record_name: str) -> None:
 
 def _card(config: FitConfig, module: LiftingModule, data: WindowsDataModule) -> Card:
     uncertainty: dict[str, Any] = {}
-    if config.objective.mutual_information == "variational" and module.information is not None:
-        widths = module.network.support_widths
-        uncertainty = {"width_2d": widths[0], "width_depth": widths[1], "joints": module.network.joints}
+    network, kept = module.network, config.objective.mutual_information == "variational"
+    if kept and module.information is not None and isinstance(network, PrML):
+        widths = network.support_widths
+        uncertainty = {"width_2d": widths[0], "width_depth": widths[1], "joints": network.joints}
     return Card(
         name="best", network=config.network.name, arguments=module.network_arguments, window=config.data.windows.frames,
         fps=data.train.fps, uncertainty=uncertainty,
-        training={"data": data.source.hashes, "split": config.data.split, "commit": commit(), "versions": versions(), "seed": config.seed},
+        training={
+            "data": data.source.hashes, "split": config.data.split, "commit": commit(), "versions": versions(),
+            "seed": config.seed,
+        },
         normalisation=data.source.normalisation, output=data.source.output, data_licence=data.source.licence,
         weights_licence="Apache-2.0",
     )  # fmt: skip
@@ -113,17 +118,18 @@ def _folder(out: Path, resume: bool, overwrite: bool) -> Path | None:
 
 def _trainer(config: FitConfig, out: Path, callbacks: list[pl.Callback]) -> pl.Trainer:
     run = config.run
+    precision: Any = run.precision  # Lightning checks the name
     loggers: list[Logger] = [CSVLogger(out, name="logs", version="csv")]
     if find_spec("tensorboard"):
         loggers.append(TensorBoardLogger(out, name="logs", version="tensorboard"))
     return pl.Trainer(
         default_root_dir=out, logger=loggers, callbacks=callbacks, max_epochs=run.epochs, max_steps=run.max_steps,
-        precision=run.precision, accelerator=run.accelerator, devices=run.devices, num_nodes=run.nodes,
+        precision=precision, accelerator=run.accelerator, devices=run.devices, num_nodes=run.nodes,
         strategy="ddp" if run.devices * run.nodes > 1 else "auto",
         gradient_clip_val=config.optimiser.clip or None, log_every_n_steps=run.log_every, enable_checkpointing=False,
-        enable_progress_bar=run.progress, enable_model_summary=False, num_sanity_val_steps=0, use_distributed_sampler=False,
-        reload_dataloaders_every_n_epochs=1, val_check_interval=run.validate_every or 1.0,
-        check_val_every_n_epoch=None if run.validate_every else 1,
+        enable_progress_bar=run.progress, enable_model_summary=False, num_sanity_val_steps=0,
+        use_distributed_sampler=False, reload_dataloaders_every_n_epochs=1,
+        val_check_interval=run.validate_every or 1.0, check_val_every_n_epoch=None if run.validate_every else 1,
     )  # fmt: skip
 
 

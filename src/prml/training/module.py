@@ -1,17 +1,18 @@
 """The LightningModule: a network, its losses, its optimiser, and how it is validated."""
 
-from typing import Any
+from typing import NamedTuple, cast
 
 import lightning.pytorch as pl
 import torch
 from jaxtyping import Float
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 
 from prml.evaluation import metrics
 from prml.networks import registry
 from prml.networks.prml import PrML, PrMLFeatures
 from prml.objectives import pose as pose_loss
-from prml.objectives.mutual_information import MutualInformation, build_mi
+from prml.objectives.mutual_information import MIResult, MutualInformation, build_mi
 from prml.objectives.temporal import temporal_consistency
 from prml.objectives.uncertainty import PoseUncertainty
 from prml.training.config import FitConfig, ObjectiveConfig
@@ -32,6 +33,31 @@ def mutual_information(network: nn.Module, options: ObjectiveConfig) -> nn.Modul
         "depth": build_mi(options.mutual_information, c=1, support_width=width_depth, joints=network.joints),
     }
     return nn.ModuleDict(parts)
+
+
+class _Task(NamedTuple):
+    """What the information term needs of one task: estimator, label Y, support S, bias B or None, and its weight."""
+
+    name: str
+    estimator: MutualInformation
+    label: Tensor
+    support: Tensor
+    bias: Tensor | None
+    weight: float
+
+
+def _tasks(
+    network: nn.Module, information: nn.Module, target: Tensor, features: PrMLFeatures, options: ObjectiveConfig
+) -> tuple[_Task, _Task]:
+    """Both tasks of a network with support features; ``information`` is what :func:`mutual_information` gave for it."""
+    decoder = cast(PrML, network).decoder
+    biases = (None, None) if decoder is None else (decoder.bias_2d, decoder.bias_depth)
+    bias_2d, bias_depth = (None if b is None else b.value for b in biases)
+    pose_2d, depth = (cast(MutualInformation, information.get_submodule(n)) for n in ("pose_2d", "depth"))
+    return (
+        _Task("2d", pose_2d, target[..., :2], features.s_2d, bias_2d, options.lambda_2d),
+        _Task("depth", depth, target[..., 2:], features.s_d, bias_depth, options.lambda_depth),
+    )
 
 
 class LiftingModule(pl.LightningModule):
@@ -55,16 +81,17 @@ class LiftingModule(pl.LightningModule):
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Every term apart (unweighted), and their weighted sum ``loss`` (paper eq. 9)."""
         options, target = self.config.objective, batch["target"]
-        if self.information is None:
-            prediction, features = self.network(batch["input"]), None
+        information, features = self.information, None
+        if information is None:
+            prediction = self.network(batch["input"])
         else:
             prediction, features = self.network(batch["input"], features=True)
         if prediction.shape[1] == 1 and target.shape[1] > 1:  # centre-frame networks
             target = target[:, target.shape[1] // 2, None]
         terms = self._pose_terms(prediction, target)
         loss = terms["pose"] + options.lambda_t * terms["temporal"]
-        if features is not None:
-            terms |= self._information_terms(target, features)
+        if information is not None and features is not None:
+            terms |= self._information_terms(information, target, features)
             loss = loss + options.lambda_mi * terms["mi"]
         return {"loss": loss, **terms}
 
@@ -78,19 +105,12 @@ class LiftingModule(pl.LightningModule):
         terms["pose"] = terms["2d"] + terms["depth"] if tasks else pose_loss.mpjpe(prediction, target)
         return terms
 
-    def _information_terms(self, target: Tensor, features: PrMLFeatures) -> dict[str, Tensor]:
-        options, out, total = self.config.objective, {}, 0.0
-        decoder = self.network.decoder
-        parts = (
-            ("2d", self.information.pose_2d, target[..., :2], features.s_2d, "bias_2d", options.lambda_2d),
-            ("depth", self.information.depth, target[..., 2:], features.s_d, "bias_depth", options.lambda_depth),
-        )  # fmt: skip
-        for name, estimator, label, support, bias_name, weight in parts:
-            bias = getattr(decoder, bias_name, None)
-            result = estimator(label, support, None if bias is None else bias.value)
-            out[f"mi_{name}_nats"] = result.estimate_nats
-            total = total + weight * result.loss
-        return {**out, "mi": total}
+    def _information_terms(self, information: nn.Module, target: Tensor, features: PrMLFeatures) -> dict[str, Tensor]:
+        tasks = _tasks(self.network, information, target, features, self.config.objective)
+        results: list[MIResult] = [t.estimator(t.label, t.support, t.bias) for t in tasks]
+        estimates = {f"mi_{t.name}_nats": r.estimate_nats for t, r in zip(tasks, results, strict=True)}
+        loss_2d, loss_depth = (t.weight * r.loss for t, r in zip(tasks, results, strict=True))
+        return {**estimates, "mi": loss_2d + loss_depth}
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
         """Weighted loss; terms are logged apart."""
@@ -122,7 +142,7 @@ class LiftingModule(pl.LightningModule):
             self.log_dict({f"val/{k}": v for k, v in self.scores().items()}, sync_dist=True)
             self.log("val_mm", self.scores()["mpjpe"], prog_bar=True, logger=False)
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW; biases, norms and embeddings are decayed too, as in the paper's recipe."""
         options = self.config.optimiser
         parameters = [p for p in self.parameters() if p.requires_grad]
