@@ -1,6 +1,5 @@
 """``prml fit CONFIG.yaml [--network.name prml-s ...] --out DIR``: a YAML configuration with dotted overrides."""
 
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,7 @@ _OWN = ("config", "out", "resume", "overwrite")
 
 def parser() -> "ArgumentParser":
     """Options of the verb: the fields of FitConfig, dotted."""
-    from jsonargparse import ActionConfigFile, ArgumentParser
+    from jsonargparse import ActionConfigFile, ArgumentParser  # type: ignore[attr-defined]  # not in its __all__
 
     from prml.training.config import FitConfig
 
@@ -32,7 +31,7 @@ def parser() -> "ArgumentParser":
 
 
 def read_config(path: str, overrides: Sequence[str] = ()) -> "FitConfig":
-    """A configuration file with overrides, as the verb reads it; raises PrmlError that names a wrong key and the nearest."""
+    """A configuration file with overrides, as the verb reads it; PrmlError names a wrong key and the nearest."""
     return _parse([path, *overrides])[0]
 
 
@@ -40,6 +39,7 @@ def _parse(arguments: list[str]) -> "tuple[FitConfig, str, bool, bool]":
     from argparse import ArgumentError
     from pathlib import Path
 
+    from prml.commands._configuration import explain, instantiate, known_keys
     from prml.training.config import FitConfig
 
     if arguments and not arguments[0].startswith("-"):
@@ -52,29 +52,12 @@ def _parse(arguments: list[str]) -> "tuple[FitConfig, str, bool, bool]":
     try:
         options = made.parse_args(arguments)
     except ArgumentError as error:
-        raise PrmlError(_explain(str(error), made)) from error
+        raise PrmlError(explain(str(error), known_keys(made, FitConfig))) from error
     if not any(word.partition("=")[0] == "--config" for word in arguments):
         raise PrmlError("expected a configuration: prml fit CONFIG.yaml; the shipped ones are in configs/")
-    values = made.instantiate_classes(options)
+    values = instantiate(made, options)
     config = FitConfig(**{k: v for k, v in vars(values).items() if k not in _OWN})
     return config, values.out, values.resume, values.overwrite
-
-
-def _explain(message: str, made: "ArgumentParser") -> str:
-    """One line, with the nearest known key for an unknown one."""
-    from difflib import get_close_matches
-
-    known = [a.dest for a in made._actions if a.dest not in ("help", "config")]
-    group = re.search(r"Group '([\w.]+)' does not accept option '([\w.]+)'", message)
-    alone = re.search(r"(?:unrecognized arguments: --|[Oo]ption '|[Kk]ey ')([\w.\-]+)", message)
-    line = " ".join(message.split())
-    if not group and not alone:
-        return line
-    name = f"{group[1]}.{group[2]}" if group else str(alone and alone[1])
-    if name in known:
-        return line
-    near = get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"unknown option {name!r}" + (f"; did you mean {near[0]!r}?" if near else f"; {line}")
 
 
 def main(argv: Sequence[str]) -> int:

@@ -52,25 +52,29 @@ class NormalisedInput:
 
     def to_camera(self, joints_m: Float[Array, "*B T J 3"]) -> Float[Array, "*B T J 3"]:
         """Root-relative metres of the network's frame, back in the camera's."""
-        return joints_m @ self.R_camera_to_input.astype(joints_m.dtype)
+        turned: Array = joints_m @ self.R_camera_to_input.astype(joints_m.dtype)
+        return turned
 
     def from_camera(self, joints_m: Float[Array, "*B T J 3"]) -> Float[Array, "*B T J 3"]:
         """Root-relative camera-frame metres in the network's frame (training targets)."""
-        return joints_m @ np.swapaxes(self.R_camera_to_input, -1, -2).astype(joints_m.dtype)
+        turned: Array = joints_m @ np.swapaxes(self.R_camera_to_input, -1, -2).astype(joints_m.dtype)
+        return turned
 
 
 @cache
 def _kernel(sigma_frames: float, radius: int) -> Array:
     at = np.arange(-radius, radius + 1)
-    weights = np.exp(-0.5 * (at / sigma_frames) ** 2)
-    return weights / weights.sum()
+    weights: Array = np.exp(-0.5 * (at / sigma_frames) ** 2)
+    weights /= weights.sum()
+    return weights
 
 
 def smooth(values: Float[Array, "*B T c"], sigma_s: float, fps: float) -> Float[Array, "*B T c"]:
     """Gaussian mean along time, cut at ``MARGIN_S`` and at the ends of the sequence (weights renormalised there)."""
     kernel = _kernel(sigma_s * fps, max(1, round(MARGIN_S * fps))).astype(values.dtype)
     total = convolve1d(np.ones(values.shape[-2], values.dtype), kernel, mode="constant")
-    return convolve1d(values, kernel, axis=-2, mode="constant") / total[:, None]
+    mean: Array = convolve1d(values, kernel, axis=-2, mode="constant") / total[:, None]
+    return mean
 
 
 def virtual_camera(plane: Float[Array, "*B T 17 2"], fps: float) -> NormalisedInput:

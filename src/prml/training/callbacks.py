@@ -1,6 +1,5 @@
 """What keeps a run safe: atomic checkpoints by the clock, and a weights record of the best validation."""
 
-import os
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +29,7 @@ class SafeCheckpoint(pl.Callback):
         temporary = self.path.with_suffix(".tmp")
         trainer.save_checkpoint(temporary)
         if trainer.is_global_zero:
-            os.replace(temporary, self.path)
+            temporary.replace(self.path)
         self.written = time.monotonic()
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
@@ -58,7 +57,8 @@ class SafeCheckpoint(pl.Callback):
 class BestRecord(pl.Callback):
     """Save the averaged weights as a record whenever the validation error is the lowest so far.
 
-    Must come before the averaging callback in the list: at the end of a validation the averaged weights are still in place.
+    Must come before the averaging callback in the list: at the end of a validation the averaged weights are still in
+    place.
     """
 
     def __init__(self, folder: Path, card: Card) -> None:

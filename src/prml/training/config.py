@@ -149,7 +149,8 @@ class FitConfig:
         frames = {**record.arguments, **self.network.arguments}.get("frames", record.window)
         if not record.any_length and self.data.windows.frames != frames:
             raise PrmlError(
-                f"{record.name} takes windows of {frames} frames only, data.windows.frames is {self.data.windows.frames}"
+                f"{record.name} takes windows of {frames} frames only, "
+                f"data.windows.frames is {self.data.windows.frames}"
             )
         if self.data.windows.frames > frames:
             raise PrmlError(

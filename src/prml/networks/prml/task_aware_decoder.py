@@ -13,7 +13,7 @@ BiasInit = Literal["gaussian", "laplacian"]
 
 
 class CoarseAlignment(nn.Module):
-    """F_S = theta_1 F_2D + theta_2 F_D with theta = softmax(FC(F_2D ++ F_D)) (eq. 2), or their mean if not ``learned``."""
+    """F_S = theta_1 F_2D + theta_2 F_D, theta = softmax(FC(F_2D ++ F_D)) (eq. 2), or their mean if not ``learned``."""
 
     def __init__(self, *, width: int, learned: bool = True) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ class TaskBias(nn.Module):
 
 
 class FeatureComplement(nn.Module):
-    """TF_C (eq. 3): the task's own feature asks, its support answers; along time, then among joints, each with its MLP."""
+    """TF_C (eq. 3): the task's own feature asks, its support answers; along time, then among joints, each with MLP."""
 
     def __init__(self, *, width: int, support_width: int, heads: int, mlp_ratio: float = 4.0) -> None:
         super().__init__()
@@ -86,8 +86,8 @@ class TaskAwareDecoder(nn.Module):
     """
 
     def __init__(
-        self, *, width: int, joints: int, frames: int, heads: int, mlp_ratio: float = 4.0, coarse_alignment: bool = True,
-        task_bias: Tasks = "both", bias_learnable: bool = True,
+        self, *, width: int, joints: int, frames: int, heads: int, mlp_ratio: float = 4.0,
+        coarse_alignment: bool = True, task_bias: Tasks = "both", bias_learnable: bool = True,
         bias_start_2d: BiasInit = "gaussian", bias_start_depth: BiasInit = "gaussian",
     ) -> None:  # fmt: skip
         super().__init__()
