@@ -36,7 +36,7 @@ class LiftOptions:
     """
 
     flip: bool = True
-    overlap: int = 5
+    overlap: int = 6
     batch: int = 8
     phase: int = 0
     relative: bool = True
