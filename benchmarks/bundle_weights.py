@@ -1,7 +1,7 @@
 """Put a training run's best weights into the package as a bundled record, with its scores and how it was made.
 
     python benchmarks/bundle_weights.py RUN NAME --command "prml fit configs/mocap/prml-s.yaml"
-    prml evaluate --weights NAME --protocol mocap-noisy --json results/NAME-mocap-noisy.json     (and the other protocols)
+    prml evaluate --weights NAME --protocol mocap-noisy --json results/NAME-mocap-noisy.json     (and the others)
     python benchmarks/bundle_weights.py RUN NAME --scores     # copy the scores of results/NAME-*.json into the card
 
 Weights are stored as float16 (half the size; scores are of the stored weights).

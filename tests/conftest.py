@@ -1,4 +1,4 @@
-"""Shared by all tests: nothing is written to the user's cache, and shapes in annotations are checked where asked for."""
+"""Shared by all tests: nothing is written to the user's cache."""
 
 import os
 

@@ -144,7 +144,18 @@ MEASURED13 = _skeleton(
     "LWrist<LElbow RShoulder<HeadCentre RElbow<RShoulder RWrist<RElbow",
 )
 
-_ALL = (H36M17, COCO17, HALPE26, OPENPOSE25, OPENPOSE18, BLAZEPOSE33, MPI_INF_3DHP17, MPI_INF_3DHP28, SMPL24, MEASURED13)
+_ALL = (
+    H36M17,
+    COCO17,
+    HALPE26,
+    OPENPOSE25,
+    OPENPOSE18,
+    BLAZEPOSE33,
+    MPI_INF_3DHP17,
+    MPI_INF_3DHP28,
+    SMPL24,
+    MEASURED13,
+)
 SKELETONS: Mapping[str, Skeleton] = {s.name: s for s in _ALL}
 
 
