@@ -123,12 +123,15 @@ class CAPF(Network):
         drop_path: float = 0.2,
     ) -> None:  # fmt: skip
         super().__init__(frames=frames, joints=joints, in_channels=in_channels)
+        given: str | Sequence[int]
         if isinstance(features, int):
             known = {f[0]: f for f in FEATURES.values()}
-            features = known.get(features, tuple(features * 2**i for i in range(LEVELS)))
-        if isinstance(features, str) and features not in FEATURES:
-            raise ValueError(f"features are numbers of channels or one of {', '.join(FEATURES)}, not {features!r}")
-        self.features = FEATURES[features] if isinstance(features, str) else tuple(features)
+            given = known.get(features, tuple(features * 2**i for i in range(LEVELS)))
+        else:
+            given = features
+        if isinstance(given, str) and given not in FEATURES:
+            raise ValueError(f"features are numbers of channels or one of {', '.join(FEATURES)}, not {given!r}")
+        self.features = FEATURES[given] if isinstance(given, str) else tuple(given)
         if len(self.features) != LEVELS:
             raise ValueError(f"features are {LEVELS} numbers of channels or one of {', '.join(FEATURES)}")
         rates, joined = depth_rates(drop_path, LEVELS), width * (LEVELS + 1)
