@@ -1,6 +1,6 @@
 """How long training waits for its data: seconds in the loader against seconds in the step, for a configuration.
 
-    python benchmarks/data_share.py configs/mocap/prml-s.yaml --json results/data_share.json
+python benchmarks/data_share.py configs/mocap/prml-s.yaml --json results/data_share.json
 """
 
 import argparse
