@@ -17,6 +17,7 @@ VERBS: dict[str, str] = {
     "fit": "train a network from a YAML configuration",
     "evaluate": "score weights under a named protocol",
     "compare": "put result files of one protocol side by side",
+    "compare-networks": "train networks of equal cost on equal data, and compare them",
     "robustness": "how the error grows when the 2D input gets worse",
     "data": "import motion files, check a dataset, take Human3.6M's calibration from one's own copy",
     "import": "turn another paper's published checkpoint into weights of ours",
