@@ -49,8 +49,8 @@ lift: $(VENV)/.core  ## lift the example clip (CLIP=..., OUT=...)
 	@$(BIN)/prml lift $(CLIP) --out $(OUT) --overwrite
 	@echo && echo "results in $(OUT): open $(OUT)/viewer.html in a browser, $(OUT)/overlay.mp4 in a player"
 
-test: $(VENV)/.dev  ## the default test-suite (PYTEST_ARGS=...)
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+test: $(VENV)/.dev  ## the default test-suite, on all cores (PYTEST_ARGS=...)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto $(PYTEST_ARGS)
 
 test-slow: $(VENV)/.dev  ## the tests that take minutes
 	@$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
