@@ -13,7 +13,7 @@ from prml.lifting.lifter import Lifter, LiftOptions
 from prml.lifting.resample import interpolate, interpolate_smooth, network_times
 from prml.lifting.scale import bone_sum, to_metres
 from prml.lifting.trajectory import solve_root
-from prml.lifting.windows import blend_weights, predict_blended, predict_centres, window_starts
+from prml.lifting.windows import blend_weights, predict_blended, predict_frames, window_starts
 from prml.sequence import PoseSequence
 from prml.skeleton import BLAZEPOSE33, H36M17
 from prml.weights.record import Card, Record, bundled, load_record
@@ -69,10 +69,10 @@ def test_blending_reproduces_what_all_windows_agree_on():
     np.testing.assert_allclose(blend_weights(27), blend_weights(27)[::-1])
 
 
-def test_centres_come_from_the_middle_of_their_windows():
+def test_single_poses_come_from_the_right_frame_of_their_windows():
     inputs = np.arange(40.0)[:, None, None] * np.ones((1, 17, 3))
-    out = predict_centres(inputs, lambda x: x[:, 4:5], frames=9, batch=7)
-    np.testing.assert_allclose(out, inputs)
+    np.testing.assert_allclose(predict_frames(inputs, lambda x: x[:, 4:5], frames=9, batch=7), inputs)
+    np.testing.assert_allclose(predict_frames(inputs, lambda x: x[:, -1:], frames=9, batch=7, causal=True), inputs)
 
 
 @pytest.mark.parametrize("name", sorted(bundled()))

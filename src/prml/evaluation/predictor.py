@@ -45,7 +45,7 @@ def macs_per_frame(lifter: "Lifter") -> float:
     inputs = torch.zeros(1, lifter.card.window, 17, lifter.in_channels, device=lifter.device)
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:
         lifter.network(inputs)
-    frames = 1 if lifter.centre else lifter.card.window
+    frames = lifter.card.window if lifter.output == "sequence" else 1
     return float(counter.get_total_flops()) / 2 / frames
 
 

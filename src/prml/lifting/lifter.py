@@ -12,7 +12,7 @@ from prml.data import normalise
 from prml.data.normalise import NormalisedInput
 from prml.errors import PrmlError
 from prml.lifting.resample import interpolate, interpolate_smooth, network_times
-from prml.lifting.windows import Predict, predict_blended, predict_centres
+from prml.lifting.windows import Predict, predict_blended, predict_frames
 from prml.networks import registry
 from prml.networks.prml import PrML
 from prml.sequence import PoseSequence
@@ -57,7 +57,10 @@ class Lifter:
         self.device = torch.device(device)
         self.network = record.network.to(self.device).eval()
         self.uncertainty = record.uncertainty.to(self.device).eval() if record.uncertainty is not None else None
-        self.centre = registry.entry(self.card.network).output == "centre"
+        entry = registry.entry(self.card.network)
+        if entry.context:
+            raise PrmlError(f"{self.card.name}: {self.card.network} needs image features, keypoints alone do not lift it")
+        self.output = entry.output
         self.in_channels = int(getattr(self.network, "in_channels", self.card.arguments.get("in_channels", 3)))
 
     def lift(self, sequence: PoseSequence) -> PoseSequence:
@@ -128,8 +131,9 @@ class Lifter:
     def _windows(self, inputs: Float[Array, "L 17 c"]) -> Float[Array, "L 17 d"]:
         predict: Predict = self._flipped if self.options.flip else self._predict
         frames = self.card.window
-        if self.centre:
-            return predict_centres(inputs, predict, frames=frames, batch=self.options.batch)
+        if self.output != "sequence":
+            causal = self.output == "last"
+            return predict_frames(inputs, predict, frames=frames, batch=self.options.batch, causal=causal)
         hop = max(1, frames // max(1, self.options.overlap))
         return predict_blended(
             inputs, predict, frames=frames, hop=hop, batch=self.options.batch, phase=self.options.phase

@@ -63,14 +63,17 @@ def predict_blended(
     return total / weight[:, None, None]
 
 
-def predict_centres(
-    inputs: Float[Array, "L J c"], predict: Predict, *, frames: int, batch: int
+def predict_frames(
+    inputs: Float[Array, "L J c"], predict: Predict, *, frames: int, batch: int, causal: bool = False
 ) -> Float[Array, "L J d"]:
-    """Run a centre-frame network on the window around every frame (ends repeated)."""
-    length, half = len(inputs), frames // 2
+    """Run a network with one pose per window on the window around every frame (ends repeated).
+
+    With ``causal`` the pose is that of the window's last frame instead of its middle.
+    """
+    length, before = len(inputs), frames - 1 if causal else frames // 2
     parts = []
     for first in range(0, length, batch):
-        centres = np.arange(first, min(first + batch, length))
-        index = np.clip(centres[:, None] + np.arange(-half, frames - half), 0, length - 1)
+        wanted = np.arange(first, min(first + batch, length))
+        index = np.clip(wanted[:, None] + np.arange(-before, frames - before), 0, length - 1)
         parts.append(predict(inputs[index])[:, 0])
     return np.concatenate(parts)

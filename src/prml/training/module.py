@@ -86,14 +86,21 @@ class LiftingModule(pl.LightningModule):
             prediction = self.network(batch["input"])
         else:
             prediction, features = self.network(batch["input"], features=True)
-        if prediction.shape[1] == 1 and target.shape[1] > 1:  # centre-frame networks
-            target = target[:, target.shape[1] // 2, None]
+        target = self._scored(target)
         terms = self._pose_terms(prediction, target)
         loss = terms["pose"] + options.lambda_t * terms["temporal"]
         if information is not None and features is not None:
             terms |= self._information_terms(information, target, features)
             loss = loss + options.lambda_mi * terms["mi"]
         return {"loss": loss, **terms}
+
+    def _scored(self, target: Tensor) -> Tensor:
+        """The frames of the target that the network predicts: all, the middle one, or the last."""
+        output, frames = registry.entry(self.config.network.name).output, target.shape[1]
+        if output == "sequence":
+            return target
+        at = frames // 2 if output == "centre" else frames - 1
+        return target[:, at : at + 1]
 
     def _pose_terms(self, prediction: Tensor, target: Tensor) -> dict[str, Tensor]:
         terms = {
@@ -127,9 +134,7 @@ class LiftingModule(pl.LightningModule):
         """Errors per window in millimetres: MPJPE, P-MPJPE, x, y, z."""
         target = batch["target"]
         prediction = self.network(batch["input"])
-        if prediction.shape[1] == 1:
-            target = target[:, target.shape[1] // 2, None]
-        self.validation.append(validation_errors(prediction, target))
+        self.validation.append(validation_errors(prediction, self._scored(target)))
 
     def scores(self) -> dict[str, float]:
         """Means over what was validated, mm."""
