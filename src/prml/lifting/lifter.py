@@ -59,7 +59,7 @@ class Lifter:
         self.uncertainty = record.uncertainty.to(self.device).eval() if record.uncertainty is not None else None
         entry = registry.entry(self.card.network)
         if entry.context:
-            raise PrmlError(f"{self.card.name}: {self.card.network} needs image features, keypoints alone do not lift it")
+            raise PrmlError(f"{self.card.network} needs image features; keypoints alone do not lift with it")
         self.output = entry.output
         self.in_channels = int(getattr(self.network, "in_channels", self.card.arguments.get("in_channels", 3)))
 

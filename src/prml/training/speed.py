@@ -29,7 +29,8 @@ def _training_step(module: LiftingModule, batch: Batch) -> Callable[[], None]:
     def step() -> None:
         module.train()
         optimiser.zero_grad(set_to_none=True)
-        module.losses(batch)["loss"].backward()
+        loss: Any = module.losses(batch)["loss"]
+        loss.backward()
         if clip:
             torch.nn.utils.clip_grad_norm_(module.parameters(), clip)
         optimiser.step()
