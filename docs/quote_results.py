@@ -1,19 +1,22 @@
-"""Write the results table of README.md from ``results/*.json``, so that no number there is typed by hand.
+"""Write the tables of README.md and docs/results.md from the result files, so that no number there is typed by hand.
 
-    python docs/quote_results.py            # rewrite the table
-    python docs/quote_results.py --check    # exit code 1 if the table and the result files differ
+    python docs/quote_results.py            # rewrite the tables
+    python docs/quote_results.py --check    # exit code 1 if a table and the result files differ
 
-The files are what ``prml evaluate --json results/NAME.json`` writes; ``tests/test_readme.py`` runs the check.
+The files are what ``prml evaluate --json results/NAME.json`` and ``prml compare-networks --json results/comparison.json
+--figure docs/images/comparison.png`` write; ``tests/test_readme.py`` runs the check. A page holds what is quoted
+between ``<!-- NAME: ... -->`` and ``<!-- end of NAME -->``.
 """
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from prml.evaluation.report import SCHEMA, Result, read_result
 
 ROOT = Path(__file__).parents[1]
-START, END = "<!-- results:", "<!-- end of results -->"
+COMPARISON, FIGURE = Path("results/comparison.json"), Path("docs/images/comparison.png")
 COLUMNS = {
     "mpjpe": "MPJPE",
     "p_mpjpe": "P-MPJPE",
@@ -42,28 +45,54 @@ def table(results: list[Result]) -> str:
     return "\n".join([*lines, "", f"Errors in mm, velocity in mm/frame; code at commit {commits}."])
 
 
-def quoted(text: str, folder: Path) -> str:
-    """The page with its results section written anew; raises SystemExit for a result that is no score."""
-    results = [read_result(path) for path in sorted(folder.glob("*.json")) if SCHEMA in path.read_text()]
-    if short := [r.label for r in results if r.protocol["limit"] is not None]:
+def results(root: Path) -> str:
+    """The bundled weights under every protocol; raises SystemExit for a result that is no score."""
+    found = [read_result(path) for path in sorted((root / "results").glob("*.json")) if SCHEMA in path.read_text()]
+    if short := [r.label for r in found if r.protocol["limit"] is not None]:
         sys.exit(f"{', '.join(short)}: a result over some clips only is no score; run it without --limit")
-    before, _, rest = text.partition(START)
+    return table(found) if found else "No result files yet."
+
+
+def comparison(root: Path) -> str:
+    """The comparison of networks and its figure, or that it has not been run."""
+    if not (root / COMPARISON).is_file():
+        return "**The comparison has not been run yet: there is no result file, hence no number.**"
+    from prml.training.compare_report import markdown, read_comparison
+
+    text = markdown(read_comparison(root / COMPARISON))
+    if (root / FIGURE).is_file():
+        text += f"\n\n![error against cost]({FIGURE.relative_to('docs')})"
+    return text
+
+
+# page, name of the place in it, what stands there
+QUOTES: tuple[tuple[str, str, Callable[[Path], str]], ...] = (
+    ("README.md", "results", results),
+    ("docs/results.md", "comparison", comparison),
+)
+
+
+def quoted(text: str, name: str, body: str) -> str:
+    """A page with one of its places written anew; raises SystemExit if it has no such place."""
+    before, start, rest = text.partition(f"<!-- {name}:")
     marker, _, rest = rest.partition("-->\n")
-    _, _, after = rest.partition(END)
-    body = f"\n{table(results)}\n\n" if results else "\nNo result files yet.\n\n"
-    return f"{before}{START}{marker}-->\n{body}{END}{after}"
+    _, end, after = rest.partition(f"<!-- end of {name} -->")
+    if not end:
+        sys.exit(f"no '<!-- {name}: ... -->' with '<!-- end of {name} -->' in the page")
+    return f"{before}{start}{marker}-->\n\n{body}\n\n{end}{after}"
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="change nothing, tell whether something would change")
-    page = ROOT / "README.md"
-    text = page.read_text()
-    wanted = quoted(text, ROOT / "results")
-    if parser.parse_args().check:
-        return int(text != wanted)
-    page.write_text(wanted)
-    return 0
+    check, differs = parser.parse_args().check, False
+    for page, name, body in QUOTES:
+        text = (ROOT / page).read_text()
+        wanted = quoted(text, name, body(ROOT))
+        differs |= text != wanted
+        if not check:
+            (ROOT / page).write_text(wanted)
+    return int(check and differs)
 
 
 if __name__ == "__main__":

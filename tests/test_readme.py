@@ -48,7 +48,7 @@ def test_the_readme_opens_with_the_two_commands():
 def test_a_documented_command_is_understood(words, capsys):
     if words[0].startswith("-"):
         return
-    module = importlib.import_module(f"prml.commands.{words[0]}{'_' * iskeyword(words[0])}")
+    module = importlib.import_module(f"prml.commands.{words[0].replace('-', '_')}{'_' * iskeyword(words[0])}")
     if words[0] == "fit":
         overrides = [word for word in words[2:] if word != "--resume"]
         if "--out" in overrides:

@@ -37,7 +37,6 @@ def command(
     from prml.training.compare import CompareConfig, run_all
 
     given = read_file(CompareConfig, config)
-    given.check()
     if limit is not None and limit < 1:
         raise PrmlError(f"--limit must be at least 1, got {limit}")
     if markdown is not None and limit is not None:
@@ -48,6 +47,7 @@ def command(
         if Path(figure).suffix not in (".png", ".pdf", ".svg"):
             raise PrmlError(f"a figure is .png, .pdf or .svg, got {figure}")
         report.need_matplotlib()
+    given.check()
     console = Console()
     runs = run_all(given, Path(out), limit=limit, progress=lambda text: console.print(text, highlight=False))
 
