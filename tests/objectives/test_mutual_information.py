@@ -107,6 +107,7 @@ def test_conditional_pushes_support_and_critic_in_opposite_directions():
     generator = torch.Generator().manual_seed(0)
     y, f = _batch(generator, 0.8)
     bias = torch.randn(FRAMES, JOINTS, 1, generator=generator)
+    torch.manual_seed(0)  # the critic's start: the step below is small but not infinitesimal
     mi = build_mi("conditional", c=1, support_width=2, joints=JOINTS)
     mi.head.requires_grad_(False)  # zero at the start: no gradient reaches the support through q
     s = torch.cat([f, bias.expand(f.shape[0], -1, -1, -1)], -1).requires_grad_()
@@ -115,7 +116,7 @@ def test_conditional_pushes_support_and_critic_in_opposite_directions():
     with torch.no_grad():
         before = mi(y, s, bias).loss.item()
         for parameter in mi.critic.parameters():
-            parameter -= 0.05 * parameter.grad  # descent on the loss makes the critic find more: the value rises
+            parameter -= 0.01 * parameter.grad  # descent on the loss makes the critic find more: the value rises
         assert mi(y, s, bias).loss.item() > before
 
 
