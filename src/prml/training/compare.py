@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
+from time import perf_counter
 from typing import Any, Literal
 
 from prml.errors import PrmlError
@@ -262,10 +263,12 @@ def _run(config: CompareConfig, entrant: Entrant, seed: int, out: Path, limit: i
 
     run = config.fit_config(entrant, seed)
     folder = run_folder(out, entrant, run)
+    started = perf_counter()
     words = {"kept": "kept from before", "resumed": "resumed and trained", "trained": "trained"}[train(run, folder)]
-    say(f"{words}; scoring under {', '.join(config.protocols)}")
+    say(f"{words} ({perf_counter() - started:.0f} s); scoring under {', '.join(config.protocols)}")
     results = {name: score(folder, name, overlap=config.overlap, limit=limit) for name in config.protocols}
-    say(", ".join(f"{name} {result.scores['mpjpe']:.1f} mm" for name, result in results.items()))
+    errors = ", ".join(f"{name} {result.scores['mpjpe']:.1f} mm" for name, result in results.items())
+    say(f"{errors} ({perf_counter() - started:.0f} s in all)")
     commit = str(read_card(folder / "last.yaml").training.get("commit", ""))
     scores = {name: result.scores for name, result in results.items()}
     return Run(seed, folder.name, scores, {name: result.frames for name, result in results.items()}, commit)

@@ -147,11 +147,12 @@ def _cells(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
     """Headings and rows, the best mean error under the first protocol on top."""
     shown = [(p, m) for p in comparison.protocols for m in (_METRIC, "p_mpjpe") if m in comparison.rows[0].mean[p]]
     scores = [f"{p} {METRICS[m].label} ({METRICS[m].unit})" for p, m in shown]
-    head = ["network", "heads", "parameters", "M multiply-adds/frame", *scores, "training frames/s", "frames/s"]
+    costs, speeds = ("parameters", "multiply-adds per frame"), ("training frames/s", "inference frames/s")
+    head = ["network", "heads", *costs, *scores, *speeds]
     order = sorted(comparison.rows, key=lambda row: row.mean[comparison.protocols[0]][_METRIC])
     rows = [
         [
-            row.label, row.heads, f"{row.parameters / 1e3:.0f} k", f"{row.linear_macs_per_frame / 1e6:.2f}",
+            row.label, row.heads, f"{row.parameters / 1e3:.0f} k", f"{row.linear_macs_per_frame / 1e6:.2f} M",
             *(_score(row, p, m) for p, m in shown),
             f"{row.training_frames_per_s:,.0f}", f"{row.inference_frames_per_s:,.0f}",
         ]
@@ -185,9 +186,9 @@ def table(comparison: Comparison) -> "Table":
     head, rows = _cells(comparison)
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, caption=caption(comparison), caption_justify="left")
     for number, title in enumerate(head):
-        *first, last = title.split(" ")
-        words = "\n".join([" ".join(first), last]) if first else last
-        shown.add_column(words, justify="left" if number < 2 else "right", no_wrap=True)
+        words, cells = title.split(" "), [row[number] for row in rows]
+        width = max(map(len, (*words, *cells)))
+        shown.add_column("\n".join(words), justify="left" if number < 2 else "right", no_wrap=True, min_width=width)
     for row in rows:
         shown.add_row(*row)
     return shown
