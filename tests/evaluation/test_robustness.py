@@ -154,3 +154,13 @@ def test_image_space_has_no_other_lens_and_says_so():
 def test_unknown_changes_are_refused_with_the_known_ones():
     with pytest.raises(PrmlError, match="known are noise"):
         r.spoilers(["fog"])
+
+
+def test_the_cost_counts_linear_layers_on_every_path():
+    """The fast CPU path must not hide its products from the count that sizes the markers."""
+    from prml import load
+    from prml.evaluation.predictor import macs_per_frame
+    from prml.networks.cost import cost_of
+
+    lifter = load("prml-xs")
+    assert macs_per_frame(lifter) > cost_of("prml-xs").linear_macs_per_frame > 1e7

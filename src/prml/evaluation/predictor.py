@@ -38,15 +38,11 @@ def image_to_metres(joints: Float[np.ndarray, "T 17 3"], seen: PoseSequence) -> 
 
 
 def macs_per_frame(lifter: "Lifter") -> float:
-    """Multiply-adds of the network per frame that it returns, attention included (torch's flop counter, halved)."""
-    import torch
-    from torch.utils.flop_counter import FlopCounterMode
+    """Multiply-adds of the network per frame that it returns, attention included."""
+    from prml.networks.cost import cost_of
 
-    inputs = torch.zeros(1, lifter.card.window, 17, lifter.in_channels, device=lifter.device)
-    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
-        lifter.network(inputs)
-    frames = lifter.card.window if lifter.output == "sequence" else 1
-    return float(counter.get_total_flops()) / 2 / frames
+    cost = cost_of(lifter.card.network, **lifter.card.arguments)
+    return cost.full_macs / cost.output_frames
 
 
 def predictor_of(lifter: "Lifter", protocol: EvaluationProtocol) -> Predictor:
