@@ -120,7 +120,8 @@ def figure(sweep: Sweep, kind: str = "png") -> bytes:
     for axes in panels[len(families) :]:
         axes.set_axis_off()
     handles, labels = panels[0].get_legend_handles_labels()
-    drawn.legend(handles, labels, loc="outside upper center", ncols=min(len(panels), len(labels)), fontsize=8, frameon=False)
+    across = min(len(panels), len(labels))
+    drawn.legend(handles, labels, loc="outside upper center", ncols=across, fontsize=8, frameon=False)
     out = io.BytesIO()
     drawn.savefig(out, format=kind, dpi=150)
     return out.getvalue()
