@@ -35,6 +35,17 @@ def versions() -> dict[str, str]:
     return found
 
 
+def processor() -> str:
+    """Name of the processor that speeds were measured on; "" if the system does not tell."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        import platform
+
+        return platform.processor()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")
+
+
 def check_writable(path: Path, overwrite: bool) -> None:
     """Raise PrmlError if ``path`` exists and may not be replaced, or cannot be a file."""
     if path.is_dir():

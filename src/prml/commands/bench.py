@@ -58,26 +58,16 @@ def bench(names: Sequence[str], *, repeats: int = 5, video: Path | None = None) 
     import torch
 
     from prml import __version__
-    from prml.provenance import commit
+    from prml.provenance import commit, processor
 
     rate = matrix_rate()
     networks = [bench_network(name, rate, repeats=repeats) for name in names]
     rate_after = matrix_rate()
     return {
         "prml": __version__, "commit": commit(), "torch": torch.__version__, "python": platform.python_version(),
-        "processor": _processor(), "threads": torch.get_num_threads(), "matrix_gflops": rate,
+        "processor": processor(), "threads": torch.get_num_threads(), "matrix_gflops": rate,
         "matrix_gflops_after": rate_after, "networks": networks, "lift": bench_lift(video) if video else None,
     }  # fmt: skip
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        import platform
-
-        return platform.processor()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")
 
 
 def _best_seconds(run: Callable[[], Any], repeats: int) -> float:

@@ -30,9 +30,8 @@ def command(
 
     from prml.commands._configuration import read_file
     from prml.commands._console import print_tables
-    from prml.commands.bench import _processor
     from prml.errors import PrmlError
-    from prml.provenance import check_writable, write_file
+    from prml.provenance import check_writable, processor, write_file
     from prml.training import compare_report as report
     from prml.training.compare import CompareConfig, run_all
 
@@ -57,7 +56,7 @@ def command(
 
     console.print("measuring speeds", highlight=False)
     speeds = measure([given.fit_config(e, given.seeds[0]) for e in given.entrants()], given.speed_rounds)
-    machine = {"processor": _processor(), "threads": torch.get_num_threads(), "torch": torch.__version__}
+    machine = {"processor": processor(), "threads": torch.get_num_threads(), "torch": torch.__version__}
     found = report.make_comparison(given, runs, speeds, limit=limit, machine=machine)
     print_tables(console, [report.table(found)])
     outputs: list[tuple[str | None, str | bytes]] = [
