@@ -63,6 +63,7 @@ class CompareConfig:
         seeds: one run per seed.
         protocols: what all are scored under.
         overlap: windows that every frame lies in when scored.
+        every: every so many-th clip of a protocol is scored, the same for all; 1 scores all. The tables say so.
         tolerance: by how much the multiply-adds per frame of the dearest network may exceed those of the cheapest.
         speed_rounds: times that the speed of each is measured, in turns; the best counts.
     """
@@ -76,6 +77,7 @@ class CompareConfig:
     seeds: list[int] = field(default_factory=lambda: [0, 1, 2])
     protocols: list[str] = field(default_factory=lambda: ["mocap-noisy", "mocap-gt"])
     overlap: int = 1
+    every: int = 1
     tolerance: float = 0.1
     speed_rounds: int = 5
 
@@ -86,7 +88,8 @@ class CompareConfig:
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise PrmlError(f"seeds must be different numbers, at least one, got {self.seeds}")
         for name, value in (
-            ("run.max_steps", self.run.max_steps), ("overlap", self.overlap), ("speed_rounds", self.speed_rounds),
+            ("run.max_steps", self.run.max_steps), ("overlap", self.overlap), ("every", self.every),
+            ("speed_rounds", self.speed_rounds),
         ):  # fmt: skip
             if value < 1:
                 raise PrmlError(f"{name} must be at least 1, got {value}: all networks get the same, stated amount")
@@ -216,7 +219,7 @@ def train(config: FitConfig, folder: Path) -> Literal["kept", "resumed", "traine
     return "resumed" if resume else "trained"
 
 
-def score(folder: Path, protocol: str, *, overlap: int, limit: int | None = None) -> Result:
+def score(folder: Path, protocol: str, *, overlap: int, every: int = 1, limit: int | None = None) -> Result:
     """Score the end of a run, or read the score if these weights have been scored under these rules."""
     from prml.evaluation.predictor import predictor_of
     from prml.evaluation.report import describe_weights, make_result, read_result
@@ -225,14 +228,14 @@ def score(folder: Path, protocol: str, *, overlap: int, limit: int | None = None
 
     rules = protocols.get(protocol)
     lifter = load(folder / "last.safetensors", flip=rules.flip, overlap=overlap)
-    options = {"flip": rules.flip, "flip_rule": rules.flip, "overlap": overlap}
+    options = {"flip": rules.flip, "flip_rule": rules.flip, "overlap": overlap, "every": every}
     asked = (rules.id, limit, lifter.card.sha256, options)
     path = folder / f"{protocol}{'' if limit is None else f'-first{limit}'}.json"
     if path.is_file():
         kept = read_result(path)
         if (kept.protocol["id"], kept.protocol["limit"], kept.weights["sha256"], kept.options) == asked:
             return kept
-    evaluation = evaluate(predictor_of(lifter, rules), rules, limit=limit, window=lifter.card.window)
+    evaluation = evaluate(predictor_of(lifter, rules), rules, limit=limit, window=lifter.card.window, shard=(0, every))
     result = make_result(evaluation, describe_weights(lifter), options)
     result.write(path, overwrite=True)
     return result
@@ -266,7 +269,7 @@ def _run(config: CompareConfig, entrant: Entrant, seed: int, out: Path, limit: i
     started = perf_counter()
     words = {"kept": "kept from before", "resumed": "resumed and trained", "trained": "trained"}[train(run, folder)]
     say(f"{words} ({perf_counter() - started:.0f} s); scoring under {', '.join(config.protocols)}")
-    results = {name: score(folder, name, overlap=config.overlap, limit=limit) for name in config.protocols}
+    results = {name: score(folder, name, overlap=config.overlap, every=config.every, limit=limit) for name in config.protocols}
     errors = ", ".join(f"{name} {result.scores['mpjpe']:.1f} mm" for name, result in results.items())
     say(f"{errors} ({perf_counter() - started:.0f} s in all)")
     commit = str(read_card(folder / "last.yaml").training.get("commit", ""))

@@ -161,6 +161,11 @@ def _cells(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
     return head, rows
 
 
+def _ordinal(number: int) -> str:
+    ending = "th" if 10 < number % 100 < 14 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
+
+
 def caption(comparison: Comparison) -> str:
     """What the numbers are, in a sentence or two."""
     config, seeds = comparison.config, len(comparison.config["seeds"])
@@ -173,6 +178,8 @@ def caption(comparison: Comparison) -> str:
     )
     commits = sorted({str(r["commit"]) for row in comparison.rows for r in row.runs} - {""})
     text += f"; trained by code at commit {', '.join(commits)}." if commits else "."
+    if config["every"] > 1:
+        text += f" Scored on every {_ordinal(config['every'])} clip of each protocol, the same for all."
     if comparison.limit is not None:
         text += f" Scored over the first {comparison.limit} clips only: no result."
     return text
