@@ -16,7 +16,6 @@ from safetensors.torch import load_file
 from prml.commands.fit import read_config
 from prml.errors import PrmlError
 from prml.training.config import FitConfig, OptimiserConfig
-from prml.training.fit import resample_frames
 from prml.training.schedule import rate_factor
 
 # compare.yaml is a comparison of runs; tests/training/test_compare.py reads it
@@ -116,9 +115,3 @@ def test_paper_schedule_and_cosine():
     assert max(factors) == pytest.approx(1.0)
     assert all(a >= b for a, b in pairwise(factors[4:]))
     assert factors[-1] == pytest.approx(0.01)
-
-
-def test_frames_are_resampled_end_on_end():
-    ramp = torch.linspace(0, 1, 9)[:, None].repeat(1, 4)
-    out = resample_frames(ramp, torch.zeros(27, 4))
-    torch.testing.assert_close(out, torch.linspace(0, 1, 27)[:, None].repeat(1, 4))

@@ -18,7 +18,7 @@ class NetworkConfig:
         name: registry name (``prml models`` lists them).
         arguments: constructor arguments that differ from the named size.
         start_from: record (bundled name or path) whose tensors the training starts from; tensors that depend on the
-            window length are resampled in time.
+            window length are resampled in time, and blocks that the record lacks start as the identity.
     """
 
     name: str = "prml"

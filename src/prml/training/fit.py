@@ -13,7 +13,6 @@ import torch
 import yaml
 from lightning.pytorch.callbacks import EMAWeightAveraging, RichProgressBar
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
-from torch import Tensor, nn
 
 from prml.errors import PrmlError
 from prml.networks.prml import PrML
@@ -22,7 +21,8 @@ from prml.training.callbacks import CHECKPOINT, BestRecord, SafeCheckpoint
 from prml.training.config import FitConfig
 from prml.training.datamodule import WindowsDataModule
 from prml.training.module import LiftingModule
-from prml.weights.record import Card, load_record
+from prml.training.start import start_from
+from prml.weights.record import Card
 
 ALLOCATOR = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "100000000000", "MALLOC_TOP_PAD_": "268435456"}
 
@@ -36,31 +36,6 @@ def allocator_advice() -> str | None:
         return None
     setting = " ".join(f"{k}={v}" for k, v in missing.items())
     return f"memory allocation may slow this run down several times; start it with {setting} (or preload jemalloc)"
-
-
-def resample_frames(tensor: Tensor, like: Tensor) -> Tensor:
-    """Stretch a tensor over its first axis (frames) to the length of ``like``, linearly, ends on ends."""
-    flat = tensor.reshape(1, len(tensor), -1).transpose(1, 2)
-    out = nn.functional.interpolate(flat.float(), size=len(like), mode="linear", align_corners=True)
-    return out.transpose(1, 2).reshape(like.shape).to(like.dtype)
-
-
-def start_from(module: LiftingModule, record_name: str) -> None:
-    """Copy a record's tensors into the module, those that depend on T resampled in time; PrmlError if unlike."""
-    record = load_record(record_name)
-    pairs = [(module.network, record.network)]
-    if record.uncertainty is not None and type(record.uncertainty) is type(module.information):
-        pairs.append((module.information, record.uncertainty))
-    for target, source in pairs:
-        given, wanted = source.state_dict(), target.state_dict()
-        for key, value in wanted.items():
-            if key not in given or given[key].shape[1:] != value.shape[1:]:
-                raise PrmlError(
-                    f"cannot start from {record_name}: its {record.card.network} has no tensor that fits {key}"
-                )
-            if given[key].shape != value.shape:
-                given[key] = resample_frames(given[key], value)
-        target.load_state_dict({k: given[k] for k in wanted})
 
 
 def _card(config: FitConfig, module: LiftingModule, data: WindowsDataModule) -> Card:
