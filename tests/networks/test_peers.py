@@ -4,6 +4,7 @@ import pytest
 import torch
 from published_rule import filled
 
+from fixtures.networks import SMALL, small_arguments
 from prml.errors import PrmlError
 from prml.networks import registry
 from prml.networks.cost import count
@@ -45,27 +46,9 @@ MEASURED = [
     ("videopose3d-window", {}, 243, 1, 16_952_371, 0.176),
 ]
 
-# arguments that make every network small, window included
-SMALL = {
-    "prml": {"frames": 9, "width": 16, "heads": 2, "branch_blocks": 1},
-    "mhformer": {"frames": 9, "width": 24, "hidden": 16, "heads": 2},
-    "mixste": {"frames": 9, "width": 16, "heads": 2, "depth": 2},
-    "pstmo": {"frames": 9, "width": 16, "heads": 2, "depth": 1, "hidden": 16},
-    "poseformerv2": {"frames": 9, "kept_frames": 3, "width": 8, "heads": 2, "depth": 1},
-    "stcformer": {"frames": 9, "width": 32, "depth": 2},
-    "glagcn": {"frames": 9, "width": 8},
-    "motionbert": {"frames": 9, "width": 16, "heads": 2, "depth": 2, "representation": 16},
-    "ktpformer": {"frames": 9, "width": 16, "heads": 2, "depth": 1},
-    "motionagformer": {"frames": 9, "width": 16, "heads": 2, "depth": 2, "representation": 16},
-    "capf": {"frames": 2, "width": 16, "heads": 2, "features": (4, 6, 8, 10)},
-    "videopose3d": {"frames": 9, "width": 16},
-}
-
-
 def small(name, **more):
     torch.manual_seed(0)
-    arguments = next(v for k, v in sorted(SMALL.items(), reverse=True) if name.startswith(k))
-    return registry.build(name, **{**arguments, **more})
+    return registry.build(name, **{**small_arguments(name), **more})
 
 
 def inputs(network, batch=2, frames=None, device="cpu", seed=0):
@@ -209,17 +192,13 @@ def test_two_heads_share_everything_else_and_not_each_other(name):
 def test_published_weights_go_round(name):
     torch.manual_seed(0)
     network = small(name)
-    weights = filled(registry.published_keys(name, **_arguments(name)))
-    loaded = registry.from_published(name, {f"module.{k}": v for k, v in weights.items()}, **_arguments(name))
+    weights = filled(registry.published_keys(name, **small_arguments(name)))
+    loaded = registry.from_published(name, {f"module.{k}": v for k, v in weights.items()}, **small_arguments(name))
     assert not loaded.training
     assert {k: v.shape for k, v in loaded.state_dict().items()} == {k: v.shape for k, v in network.state_dict().items()}
     again = registry.published_state(loaded)
     assert list(again) == list(weights)
     assert all(torch.equal(again[k], weights[k]) for k in weights)
-
-
-def _arguments(name):
-    return next(v for k, v in sorted(SMALL.items(), reverse=True) if name.startswith(k))
 
 
 def test_the_shapes_tell_most_arguments():
@@ -233,7 +212,7 @@ def test_the_shapes_tell_most_arguments():
         "stcformer",
         "capf",
     ):
-        arguments = _arguments(name)
+        arguments = small_arguments(name)
         weights = filled(registry.published_keys(name, **arguments))
         untold = {k: v for k, v in arguments.items() if k in ("heads", "frames")}
         loaded = registry.from_published(name, weights, **untold)

@@ -6,6 +6,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from published_files import CONTAINERS, SMALL, publish
 from published_rule import filled
 
 from prml.cli import main
@@ -13,52 +14,6 @@ from prml.errors import PrmlError
 from prml.networks import registry
 from prml.weights.published import read_checkpoint, read_published, state_dict_of
 from prml.weights.record import load_record
-
-SMALL = {
-    "mhformer": {"frames": 9, "width": 24, "hidden": 16},
-    "mixste": {"frames": 9, "width": 16, "depth": 2},
-    "ktpformer": {"frames": 9, "width": 16, "depth": 1},
-    "poseformerv2": {"frames": 9, "kept_frames": 3, "width": 8, "depth": 1},
-    "pstmo": {"frames": 9, "width": 16, "depth": 1, "hidden": 16},
-    "stcformer": {"frames": 9, "width": 32, "depth": 1},
-    "glagcn": {"frames": 9, "width": 8},
-    "motionbert": {"frames": 9, "width": 16, "depth": 1, "representation": 16},
-    "motionagformer": {"frames": 9, "width": 16, "depth": 1, "representation": 16},
-    "capf": {"width": 16, "features": (4, 6, 8, 10)},
-    "videopose3d": {"frames": 9, "width": 16},
-}
-# what stands beside the weights, and whether every key has "module." before it
-CONTAINERS = {
-    "mhformer": (None, False),
-    "mixste": ("model_pos", True),
-    "ktpformer": ("model_pos", True),
-    "poseformerv2": ("model_pos", True),
-    "pstmo": (None, True),
-    "stcformer": (None, False),
-    "glagcn": ("model_pos", True),
-    "motionbert": ("model_pos", True),
-    "motionagformer": ("model", True),
-    "capf": ("model", False),
-    "videopose3d": ("model_pos", False),
-}
-
-
-def publish(name, path, *, legacy=False):
-    """A checkpoint of random weights in the authors' container, numpy objects and optimiser included."""
-    weights = filled(registry.published_keys(name, **SMALL[name]))
-    if name == "capf":
-        weights = {f"volume_net.{k}": v for k, v in weights.items()} | {"backbone.conv1.weight": torch.zeros(3)}
-    key, module = CONTAINERS[name]
-    state = {f"module.{k}" if module else k: v for k, v in weights.items()}
-    content = state
-    if key is not None:
-        content = {
-            "epoch": 7, "lr": np.float64(1e-4), "random_state": np.random.RandomState(3), "min_loss": np.float32(40.5),
-            "optimizer": {"state": {0: {"step": 3, "exp_avg": torch.zeros(2)}}, "param_groups": [{"lr": 1e-4}]},
-            key: state,
-        }  # fmt: skip
-    torch.save(content, path, _use_new_zipfile_serialization=not legacy)
-    return weights
 
 
 @pytest.mark.parametrize("legacy", [False, True], ids=["zip", "legacy"])

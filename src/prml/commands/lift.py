@@ -18,7 +18,7 @@ def command(
     fov: float | None = None,
     intrinsics: str | None = None,
     fps: float | None = None,
-    flip: bool = False,
+    flip: bool | None = None,
     overlay: bool = True,
     viewer: bool = True,
     overwrite: bool = False,
@@ -33,7 +33,8 @@ def command(
         fov: assumed field of view over the longer image side in degrees (default 55)
         intrinsics: JSON file with the camera: width, height, fx, fy, cx, cy, radial, tangential
         fps: frame rate of an image folder
-        flip: average with the mirrored input's result (twice the lifting work, a little more accurate)
+        flip: average with the mirrored input's result: twice the lifting work, a little more accurate (default: off; on
+            for networks imported from their authors, who do so)
         overlay: write overlay.mp4
         viewer: write viewer.html
         overwrite: replace results that are there

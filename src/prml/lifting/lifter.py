@@ -60,7 +60,8 @@ class Lifter:
         entry = registry.entry(self.card.network)
         if entry.context:
             raise PrmlError(f"{self.card.network} needs image features; keypoints alone do not lift with it")
-        self.output = entry.output
+        # a causal network answers for the last frame of its window, whatever name it was built under
+        self.output = "last" if getattr(self.network, "causal", False) else entry.output
         self.in_channels = int(getattr(self.network, "in_channels", self.card.arguments.get("in_channels", 3)))
 
     def lift(self, sequence: PoseSequence) -> PoseSequence:
@@ -88,11 +89,27 @@ class Lifter:
         joints = np.full((len(given), 17, 3), np.nan, np.float32)
         std = np.full_like(joints, np.nan) if self.uncertainty is not None else None
         for run in _runs(present):
-            lifted = self._lift_run(given, run)
-            joints[run] = lifted[..., :3]
-            if std is not None:
-                std[run] = lifted[..., 3:]
+            for rows in self._interleaved(given.times_s, run):
+                lifted = self._lift_run(given, rows)
+                joints[rows] = lifted[..., :3]
+                if std is not None:
+                    std[rows] = lifted[..., 3:]
         return given.with_(joints_m=joints, std_m=std, frame="camera", root_relative=True)
+
+    def _interleaved(self, times_s: Float[Array, " T"], run: slice) -> list[slice]:
+        """The run, or its every n-th frames where the video is n times as fast as a network of one pose per window.
+
+        Such a network thus gets a window of its own around every frame, as its authors score it; other rates, and
+        networks that return whole windows, are resampled.
+        """
+        length = run.stop - run.start
+        if self.output == "sequence" or length < 2:
+            return [run]
+        rate = (length - 1) / float(times_s[run.stop - 1] - times_s[run.start])
+        n = max(1, round(rate / self.card.fps))
+        parts = [slice(run.start + i, run.stop, n) for i in range(min(n, length))]
+        kept = [times_s[part] for part in parts]
+        return parts if all(network_times(times, self.card.fps) is times for times in kept) else [run]
 
     def _lift_run(self, given: PoseSequence, run: slice) -> Float[Array, "T 17 d"]:
         """One stretch without gaps: to the network's frame rate, lift, and back."""
@@ -132,8 +149,10 @@ class Lifter:
         predict: Predict = self._flipped if self.options.flip else self._predict
         frames = self.card.window
         if self.output != "sequence":
-            causal = self.output == "last"
-            return predict_frames(inputs, predict, frames=frames, batch=self.options.batch, causal=causal)
+            return predict_frames(
+                inputs, predict, frames=frames, batch=self.options.batch, causal=self.output == "last",
+                whole=bool(getattr(self.network, "any_length", False)),
+            )  # fmt: skip
         hop = max(1, frames // max(1, self.options.overlap))
         return predict_blended(
             inputs, predict, frames=frames, hop=hop, batch=self.options.batch, phase=self.options.phase

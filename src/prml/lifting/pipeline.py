@@ -16,11 +16,12 @@ import numpy as np
 from prml import __version__
 from prml.camera import Camera
 from prml.errors import PrmlError
-from prml.lifting.lifter import Lifter, load
+from prml.lifting.lifter import Lifter, LiftOptions
 from prml.lifting.scale import to_metres
 from prml.lifting.trajectory import solve_root
 from prml.provenance import commit
 from prml.sequence import PoseSequence
+from prml.weights.record import load_record
 
 Progress = Callable[[str, int, int | None], None]
 Warn = Callable[[str], None]
@@ -61,7 +62,8 @@ class LiftSettings:
         fov: assumed field of view over the longer image side, degrees; None for the default of 55.
         intrinsics: JSON file with the camera (see ``Camera.from_dict``).
         fps: rate of an image folder.
-        flip: average with the mirrored input's result.
+        flip: average with the mirrored input's result; None does so for networks imported from their authors, who do,
+            and not for others.
         overlay: write the overlay video.
         viewer: write the viewer page.
         overwrite: replace existing results.
@@ -72,7 +74,7 @@ class LiftSettings:
     fov: float | None = None
     intrinsics: str | None = None
     fps: float | None = None
-    flip: bool = False
+    flip: bool | None = None
     overlay: bool = True
     viewer: bool = True
     overwrite: bool = False
@@ -108,6 +110,12 @@ def _camera_file(path: Path, width: int, height: int) -> Camera:
     return camera
 
 
+def _lifter(settings: LiftSettings) -> Lifter:
+    record = load_record(settings.weights)
+    flip = record.card.imported and record.card.flip if settings.flip is None else settings.flip
+    return Lifter(record, LiftOptions(flip=flip))
+
+
 def _read(path: Path, settings: LiftSettings, progress: Progress, warn: Warn) -> tuple[PoseSequence, dict[str, float]]:
     """2D keypoints of the input and seconds spent."""
     started = perf_counter()
@@ -136,12 +144,12 @@ def residual_px(sequence: PoseSequence) -> float:
     return float(np.nanmean(distance)) if np.isfinite(distance).any() else float("nan")
 
 
-def _provenance(source: Path, lifter: Lifter, seen: PoseSequence, settings: LiftSettings) -> dict[str, Any]:
+def _provenance(source: Path, lifter: Lifter, seen: PoseSequence) -> dict[str, Any]:
     return {
         "prml": __version__, "commit": commit(), "weights": lifter.card.name, "weights_sha256": lifter.card.sha256,
         "weights_data_licence": lifter.card.data_licence,
         "detector": str(seen.extra.get("detector", "given keypoints")),
-        "input": source.name, "flip": settings.flip, "overlap": lifter.options.overlap,
+        "input": source.name, "flip": lifter.options.flip, "overlap": lifter.options.overlap,
         "normalisation": lifter.card.normalisation, "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "trajectory": "absent: joints are relative to the hip", "events": seen.extra.get("events", []),
     }  # fmt: skip
@@ -175,7 +183,7 @@ def lift(
 
     tell = progress or (lambda *_: None)
     _check_folder(folder, options.overwrite)
-    lifter = lifter or load(options.weights, flip=options.flip)
+    lifter = lifter or _lifter(options)
     seen, seconds = _read(path, options, tell, note)
     camera = camera_of(seen, options)
     started = perf_counter()
@@ -186,7 +194,7 @@ def lift(
         lifted, scale = to_metres(lifted)
     tell("lift", len(seen), len(seen))
     seconds["lift"] = perf_counter() - started
-    made_by = _provenance(path, lifter, seen, options)
+    made_by = _provenance(path, lifter, seen)
     if scale != 1.0:
         made_by["scale"] = f"x {scale:.4g}: long bones of an adult (the network predicts in image space)"
     result = LiftResult(lifted, residual_px(lifted), seconds, {}, warnings, made_by)

@@ -7,6 +7,7 @@ from jaxtyping import Float
 
 Array = np.ndarray
 Predict = Callable[[Float[Array, "B T J c"]], Float[Array, "B T J d"]]
+_WHOLE = 2048  # frames at a time of a network that takes any length
 
 
 def window_starts(length: int, frames: int, hop: int, phase: int = 0) -> Array:
@@ -64,16 +65,27 @@ def predict_blended(
 
 
 def predict_frames(
-    inputs: Float[Array, "L J c"], predict: Predict, *, frames: int, batch: int, causal: bool = False
-) -> Float[Array, "L J d"]:
+    inputs: Float[Array, "L J c"], predict: Predict, *, frames: int, batch: int, causal: bool = False,
+    whole: bool = False,
+) -> Float[Array, "L J d"]:  # fmt: skip
     """Run a network with one pose per window on the window around every frame (ends repeated).
 
-    With ``causal`` the pose is that of the window's last frame instead of its middle.
+    Args:
+        inputs: the whole sequence.
+        predict: maps (B, T, J, c) to (B, 1, J, d).
+        frames: T.
+        batch: windows at a time.
+        causal: the pose is that of the window's last frame instead of its middle.
+        whole: ``predict`` takes longer windows too and returns a pose for each full window of T in them (dilated
+            convolutions): neighbouring windows then share their work.
     """
     length, before = len(inputs), frames - 1 if causal else frames // 2
+    at_once = max(batch, _WHOLE) if whole else batch
     parts = []
-    for first in range(0, length, batch):
-        wanted = np.arange(first, min(first + batch, length))
-        index = np.clip(wanted[:, None] + np.arange(-before, frames - before), 0, length - 1)
-        parts.append(predict(inputs[index])[:, 0])
+    for first in range(0, length, at_once):
+        wanted = np.arange(first, min(first + at_once, length))
+        around = np.arange(-before, frames - before)
+        index = np.arange(wanted[0] + around[0], wanted[-1] + around[-1] + 1) if whole else wanted[:, None] + around
+        output = predict(inputs[np.clip(index[None] if whole else index, 0, length - 1)])
+        parts.append(output[0] if whole else output[:, 0])
     return np.concatenate(parts)

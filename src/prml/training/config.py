@@ -147,14 +147,23 @@ class FitConfig:
         """Rules across fields; raises PrmlError that names them."""
         record = registry.entry(self.network.name)
         frames = {**record.arguments, **self.network.arguments}.get("frames", record.window)
-        if not record.any_length and self.data.windows.frames != frames:
+        fixed = not record.any_length or record.output != "sequence"
+        if fixed and self.data.windows.frames != frames:
             raise PrmlError(
                 f"{record.name} takes windows of {frames} frames only, "
-                f"data.windows.frames is {self.data.windows.frames}"
+                f"data.windows.frames is {self.data.windows.frames}; set network.arguments.frames to the same"
             )
         if self.data.windows.frames > frames:
             raise PrmlError(
                 f"data.windows.frames is {self.data.windows.frames}, but network.arguments.frames is only {frames}"
+            )
+        if bool(self.network.arguments.get("causal")) and record.output != "last":
+            raise PrmlError(f"{record.name} answers for the middle of its window; train videopose3d-causal instead")
+        channels = self.network.arguments.get("in_channels", self.data.windows.in_channels)
+        if channels != self.data.windows.in_channels:
+            raise PrmlError(
+                f"network.arguments.in_channels is {channels}, but data.windows.in_channels is "
+                f"{self.data.windows.in_channels}; set both to 3 (x, y, confidence) or to 2 (x, y)"
             )
         for name, value in (("data.windows.batch", self.data.windows.batch), ("run.epochs", self.run.epochs)):
             if value < 1:

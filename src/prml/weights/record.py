@@ -65,6 +65,11 @@ class Card:
     sha256: str = ""
     schema: str = SCHEMA
 
+    @property
+    def imported(self) -> bool:
+        """Whether the weights are other authors' (``prml import``)."""
+        return "imported" in self.training
+
 
 @dataclass(frozen=True)
 class Record:

@@ -1,0 +1,290 @@
+"""Every network on the whole way: trained here or imported from its authors' file, then lifted with and scored."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from published_files import CONTAINERS, publish
+
+from fixtures import human36m
+from fixtures.motion import clips
+from fixtures.networks import small_arguments
+from prml.camera import Camera
+from prml.cli import main
+from prml.data.benchmark import benchmark_sequences
+from prml.detect.files import read_keypoints, write_keypoints
+from prml.errors import PrmlError
+from prml.evaluation import protocols
+from prml.evaluation.predictor import image_to_metres, overlap_of
+from prml.evaluation.report import read_result
+from prml.evaluation.run import evaluate
+from prml.export.poses import read_poses
+from prml.lifting.lifter import Lifter, LiftOptions
+from prml.lifting.pipeline import lift
+from prml.lifting.scale import bone_sum
+from prml.lifting.windows import predict_blended, predict_frames
+from prml.networks import registry
+from prml.sequence import PoseSequence
+from prml.skeleton import H36M17
+from prml.training.config import FitConfig
+from prml.weights.record import Card, Record, load_record
+
+CLIP = Path(__file__).parents[2] / "examples" / "jump.mp4"
+# networks that need image features do not lift from keypoints
+NAMES = [n for n in registry.names() if not registry.entry(n).context]
+PUBLISHED = [n for n in CONTAINERS if n in NAMES]
+ONE_OF_A_KIND = ("mixste", "poseformerv2", "videopose3d-causal")  # all frames, the middle one, the last one
+WINDOW = 9
+
+
+# ------------------------------------------------------------------------------------------------ trained here
+def train(name: str, folder: Path, steps: int, **windows: object) -> Path:
+    """``prml fit`` on a small motion-capture set; the record's path."""
+    config = {
+        "network": {"name": name, "arguments": small_arguments(name)},
+        "data": {
+            "sets": ["ui_prmd"], "workers": 0, "validation_windows": 16,
+            "windows": {"frames": WINDOW, "stride": 9, "batch": 16, **windows},
+        },
+        "objective": {"mutual_information": "variational" if name.startswith("prml") else "none"},
+        "optimiser": {"learning_rate": 5e-3, "ema": 0.8},
+        "run": {"epochs": 1, "max_steps": steps, "validate_every": steps // 2, "progress": False, "threads": 1},
+    }
+    folder.mkdir(exist_ok=True)
+    (folder / "fit.yaml").write_text(yaml.safe_dump(config))
+    assert main(["fit", str(folder / "fit.yaml"), "--out", str(folder / "run")]) == 0
+    return folder / "run" / "best.safetensors"
+
+
+def check(seen: PoseSequence, lifted: PoseSequence) -> None:
+    """What holds of every result: a frame for each given one, finite where there is a person, hip first and at 0."""
+    np.testing.assert_allclose(lifted.times_s, seen.times_s, atol=1e-6)
+    present = np.isfinite(seen.keypoints_px).all((1, 2))
+    assert (np.isfinite(lifted.joints_m).all((1, 2)) == present).all()
+    assert np.abs(lifted.joints_m[present, 0]).max() == 0
+    assert lifted.root_relative
+    assert lifted.skeleton.name == "h36m17"
+    assert np.ptp(lifted.joints_m[present], axis=0).max() > 1e-3  # the pose moves
+
+
+@pytest.fixture(scope="module")
+def walk(tmp_path_factory) -> Path:
+    """A keypoint file of 45 frames at 30 frames/s with a gap."""
+    given = next(s for s in benchmark_sequences(("ui_prmd",), True, limit=2) if len(s) >= 60)
+    present = np.ones(45, bool)
+    present[20:24] = False
+    points = np.where(present[:, None, None], given.keypoints_px[:45], np.nan)
+    path = tmp_path_factory.mktemp("walk") / "walk.npz"
+    write_keypoints(
+        PoseSequence.regular(
+            45, 30.0, H36M17, keypoints_px=points, confidence=given.confidence[:45], camera=given.camera,
+            has_person=present,
+        ),
+        path,
+    )  # fmt: skip
+    return path
+
+
+@pytest.fixture(scope="module")
+def jump(tmp_path_factory) -> Path:
+    """What the bundled detector sees in the example clip."""
+    from prml.detect.run import detect
+
+    path = tmp_path_factory.mktemp("jump") / "jump.npz"
+    write_keypoints(detect(CLIP), path)
+    return path
+
+
+@pytest.mark.parametrize("name", ONE_OF_A_KIND)
+def test_a_trained_network_lifts(name, walk, tmp_path):
+    channels = 2 if name == "poseformerv2" else 3
+    weights = train(name, tmp_path, 4, in_channels=channels, step=2)
+    assert main(["lift", str(walk), "--weights", str(weights), "--out", str(tmp_path / "out"), "--no-viewer"]) == 0
+    check(read_keypoints(walk), read_poses(tmp_path / "out" / "poses.npz"))
+    card = load_record(weights).card
+    assert (card.arguments["in_channels"], card.fps, card.window) == (channels, 25.0, WINDOW)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_every_trained_network_lifts_the_example_clip(name, jump, tmp_path):
+    weights = train(name, tmp_path, 40)
+    assert main(["lift", str(jump), "--weights", str(weights), "--out", str(tmp_path / "out")]) == 0
+    lifted = read_poses(tmp_path / "out" / "poses.npz")
+    check(read_keypoints(jump), lifted)
+    # trained for seconds: the size of a person, within a factor of two of an adult's 3.8 m of long bones
+    assert 1.9 < np.nanmedian(bone_sum(lifted.joints_m)) < 7.6
+    assert (lifted.std_m is not None) == name.startswith("prml")
+    assert (tmp_path / "out" / "viewer.html").stat().st_size > 10_000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ONE_OF_A_KIND)
+def test_a_trained_network_lifts_the_video_itself(name, tmp_path):
+    weights = train(name, tmp_path, 40)
+    assert main(["lift", str(CLIP), "--weights", str(weights), "--out", str(tmp_path / "out")]) == 0
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {"poses.npz", "poses.json", "overlay.mp4", "viewer.html"}
+    lifted = read_poses(tmp_path / "out" / "poses.npz")
+    check(lifted, lifted)
+    assert len(lifted) == 108
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "windows", "message"),
+    [
+        ("mixste", {}, {"frames": 27}, r"network\.arguments\.frames"),
+        ("videopose3d", {}, {"frames": 27}, r"windows of 243 frames only"),
+        ("videopose3d", {"frames": 27, "causal": True}, {"frames": 27}, "videopose3d-causal"),
+        ("mixste", {"frames": 27, "in_channels": 2}, {"frames": 27}, "set both to 3"),
+    ],
+)
+def test_windows_that_a_network_cannot_take_are_refused_before_training(name, arguments, windows, message):
+    config = FitConfig()
+    config.network.name, config.network.arguments = name, arguments
+    config.data.windows = type(config.data.windows)(**windows)
+    with pytest.raises(PrmlError, match=message):
+        config.check()
+
+
+# ------------------------------------------------------------------------------------- imported from its authors
+MIRRORED = [0, 4, 5, 6, 1, 2, 3, 7, 8, 9, 10, 14, 15, 16, 11, 12, 13]
+
+
+def by_hand(record: Record, seen: PoseSequence, overlap: int, every: int = 1) -> np.ndarray:
+    """A network on screen-normalised 2D as its authors feed it, averaged with the mirrored input; (L, 17, 3)."""
+    network, frames = record.network, record.card.window
+    width, height = seen.camera.width, seen.camera.height
+    xy = seen.keypoints_px * 2 / width - np.array([1, height / width])
+    confidence = np.ones(xy.shape[:2]) if seen.confidence is None else seen.confidence
+    inputs = np.concatenate([xy, confidence[..., None]], -1)[..., : network.in_channels].astype(np.float32)
+
+    def answer(x: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            return network(torch.from_numpy(np.ascontiguousarray(x))).numpy()
+
+    def predict(x: np.ndarray) -> np.ndarray:
+        turn = np.array([-1, 1, 1], np.float32)
+        mirrored = x[..., MIRRORED, :] * turn[: x.shape[-1]]
+        return (answer(x) + answer(mirrored)[..., MIRRORED, :] * turn) / 2
+
+    if registry.entry(record.card.network).output == "sequence":
+        return predict_blended(inputs, predict, frames=frames, hop=frames // overlap, batch=64)
+    out = np.empty((len(inputs), 17, 3))
+    for i in range(every):  # every n-th frame of the video, n times
+        out[i::every] = predict_frames(inputs[i::every], predict, frames=frames, batch=64)
+    return out
+
+
+@pytest.fixture(scope="module")
+def released(tmp_path_factory):
+    """Human3.6M files as released, of few frames: folder of each protocol."""
+    root = tmp_path_factory.mktemp("released")
+    human36m.write_npz_pair(root / "h36m-cpn", subjects=("S9", "S11"), actions=("Walking",), frames=20)
+    human36m.write_cameras_json(root / "h36m-cpn" / "camera-parameters.json")
+    (root / "h36m-sh-2.5d").mkdir()
+    human36m.write_sh_pickle(root / "h36m-sh-2.5d" / "h36m_sh_conf_cam_source_final.pkl", frames=20)
+    return root
+
+
+def imported(name: str, folder: Path) -> Path:
+    """A record that ``prml import`` made of a file in the authors' layout."""
+    publish(name, folder / "best_epoch.bin")
+    options = ["--frames", str(WINDOW)] if name in ("stcformer", "poseformerv2") else []
+    assert main(["import", name, str(folder / "best_epoch.bin"), "--out", str(folder), *options]) == 0
+    return folder / f"{name}.safetensors"
+
+
+def thorough(name: str):
+    """All, of which three belong to the default suite: image space, camera space, and the middle frame of every 2nd."""
+    return name if name in ("motionbert", "mixste", "pstmo") else pytest.param(name, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("name", map(thorough, PUBLISHED))
+def test_an_imported_network_lifts_as_its_authors_use_it(name, tmp_path):
+    weights = imported(name, tmp_path)
+    record, entry = load_record(weights), registry.entry(name)
+    every = entry.dilation if entry.output != "sequence" else 1
+    fps = record.card.fps * every
+    camera = Camera.from_fov(1000, 1002, 46.0)
+    joints = clips(1, 40, seed=5)[0][..., [1, 2, 0]] * np.array([1, -1, 1])
+    points = camera.project(joints - joints.mean((0, 1)) + np.array([0.3, 0, 5]))
+    seen = PoseSequence.regular(
+        40, fps, H36M17, keypoints_px=points, camera=camera, has_person=np.ones(40, bool),
+        confidence=np.random.default_rng(0).uniform(0.3, 1, (40, 17)),
+    )  # fmt: skip
+    write_keypoints(seen, tmp_path / "seen.npz")
+    lift_words = ["lift", str(tmp_path / "seen.npz"), "--weights", str(weights), "--out", str(tmp_path / "out")]
+    assert main([*lift_words, "--no-viewer"]) == 0
+    lifted = read_poses(tmp_path / "out" / "poses.npz")
+    check(seen, lifted)
+    expected = by_hand(record, seen, LiftOptions().overlap, every)
+    expected -= expected[:, :1]
+    if entry.space == "image":
+        expected *= 3.8 / np.quantile(bone_sum(expected), 0.9)
+    np.testing.assert_allclose(lifted.joints_m, expected, atol=2e-5 * np.abs(expected).max())
+    plain = lift(tmp_path / "seen.npz", weights=str(weights), flip=False)
+    assert plain.provenance["flip"] is False
+    assert not np.allclose(plain.sequence.joints_m, lifted.joints_m, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", map(thorough, PUBLISHED))
+def test_an_imported_network_is_scored_as_its_authors_feed_it(name, released, tmp_path):
+    weights = imported(name, tmp_path)
+    record, entry = load_record(weights), registry.entry(name)
+    image = entry.space == "image"
+    rules = protocols.get("h36m-sh-2.5d" if image else "h36m-cpn")
+    words = ["evaluate", "--weights", str(weights), "--protocol", rules.name, "--data", str(released / rules.name)]
+    assert main([*words, "--json", str(tmp_path / "score.json"), "--limit", "2"]) == 0
+    result = read_result(tmp_path / "score.json")
+    assert result.options["flip"]
+    assert all(np.isfinite(v) for v in result.scores.values())
+    if entry.dilation > 1 and entry.output == "sequence":
+        return  # resampled to the network's rate and back
+
+    def reference(seen: PoseSequence) -> np.ndarray:
+        out = by_hand(record, seen, overlap_of(rules), entry.dilation)
+        return image_to_metres(out, seen) if image else out
+
+    scores = evaluate(reference, rules, data=released / rules.name, limit=2, window=record.card.window).scores.overall
+    assert result.scores["mpjpe"] == pytest.approx(scores["mpjpe"], rel=1e-4)
+    outside = ["evaluate", "--weights", str(weights), "--protocol", "h36m-cpn", "--data", str(released / "h36m-cpn")]
+    assert main([*outside, "--limit", "1"]) == (2 if image else 0)  # image space is not scored as metres
+
+
+# ------------------------------------------------------------------------------------------------ one pose a window
+def _lifter(name: str, fps: float, **arguments: object) -> Lifter:
+    torch.manual_seed(0)
+    network = registry.build(name, **{**small_arguments(name), "in_channels": 3, **arguments}).eval()
+    card = Card(name="t", network=name, window=WINDOW, fps=fps, normalisation="screen")
+    return Lifter(Record(network, None, card), LiftOptions(flip=False, batch=7))
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_a_network_of_any_length_lifts_at_once_what_its_windows_give(causal, walk):
+    seen = read_keypoints(walk)
+    at_once, strided = (_lifter("videopose3d", 30.0, causal=causal, strided=s) for s in (False, True))
+    strided.network.load_state_dict(at_once.network.state_dict())
+    results = [lifter.lift(seen).joints_m for lifter in (at_once, strided)]
+    np.testing.assert_allclose(*results, atol=1e-5)
+
+
+def test_a_causal_network_does_not_see_the_future(walk):
+    seen, lifter = read_keypoints(walk), _lifter("videopose3d-causal", 30.0)
+    spoilt = seen.keypoints_px.copy()
+    spoilt[12:] += 50.0
+    before, after = (lifter.lift(seen.with_(keypoints_px=px)).joints_m for px in (seen.keypoints_px, spoilt))
+    np.testing.assert_array_equal(before[:12], after[:12])
+    assert np.abs(before[12] - after[12]).max() > 1e-4
+
+
+def test_faster_videos_give_a_network_of_one_pose_every_frame():
+    """At n times its rate, every frame is the middle of a window of every n-th frame; nothing is interpolated."""
+    points = np.random.default_rng(1).uniform(200, 800, (31, 17, 2))  # white in time: interpolation would show
+    seen = PoseSequence.regular(31, 75.0, H36M17, keypoints_px=points, camera=Camera.from_fov(1000, 1000, 50))
+    lifter = _lifter("poseformerv2", 25.0)
+    whole = lifter.lift(seen).joints_m
+    for i in range(3):
+        third = lifter.lift(seen.with_(keypoints_px=points[i::3], times_s=seen.times_s[i::3], fps=25.0)).joints_m
+        np.testing.assert_allclose(whole[i::3], third, atol=1e-6)
