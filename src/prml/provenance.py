@@ -4,8 +4,10 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import BinaryIO
 
 from prml import __version__
 from prml.errors import PrmlError
@@ -54,17 +56,22 @@ def check_writable(path: Path, overwrite: bool) -> None:
         raise PrmlError(f"{path} exists; add --overwrite to replace it, or choose another name")
 
 
-def write_file(path: Path, data: str | bytes, overwrite: bool = False) -> None:
-    """Write under a temporary name beside ``path``, then rename; raises PrmlError if it exists or cannot be written."""
+def write_file(path: Path, data: str | bytes | Callable[[BinaryIO], None], overwrite: bool = False) -> None:
+    """Write under a temporary name beside ``path``, then rename; raises PrmlError if it exists or cannot be written.
+
+    ``data`` may be a function that writes to the open file: for what should not be in memory as a whole.
+    """
     check_writable(path, overwrite)
-    raw = data.encode() if isinstance(data, str) else data
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
         temporary = Path(name)
         with os.fdopen(handle, "wb") as file:
-            file.write(raw)
+            if callable(data):
+                data(file)
+            else:
+                file.write(data.encode() if isinstance(data, str) else data)
         temporary.chmod(0o666 & ~_umask())  # mkstemp makes private files; a result may be read by others
         temporary.replace(path)
     except OSError as error:

@@ -190,8 +190,7 @@ class Conversion:
     def apply_confidence(self, confidence: Float[np.ndarray, "*batch source"]) -> Float[np.ndarray, "*batch target"]:
         """Confidence of a target joint: the least among the joints that carry at least a tenth of its weight."""
         uses = np.abs(self.matrix) >= 0.1
-        stacked = np.where(uses, confidence[..., None, :], np.inf)
-        return np.asarray(stacked.min(-1), dtype=confidence.dtype)
+        return np.stack([confidence[..., use].min(-1) for use in uses], -1).astype(confidence.dtype)
 
 
 # target joint -> {source joint: weight}; a bare string means "the same joint"; a leading "~" marks a synthesised joint.

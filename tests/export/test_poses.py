@@ -140,3 +140,12 @@ def test_reader_says_what_is_wrong(tmp_path, change, message):
     with pytest.raises(PrmlError) as caught:
         read_poses(path)
     assert message in str(caught.value)
+
+
+def test_long_json_is_written_in_parts_and_reads_back(tmp_path, monkeypatch):
+    from prml.detect import files
+
+    write_json(lifted(), tmp_path / "whole.json", PROVENANCE)
+    monkeypatch.setattr(files, "_JSON_FRAMES", 2)
+    write_json(lifted(), tmp_path / "parts.json", PROVENANCE)
+    assert (tmp_path / "parts.json").read_bytes() == (tmp_path / "whole.json").read_bytes()

@@ -1,9 +1,10 @@
 """Keypoint files: 2D poses from any detector, in our schema ``prml.keypoints/1`` (docs/file_schema.md)."""
 
-import io
 import json
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from prml.skeleton import skeleton
 
 Array = np.ndarray
 SCHEMA = "prml.keypoints/1"
+_JSON_FRAMES = 256
 ENTRIES = (
     "schema", "skeleton", "fps", "times_s", "width", "height", "keypoints_px", "confidence", "has_person", "camera",
     "name",
@@ -116,28 +118,33 @@ def write_record(entries: dict[str, Any], path: Path, overwrite: bool = False) -
         PrmlError: for another ending, a file that exists, or a disk that is full.
     """
     if path.suffix == ".npz":
-        write_file(path, _npz(entries), overwrite)
+        write_file(path, partial(_npz, entries), overwrite)
     elif path.suffix == ".json":
-        write_file(path, _json(entries), overwrite)
+        write_file(path, partial(_json, entries), overwrite)
     else:
         raise PrmlError(f"{path.name}: expected the ending .npz or .json; choose one of them")
 
 
-def _npz(entries: dict[str, Any]) -> bytes:
-    buffer = io.BytesIO()
+def _npz(entries: dict[str, Any], file: BinaryIO) -> None:
     packed = {k: json.dumps(v) if isinstance(v, dict) else v for k, v in entries.items()}
-    np.savez_compressed(buffer, allow_pickle=False, **packed)
-    return buffer.getvalue()
+    np.savez_compressed(file, allow_pickle=False, **packed)
 
 
-def _json(entries: dict[str, Any]) -> str:
+def _json(entries: dict[str, Any], file: BinaryIO) -> None:
     """One entry per line; NaN, which JSON has not, becomes null."""
-    lines = []
-    for name, value in entries.items():
-        if isinstance(value, np.ndarray):
-            rounded = np.round(value.astype(np.float64), 6) if value.dtype.kind == "f" else value
-            text = json.dumps(rounded.tolist(), separators=(",", ":")).replace("NaN", "null")
-        else:
-            text = json.dumps(value)
-        lines.append(f" {json.dumps(name)}: {text}")
-    return "{\n" + ",\n".join(lines) + "\n}\n"
+    for index, (name, value) in enumerate(entries.items()):
+        file.write(f"{',' if index else '{'}\n {json.dumps(name)}: ".encode())
+        for text in _json_array(value) if isinstance(value, np.ndarray) else [json.dumps(value)]:
+            file.write(text.encode())
+    file.write(b"\n}\n")
+
+
+def _json_array(values: Array) -> Iterator[str]:
+    """The text of an array with at least one axis, a few hundred frames at a time: its numbers as objects are large."""
+    yield "["
+    for first in range(0, len(values), _JSON_FRAMES):
+        part = values[first : first + _JSON_FRAMES]
+        rounded = np.round(part.astype(np.float64), 6) if part.dtype.kind == "f" else part
+        text = json.dumps(rounded.tolist(), separators=(",", ":")).replace("NaN", "null")
+        yield ("," if first else "") + text[1:-1]
+    yield "]"

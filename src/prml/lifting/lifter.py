@@ -12,7 +12,7 @@ from prml.data import normalise
 from prml.data.normalise import NormalisedInput
 from prml.errors import PrmlError
 from prml.lifting.resample import interpolate, interpolate_smooth, network_times
-from prml.lifting.windows import Predict, predict_blended, predict_frames
+from prml.lifting.windows import Predict, blocks, predict_blended, predict_frames
 from prml.networks import registry
 from prml.networks.prml import PrML
 from prml.sequence import PoseSequence
@@ -22,6 +22,7 @@ from prml.weights.record import Card, Record, load_record
 Array = np.ndarray
 _MIRROR = list(H36M17.mirror)
 
+_BLOCK = 1024
 
 @dataclass(frozen=True)
 class LiftOptions:
@@ -140,7 +141,7 @@ class Lifter:
 
     def _normalise(self, points: Float[Array, "L 17 2"], width: int, height: int) -> NormalisedInput:
         if self.card.normalisation == "virtual_camera":
-            return normalise.virtual_camera(points, self.card.fps)
+            return _virtual_camera(points, self.card.fps)
         if self.card.normalisation == "screen":
             return normalise.screen(points, width, height)
         return normalise.crop(points)
@@ -197,3 +198,14 @@ def load(name: str | os.PathLike[str] = "prml-s", *, device: str = "cpu", **opti
         PrmlError: a record that is missing, incomplete or not what its card says.
     """
     return Lifter(load_record(name), LiftOptions(**options), device)
+def _virtual_camera(points: Float[Array, "L 17 2"], fps: float) -> NormalisedInput:
+    """As ``normalise.virtual_camera`` of the whole, block by block; it sees no further than two margins."""
+    margin = 2 * max(1, round(normalise.MARGIN_S * fps))  # sizes are seen along directions; both are smoothed
+    xy = np.empty(points.shape, np.float32)
+    R, scale = np.empty((len(points), 3, 3)), np.empty(len(points))
+    for block, near, inner in blocks(len(points), _BLOCK, margin):
+        seen = normalise.virtual_camera(points[near], fps)
+        xy[block], R[block], scale[block] = seen.xy[inner], seen.R_camera_to_input[inner], seen.scale[inner]
+    return NormalisedInput(xy, R, scale)
+
+

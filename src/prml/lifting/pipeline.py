@@ -19,6 +19,7 @@ from prml.errors import PrmlError
 from prml.lifting.lifter import Lifter, LiftOptions
 from prml.lifting.scale import to_metres
 from prml.lifting.trajectory import solve_root
+from prml.lifting.windows import blocks
 from prml.provenance import commit
 from prml.sequence import PoseSequence
 from prml.weights.record import load_record
@@ -30,6 +31,7 @@ KEYPOINT_FILES = (".json", ".npz")
 OUTPUTS = ("poses.npz", "poses.json", "overlay.mp4", "viewer.html")
 
 
+_BLOCK = 1024  # frames whose residual is computed at a time
 @dataclass(frozen=True)
 class LiftResult:
     """What lifting gave.
@@ -136,12 +138,16 @@ def residual_px(sequence: PoseSequence) -> float:
     joints, points, camera = sequence.joints_m, sequence.keypoints_px, sequence.camera
     if joints is None or points is None or camera is None:
         raise PrmlError("a residual needs 2D, 3D and a camera")
-    present = np.isfinite(joints).all((1, 2))
-    joints, points = joints[present].astype(np.float64), points[present]
-    weight = np.ones(points.shape[:2]) if sequence.confidence is None else sequence.confidence[present]
-    root = solve_root(joints, camera.unproject(points), weight)
-    distance = np.linalg.norm(camera.project(joints + root[:, None]) - points, axis=-1)
-    return float(np.nanmean(distance)) if np.isfinite(distance).any() else float("nan")
+    present = np.flatnonzero(np.isfinite(joints).all((1, 2)))
+    total, count = 0.0, 0
+    for block, _, _ in blocks(len(present), _BLOCK):
+        at = present[block]
+        posed, seen = joints[at].astype(np.float64), points[at]
+        weight = np.ones(seen.shape[:2]) if sequence.confidence is None else sequence.confidence[at]
+        root = solve_root(posed, camera.unproject(seen), weight)
+        distance = np.linalg.norm(camera.project(posed + root[:, None]) - seen, axis=-1)
+        total, count = total + float(np.nansum(distance)), count + int(np.isfinite(distance).sum())
+    return total / count if count else float("nan")
 
 
 def _provenance(source: Path, lifter: Lifter, seen: PoseSequence) -> dict[str, Any]:
