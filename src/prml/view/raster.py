@@ -91,7 +91,7 @@ def disc(
     region[...] = mixed
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=2048)
 def _stamp(
     x: int, y: int, radius: int, colour: Colour, opacity: int, outline: float, shading: float
 ) -> tuple[Float[Array, "n n 3"], Float[Array, "n n 3"], int]:
