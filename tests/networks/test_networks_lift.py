@@ -288,3 +288,13 @@ def test_faster_videos_give_a_network_of_one_pose_every_frame():
     for i in range(3):
         third = lifter.lift(seen.with_(keypoints_px=points[i::3], times_s=seen.times_s[i::3], fps=25.0)).joints_m
         np.testing.assert_allclose(whole[i::3], third, atol=1e-6)
+
+
+@pytest.mark.parametrize("fps", [24.0, 50.0, 120.0])
+def test_keypoints_without_confidence_are_lifted_at_any_rate(fps, walk):
+    seen = read_keypoints(walk)
+    times = np.arange(45) / fps
+    bare = seen.with_(confidence=None, times_s=times, fps=fps)
+    sure = seen.with_(confidence=np.ones((45, 17)), times_s=times, fps=fps)
+    lifter = _lifter("motionbert", 50.0)
+    np.testing.assert_array_equal(lifter.lift(bare).joints_m, lifter.lift(sure).joints_m)

@@ -117,9 +117,8 @@ class Lifter:
         times = given.times_s[run]
         wanted = network_times(times, self.card.fps)
         points, width, height = self._points(given, run)
-        points = interpolate(points, times, wanted)
         confidence = np.ones(points.shape[:2], np.float32) if given.confidence is None else given.confidence[run]
-        confidence = interpolate(confidence, times, wanted)
+        points, confidence = (interpolate(values, times, wanted) for values in (points, confidence))
         seen = self._normalise(points, width, height)
         inputs = np.concatenate([seen.xy, confidence[..., None]], -1)[..., : self.in_channels].astype(np.float32)
         output = self._windows(inputs)
