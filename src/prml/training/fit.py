@@ -1,7 +1,6 @@
 """Train a network: ``fit(config, out)``. Killed at any moment and started again with ``resume``, it goes on."""
 
 import os
-import sys
 import warnings
 from dataclasses import asdict
 from importlib.util import find_spec
@@ -17,25 +16,13 @@ from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from prml.errors import PrmlError
 from prml.networks.prml import PrML
 from prml.provenance import commit, versions
+from prml.training.allocator import allocator_advice
 from prml.training.callbacks import CHECKPOINT, BestRecord, SafeCheckpoint
 from prml.training.config import FitConfig
 from prml.training.datamodule import WindowsDataModule
 from prml.training.module import LiftingModule
 from prml.training.start import start_from
 from prml.weights.record import Card
-
-ALLOCATOR = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "100000000000", "MALLOC_TOP_PAD_": "268435456"}
-
-
-def allocator_advice() -> str | None:
-    """What to set for glibc's allocator on a CPU; None if it is set, replaced (jemalloc, tcmalloc) or not glibc's."""
-    if sys.platform != "linux" or "malloc" in os.environ.get("LD_PRELOAD", "") or torch.cuda.is_available():
-        return None
-    missing = {k: v for k, v in ALLOCATOR.items() if k not in os.environ}
-    if not missing:
-        return None
-    setting = " ".join(f"{k}={v}" for k, v in missing.items())
-    return f"memory allocation may slow this run down several times; start it with {setting} (or preload jemalloc)"
 
 
 def _card(config: FitConfig, module: LiftingModule, data: WindowsDataModule) -> Card:
