@@ -11,6 +11,7 @@ BIN := $(VENV)/bin
 OUT ?= out/jump
 CLIP ?= examples/jump.mp4
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 
 # glibc gives large blocks back to the system and faults them in again at every step; torch on CPUs is up to half as fast then.
 export MALLOC_MMAP_MAX_ := 0
@@ -65,8 +66,8 @@ docs: $(VENV)/.docs  ## build the documentation into docs/_build/html, warnings 
 	@$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 	@echo "documentation in docs/_build/html/index.html"
 
-bench: $(VENV)/.core  ## measure speed on this machine
-	@$(BIN)/prml bench
+bench: $(VENV)/.core  ## measure speed on this machine (BENCH_ARGS=--networks: all networks)
+	@$(BIN)/prml bench $(BENCH_ARGS)
 
 ci:  ## what the continuous integration runs
 	@.ci/run
