@@ -20,6 +20,7 @@ from prml.sequence import PoseSequence
 Array = np.ndarray
 Progress = Callable[[int, int | None], None]
 Warn = Callable[[str], None]
+OnPerson = Callable[[float, Detection | None], None]
 T = TypeVar("T")
 CHOICE_S, CHOICE_STEP_S = 2.0, 0.5  # the person is chosen from a look every half second over the first two seconds
 CHOICE_SIDE_PX = 1280  # larger images are shrunk for the choice
@@ -34,6 +35,7 @@ def detect(
     fps: float | None = None,
     progress: Progress | None = None,
     on_warning: Warn | None = None,
+    on_person: OnPerson | None = None,
 ) -> PoseSequence:
     """Follow the most prominent person of a video or image folder.
 
@@ -44,6 +46,7 @@ def detect(
         fps: rate of an image folder (default 30).
         progress: called with frames done and, if known, of how many.
         on_warning: called with one line, for instance where a video is cut off.
+        on_person: called with every frame's time and the person in it, if seen, before anything is mended.
 
     Returns:
         Keypoints in pixels of the upright image (origin top-left), confidence, true times, ``has_person`` (the
@@ -62,7 +65,7 @@ def detect(
         track = _choose(info, detector, fps)
         detector.reset()
         choosing_s = perf_counter() - started
-        times_s, people, follower, stage_s = _follow(info, detector, track, fps, progress, on_warning)
+        times_s, people, follower, stage_s = _follow(info, detector, track, fps, progress, on_warning, on_person)
     finally:
         if own:
             detector.close()
@@ -91,8 +94,9 @@ def _choose(info: VideoInfo, detector: Detector, fps: float | None) -> Track:
 
 
 def _follow(
-    info: VideoInfo, detector: Detector, track: Track, fps: float | None, progress: Progress | None, warn: Warn | None
-) -> tuple[list[float], list[Detection | None], Follower, dict[str, float]]:
+    info: VideoInfo, detector: Detector, track: Track, fps: float | None, progress: Progress | None, warn: Warn | None,
+    on_person: OnPerson | None,
+) -> tuple[list[float], list[Detection | None], Follower, dict[str, float]]:  # fmt: skip
     sizes = [extent(p.keypoints_px)[1] for p in track.people]
     scale = min(1.0, PERSON_PX / float(np.median(sizes)))
     first = Detection(track.people[0].keypoints_px * scale, track.people[0].confidence)
@@ -107,6 +111,8 @@ def _follow(
         stage_s["detect"] += perf_counter() - started
         times_s.append(frame.time_s)
         people.append(person and Detection(person.keypoints_px / scale, person.confidence))
+        if on_person:
+            on_person(frame.time_s, people[-1])
         if progress:
             progress(len(times_s), info.frames)
     return times_s, people, follower, stage_s

@@ -61,6 +61,7 @@ class Lifter:
         entry = registry.entry(self.card.network)
         if entry.context:
             raise PrmlError(f"{self.card.network} needs image features; keypoints alone do not lift with it")
+        self.remembered: Predict | None = None  # windows that were computed ahead (lifting.ahead)
         # a causal network answers for the last frame of its window, whatever name it was built under
         self.output = "last" if getattr(self.network, "causal", False) else entry.output
         self.in_channels = int(getattr(self.network, "in_channels", self.card.arguments.get("in_channels", 3)))
@@ -116,11 +117,7 @@ class Lifter:
         """One stretch without gaps: to the network's frame rate, lift, and back."""
         times = given.times_s[run]
         wanted = network_times(times, self.card.fps)
-        points, width, height = self._points(given, run)
-        confidence = np.ones(points.shape[:2], np.float32) if given.confidence is None else given.confidence[run]
-        points, confidence = (interpolate(values, times, wanted) for values in (points, confidence))
-        seen = self._normalise(points, width, height)
-        inputs = np.concatenate([seen.xy, confidence[..., None]], -1)[..., : self.in_channels].astype(np.float32)
+        seen, inputs = self._inputs(given, run, wanted)
         output = self._windows(inputs)
         joints = output[..., :3] - output[:, :1, :3] if self.options.relative else output[..., :3]
         out = interpolate_smooth(seen.to_camera(joints), wanted, times)
@@ -128,6 +125,21 @@ class Lifter:
             variance = output[..., 3:] @ seen.R_camera_to_input**2
             out = np.concatenate([out, interpolate(np.sqrt(variance), wanted, times)], -1)
         return out.astype(np.float32)
+
+    def _inputs(
+        self, given: PoseSequence, run: slice, wanted: Float[Array, " L"]
+    ) -> tuple[NormalisedInput, Float[Array, "L 17 c"]]:
+        """What the network reads of a stretch at the wanted times."""
+        times = given.times_s[run]
+        points, width, height = self._points(given, run)
+        confidence = np.ones(points.shape[:2], np.float32) if given.confidence is None else given.confidence[run]
+        points, confidence = (interpolate(values, times, wanted) for values in (points, confidence))
+        seen = self._normalise(points, width, height)
+        return seen, np.concatenate([seen.xy, confidence[..., None]], -1)[..., : self.in_channels].astype(np.float32)
+
+    def inputs(self, sequence: PoseSequence, wanted_s: Float[Array, " L"]) -> Float[Array, "L 17 c"]:
+        """Network inputs at the wanted times of a sequence without gaps (with keypoints and camera)."""
+        return self._inputs(sequence.to_skeleton(H36M17), slice(0, len(sequence)), wanted_s)[1]
 
     def _points(self, given: PoseSequence, run: slice) -> tuple[Array, int, int]:
         """Undistorted image-plane points for ``virtual_camera``, else pixels."""
@@ -145,8 +157,13 @@ class Lifter:
             return normalise.screen(points, width, height)
         return normalise.crop(points)
 
+    @property
+    def predict(self) -> Predict:
+        """Windows (B, T, 17, c) to poses and variances (B, T, 17, d), averaged with the mirrored input if so asked."""
+        return self._flipped if self.options.flip else self._predict
+
     def _windows(self, inputs: Float[Array, "L 17 c"]) -> Float[Array, "L 17 d"]:
-        predict: Predict = self._flipped if self.options.flip else self._predict
+        predict = self.remembered or self.predict
         frames = self.card.window
         if self.output != "sequence":
             return predict_frames(

@@ -5,11 +5,12 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,6 +24,9 @@ from prml.lifting.windows import blocks
 from prml.provenance import commit
 from prml.sequence import PoseSequence
 from prml.weights.record import load_record
+
+if TYPE_CHECKING:
+    from prml.detect.base import Detection
 
 Progress = Callable[[str, int, int | None], None]
 Warn = Callable[[str], None]
@@ -118,7 +122,27 @@ def _lifter(settings: LiftSettings) -> Lifter:
     return Lifter(record, LiftOptions(flip=flip))
 
 
-def _read(path: Path, settings: LiftSettings, progress: Progress, warn: Warn) -> tuple[PoseSequence, dict[str, float]]:
+def _ahead(
+    path: Path, settings: LiftSettings, lifter: Lifter
+) -> AbstractContextManager[Callable[[float, "Detection | None"], None] | None]:
+    """Lifts while the detector works, if the network allows it and there is a core left for it."""
+    from prml.lifting.ahead import can_work_ahead, lifting_ahead
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if cores < 2 or not can_work_ahead(lifter):
+        return nullcontext()
+    from prml.detect.mediapipe import MediaPipeDetector
+    from prml.detect.video import probe
+
+    info = probe(path, fps=settings.fps)
+    size = {"width": info.width, "height": info.height}
+    camera = camera_of(PoseSequence.regular(0, info.fps, extra=size), settings)
+    return lifting_ahead(lifter, MediaPipeDetector.skeleton, camera)
+
+
+def _read(
+    path: Path, settings: LiftSettings, lifter: Lifter, progress: Progress, warn: Warn
+) -> tuple[PoseSequence, dict[str, float]]:
     """2D keypoints of the input and seconds spent."""
     started = perf_counter()
     if path.suffix.lower() in KEYPOINT_FILES and not path.is_dir():
@@ -127,9 +151,11 @@ def _read(path: Path, settings: LiftSettings, progress: Progress, warn: Warn) ->
         return read_keypoints(path), {"read": perf_counter() - started}
     from prml.detect.run import detect
 
-    sequence = detect(
-        path, model=settings.model, fps=settings.fps, on_warning=warn, progress=lambda n, of: progress("detect", n, of)
-    )
+    with _ahead(path, settings, lifter) as on_person:
+        sequence = detect(
+            path, model=settings.model, fps=settings.fps, on_warning=warn, on_person=on_person,
+            progress=lambda n, of: progress("detect", n, of),
+        )  # fmt: skip
     return sequence, {"detect": perf_counter() - started}
 
 
@@ -190,11 +216,12 @@ def lift(
     tell = progress or (lambda *_: None)
     _check_folder(folder, options.overwrite)
     lifter = lifter or _lifter(options)
-    seen, seconds = _read(path, options, tell, note)
+    seen, seconds = _read(path, options, lifter, tell, note)
     camera = camera_of(seen, options)
     started = perf_counter()
     tell("lift", 0, len(seen))
     lifted = lifter.lift(seen.with_(camera=camera))
+    lifter.remembered = None
     scale = 1.0
     if lifter.card.output == "image":
         lifted, scale = to_metres(lifted)
