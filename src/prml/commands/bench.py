@@ -31,7 +31,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument(
         "--networks", action="store_true", help="every registered network at its published size (without training)"
     )
-    parser.add_argument("--video", type=Path, help="also measure 'prml lift' on this video")
+    parser.add_argument("--video", type=Path, help="also measure 'prml lift' on 20 s made of this video")
     parser.add_argument("--repeats", type=int, default=5, help="runs of each network, of which the best counts")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="torch threads")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to a file")
@@ -85,6 +85,7 @@ def bench(
     import torch
 
     from prml import __version__
+    from prml.lifting.bench import bench_lift
     from prml.provenance import commit, processor
     from prml.training.allocator import allocator_advice
 
@@ -210,41 +211,6 @@ def _training_seconds(network: "nn.Module", x: Any, repeats: int) -> float:
     return float(_best_seconds(step, repeats) * TRAINING_BATCH / batch)
 
 
-def bench_lift(video: Path, *, weights: str = "prml-s") -> dict[str, Any]:
-    """``prml lift`` on a video: the detector alone, end to end with all outputs, and each stage's share.
-
-    Returns:
-        frames, detector_frames_per_second, end_to_end_frames_per_second, their ratio (``end_to_end_of_detector``), the
-        same without overlay and viewer (``poses_only_of_detector``), seconds and share per stage.
-
-    Raises:
-        PrmlError: the video or the weights cannot be used.
-    """
-    import tempfile
-
-    from prml.detect.run import detect
-    from prml.lifting.lifter import load
-    from prml.lifting.pipeline import lift
-
-    lifter = load(weights, flip=False)  # as 'prml lift' does
-    started = perf_counter()
-    frames = len(detect(video))
-    detector = perf_counter() - started
-    with tempfile.TemporaryDirectory() as folder:
-        started = perf_counter()
-        result = lift(video, Path(folder) / "all", lifter=lifter)
-        whole = perf_counter() - started
-        started = perf_counter()
-        lift(video, Path(folder) / "poses", lifter=lifter, overlay=False, viewer=False)
-        poses_only = perf_counter() - started
-    return {
-        "video": video.name, "weights": weights, "frames": frames,
-        "detector_frames_per_second": frames / detector, "end_to_end_frames_per_second": frames / whole,
-        "end_to_end_of_detector": detector / whole, "poses_only_of_detector": detector / poses_only,
-        "seconds": dict(result.seconds), "share": {k: v / whole for k, v in result.seconds.items()},
-    }  # fmt: skip
-
-
 def _write(path: Path, record: dict[str, Any]) -> None:
     import json
 
@@ -281,6 +247,7 @@ def _print(record: dict[str, Any]) -> None:
     from rich.console import Console
 
     from prml.commands._console import print_tables
+    from prml.lifting.bench import lines
 
     before, after = record["matrix_gflops"], record["matrix_gflops_after"]
     console = Console()
@@ -300,11 +267,5 @@ def _print(record: dict[str, Any]) -> None:
             f"bar: {bar['bar']} = {bar['limit']:.2f}; measured {bar['measured']:.2f}: "
             f"{'met' if bar['met'] else 'not met'}{beyond}", highlight=False,
         )  # fmt: skip
-    lift = record["lift"]
-    if lift:
-        shares = ", ".join(f"{stage} {share:.0%}" for stage, share in lift["share"].items())
-        console.print(
-            f"lift {lift['video']}: detector alone {lift['detector_frames_per_second']:.1f} frames/s, end to end "
-            f"{lift['end_to_end_frames_per_second']:.1f} ({lift['end_to_end_of_detector']:.2f} of it; "
-            f"{lift['poses_only_of_detector']:.2f} without overlay and viewer); {shares}", highlight=False,
-        )  # fmt: skip
+    for line in lines(record["lift"]) if record["lift"] else []:
+        console.print(line, highlight=False)
