@@ -224,6 +224,10 @@ def _write(path: Path, record: dict[str, Any]) -> None:
         raise PrmlError(f"cannot write {path}: {error.strerror}; give another --json") from error
 
 
+def _rate(per_second: float) -> str:
+    return f"{per_second:.0f}" if per_second >= 100 else f"{per_second:.1f}"
+
+
 def _table(networks: Sequence[dict[str, Any]]) -> "Table":
     from rich.table import Table
 
@@ -236,9 +240,9 @@ def _table(networks: Sequence[dict[str, Any]]) -> "Table":
     for row in networks:
         training, share = row["training_poses_per_second"], row["training_share_of_matrix_rate"]
         table.add_row(
-            row["name"], str(row["frames"]), f"{row['seconds']:.3f}", f"{row['poses_per_second']:.0f}",
+            row["name"], str(row["frames"]), f"{row['seconds']:.3f}", _rate(row["poses_per_second"]),
             f"{row['share_of_matrix_rate']:.0%}",
-            *([f"{training:.0f}" if training else "", f"{share:.0%}" if share else ""] if trained else []),
+            *([_rate(training) if training else "", f"{share:.0%}" if share else ""] if trained else []),
         )  # fmt: skip
     return table
 
