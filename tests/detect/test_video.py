@@ -218,3 +218,15 @@ def test_prefetch_keeps_order_bounds_and_errors():
     assert len(made) <= 6, "made no more than it may in advance, and stopped when nobody asks"
     with pytest.raises(PrmlError, match="broken"):
         list(prefetch(source(fail_at=5)))
+
+
+def test_size_enlarges_and_shrinks(tmp_path):
+    path = tmp_path / "a.mp4"
+    with VideoWriter(path, 64, 48, 25.0) as writer:
+        writer.write(np.full((48, 64, 3), 120, np.uint8))
+    for size in [(96, 72), (30, 20)]:
+        (frame,) = read_frames(path, size=size)
+        assert frame.image.shape == (size[1], size[0], 3)
+        assert abs(float(frame.image.mean()) - 120) < 4
+    with pytest.raises(PrmlError, match="at least 1 x 1"):
+        next(read_frames(path, size=(0, 20)))

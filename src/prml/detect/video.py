@@ -113,14 +113,16 @@ def probe(path: str | Path, *, fps: float | None = None) -> VideoInfo:
 
 
 def read_frames(
-    path: str | Path, *, fps: float | None = None, scale: float = 1.0, on_warning: Warn | None = None
-) -> Iterator[VideoFrame]:
+    path: str | Path, *, fps: float | None = None, scale: float = 1.0, size: tuple[int, int] | None = None,
+    on_warning: Warn | None = None,
+) -> Iterator[VideoFrame]:  # fmt: skip
     """Upright RGB frames in order; memory does not grow with the length of the video.
 
     Args:
         path: video file, or folder of images (taken in the order of their names, numbers in them by value).
         fps: rate of an image folder (default 30); a video has its own times.
         scale: factor on width and height, at most 1; smaller images are decoded faster.
+        size: width and height of the images instead, larger or smaller.
         on_warning: called with one line when the file ends before it should: what decodes has been given by then.
 
     Raises:
@@ -129,7 +131,13 @@ def read_frames(
     info = probe(path, fps=fps)
     if not 0.0 < scale <= 1.0:
         raise PrmlError(f"the scale of frames must be above 0 and at most 1, got {scale:g}")
-    source = _read_folder(info, scale) if info.path.is_dir() else _read_video(info, scale, on_warning or _ignore)
+    if size is not None and min(size) < 1:
+        raise PrmlError(f"frames need at least 1 x 1 pixels, got {size[0]} x {size[1]}")
+    width, height = size or (max(1, round(info.width * scale)), max(1, round(info.height * scale)))
+    folder = info.path.is_dir()
+    source = (
+        _read_folder(info, width, height) if folder else _read_video(info, width, height, on_warning or _ignore)
+    )  # fmt: skip
     yield from source
 
 
@@ -170,9 +178,8 @@ def _duration_s(container: "av.container.InputContainer", stream: "av.VideoStrea
     return container.duration / av.time_base if container.duration else None
 
 
-def _read_video(info: VideoInfo, scale: float, warn: Warn) -> Iterator[VideoFrame]:
+def _read_video(info: VideoInfo, width: int, height: int, warn: Warn) -> Iterator[VideoFrame]:
     turns = info.rotation_deg // 90
-    width, height = (max(1, round(side * scale)) for side in (info.width, info.height))
     stored = (height, width) if turns % 2 else (width, height)
     last_s = -math.inf
     count = 0
@@ -187,7 +194,7 @@ def _read_video(info: VideoInfo, scale: float, warn: Warn) -> Iterator[VideoFram
             if frame is None:
                 break
             # scaled in the video's own colours first: several times as fast as scaling and converting in one
-            small = frame.reformat(*stored) if scale < 1 else frame
+            small = frame.reformat(*stored) if stored != (frame.width, frame.height) else frame
             image = small.to_ndarray(format="rgb24", width=stored[0], height=stored[1])
             last_s = _time_after(frame, last_s, info.fps)
             yield VideoFrame(count, last_s, np.ascontiguousarray(np.rot90(image, turns)) if turns else image)
@@ -242,7 +249,7 @@ def _probe_folder(folder: Path, fps: float | None) -> VideoInfo:
     return VideoInfo(folder, first.width, first.height, len(images), rate, len(images) / rate, 0, "images")
 
 
-def _read_folder(info: VideoInfo, scale: float) -> Iterator[VideoFrame]:
+def _read_folder(info: VideoInfo, width: int, height: int) -> Iterator[VideoFrame]:
     for index, path in enumerate(_images(info.path)):
         image = _load_image(path)
         if image.size != (info.width, info.height):
@@ -250,6 +257,6 @@ def _read_folder(info: VideoInfo, scale: float) -> Iterator[VideoFrame]:
                 f"the images of a folder must be of one size: {path.name} is {image.width} x {image.height}, "
                 f"the first {info.width} x {info.height}"
             )
-        if scale < 1:
-            image = image.resize((max(1, round(info.width * scale)), max(1, round(info.height * scale))))
+        if image.size != (width, height):
+            image = image.resize((width, height))
         yield VideoFrame(index, index / info.fps, np.asarray(image))

@@ -286,9 +286,10 @@ def _write_views(result: LiftResult, source: Path, work: Path, options: LiftSett
 
         started, total = perf_counter(), len(result.sequence)
         thumbnails = Thumbnails()
-        scale = Layout.of(int(result.sequence.extra["width"]), int(result.sequence.extra["height"])).video_scale
+        layout = Layout.of(int(result.sequence.extra["width"]), int(result.sequence.extra["height"]))
+        shown = (layout.video_width, layout.height)
         write_overlay(
-            read_frames(source, fps=options.fps, scale=scale), result.sequence, work / "overlay.mp4",
+            read_frames(source, fps=options.fps, size=shown), result.sequence, work / "overlay.mp4",
             thumbnails=thumbnails, progress=lambda n: progress("overlay", n, total),
         )  # fmt: skip
         result.seconds["overlay"] = perf_counter() - started

@@ -32,13 +32,11 @@ class Layout:
         video_width: of the left panel.
         figure_width: of the right panel.
         height: of both.
-        video_scale: size of the left panel against the video's frames, at most 1: what a reader may scale them by.
     """
 
     video_width: int
     figure_width: int
     height: int
-    video_scale: float = 1.0
 
     @classmethod
     def of(cls, image_width: int, image_height: int, height: int | None = None) -> "Layout":
@@ -52,7 +50,7 @@ class Layout:
         wish = height or (720 if upright else 540)
         tall = even(min(wish, 2.4 * wish * image_height / image_width))
         wide = even(tall * image_width / image_height)
-        return cls(wide, even(tall * (0.75 if upright else 1.0)), tall, min(tall / image_height, 1.0))
+        return cls(wide, even(tall * (0.75 if upright else 1.0)), tall)
 
     @property
     def width(self) -> int:
@@ -135,7 +133,8 @@ class Composer:
     def _annotate(self, left: Image, right: Image, index: int, time_s: float) -> None:
         small = _text_size(self.layout.height)
         edge = round(small * 0.8)
-        text(right, right.shape[1] - edge, edge, f"{time_s:.2f} s   frame {index}", small, BODY, align="right")
+        now = f"{time_s:.2f} s   frame {index}"
+        text(right, right.shape[1] - edge, edge, now, small, BODY, align="right", changing=True)
         if not self._measured[index]:
             note = "no person found" if not self._person[index] else "filled in: not measured here"
             text(left, edge, edge, note, small, _WARN, shadow=True)

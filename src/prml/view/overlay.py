@@ -67,8 +67,8 @@ def write_overlay(
 
     Args:
         frames: the video that was lifted; ``index`` says which frame of the sequence belongs to an image. They may be
-            scaled down already (``Layout.of(width, height).video_scale`` is what is shown): that saves the most time.
-            They are taken in a thread of their own.
+            of the size that is shown already (``Layout.of(width, height)``: video_width, height): that saves the most
+            time. They are taken in a thread of their own.
         sequence: as for :func:`render_frame`.
         path: the mp4 file.
         overwrite: replace an existing file.
@@ -85,7 +85,7 @@ def write_overlay(
     from prml.detect.prefetch import prefetch
     from prml.detect.video_writer import VideoWriter
 
-    source = iter(frames)
+    source = prefetch(frames, ahead=2)  # decode while another is drawn
     if (first := next(source, None)) is None:
         raise PrmlError("an overlay needs at least one video frame, got none")
 

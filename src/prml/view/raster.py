@@ -159,14 +159,35 @@ def text_width(text: str, size: int) -> int:
     return int(_glyphs(text, size).shape[1])
 
 
+def _changing(text: str, size: int) -> Float[Array, "h w"]:
+    """As ``_glyphs``, put together from single letters, which are kept: for a line that is new in every frame."""
+    letters, at, pieces = [_letter(letter, size) for letter in text], 0.0, []
+    for mask, advance in letters:
+        pieces.append((round(at), mask))
+        at += advance
+    line = np.zeros((int(size * 1.4), max(left + mask.shape[1] for left, mask in pieces)), np.float32)
+    for left, mask in pieces:
+        np.maximum(line[:, left : left + mask.shape[1]], mask, out=line[:, left : left + mask.shape[1]])
+    return line
+
+
+@lru_cache(maxsize=256)
+def _letter(letter: str, size: int) -> tuple[Float[Array, "h w"], float]:
+    """Coverage mask of a letter and how far the next one is from it."""
+    from PIL import ImageFont
+
+    return _glyphs(letter, size), float(ImageFont.load_default(size).getlength(letter))
+
+
 def text(
-    image: Image, x: int, y: int, line: str, size: int, colour: Colour, *, align: str = "left", shadow: bool = False
-) -> None:
+    image: Image, x: int, y: int, line: str, size: int, colour: Colour, *, align: str = "left", shadow: bool = False,
+    changing: bool = False,
+) -> None:  # fmt: skip
     """Write a line with its top-left corner at pixel x, y (``align="right"``: top-right); cut at the image's edge.
 
-    ``shadow`` lays a dark halo under it, for text on video.
+    ``shadow`` lays a dark halo under it, for text on video. ``changing``: the line will be another in the next frame.
     """
-    mask = _glyphs(line, size)
+    mask = (_changing if changing and line else _glyphs)(line, size)
     x = x - mask.shape[1] if align == "right" else x
     steps = [(1, 1, (0, 0, 0), 0.8), (-1, 0, (0, 0, 0), 0.5), (0, 0, colour, 1.0)] if shadow else [(0, 0, colour, 1.0)]
     for dx, dy, ink, strength in steps:
