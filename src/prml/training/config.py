@@ -19,10 +19,13 @@ class NetworkConfig:
         arguments: constructor arguments that differ from the named size.
         start_from: record (bundled name or path) whose tensors the training starts from; tensors that depend on the
             window length are resampled in time, and blocks that the record lacks start as the identity.
+        start: "own" leaves the network's own first weights; "distinct" makes joints differ and spatial attention choose
+            from the first step on (see ``prml.networks.distinct``), which saves a thousand steps without depth.
     """
 
     name: str = "prml"
     arguments: dict[str, Any] = field(default_factory=dict)
+    start: Literal["own", "distinct"] = "own"
     start_from: str | None = None
 
 
@@ -32,11 +35,13 @@ class DataConfig:
 
     Attributes:
         kind: "mocap" (virtual cameras), or the official files of "human36m" (VideoPose3D npz pair), "human36m-sh"
-            (Stacked-Hourglass pickle, image-space labels) or "3dhp".
+            (Stacked-Hourglass pickle, image-space labels) or "3dhp"; "features": caches of image features with their
+            2D and 3D (``prml data features``), for networks that need them.
         keypoints: 2D file of "human36m": "gt", "cpn_ft_h36m_dbb", ...
         input_from_label: take the 2D input from the image-space label ("ground truth" of MotionBERT's protocol).
         sets: mocap sets (npz files).
-        directory: folder with the data; None looks in the checkout and $PRML_DATA.
+        directory: folder with the data; None looks in the checkout and $PRML_DATA. For "features" a cache or a folder
+            of caches.
         split: clips to train on.
         noise: whether keypoints get the measured errors of a detector.
         windows: how windows are cut, seen and varied.
@@ -44,7 +49,7 @@ class DataConfig:
         validation_windows: windows of the validation clips that are scored each time.
     """
 
-    kind: Literal["mocap", "human36m", "human36m-sh", "3dhp"] = "mocap"
+    kind: Literal["mocap", "human36m", "human36m-sh", "3dhp", "features"] = "mocap"
     keypoints: str = "gt"
     input_from_label: bool = False
     sets: list[str] = field(default_factory=lambda: ["cmu", "ui_prmd"])

@@ -1,5 +1,7 @@
 """Batches for the trainer: training windows from any place in an epoch on, and fixed validation windows."""
 
+from functools import partial
+
 import lightning.pytorch as pl
 import torch
 from torch import Tensor
@@ -41,11 +43,11 @@ class WindowsDataModule(pl.LightningDataModule):
     def val_dataloader(self) -> "DataLoader[tuple[Tensor, ...]]":
         """Fixed windows of the validation clips."""
         whole = self.source.validation_batch(self.config.data.validation_windows)
-        return DataLoader(TensorDataset(whole["input"], whole["target"]), batch_size=16, collate_fn=_stack)
+        return DataLoader(TensorDataset(*whole.values()), batch_size=16, collate_fn=partial(_stack, tuple(whole)))
 
 
-def _stack(rows: list[tuple[Tensor, ...]]) -> Batch:
-    return {"input": torch.stack([r[0] for r in rows]), "target": torch.stack([r[1] for r in rows])}
+def _stack(names: tuple[str, ...], rows: list[tuple[Tensor, ...]]) -> Batch:
+    return {name: torch.stack(values) for name, values in zip(names, zip(*rows, strict=True), strict=True)}
 
 
 def _one_thread(_: int) -> None:

@@ -38,8 +38,8 @@ def _card(config: FitConfig, module: LiftingModule, data: WindowsDataModule) -> 
             "data": data.source.hashes, "split": config.data.split, "commit": commit(), "versions": versions(),
             "seed": config.seed,
         },
-        normalisation=data.source.normalisation, output=data.source.output, data_licence=data.source.licence,
-        weights_licence="Apache-2.0",
+        normalisation=data.source.normalisation, output=data.source.output, context=data.source.context,
+        data_licence=data.source.licence, weights_licence="Apache-2.0",
     )  # fmt: skip
 
 

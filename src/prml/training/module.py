@@ -1,6 +1,6 @@
 """The LightningModule: a network, its losses, its optimiser, and how it is validated."""
 
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import lightning.pytorch as pl
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from prml.evaluation import metrics
 from prml.networks import registry
+from prml.networks.distinct import distinct_joints
 from prml.networks.prml import PrML, PrMLFeatures
 from prml.objectives import pose as pose_loss
 from prml.objectives.mutual_information import MIResult, MutualInformation, build_mi
@@ -19,6 +20,14 @@ from prml.training.config import FitConfig, ObjectiveConfig
 from prml.training.schedule import rate_factor
 
 Batch = dict[str, Tensor]
+
+
+def context_of(batch: Batch) -> tuple[Any, ...]:
+    """What a network with image features takes beside the 2D: joints in the crops, maps of all frames; else nothing."""
+    if "reference" not in batch:
+        return ()
+    maps = [batch[name] for name in sorted(batch) if name.startswith("map")]
+    return batch["reference"], [m.flatten(0, 1) for m in maps]
 
 
 def mutual_information(network: nn.Module, options: ObjectiveConfig) -> nn.Module | None:
@@ -75,6 +84,8 @@ class LiftingModule(pl.LightningModule):
         arguments.setdefault("in_channels", config.data.windows.in_channels)
         self.network_arguments = arguments
         self.network = registry.build(config.network.name, **arguments)
+        if config.network.start == "distinct":
+            distinct_joints(self.network)
         self.information = mutual_information(self.network, config.objective)
         self.validation: list[Tensor] = []
 
@@ -83,7 +94,7 @@ class LiftingModule(pl.LightningModule):
         options, target = self.config.objective, batch["target"]
         information, features = self.information, None
         if information is None:
-            prediction = self.network(batch["input"])
+            prediction = self.network(batch["input"], *context_of(batch))
         else:
             prediction, features = self.network(batch["input"], features=True)
         target = self._scored(target)
@@ -133,7 +144,7 @@ class LiftingModule(pl.LightningModule):
     def validation_step(self, batch: Batch, _: int) -> None:
         """Errors per window in millimetres: MPJPE, P-MPJPE, x, y, z."""
         target = batch["target"]
-        prediction = self.network(batch["input"])
+        prediction = self.network(batch["input"], *context_of(batch))
         self.validation.append(validation_errors(prediction, self._scored(target)))
 
     def scores(self) -> dict[str, float]:
@@ -173,4 +184,4 @@ def validation_errors(prediction: Float[Tensor, "B T 17 3"], target: Float[Tenso
     return torch.stack([c.reshape(len(prediction), -1).mean(1).float() for c in columns], 1)
 
 
-__all__ = ["LiftingModule", "MutualInformation", "mutual_information", "validation_errors"]
+__all__ = ["LiftingModule", "MutualInformation", "context_of", "mutual_information", "validation_errors"]

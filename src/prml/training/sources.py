@@ -1,12 +1,15 @@
 """Which data a configuration names: training windows, validation batches, and what a model card says of them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import torch
 
+from prml.context.cache import INDEX, FeatureCache
+from prml.context.windows import FeatureWindows
 from prml.data.mocap import load_sets
 from prml.data.noise import measured_noise
 from prml.data.sequences import SequenceRule, SequenceWindows
@@ -30,6 +33,7 @@ class Source:
         normalisation, output: as in :class:`prml.weights.record.Card`.
         licence: of the data.
         hashes: data file -> SHA-256 (size for files that are too large to hash at every start).
+        context: as in :class:`prml.weights.record.Card`.
     """
 
     train: Windows
@@ -38,6 +42,7 @@ class Source:
     output: str
     licence: str
     hashes: dict[str, str]
+    context: dict[str, Any] = field(default_factory=dict)
 
     def validation_batch(self, count: int) -> Batch:
         """``count`` windows, evenly spread, the same in every run with the same options."""
@@ -48,14 +53,54 @@ class Source:
             )
             for i in range(0, len(chosen), 16)
         ]
-        return {k: torch.cat([p[k] for p in parts]) for k in ("input", "target")}
+        return {k: torch.cat([p[k] for p in parts]) for k in parts[0]}
 
 
 def open_source(config: FitConfig) -> Source:
     """Open the data of a configuration; raises PrmlError if files are missing or wrong."""
-    if registry.entry(config.network.name).context:
-        raise PrmlError(f"{config.network.name} needs image features beside the 2D, which prml fit has no data for")
-    return _mocap(config) if config.data.kind == "mocap" else _licensed(config)
+    context, kind = registry.entry(config.network.name).context, config.data.kind
+    if context and kind != "features":
+        raise PrmlError(
+            f"{config.network.name} needs image features beside the 2D: data.kind features, with a cache made by "
+            "'prml data features'"
+        )
+    if kind == "features" and not context:
+        raise PrmlError(f"{config.network.name} takes no image features; data.kind features is for capf and its like")
+    if kind == "features":
+        return _features(config)
+    return _mocap(config) if kind == "mocap" else _licensed(config)
+
+
+def _features(config: FitConfig) -> Source:
+    data = config.data
+    if not data.directory:
+        raise PrmlError("data.kind features needs data.directory, a cache or a folder of caches ('prml data features')")
+    folder = Path(data.directory)
+    places = [folder] if (folder / INDEX).is_file() else sorted(p.parent for p in folder.glob(f"*/{INDEX}"))
+    if not places:
+        raise PrmlError(f"no feature cache in {folder}; make one with 'prml data features'")
+    caches = [FeatureCache(place) for place in places]
+    _check_channels(config, caches[0])
+    still = replace(data.windows, flip=0.0, stride=data.windows.frames)
+    licences = dict.fromkeys(str(c.index["options"]["licence"]) for c in caches)
+    return Source(
+        FeatureWindows(caches, data.windows, part="train", seed=config.seed),
+        FeatureWindows(caches, still, part="val", seed=_VALIDATION_SEED),
+        "screen", "camera_m", "; ".join(licences),
+        {p.name: str(c.index["clips_sha256"]) for p, c in zip(places, caches, strict=True)},
+        {**caches[0].index["backbone"], "crop": caches[0].index["crop"]},
+    )  # fmt: skip
+
+
+def _check_channels(config: FitConfig, cache: FeatureCache) -> None:
+    with torch.device("meta"):
+        network = registry.build(config.network.name, **config.network.arguments)
+    given, wanted = [shape[0] for shape in cache.shapes], [int(c) for c in cast(Any, network).features]
+    if given != wanted:
+        raise PrmlError(
+            f"{config.network.name} takes maps of {wanted} channels, the cache has {given}; "
+            f"set network.arguments.features to {given}, or use another backbone"
+        )
 
 
 def _mocap(config: FitConfig) -> Source:

@@ -40,6 +40,7 @@ class Card:
         fps: frame rate that the window was trained at.
         flip: whether its scores average over the mirrored input.
         uncertainty: arguments of the head that predicts standard deviations; empty if there is none.
+        context: backbone (name, fingerprint) and crop rule of the image features that it was trained on; empty if none.
         training: data, recipe, command, commit, versions, data hashes.
         data_licence, weights_licence: what may be done with them.
         scores: protocol -> metric -> mm.
@@ -57,6 +58,7 @@ class Card:
     fps: float = 50.0
     flip: bool = True
     uncertainty: dict[str, Any] = field(default_factory=dict)
+    context: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
     data_licence: str = ""
     weights_licence: str = ""
