@@ -8,6 +8,7 @@ def command(
     weights: str,
     protocol: str,
     data: str | None = None,
+    features: str | None = None,
     flip: bool | None = None,
     json: str | None = None,
     overwrite: bool = False,
@@ -21,6 +22,7 @@ def command(
         weights: bundled name (prml-s, prml-xs), .safetensors file with its card, or a training run's folder
         protocol: see 'prml protocols'
         data: folder with the protocol's files (not needed for motion capture in a checkout)
+        features: cache of the image features of the data ('prml data features'), for networks that need them
         flip: average with the mirrored input (default: the protocol's rule)
         json: where to write the result record
         overwrite: replace an existing result
@@ -43,7 +45,12 @@ def command(
         check_writable(Path(json), overwrite)  # before the work, not after it
     used = rules.flip if flip is None else flip
     overlap = overlap_of(rules) if overlap is None else overlap
-    lifter = load(weights, flip=used, overlap=overlap, batch=batch, relative=False)
+    context = None
+    if features is not None:
+        from prml.context.cache import FeatureCache
+
+        context = FeatureCache(Path(features))
+    lifter = load(weights, context=context, flip=used, overlap=overlap, batch=batch, relative=False)
     place = None if data is None else Path(data)
     console = Console()
     with console.status(f"{lifter.card.name} under {rules.name}") as status:

@@ -19,6 +19,8 @@ def command(
     intrinsics: str | None = None,
     fps: float | None = None,
     flip: bool | None = None,
+    backbone: str | None = None,
+    backbone_weights: str | None = None,
     overlay: bool = True,
     viewer: bool = True,
     overwrite: bool = False,
@@ -35,6 +37,8 @@ def command(
         fps: frame rate of an image folder
         flip: average with the mirrored input's result: twice the lifting work, a little more accurate (default: off; on
             for networks imported from their authors, who do so)
+        backbone: for networks that need image features: hrnet_w32, or your own FILE.py:FUNCTION (default: the card's)
+        backbone_weights: file with its weights, those that the network was trained with
         overlay: write overlay.mp4
         viewer: write viewer.html
         overwrite: replace results that are there
@@ -57,8 +61,8 @@ def command(
 
         result = lift(
             input, folder, progress=progress, warn=lambda text: console.print(f"note: {text}", highlight=False),
-            weights=weights, model=model, fov=fov, intrinsics=intrinsics, fps=fps, flip=flip, overlay=overlay,
-            viewer=viewer, overwrite=overwrite,
+            weights=weights, model=model, fov=fov, intrinsics=intrinsics, fps=fps, flip=flip,
+            backbone=backbone, backbone_weights=backbone_weights, overlay=overlay, viewer=viewer, overwrite=overwrite,
         )  # fmt: skip
     _report(console, result)
     return 0

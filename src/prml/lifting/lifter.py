@@ -8,9 +8,11 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from prml.context.source import FeatureSource
 from prml.data import normalise
 from prml.data.normalise import NormalisedInput
 from prml.errors import PrmlError
+from prml.lifting.context import check_context, lift_frames
 from prml.lifting.resample import interpolate, interpolate_smooth, network_times
 from prml.lifting.windows import Predict, blocks, predict_blended, predict_frames
 from prml.networks import registry
@@ -21,8 +23,8 @@ from prml.weights.record import Card, Record, load_record
 
 Array = np.ndarray
 _MIRROR = list(H36M17.mirror)
-
 _BLOCK = 1024
+
 
 @dataclass(frozen=True)
 class LiftOptions:
@@ -50,17 +52,25 @@ class Lifter:
         record: what :func:`prml.weights.record.load_record` returns.
         options: windows and averaging.
         device: where the network runs.
+        context: image features, for networks that need them.
+
+    Raises:
+        PrmlError: a network with image features without them, or with those of another backbone.
     """
 
-    def __init__(self, record: Record, options: LiftOptions | None = None, device: str | torch.device = "cpu") -> None:
+    def __init__(
+        self, record: Record, options: LiftOptions | None = None, device: str | torch.device = "cpu",
+        context: FeatureSource | None = None,
+    ) -> None:  # fmt: skip
         self.card: Card = record.card
         self.options = options or LiftOptions()
         self.device = torch.device(device)
         self.network = record.network.to(self.device).eval()
         self.uncertainty = record.uncertainty.to(self.device).eval() if record.uncertainty is not None else None
         entry = registry.entry(self.card.network)
+        self.context = context if entry.context else None
         if entry.context:
-            raise PrmlError(f"{self.card.network} needs image features; keypoints alone do not lift with it")
+            check_context(self.card, context)
         self.remembered: Predict | None = None  # windows that were computed ahead (lifting.ahead)
         # a causal network answers for the last frame of its window, whatever name it was built under
         self.output = "last" if getattr(self.network, "causal", False) else entry.output
@@ -90,6 +100,9 @@ class Lifter:
             raise PrmlError("no frame has a person: expected finite keypoints in at least one frame")
         joints = np.full((len(given), 17, 3), np.nan, np.float32)
         std = np.full_like(joints, np.nan) if self.uncertainty is not None else None
+        if self.context is not None:
+            joints[present] = self._lift_frames(given, np.flatnonzero(present), self.context)
+            return given.with_(joints_m=joints, std_m=std, frame="camera", root_relative=True)
         for run in _runs(present):
             for rows in self._interleaved(given.times_s, run):
                 lifted = self._lift_run(given, rows)
@@ -140,6 +153,17 @@ class Lifter:
     def inputs(self, sequence: PoseSequence, wanted_s: Float[Array, " L"]) -> Float[Array, "L 17 c"]:
         """Network inputs at the wanted times of a sequence without gaps (with keypoints and camera)."""
         return self._inputs(sequence.to_skeleton(H36M17), slice(0, len(sequence)), wanted_s)[1]
+
+    def _lift_frames(self, given: PoseSequence, rows: Array, context: FeatureSource) -> Float[Array, "n 17 3"]:
+        """Single frames with their image features, at the video's own times."""
+        runs = _runs(np.isin(np.arange(len(given)), rows))
+        parts = [self._inputs(given, run, given.times_s[run]) for run in runs]
+        seen, inputs = [part[0] for part in parts], np.concatenate([part[1] for part in parts])
+        joints = lift_frames(self.network, context, given, inputs, rows, flip=self.options.flip, device=self.device)
+        joints = joints - joints[:, :1] if self.options.relative else joints
+        cuts = np.cumsum([run.stop - run.start for run in runs])[:-1]
+        turned = [s.to_camera(part) for s, part in zip(seen, np.split(joints, cuts), strict=True)]
+        return np.concatenate(turned).astype(np.float32)
 
     def _points(self, given: PoseSequence, run: slice) -> tuple[Array, int, int]:
         """Undistorted image-plane points for ``virtual_camera``, else pixels."""
@@ -202,18 +226,24 @@ def _runs(present: Array) -> list[slice]:
     return [slice(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
 
-def load(name: str | os.PathLike[str] = "prml-s", *, device: str = "cpu", **options: Any) -> Lifter:
+def load(
+    name: str | os.PathLike[str] = "prml-s", *, device: str = "cpu", context: FeatureSource | None = None,
+    **options: Any,
+) -> Lifter:  # fmt: skip
     """A lifter from bundled weights ("prml-s", "prml-xs") or a record's path.
 
     Args:
         name: bundled name, or path of a record.
         device: where the network runs.
+        context: image features, for networks that need them (``prml.context``).
         options: fields of :class:`LiftOptions`, e.g. ``flip=False``.
 
     Raises:
         PrmlError: a record that is missing, incomplete or not what its card says.
     """
-    return Lifter(load_record(name), LiftOptions(**options), device)
+    return Lifter(load_record(name), LiftOptions(**options), device, context)
+
+
 def _virtual_camera(points: Float[Array, "L 17 2"], fps: float) -> NormalisedInput:
     """As ``normalise.virtual_camera`` of the whole, block by block; it sees no further than two margins."""
     margin = 2 * max(1, round(normalise.MARGIN_S * fps))  # sizes are seen along directions; both are smoothed
@@ -223,5 +253,3 @@ def _virtual_camera(points: Float[Array, "L 17 2"], fps: float) -> NormalisedInp
         seen = normalise.virtual_camera(points[near], fps)
         xy[block], R[block], scale[block] = seen.xy[inner], seen.R_camera_to_input[inner], seen.scale[inner]
     return NormalisedInput(xy, R, scale)
-
-

@@ -21,21 +21,23 @@ from prml.lifting.lifter import Lifter, LiftOptions
 from prml.lifting.scale import to_metres
 from prml.lifting.trajectory import solve_root
 from prml.lifting.windows import blocks
+from prml.networks import registry
 from prml.provenance import commit
 from prml.sequence import PoseSequence
-from prml.weights.record import load_record
+from prml.weights.record import Record, load_record
 
 if TYPE_CHECKING:
+    from prml.context.source import FrameFeatures
     from prml.detect.base import Detection
 
 Progress = Callable[[str, int, int | None], None]
 Warn = Callable[[str], None]
 DEFAULT_FOV_DEG = 55.0
+_BLOCK = 1024  # frames whose residual is computed at a time
 KEYPOINT_FILES = (".json", ".npz")
 OUTPUTS = ("poses.npz", "poses.json", "overlay.mp4", "viewer.html")
 
 
-_BLOCK = 1024  # frames whose residual is computed at a time
 @dataclass(frozen=True)
 class LiftResult:
     """What lifting gave.
@@ -70,6 +72,8 @@ class LiftSettings:
         fps: rate of an image folder.
         flip: average with the mirrored input's result; None does so for networks imported from their authors, who do,
             and not for others.
+        backbone, backbone_weights: for networks that need image features (``prml.context.backbones``); the name may be
+            left out where the card knows it.
         overlay: write the overlay video.
         viewer: write the viewer page.
         overwrite: replace existing results.
@@ -81,6 +85,8 @@ class LiftSettings:
     intrinsics: str | None = None
     fps: float | None = None
     flip: bool | None = None
+    backbone: str | None = None
+    backbone_weights: str | None = None
     overlay: bool = True
     viewer: bool = True
     overwrite: bool = False
@@ -116,10 +122,32 @@ def _camera_file(path: Path, width: int, height: int) -> Camera:
     return camera
 
 
-def _lifter(settings: LiftSettings) -> Lifter:
+def _lifter(path: Path, settings: LiftSettings) -> Lifter:
     record = load_record(settings.weights)
     flip = record.card.imported and record.card.flip if settings.flip is None else settings.flip
-    return Lifter(record, LiftOptions(flip=flip))
+    return Lifter(record, LiftOptions(flip=flip), context=_context(record, path, settings))
+
+
+def _context(record: Record, path: Path, settings: LiftSettings) -> "FrameFeatures | None":
+    """Features of the video's frames, if the network needs them."""
+    card, given = record.card, settings.backbone is not None or settings.backbone_weights is not None
+    if not registry.entry(card.network).context:
+        if given:
+            raise PrmlError(f"{card.network} needs no image features; leave --backbone and --backbone-weights out")
+        return None
+    if _is_keypoints(path):
+        raise PrmlError(f"{card.network} needs image features: give the video, {path.name} holds keypoints only")
+    from prml.context.backbones import open_backbone
+    from prml.context.source import FrameFeatures
+
+    name = settings.backbone or str(card.context.get("name", ""))
+    if not name or (":" in name and settings.backbone is None):  # code is run only if the user names it
+        raise PrmlError(f"{card.name} needs its backbone{f' ({name})' if name else ''}; give --backbone")
+    return FrameFeatures(path, open_backbone(name, settings.backbone_weights), fps=settings.fps)
+
+
+def _is_keypoints(path: Path) -> bool:
+    return path.suffix.lower() in KEYPOINT_FILES and not path.is_dir()
 
 
 def _ahead(
@@ -145,7 +173,7 @@ def _read(
 ) -> tuple[PoseSequence, dict[str, float]]:
     """2D keypoints of the input and seconds spent."""
     started = perf_counter()
-    if path.suffix.lower() in KEYPOINT_FILES and not path.is_dir():
+    if _is_keypoints(path):
         from prml.detect.files import read_keypoints
 
         return read_keypoints(path), {"read": perf_counter() - started}
@@ -215,7 +243,7 @@ def lift(
 
     tell = progress or (lambda *_: None)
     _check_folder(folder, options.overwrite)
-    lifter = lifter or _lifter(options)
+    lifter = lifter or _lifter(path, options)
     seen, seconds = _read(path, options, lifter, tell, note)
     camera = camera_of(seen, options)
     started = perf_counter()
