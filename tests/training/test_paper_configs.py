@@ -34,7 +34,9 @@ TINY = {
     "prml": {"width": 16, "heads": 2, "branch_blocks": 1},
     "mixste": {"width": 16, "heads": 2, "depth": 1},
     "motionbert": {"width": 16, "heads": 2, "depth": 1, "representation": 16},
+    "capf": {"width": 16, "heads": 2, "features": [4, 6, 8, 10]},
 }
+FEATURES = {f"map{i}": (c, 8 >> i, 8 >> i) for i, c in enumerate(TINY["capf"]["features"])}
 FRAMES = 9
 
 
@@ -85,6 +87,10 @@ def test_every_file_is_accepted_and_its_network_builds(path):
 def test_the_recipe_is_the_paper_s(path):
     config = as_shipped(path)
     o, w = config.optimiser, config.data.windows
+    if config.data.kind == "features":  # single frames: CA-PF's own recipe, for the paper names none
+        assert (o.learning_rate, o.weight_decay, w.batch, w.frames, w.stride) == (6.4e-4, 0.1, 512, 1, 1)
+        assert (w.flip, w.in_channels, o.decay, o.clip, o.ema) == (0.5, 2, 0.99, 0, 0)
+        return
     assert (o.learning_rate, o.weight_decay, o.schedule, o.decay, o.warmup_steps) == (
         5e-4,
         0.01,
@@ -109,6 +115,8 @@ def test_the_header_s_commands_are_true(path):
     where = "" if config.data.kind == "mocap" else " --data.directory DIR"
     assert top["command"] == f"prml fit configs/paper/{path.name}{where} --out runs/{path.stem}"
     data = "" if config.data.kind == "mocap" else " --data DIR"
+    if config.data.kind == "features":
+        data = " --data H36M --features DIR"
     assert top["evaluate"] == f"prml evaluate --weights runs/{path.stem} --protocol {top['protocol']}{data}"
     assert protocols.get(top["protocol"])
     if path.stem in protocols.names():
@@ -148,6 +156,7 @@ def test_sizes_of_the_ablation_rows():
     # Table 7: two heads read the same feature; MixSTE's head has a norm of its own, which is there twice
     assert size["table7_motionbert_dual"] == size["table7_motionbert_single"]
     assert size["table7_mixste_dual"] - size["table7_mixste_single"] == 2 * 512
+    assert size["table7_capf_dual"] - size["table7_capf_single"] == 2 * 640
 
 
 @pytest.mark.parametrize("path", PAPER.values(), ids=lambda p: p.stem)
@@ -159,6 +168,9 @@ def test_every_experiment_takes_a_training_step(path):
         "input": torch.randn(2, FRAMES, 17, config.data.windows.in_channels),
         "target": torch.randn(2, FRAMES, 17, 3),
     }
+    if config.data.kind == "features":
+        batch |= {name: torch.randn(2, FRAMES, *shape) for name, shape in FEATURES.items()}
+        batch["reference"] = torch.rand(2, FRAMES, 17, 2) * 2 - 1
     terms = module.losses(batch)
     terms["loss"].backward()
     assert all(torch.isfinite(v) for v in terms.values())
@@ -249,4 +261,7 @@ def test_training_sees_what_the_protocol_scores(name, data):
 def test_image_features_are_asked_for_at_the_door():
     config = read_config(str(FULL), ["--network.name=capf", "--data.windows.frames=1"])
     with pytest.raises(PrmlError, match="capf needs image features"):
+        open_source(config)
+    config = read_config(str(PAPER["table7_capf_dual"]))
+    with pytest.raises(PrmlError, match="prml data features"):
         open_source(config)

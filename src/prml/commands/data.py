@@ -1,8 +1,8 @@
-"""``prml data import | check | cameras``: bring data in, look at it, take Human3.6M's calibration from a copy."""
+"""``prml data import | check | cameras | features``: bring data in, look at it, prepare what training needs of it."""
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from prml.errors import PrmlError
 
@@ -12,11 +12,12 @@ if TYPE_CHECKING:
     from prml.data.suspicions import Finding
     from prml.sequence import PoseSequence
 
-_USAGE = """usage: prml data {import,check,cameras} ...
+_USAGE = """usage: prml data {import,check,cameras,features} ...
 
-  import   BVH, ASF/AMC or C3D files -> mocap npz, with a named joint map
-  check    a dataset or one's own file: what is wrong and where, and six random frames as a PNG
-  cameras  Human3.6M's calibration from one's own copy -> h36m-cameras.json
+  import    BVH, ASF/AMC or C3D files -> mocap npz, with a named joint map
+  check     a dataset or one's own file: what is wrong and where, and six random frames as a PNG
+  cameras   Human3.6M's calibration from one's own copy -> h36m-cameras.json
+  features  image features of videos with known poses -> a cache, for networks that look at images (CA-PF)
 
 'prml data VERB --help' shows the options of a verb.
 """
@@ -188,7 +189,59 @@ def cameras(source: Path, out: Path = Path("h36m-cameras.json"), overwrite: bool
     return 0
 
 
-_VERBS: dict[str, Callable[..., int]] = {"import": import_motion, "check": check, "cameras": cameras}
+def features(
+    images: Path, poses: Path, out: Path | None = None, backbone: str = "hrnet_w32", weights: Path | None = None,
+    keypoints: str = "cpn_ft_h36m_dbb", split: Literal["train", "val"] = "train", half: bool = True,
+    mirrored: bool = True, every: int = 1, licence: str = "not stated", overwrite: bool = False,
+) -> int:  # fmt: skip
+    """Run a 2D pose backbone over videos once and keep its feature maps, for 'prml fit' with data.kind features.
+
+    Nothing is done if the cache is there and made of the same backbone, weights, crops, videos and poses.
+
+    Args:
+        images: video or image folder of one clip, or the folder that holds a video (NAME.mp4) or image folder (NAME)
+            for every clip; for Human3.6M the folder of the release's S1 to S11.
+        poses: poses.npz of 'prml lift', a file in the schema of prml.data.own, or the folder of Human3.6M's npz pair; a
+            keypoint file has no 3D to train on.
+        out: folder of the cache.
+        backbone: hrnet_w32 or another HRNet of timm (the extra prml-pose[backbone]), or your own: FILE.py:FUNCTION.
+        weights: of the backbone: safetensors or a torch checkpoint (a whole CA-PF checkpoint too); none is downloaded.
+        keypoints: 2D file of Human3.6M.
+        split: train or val, for files that do not say it.
+        half: keep float16 maps, half the space.
+        mirrored: keep the mirrored crops' maps too, for flips; twice the space.
+        every: keep every n-th frame.
+        licence: of the images and labels, in words; weights trained on them carry it.
+        overwrite: rebuild a cache that is stale.
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from prml.context.backbones import open_backbone
+    from prml.context.build import CacheOptions, build_cache
+    from prml.context.cache import FeatureCache
+    from prml.context.clips import clips_of
+
+    if out is None:
+        raise PrmlError("expected --out DIR, the folder of the cache")
+    clips = clips_of(images, poses, split=split, keypoints=keypoints)
+    opened = open_backbone(backbone, weights)
+    console = Console()
+    with Progress(console=console, transient=True) as bar:
+        task = bar.add_task("features", total=None)
+        made = build_cache(
+            out, clips, opened, CacheOptions(half, mirrored, every, licence), overwrite=overwrite,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )  # fmt: skip
+    size = sum(p.stat().st_size for p in out.iterdir()) / 1e9
+    text = f"{'wrote' if made else 'up to date:'} {out}: {FeatureCache(out).frames} frames, {size:.2f} GB"
+    console.print(f"{text}, backbone {opened.name} {opened.fingerprint[:12]}", highlight=False, soft_wrap=True)
+    return 0
+
+
+_VERBS: dict[str, Callable[..., int]] = {
+    "import": import_motion, "check": check, "cameras": cameras, "features": features
+}  # fmt: skip
 
 
 def main(argv: Sequence[str]) -> int:
