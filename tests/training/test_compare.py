@@ -67,7 +67,7 @@ def test_the_shipped_comparison_is_the_one_that_was_asked_for():
     found = {(e.name, e.heads) for e in config.entrants()}
     peers = {"motionbert", "mixste", "motionagformer", "stcformer", "ktpformer"}
     assert found == {("prml", "dual")} | {(p, h) for p in peers for h in ("single", "dual")}
-    assert (config.data.windows.frames, config.data.noise, len(config.seeds)) == (27, True, 3)
+    assert (config.data.noise, config.start, len(config.seeds)) == (True, "distinct", 3)
     assert config.protocols == ["mocap-noisy", "mocap-gt"]
 
 

@@ -59,6 +59,7 @@ class CompareConfig:
         single: what networks with one regression head minimise.
         dual: what networks with two minimise; the mutual information is PrML's only.
         optimiser: of all.
+        start: of all; see ``NetworkConfig.start``.
         run: of all; ``max_steps`` is how long each is trained.
         seeds: one run per seed.
         protocols: what all are scored under.
@@ -73,6 +74,7 @@ class CompareConfig:
     single: ObjectiveConfig = field(default_factory=lambda: ObjectiveConfig(pose="mpjpe", mutual_information="none"))
     dual: ObjectiveConfig = field(default_factory=ObjectiveConfig)
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
+    start: Literal["own", "distinct"] = "own"
     run: RunConfig = field(default_factory=RunConfig)
     seeds: list[int] = field(default_factory=lambda: [0, 1, 2])
     protocols: list[str] = field(default_factory=lambda: ["mocap-noisy", "mocap-gt"])
@@ -136,9 +138,8 @@ class CompareConfig:
     def fit_config(self, entrant: "Entrant", seed: int) -> FitConfig:
         """The training run of an entrant and a seed."""
         objective = self.dual if entrant.heads == "dual" else self.single
-        return FitConfig(
-            NetworkConfig(entrant.name, dict(entrant.arguments)), self.data, objective, self.optimiser, self.run, seed
-        )
+        network = NetworkConfig(entrant.name, dict(entrant.arguments), self.start)
+        return FitConfig(network, self.data, objective, self.optimiser, self.run, seed)
 
 
 @dataclass(frozen=True)
