@@ -67,6 +67,20 @@ class HRNet(nn.Module):
         PrmlError: no HRNet of this name, or timm cannot be imported.
     """
 
+    conv1: nn.Module
+    bn1: nn.Module
+    act1: nn.Module
+    conv2: nn.Module
+    bn2: nn.Module
+    act2: nn.Module
+    layer1: nn.Module
+    transition1: nn.ModuleList
+    stage2: nn.Module
+    transition2: nn.ModuleList
+    stage3: nn.Module
+    transition3: nn.ModuleList
+    stage4: nn.Sequential
+
     def __init__(self, name: str) -> None:
         super().__init__()
         if not _HRNET.fullmatch(name):
@@ -77,7 +91,7 @@ class HRNet(nn.Module):
             raise PrmlError(f"timm has no backbone {name!r}: {str(error).splitlines()[0]}") from error
         for part in _PARTS:
             setattr(self, part, getattr(trunk, part))
-        last = self.stage4[-1]
+        last: Any = self.stage4[-1]
         unused = [f"stage4.{len(self.stage4) - 1}.fuse_layers.{i}." for i in range(1, LEVELS)]
         last.fuse_layers = last.fuse_layers[:1]
         self.not_used = ("incre_modules.", "downsamp_modules.", "final_layer.", "classifier.", *unused)
@@ -92,7 +106,7 @@ class HRNet(nn.Module):
         return [self.stage4(list(maps))[0], *maps[1:]]
 
 
-def _enter(transition: Sequence[nn.Module] | nn.ModuleList, maps: Sequence[Tensor]) -> list[Tensor]:
+def _enter(transition: nn.ModuleList, maps: Sequence[Tensor]) -> list[Tensor]:
     """What enters the next stage: every branch as it is or converted; a new, coarser one made of the last."""
     return [
         maps[i] if isinstance(move, nn.Identity) else move(maps[-1] if i >= len(maps) else maps[i])
