@@ -2,7 +2,7 @@
 
     python benchmarks/start.py --steps 300 --json results/start.json
 
-Single frames from the training clips, the same for all, fresh ones at every step; prints the mean error of x, y and of depth
+Single frames from training clips, the same for all, fresh ones at every step; prints the mean error of x, y and depth
 over the last third of the steps. An error of depth as large as the depth itself means that nothing was learned.
 """
 
