@@ -73,11 +73,12 @@ def in_camera(sequence: PoseSequence) -> PoseSequence:
 def _arrays(clip: Clip, every: int) -> tuple[Array, Float[Array, "n 17 3"], Float[Array, "n 17 3"]]:
     """Frames with a person, their input (x, y, confidence) and target (NaN where there is no label)."""
     s = in_camera(clip.sequence)
-    if s.keypoints_px is None or s.camera is None:
+    points = s.keypoints_px
+    if points is None or s.camera is None:
         raise PrmlError(f"{s.name or clip.frames.name}: features need 2D keypoints and the image size")
     if s.joints_m is None:
         s = s.with_(joints_m=np.full((len(s), 17, 3), np.nan, np.float32))
-    rows = np.flatnonzero(np.isfinite(s.keypoints_px).all((1, 2)))
+    rows = np.flatnonzero(np.isfinite(points).all((1, 2)))
     rows = rows[rows % every == 0]
     given, target = SequenceRule("camera_m", in_channels=3).arrays(s)
     return rows, given[rows], target[rows]

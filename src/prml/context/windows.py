@@ -76,7 +76,8 @@ class FeatureWindows(Windows):
         """One batch from rows of the index."""
         flipped = rng.random(len(rows)) < self.options.flip
         parts = [self._window(row, bool(flip)) for row, flip in zip(rows, flipped, strict=True)]
-        inputs, targets = mirror(*(np.stack([p[name] for p in parts]) for name in ("input", "target")), flipped)
+        given, label = (np.stack([p[name] for p in parts]) for name in ("input", "target"))
+        inputs, targets = mirror(given, label, flipped)
         batch = {"input": np.ascontiguousarray(inputs[..., : self.options.in_channels]), "target": targets}
         batch |= {name: np.stack([p[name] for p in parts]) for name in parts[0] if name not in batch}
         return {name: torch.from_numpy(np.ascontiguousarray(value, np.float32)) for name, value in batch.items()}
