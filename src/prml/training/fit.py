@@ -1,6 +1,9 @@
 """Train a network: ``fit(config, out)``. Killed at any moment and started again with ``resume``, it goes on."""
 
 import os
+import signal
+import sys
+import threading
 import warnings
 from dataclasses import asdict
 from importlib.util import find_spec
@@ -60,6 +63,18 @@ def _quiet() -> None:
     """Lightning's advice about things that are on purpose here."""
     for text in (".*does not have many workers.*", ".*dataloader is not resumable.*", ".*treespec.*", ".*LeafSpec.*"):
         warnings.filterwarnings("ignore", message=text)
+
+
+def _ignore_profiling_timer() -> None:
+    """Keep a detector that runs after the training from killing the process.
+
+    MediaPipe's library handles SIGPROF, which its timer sends; Lightning puts back the handlers that Python knows of,
+    for that signal the default, which ends the process at the timer's next tick. An ignored signal is put back as such.
+    """
+    if "mediapipe" not in sys.modules or threading.current_thread() is not threading.main_thread():
+        return
+    if hasattr(signal, "SIGPROF") and signal.getsignal(signal.SIGPROF) == signal.SIG_DFL:
+        signal.signal(signal.SIGPROF, signal.SIG_IGN)
 
 
 def _folder(out: Path, resume: bool, overwrite: bool) -> Path | None:
@@ -133,6 +148,7 @@ def fit(config: FitConfig, out: str | os.PathLike[str], *, resume: bool = False,
     if config.run.progress:
         callbacks.append(RichProgressBar())
     trainer = _trainer(config, folder, callbacks)
+    _ignore_profiling_timer()
     trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True if checkpoint else None)
     scores = module.scores() if module.validation else {}
     if trainer.is_global_zero:
