@@ -54,7 +54,7 @@ test: $(VENV)/.dev  ## the default test-suite, on all cores (PYTEST_ARGS=...)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto $(PYTEST_ARGS)
 
 test-slow: $(VENV)/.dev  ## the tests that take minutes
-	@$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow -n auto $(PYTEST_ARGS)
 
 lint: $(VENV)/.dev  ## ruff
 	@$(BIN)/ruff check .
