@@ -3,20 +3,24 @@
     python docs/quote_results.py            # rewrite the tables
     python docs/quote_results.py --check    # exit code 1 if a table and the result files differ
 
-The files are what ``prml evaluate --json results/NAME.json`` and ``prml compare-networks --json results/comparison.json
---figure docs/images/comparison.png`` write; ``tests/test_readme.py`` runs the check. A page holds what is quoted
-between ``<!-- NAME: ... -->`` and ``<!-- end of NAME -->``.
+The files are what ``prml evaluate --json results/NAME.json``, ``prml compare-networks --json results/comparison.json
+--figure docs/images/comparison.png``, ``prml bench --networks --json results/bench_networks.json`` and ``prml bench
+--video examples/jump.mp4 --json results/bench.json`` write; ``tests/test_readme.py`` runs the check. A page holds what
+is quoted between ``<!-- NAME: ... -->`` and ``<!-- end of NAME -->``.
 """
 
 import argparse
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from prml.evaluation.report import SCHEMA, Result, read_result
 
 ROOT = Path(__file__).parents[1]
 COMPARISON, FIGURE = Path("results/comparison.json"), Path("docs/images/comparison.png")
+NETWORK_SPEEDS, LIFT_SPEED = Path("results/bench_networks.json"), Path("results/bench.json")
 COLUMNS = {
     "mpjpe": "MPJPE",
     "p_mpjpe": "P-MPJPE",
@@ -65,10 +69,42 @@ def comparison(root: Path) -> str:
     return text
 
 
+def _machine(record: dict[str, Any]) -> str:
+    return (
+        f"{record['processor']}, {record['threads']} threads, torch {record['torch']}, float32 matrix products at "
+        f"{record['matrix_gflops']:.0f} GFLOP/s before and {record['matrix_gflops_after']:.0f} after; commit "
+        f"{record['commit']}"
+    )
+
+
+def network_speeds(root: Path) -> str:
+    """Every network at its published size, and the bars."""
+    record = json.loads((root / NETWORK_SPEEDS).read_text())
+    lines = ["| network | T | s per forward | frames/s | share of the matrix rate |", "| --- |" + " ---: |" * 4]
+    for row in record["networks"]:
+        speed, share = f"{row['poses_per_second']:.1f}", f"{row['share_of_matrix_rate']:.0%}"
+        lines.append(f"| `{row['name']}` | {row['frames']} | {row['seconds']:.3f} | {speed} | {share} |")
+    bars = [
+        f"- {bar['bar']} = {bar['limit']:.2f}: measured {bar['measured']:.2f}, {'met' if bar['met'] else '**not met**'}"
+        for bar in record["bars"]
+    ]
+    return "\n".join([*lines, "", f"{_machine(record)}.", "", *bars])
+
+
+def lift_speed(root: Path) -> str:
+    """What ``prml bench --video`` printed of ``prml lift``."""
+    from prml.lifting.bench import lines
+
+    record = json.loads((root / LIFT_SPEED).read_text())
+    return "\n".join(["```text", *lines(record["lift"]), "```", "", f"{_machine(record)}."])
+
+
 # page, name of the place in it, what stands there
 QUOTES: tuple[tuple[str, str, Callable[[Path], str]], ...] = (
     ("README.md", "results", results),
     ("docs/results.md", "comparison", comparison),
+    ("docs/results.md", "network speeds", network_speeds),
+    ("docs/results.md", "lift speed", lift_speed),
 )
 
 
