@@ -42,6 +42,15 @@ def as_detected(found):
     return PoseSequence(BLAZEPOSE33, times, keypoints_px=points, confidence=confidence, camera=CAMERA)
 
 
+def lift_remembering(lifter, ahead, found):
+    """The clip lifted with what was computed ahead."""
+    lifter.remembered = ahead.remembered
+    try:
+        return lifter.lift(as_detected(found))
+    finally:
+        lifter.remembered = None
+
+
 @pytest.mark.parametrize("missing", [(), (50, 51), range(90, 120)], ids=["seen throughout", "short gap", "long gap"])
 def test_the_result_is_the_same_and_most_of_it_was_ready(lifter, missing):
     found = list(finds(270, missing=set(missing)))
@@ -51,11 +60,7 @@ def test_the_result_is_the_same_and_most_of_it_was_ready(lifter, missing):
         ahead.add(time_s, person)
         if index % 20 == 0:
             ahead.work()
-    lifter.remembered = ahead.remembered
-    try:
-        again = lifter.lift(as_detected(found))
-    finally:
-        lifter.remembered = None
+    again = lift_remembering(lifter, ahead, found)
     assert np.allclose(again.joints_m, plain.joints_m, atol=1e-5, equal_nan=True)
     assert np.allclose(again.std_m, plain.std_m, atol=1e-5, equal_nan=True)
     assert ahead.remembered.hits > (0 if len(missing) > 7 else ahead.remembered.misses)
@@ -67,11 +72,7 @@ def test_wrong_guesses_are_not_used(lifter):
     for time_s, person in found:
         ahead.add(time_s, Detection(person.keypoints_px + 5.0 * np.sin(time_s), person.confidence))
     ahead.work()
-    lifter.remembered = ahead.remembered
-    try:
-        again = lifter.lift(as_detected(found))
-    finally:
-        lifter.remembered = None
+    again = lift_remembering(lifter, ahead, found)
     assert ahead.remembered.hits == 0
     assert np.allclose(again.joints_m, lifter.lift(as_detected(found)).joints_m, atol=1e-5)
 

@@ -20,7 +20,7 @@ class NetworkConfig:
         start_from: record (bundled name or path) whose tensors the training starts from; tensors that depend on the
             window length are resampled in time, and blocks that the record lacks start as the identity.
         start: "own" leaves the network's own first weights; "distinct" makes joints differ and spatial attention choose
-            from the first step on (see ``prml.networks.distinct``), which saves a thousand steps without depth.
+            from the first step on (see ``prml.networks.distinct``), so that depth is learned sooner.
     """
 
     name: str = "prml"
