@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from prml.data import normalise
+from prml.data.augment import MotionOptions
 from prml.data.mocap import MocapSet
 from prml.data.noise import NoiseModel, exchange
 from prml.data.virtual_camera import CameraRanges, sample_cameras
@@ -39,6 +40,7 @@ class WindowOptions:
         flip: probability of mirroring left and right.
         speed: range of factors on the playing speed.
         scale: range of factors on the size of the person (it becomes a larger or smaller one).
+        motion: what is made up beyond the captured motion.
         cameras: where the virtual cameras stand.
         clean: share of windows that get exact keypoints instead of detector noise.
         in_channels: 3 for x, y, confidence; 2 for x, y.
@@ -51,6 +53,7 @@ class WindowOptions:
     flip: float = 0.5
     speed: tuple[float, float] = (0.75, 1.3)
     scale: tuple[float, float] = (0.92, 1.08)
+    motion: MotionOptions = field(default_factory=MotionOptions)
     cameras: CameraRanges = field(default_factory=CameraRanges)
     clean: float = 0.1
     in_channels: int = 3
@@ -159,7 +162,7 @@ class MocapWindows(Windows):
     def make(self, rng: np.random.Generator, rows: Array) -> Batch:
         """One batch from rows of the index."""
         o = self.options
-        world = self._positions(rng, rows)
+        world = o.motion.change(rng, self._positions(rng, rows))
         cameras = sample_cameras(rng, world[:, :, 0], o.cameras)
         cam = cameras.to_camera(world)
         plane = cameras.plane(_TO_MEASURED.apply(cam))

@@ -86,7 +86,9 @@ class OptimiserConfig:
     """How it is minimised (paper appendix B.2).
 
     Attributes:
+        kind: "adamw", or "muon" for the matrices inside attention and MLPs with AdamW for the rest.
         learning_rate: at the start (after the warm-up).
+        muon_rate: what the learning rate is multiplied by for Muon's matrices.
         weight_decay: of AdamW.
         schedule: "exponential" multiplies the rate by ``decay`` every epoch; "cosine" falls to a hundredth at the end.
         decay: per epoch.
@@ -95,7 +97,9 @@ class OptimiserConfig:
         ema: decay of the moving average of the weights that is validated and saved; 0 averages nothing.
     """
 
+    kind: Literal["adamw", "muon"] = "adamw"
     learning_rate: float = 5e-4
+    muon_rate: float = 3.0
     weight_decay: float = 0.01
     schedule: Literal["exponential", "cosine"] = "exponential"
     decay: float = 0.99

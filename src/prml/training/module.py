@@ -17,6 +17,7 @@ from prml.objectives.mutual_information import MIResult, MutualInformation, buil
 from prml.objectives.temporal import temporal_consistency
 from prml.objectives.uncertainty import PoseUncertainty
 from prml.training.config import FitConfig, ObjectiveConfig
+from prml.training.optimiser import build_optimiser
 from prml.training.schedule import rate_factor
 
 Batch = dict[str, Tensor]
@@ -159,15 +160,10 @@ class LiftingModule(pl.LightningModule):
             self.log("val_mm", self.scores()["mpjpe"], prog_bar=True, logger=False)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """AdamW; biases, norms and embeddings are decayed too, as in the paper's recipe."""
+        """AdamW or Muon; biases, norms and embeddings are decayed too, as in the paper's recipe."""
         options = self.config.optimiser
-        parameters = [p for p in self.parameters() if p.requires_grad]
-        optimiser = torch.optim.AdamW(
-            parameters,
-            lr=options.learning_rate,
-            weight_decay=options.weight_decay,
-            fused=self.device.type == "cpu" or None,
-        )
+        fused = self.device.type == "cpu" or None
+        optimiser = build_optimiser(self.network, self.parameters(), options, fused=fused)
         schedule = torch.optim.lr_scheduler.LambdaLR(
             optimiser, lambda step: rate_factor(step, options, self.steps_per_epoch, self.total_steps)
         )

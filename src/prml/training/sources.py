@@ -10,6 +10,7 @@ import torch
 
 from prml.context.cache import INDEX, FeatureCache
 from prml.context.windows import FeatureWindows
+from prml.data.augment import MotionOptions
 from prml.data.mocap import load_sets
 from prml.data.noise import measured_noise
 from prml.data.sequences import SequenceRule, SequenceWindows
@@ -108,8 +109,9 @@ def _mocap(config: FitConfig) -> Source:
     sets = load_sets(tuple(data.sets), data.directory)
     noise = measured_noise() if data.noise else None
     still = replace(
-        data.windows, flip=0.0, speed=(1.0, 1.0), scale=(1.0, 1.0), clean=0.0, batch=16, stride=data.windows.frames
-    )
+        data.windows, flip=0.0, speed=(1.0, 1.0), scale=(1.0, 1.0), motion=MotionOptions(), clean=0.0, batch=16,
+        stride=data.windows.frames,
+    )  # fmt: skip
     return Source(
         MocapWindows(sets, data.windows, noise, seed=config.seed, split=data.split),
         MocapWindows(sets, still, noise, seed=_VALIDATION_SEED, split="val"),

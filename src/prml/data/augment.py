@@ -1,0 +1,117 @@
+"""More motion than was captured: limbs of other windows, bodies of other proportions, people turned upside down.
+
+What a person's arms do says little of what the legs do, so arms and legs are exchanged between windows, each in the
+frame of the torso that it hangs on. Everything is done to world positions before a camera looks at them, so that input
+and target stay exact projections of one another. No paper is the source of this.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from prml.skeleton import H36M17
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class MotionOptions:
+    """How much of the motion is made up; the defaults leave it as it was captured.
+
+    Attributes:
+        arms, legs: share of windows that get both arms (legs) of another window of the batch; bone lengths stay.
+        bones: standard deviation of the logarithm of each bone's length, left and right alike.
+        tilt: share of windows turned about a random horizontal axis.
+        tilt_deg: standard deviation of that turn.
+    """
+
+    arms: float = 0.0
+    legs: float = 0.0
+    bones: float = 0.0
+    tilt: float = 0.0
+    tilt_deg: float = 60.0
+
+    def change(self, rng: np.random.Generator, world_m: Float[Array, "B L 17 3"]) -> Float[Array, "B L 17 3"]:
+        """World metres of other people who do other things; options at zero draw nothing."""
+        for share, torso, chains in ((self.arms, _CHEST, _ARMS), (self.legs, _PELVIS, _LEGS)):
+            if share:
+                world_m = exchange_limbs(world_m, rng.random(len(world_m)) < share, torso, chains)
+        if self.bones:
+            logarithms = rng.normal(0, self.bones, (len(world_m), 17))
+            world_m = scale_bones(world_m, np.exp((logarithms + logarithms[:, list(H36M17.mirror)]) / 2**0.5))
+        if self.tilt:
+            degrees = rng.normal(0, self.tilt_deg, len(world_m)) * (rng.random(len(world_m)) < self.tilt)
+            world_m = tilt(world_m, np.radians(degrees), rng.uniform(0, 2 * np.pi, len(world_m)))
+        return world_m
+
+
+def _joints(*names: str) -> tuple[int, ...]:
+    return tuple(H36M17.index(name) for name in names)
+
+
+_PELVIS = _joints("LHip", "RHip", "Spine", "Hip")
+_CHEST = _joints("LShoulder", "RShoulder", "Thorax", "Spine")
+_ARMS = tuple(_joints(side + "Shoulder", side + "Elbow", side + "Wrist") for side in "LR")
+_LEGS = tuple(_joints(side + "Hip", side + "Knee", side + "Ankle") for side in "LR")
+
+
+def _unit(v: Array) -> Array:
+    return np.asarray(v / np.maximum(np.linalg.norm(v, axis=-1, keepdims=True), 1e-6))
+
+
+def torso_frame(joints_m: Float[Array, "B L 17 3"], torso: tuple[int, ...]) -> Float[Array, "B L 3 3"]:
+    """Rotation whose columns are a torso's front, left and up; ``torso`` is (left, right, upper, lower) joint."""
+    left, right, upper, lower = (joints_m[..., j, :] for j in torso)
+    across, up = _unit(left - right), upper - lower
+    up = _unit(up - (up * across).sum(-1, keepdims=True) * across)
+    return np.stack([np.cross(across, up), across, up], -1)
+
+
+def exchange_limbs(
+    joints_m: Float[Array, "B L 17 3"], which: Bool[Array, " B"], torso: tuple[int, ...],
+    chains: tuple[tuple[int, ...], ...],
+) -> Float[Array, "B L 17 3"]:  # fmt: skip
+    """Give the chosen windows the limbs of the window before them, turned with the torso; bones keep their lengths.
+
+    Args:
+        joints_m: windows in random order, any frame.
+        which: windows that change.
+        torso: as in :func:`torso_frame`.
+        chains: limbs as joint indices from the torso outwards.
+    """
+    donor = np.roll(joints_m, 1, axis=0)
+    turn = torso_frame(joints_m, torso) @ np.swapaxes(torso_frame(donor, torso), -1, -2)
+    out = joints_m.copy()
+    for chain in chains:
+        for parent, child in pairwise(chain):
+            given = (turn @ _unit(donor[..., child, :] - donor[..., parent, :])[..., None])[..., 0]
+            length = np.linalg.norm(joints_m[..., child, :] - joints_m[..., parent, :], axis=-1, keepdims=True)
+            out[..., child, :] = out[..., parent, :] + given * length
+    return np.where(which[:, None, None, None], out, joints_m)
+
+
+def scale_bones(joints_m: Float[Array, "B L 17 3"], factors: Float[Array, "B 17"]) -> Float[Array, "B L 17 3"]:
+    """Multiply the length of the bone that ends at each joint, directions and hip as they are."""
+    out = joints_m.copy()
+    for parent, child in H36M17.bones:
+        bone = joints_m[..., child, :] - joints_m[..., parent, :]
+        out[..., child, :] = out[..., parent, :] + bone * factors[:, child, None, None].astype(joints_m.dtype)
+    return out
+
+
+def tilt(
+    world_m: Float[Array, "B L 17 3"], angle: Float[Array, " B"], heading: Float[Array, " B"]
+) -> Float[Array, "B L 17 3"]:
+    """Turn each window by ``angle`` about the horizontal axis at ``heading`` (radians) through the hip's mean place."""
+    c, s = np.cos(angle), np.sin(angle)
+    x, y = np.cos(heading), np.sin(heading)
+    rows = [
+        [c + x * x * (1 - c), x * y * (1 - c), y * s],
+        [x * y * (1 - c), c + y * y * (1 - c), -x * s],
+        [-y * s, x * s, c],
+    ]  # Rodrigues' formula for the axis (x, y, 0)
+    R = np.moveaxis(np.array(rows, world_m.dtype), -1, 0)
+    centre = world_m[:, :, :1].mean(1, keepdims=True)
+    return np.asarray(centre + (world_m - centre) @ np.swapaxes(R, 1, 2)[:, None])

@@ -1,0 +1,82 @@
+"""The optimisers of a training run: AdamW (the paper's), or Muon for the matrices inside the network with AdamW beside.
+
+Muon (Jordan et al. 2024; Liu et al. 2025 for the scale of its rate) orthogonalises the update of every hidden matrix.
+Embeddings, norms, biases, heads and estimators, for which it is not meant, stay with AdamW.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import AdamW, Optimizer
+
+from prml.errors import PrmlError
+from prml.networks.layers import Attention, Mlp
+from prml.training.config import OptimiserConfig
+
+
+class Together(Optimizer):
+    """Several optimisers that step as one; their parameter groups are shared, so that one schedule drives all."""
+
+    def __init__(self, parts: list[Optimizer]) -> None:
+        self.parts = parts
+        super().__init__([p for part in parts for g in part.param_groups for p in g["params"]], {})
+        self._share()
+
+    def _share(self) -> None:
+        self.param_groups = [group for part in self.parts for group in part.param_groups]
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+        """One step of each; the closure is called once."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for part in self.parts:
+            part.step()
+        return loss
+
+    def state_dict(self) -> dict[str, Any]:
+        """The states of all, in order."""
+        return {"parts": [part.state_dict() for part in self.parts]}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restore all; loading replaces their parameter groups, which are shared anew."""
+        for part, state in zip(self.parts, state_dict["parts"], strict=True):
+            part.load_state_dict(state)
+        self._share()
+
+
+def hidden_matrices(network: nn.Module) -> list[nn.Parameter]:
+    """Weights of the linear layers inside attention and MLPs."""
+    inside = (m for m in network.modules() if isinstance(m, Attention | Mlp))
+    return [m.weight for layer in inside for m in layer.modules() if isinstance(m, nn.Linear)]
+
+
+def build_optimiser(
+    network: nn.Module, parameters: Iterable[nn.Parameter], options: OptimiserConfig, *, fused: bool | None = None
+) -> Optimizer:
+    """The optimiser that the configuration names.
+
+    Args:
+        network: whose hidden matrices Muon takes.
+        parameters: all that is trained, estimators included.
+        options: as configured.
+        fused: for AdamW.
+
+    Raises:
+        PrmlError: this torch has no Muon, or the network no matrices for it.
+    """
+    trained = [p for p in parameters if p.requires_grad]
+    rate, decay = options.learning_rate, options.weight_decay
+    if options.kind == "adamw":
+        return AdamW(trained, lr=rate, weight_decay=decay, fused=fused)
+    if not hasattr(torch.optim, "Muon"):
+        raise PrmlError(f"optimiser.kind muon needs torch >= 2.9, this is {torch.__version__}; use adamw")
+    if not (matrices := hidden_matrices(network)):
+        raise PrmlError("this network has no layers of prml.networks.layers that Muon could train; use adamw")
+    theirs = {id(p) for p in matrices}
+    rest = [p for p in trained if id(p) not in theirs]
+    muon = torch.optim.Muon(matrices, lr=rate * options.muon_rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw")
+    return Together([muon, AdamW(rest, lr=rate, weight_decay=decay, fused=fused)])
