@@ -27,7 +27,7 @@ class Together(Optimizer):
     def _share(self) -> None:
         self.param_groups = [group for part in self.parts for group in part.param_groups]
 
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """One step of each; the closure is called once."""
         loss = None
         if closure is not None:
@@ -51,7 +51,8 @@ class Together(Optimizer):
 def hidden_matrices(network: nn.Module) -> list[nn.Parameter]:
     """Weights of the linear layers inside attention and MLPs."""
     inside = (m for m in network.modules() if isinstance(m, Attention | Mlp))
-    return [m.weight for layer in inside for m in layer.modules() if isinstance(m, nn.Linear)]
+    linear = (m for layer in inside for m in layer.modules() if isinstance(m, nn.Linear))
+    return [p for layer in linear for p in layer.parameters() if p.ndim == 2]
 
 
 def build_optimiser(
