@@ -15,6 +15,7 @@ import torch
 import yaml
 from lightning.pytorch.callbacks import EMAWeightAveraging, RichProgressBar
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
+from lightning.pytorch.utilities import rank_zero_only
 
 from prml.errors import PrmlError
 from prml.networks.prml import PrML
@@ -77,6 +78,11 @@ def _ignore_profiling_timer() -> None:
         signal.signal(signal.SIGPROF, signal.SIG_IGN)
 
 
+def _first_process() -> bool:
+    """Whether this is rank 0 (or the only process), from what the launcher has set."""
+    return int(getattr(rank_zero_only, "rank", None) or 0) == 0
+
+
 def _folder(out: Path, resume: bool, overwrite: bool) -> Path | None:
     """Make the run's folder; returns the checkpoint to go on from, if any. Raises PrmlError before anything is lost."""
     last = out / CHECKPOINT
@@ -86,6 +92,9 @@ def _folder(out: Path, resume: bool, overwrite: bool) -> Path | None:
                 return None  # killed before the first checkpoint: start anew
             raise PrmlError(f"nothing to resume: no {last}; leave --resume out to start a run")
         return last
+    if not _first_process():  # Lightning starts the others when the first has checked the folder and uses it
+        out.mkdir(parents=True, exist_ok=True)
+        return None
     if out.exists() and any(out.iterdir()) and not overwrite:
         raise PrmlError(f"{out} exists and is not empty; go on with --resume, or start anew with --overwrite")
     out.mkdir(parents=True, exist_ok=True)
@@ -139,7 +148,8 @@ def fit(config: FitConfig, out: str | os.PathLike[str], *, resume: bool = False,
     module = LiftingModule(config, steps_per_epoch=steps, total_steps=total)
     if config.network.start_from and checkpoint is None:
         start_from(module, config.network.start_from)
-    _describe(config, data, folder)
+    if _first_process():
+        _describe(config, data, folder)
     best = BestRecord(folder, _card(config, module, data))
     callbacks: list[pl.Callback] = [best]
     if config.optimiser.ema:
