@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from prml.networks import fused
-from prml.networks.layers import Attention, Encoder, Fusion, Mlp
+from prml.networks.layers import Attention, Encoder, Fusion, Mlp, attend
 
 B, T, J, C = 2, 5, 4, 16
 
@@ -134,3 +134,39 @@ def test_mlp_adds_to_its_residual():
 def test_heads_must_divide_the_width():
     with pytest.raises(ValueError, match="3 does not divide 16"):
         Attention(width=16, heads=3, axis="spatial")
+
+
+@pytest.mark.parametrize("keys", [1, 17, 32, 33])
+@pytest.mark.parametrize("laid_out", ["tokens first", "heads first"])
+def test_attention_among_few_keys_is_the_fused_kernel_s(keys, laid_out):
+    """Values and gradients; inputs are views as the layers make them, and queries may outnumber keys."""
+
+    def heads(length, seed):
+        x = _rand(5, length, 3, 4, seed=seed).requires_grad_()
+        return (x.transpose(1, 2) if laid_out == "tokens first" else x.transpose(1, 2).contiguous()), x
+
+    parts = [heads(length, seed) for seed, length in enumerate((21, keys, keys))]
+    views, leaves = [v for v, _ in parts], [leaf for _, leaf in parts]
+    results = [
+        (y, *torch.autograd.grad(y.square().sum(), leaves, retain_graph=True))
+        for y in (attend(*views), F.scaled_dot_product_attention(*views))
+    ]
+    for a, b in zip(*results, strict=True):
+        torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-4)
+
+
+def test_attention_among_few_keys_bears_large_products():
+    q, k, v = (1e3 * _rand(2, 2, 9, 4, seed=s) for s in range(3))
+    torch.testing.assert_close(attend(q, k, v), F.scaled_dot_product_attention(q, k, v), atol=1e-2, rtol=1e-4)
+
+
+@pytest.mark.parametrize("keys", [17, 81])
+def test_bfloat16_training_on_a_cpu_attends_in_float32(keys):
+    layer = _layer(lambda: Attention(width=8, heads=2, axis="temporal"))
+    x = _rand(2, keys, 3, 8)
+    exact = layer(x)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        y = layer(x.requires_grad_())
+        y.float().square().sum().backward()
+    torch.testing.assert_close(y.float(), exact, atol=2e-2, rtol=2e-2)
+    assert torch.isfinite(x.grad).all()

@@ -26,19 +26,26 @@ def _onednn() -> Any:
 _LINEAR = _onednn()
 
 
-def usable(x: Tensor, *layers: nn.Linear) -> bool:
-    """Whether the fast path may stand in for these layers on this input."""
+def plain_cpu(x: Tensor) -> bool:
+    """Whether ``x`` is float32 on a CPU and being computed, not counted, compiled, exported or cast."""
     # a meta tensor or a subclass is being counted or transformed, not computed
     return (
-        _LINEAR is not None
-        and type(x) is Tensor
+        type(x) is Tensor
         and not torch.compiler.is_compiling()
         and x.device.type == "cpu"
         and x.dtype == torch.float32
-        and bool(torch.backends.mkldnn.enabled)
         and not torch.is_autocast_enabled("cpu")
         and not torch._C._get_tracing_state()
         and not torch.compiler.is_exporting()
+    )
+
+
+def usable(x: Tensor, *layers: nn.Linear) -> bool:
+    """Whether the fast path may stand in for these layers on this input."""
+    return (
+        _LINEAR is not None
+        and plain_cpu(x)
+        and bool(torch.backends.mkldnn.enabled)
         and all(_plain(layer) for layer in layers)
     )
 

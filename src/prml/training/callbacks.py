@@ -33,8 +33,11 @@ class SafeCheckpoint(pl.Callback):
         self.written = time.monotonic()
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
-        """Save when the time has come."""
-        if time.monotonic() - self.written >= self.seconds:
+        """Save when the time has come by the first process's clock: saving waits for all."""
+        due = time.monotonic() - self.written >= self.seconds
+        if trainer.world_size > 1:
+            due = trainer.strategy.broadcast(due)
+        if due:
             self.save(trainer)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

@@ -271,8 +271,7 @@ def _run(config: CompareConfig, entrant: Entrant, seed: int, out: Path, limit: i
     words = {"kept": "kept from before", "resumed": "resumed and trained", "trained": "trained"}[train(run, folder)]
     say(f"{words} ({perf_counter() - started:.0f} s); scoring under {', '.join(config.protocols)}")
     results = {
-        name: score(folder, name, overlap=config.overlap, every=config.every, limit=limit)
-        for name in config.protocols
+        name: score(folder, name, overlap=config.overlap, every=config.every, limit=limit) for name in config.protocols
     }
     errors = ", ".join(f"{name} {result.scores['mpjpe']:.1f} mm" for name, result in results.items())
     say(f"{errors} ({perf_counter() - started:.0f} s in all)")
