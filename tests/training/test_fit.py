@@ -67,6 +67,21 @@ def test_killed_and_resumed_ends_where_an_undisturbed_run_ends(tmp_path):
     assert len(record["data"]["ui_prmd.npz"]) == 64
 
 
+def test_two_processes_train_one_network(tmp_path):
+    """DDP on two CPU processes: one folder, checkpoints by the clock, resumed; Muon and bfloat16 on the way."""
+    config = tmp_path / "tiny.yaml"
+    two = {**TINY["run"], "devices": 2, "accelerator": "cpu", "precision": "bf16-mixed", "max_steps": 8}
+    run = {**two, "validate_every": 4, "checkpoint_minutes": 0.0}
+    config.write_text(yaml.safe_dump({**TINY, "run": run, "optimiser": {**TINY["optimiser"], "kind": "muon"}}))
+    _finish(_start(config, tmp_path / "run"))
+    assert torch.load(tmp_path / "run" / "last.ckpt", weights_only=True)["global_step"] == 8
+    first = load_file(tmp_path / "run" / "last.safetensors")
+    _finish(_start(config, tmp_path / "run", "--resume", "--run.max_steps", "10"))
+    assert torch.load(tmp_path / "run" / "last.ckpt", weights_only=True)["global_step"] == 10
+    assert any(not torch.equal(v, first[k]) for k, v in load_file(tmp_path / "run" / "last.safetensors").items())
+    assert {p.name for p in tmp_path.iterdir()} == {"tiny.yaml", "run"}
+
+
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: "/".join(p.parts[-2:]))
 def test_every_shipped_configuration_is_accepted(path):
     config = read_config(str(path))
