@@ -157,7 +157,7 @@ class LiftingModule(pl.LightningModule):
         """Log the scores."""
         if self.validation and not self.trainer.sanity_checking:
             self.log_dict({f"val/{k}": v for k, v in self.scores().items()}, sync_dist=True)
-            self.log("val_mm", self.scores()["mpjpe"], prog_bar=True, logger=False)
+            self.log("val_mm", self.scores()["mpjpe"], prog_bar=True, logger=False, sync_dist=True)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW or Muon; biases, norms and embeddings are decayed too, as in the paper's recipe."""
