@@ -1,6 +1,6 @@
 """Put a training run's best weights into the package as a bundled record, with its scores and how it was made.
 
-    python benchmarks/bundle_weights.py RUN NAME --command "prml fit configs/mocap/prml-s.yaml"
+    python benchmarks/bundle_weights.py RUN NAME --command "prml fit configs/mocap/prml-s.yaml" --notes "..."
     prml evaluate --weights NAME --protocol mocap-noisy --json results/NAME-mocap-noisy.json     (and the others)
     python benchmarks/bundle_weights.py RUN NAME --scores     # copy the scores of results/NAME-*.json into the card
 
@@ -21,11 +21,11 @@ FOLDER = ROOT / "src" / "prml" / "weights"
 METRICS = ("mpjpe", "p_mpjpe", "velocity", "x", "y", "z")
 
 
-def bundle(run: Path, name: str, command: str) -> Path:
+def bundle(run: Path, name: str, command: str, notes: str) -> Path:
     """Store the run's record under ``name`` without scores; returns the card's path."""
     record = load_record(run)
     training = {**record.card.training, "command": command, "validation_mm": record.card.scores.get("validation", {})}
-    card = replace(record.card, name=name, network=name, training=training, scores={})
+    card = replace(record.card, name=name, network=name, training=training, scores={}, notes=notes)
     return save_record(FOLDER, card, record.network, record.uncertainty, half=True)
 
 
@@ -49,12 +49,13 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("name")
     parser.add_argument("--command", default="")
+    parser.add_argument("--notes", default="", help="what a user should know of these weights")
     parser.add_argument("--scores", action="store_true")
     options = parser.parse_args()
     if options.scores:
         fill_scores(options.name)
     else:
-        bundle(options.run, options.name, options.command)
+        bundle(options.run, options.name, options.command, options.notes)
 
 
 if __name__ == "__main__":
