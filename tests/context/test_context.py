@@ -208,7 +208,7 @@ def test_a_cache_holds_what_the_backbone_returns_for_the_frames(film, cache, cli
     crop = crops.cut(frame, crops.boxes(s.keypoints_px[rows[k] : rows[k] + 1].astype(float))[0])[None]
     for name, image in (("map", crop), ("mirrored", crop[:, :, ::-1])):
         for kept, made in zip(cache.maps(name), backbone.features(crops.normalised(image.copy())), strict=True):
-            np.testing.assert_allclose(kept[k], made[0], atol=1e-5)
+            np.testing.assert_allclose(kept[k], made[0], atol=1e-5, rtol=1e-5)  # batches round differently
     np.testing.assert_allclose(cache.targets[k], s.joints_m[rows[k]], atol=1e-6)
     found = list(cache.features(s, rows[[2, 5]], mirrored=True))
     np.testing.assert_array_equal(found[0].maps[1][1], cache.maps()[1][5])

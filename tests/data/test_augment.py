@@ -95,9 +95,7 @@ def test_a_tilt_is_a_rotation_about_a_horizontal_axis_and_can_be_undone(world):
     axis = np.stack([np.cos(heading), np.sin(heading), np.zeros(3)], -1)
     spine = world[:, :, 8] - world[:, :, 0]
     turned = out[:, :, 8] - out[:, :, 0]
-    np.testing.assert_allclose(
-        np.einsum("btc,bc->bt", turned, axis), np.einsum("btc,bc->bt", spine, axis), atol=1e-5
-    )
+    np.testing.assert_allclose(np.einsum("btc,bc->bt", turned, axis), np.einsum("btc,bc->bt", spine, axis), atol=1e-5)
     up = np.zeros((1, 1, 17, 3), np.float32)
     up[:, :, 10, 2] = 1.0
     over = tilt(up, np.array([np.pi / 2]), np.array([0.0]))  # about x: up falls to -y
