@@ -1,4 +1,4 @@
-"""Layers: attention mixes only its axis, the fast path equals the plain modules, SDPA is what is called."""
+"""Layers: attention mixes only its axis, the fast paths equal the plain modules and SDPA."""
 
 import pytest
 import torch

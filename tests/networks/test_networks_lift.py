@@ -249,7 +249,8 @@ def test_an_imported_network_is_scored_as_its_authors_feed_it(name, released, tm
 
     scores = evaluate(reference, rules, data=released / rules.name, limit=2, window=record.card.window).scores.overall
     # MotionAGFormer chooses nearest frames: where two are equally near, rounding decides
-    assert result.scores["mpjpe"] == pytest.approx(scores["mpjpe"], rel=1e-3)
+    near = 1e-3 if "motionagformer" in name else 1e-4
+    assert result.scores["mpjpe"] == pytest.approx(scores["mpjpe"], rel=near)
     outside = ["evaluate", "--weights", str(weights), "--protocol", "h36m-cpn", "--data", str(released / "h36m-cpn")]
     assert main([*outside, "--limit", "1"]) == (2 if image else 0)  # image space is not scored as metres
 

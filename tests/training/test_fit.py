@@ -14,8 +14,10 @@ import yaml
 from safetensors.torch import load_file
 
 from prml.commands.fit import read_config
+from prml.data.augment import MotionOptions
+from prml.data.windows import WindowOptions
 from prml.errors import PrmlError
-from prml.training.config import FitConfig, OptimiserConfig
+from prml.training.config import DataConfig, FitConfig, OptimiserConfig
 from prml.training.schedule import rate_factor
 
 # compare.yaml is a comparison of runs; tests/training/test_compare.py reads it
@@ -118,6 +120,19 @@ def test_rules_across_fields():
     config = FitConfig()
     config.network.name = "prml-xs"
     with pytest.raises(PrmlError, match=r"data\.windows\.frames is 81"):
+        config.check()
+
+
+@pytest.mark.parametrize(("field", "value"), [("arms", 1.5), ("tilt", -0.1), ("bones", float("nan"))])
+def test_absurd_motion_is_refused(field, value):
+    config = FitConfig(data=DataConfig(windows=WindowOptions(motion=MotionOptions(**{field: value}))))
+    with pytest.raises(PrmlError, match=rf"data\.windows\.motion\.{field} must lie between 0"):
+        config.check()
+
+
+def test_motion_is_made_up_for_mocap_only():
+    config = FitConfig(data=DataConfig(kind="3dhp", windows=WindowOptions(motion=MotionOptions(arms=0.3))))
+    with pytest.raises(PrmlError, match="for data.kind mocap only"):
         config.check()
 
 

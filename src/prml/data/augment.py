@@ -11,6 +11,7 @@ from itertools import pairwise
 import numpy as np
 from jaxtyping import Bool, Float
 
+from prml.errors import PrmlError
 from prml.skeleton import H36M17
 
 Array = np.ndarray
@@ -32,6 +33,12 @@ class MotionOptions:
     bones: float = 0.0
     tilt: float = 0.0
     tilt_deg: float = 60.0
+
+    def check(self) -> None:
+        """Raise PrmlError for a share outside 0 to 1 or a negative spread."""
+        for name, most in (("arms", 1.0), ("legs", 1.0), ("tilt", 1.0), ("bones", 0.5), ("tilt_deg", 180.0)):
+            if not 0 <= (value := getattr(self, name)) <= most:
+                raise PrmlError(f"data.windows.motion.{name} must lie between 0 and {most:g}, got {value}")
 
     def change(self, rng: np.random.Generator, world_m: Float[Array, "B L 17 3"]) -> Float[Array, "B L 17 3"]:
         """World metres of other people who do other things; options at zero draw nothing."""

@@ -23,9 +23,9 @@ def attend(
 ) -> Float[Tensor, "N heads L d"]:
     """Scaled dot product attention by the fastest way that gives the same.
 
-    Torch's fused kernel, but on CPUs among few keys (the joints of a frame) three batched products, where the fused
-    kernel takes 2.5 times as long; the weights in between are no more than the queries are. And in float32 where a CPU
-    trains in bfloat16, for which the fused kernel's backward pass takes ten times as long.
+    Torch's fused kernel, but on CPUs among few keys (the joints of a frame) two batched products and a softmax, which
+    start faster; the matrix of weights in between is about as large as the queries. And in float32 where a CPU trains in
+    bfloat16, for which the fused kernel's backward pass takes ten times as long. ``benchmarks/fast_path.py`` measures.
     """
     if fused.plain_cpu(query) and key.shape[-2] <= _SHORT:
         return _attend_among_few(query, key, value)

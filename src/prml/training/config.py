@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from prml.data.augment import MotionOptions
 from prml.data.windows import WindowOptions
 from prml.errors import PrmlError
 from prml.networks import registry
@@ -177,3 +178,6 @@ class FitConfig:
         for name, value in (("data.windows.batch", self.data.windows.batch), ("run.epochs", self.run.epochs)):
             if value < 1:
                 raise PrmlError(f"{name} must be at least 1, got {value}")
+        self.data.windows.motion.check()
+        if self.data.kind != "mocap" and self.data.windows.motion != MotionOptions():
+            raise PrmlError(f"data.windows.motion is for data.kind mocap only, not {self.data.kind}; leave it out")
