@@ -132,7 +132,7 @@ def test_absurd_motion_is_refused(field, value):
 
 def test_motion_is_made_up_for_mocap_only():
     config = FitConfig(data=DataConfig(kind="3dhp", windows=WindowOptions(motion=MotionOptions(arms=0.3))))
-    with pytest.raises(PrmlError, match="for data.kind mocap only"):
+    with pytest.raises(PrmlError, match=r"for data\.kind mocap only"):
         config.check()
 
 

@@ -24,8 +24,8 @@ def attend(
     """Scaled dot product attention by the fastest way that gives the same.
 
     Torch's fused kernel, but on CPUs among few keys (the joints of a frame) two batched products and a softmax, which
-    start faster; the matrix of weights in between is about as large as the queries. And in float32 where a CPU trains in
-    bfloat16, for which the fused kernel's backward pass takes ten times as long. ``benchmarks/fast_path.py`` measures.
+    start faster; the matrix of weights in between is about as large as the queries. And in float32 where a CPU trains
+    in bfloat16, for which the fused kernel's backward pass takes ten times as long. ``benchmarks/fast_path.py`` measures.
     """
     if fused.plain_cpu(query) and key.shape[-2] <= _SHORT:
         return _attend_among_few(query, key, value)
