@@ -25,7 +25,7 @@ def attend(
 
     Torch's fused kernel, but on CPUs among few keys (the joints of a frame) two batched products and a softmax, which
     start faster; the matrix of weights in between is about as large as the queries. And in float32 where a CPU trains
-    in bfloat16, for which the fused kernel's backward pass takes ten times as long. ``benchmarks/fast_path.py`` measures.
+    in bfloat16, for which the fused kernel's backward pass takes ten times as long (``benchmarks/fast_path.py``).
     """
     if fused.plain_cpu(query) and key.shape[-2] <= _SHORT:
         return _attend_among_few(query, key, value)
