@@ -84,6 +84,15 @@ def test_two_processes_train_one_network(tmp_path):
     assert {p.name for p in tmp_path.iterdir()} == {"tiny.yaml", "run"}
 
 
+@pytest.mark.parametrize("kind", ["adamw", "muon"])
+def test_mixed_precision_trains_with_clipped_gradients(tmp_path, kind):
+    config = tmp_path / "tiny.yaml"
+    run = {**TINY["run"], "accelerator": "cpu", "precision": "bf16-mixed", "max_steps": 2, "validate_every": 2}
+    config.write_text(yaml.safe_dump({**TINY, "run": run, "optimiser": {**TINY["optimiser"], "kind": kind, "clip": 1}}))
+    _finish(_start(config, tmp_path / "run"))
+    assert torch.load(tmp_path / "run" / "last.ckpt", weights_only=True)["global_step"] == 2
+
+
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: "/".join(p.parts[-2:]))
 def test_every_shipped_configuration_is_accepted(path):
     config = read_config(str(path))

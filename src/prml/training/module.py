@@ -162,7 +162,8 @@ class LiftingModule(pl.LightningModule):
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW or Muon; biases, norms and embeddings are decayed too, as in the paper's recipe."""
         options = self.config.optimiser
-        fused = self.device.type == "cpu" or None
+        # Lightning clips no gradients beside a fused optimiser in mixed precision
+        fused = (self.device.type == "cpu" and "mixed" not in self.config.run.precision) or None
         optimiser = build_optimiser(self.network, self.parameters(), options, fused=fused)
         schedule = torch.optim.lr_scheduler.LambdaLR(
             optimiser, lambda step: rate_factor(step, options, self.steps_per_epoch, self.total_steps)
