@@ -139,10 +139,19 @@ def test_absurd_motion_is_refused(field, value):
         config.check()
 
 
-def test_motion_is_made_up_for_mocap_only():
-    config = FitConfig(data=DataConfig(kind="3dhp", windows=WindowOptions(motion=MotionOptions(arms=0.3))))
-    with pytest.raises(PrmlError, match=r"for data\.kind mocap only"):
-        config.check()
+@pytest.mark.parametrize("kind", ["human36m", "human36m-sh", "3dhp", "features"])
+@pytest.mark.parametrize(
+    ("option", "windows"),
+    [
+        ("motion", WindowOptions(motion=MotionOptions(arms=0.3))), ("step", WindowOptions(step=3)),
+        ("speed", WindowOptions(speed=(1.0, 1.0))), ("scale", WindowOptions(scale=(1.0, 1.0))),
+        ("clean", WindowOptions(clean=0.0)),
+    ],
+)  # fmt: skip
+def test_options_that_a_kind_of_data_would_not_heed_are_refused(kind, option, windows):
+    with pytest.raises(PrmlError, match=rf"data\.windows\.{option} is for data\.kind mocap, not {kind}"):
+        FitConfig(data=DataConfig(kind=kind, windows=windows)).check()
+    FitConfig(data=DataConfig(windows=windows)).check()
 
 
 def test_paper_schedule_and_cosine():

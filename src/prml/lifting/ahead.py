@@ -164,6 +164,8 @@ def lifting_ahead(lifter: Lifter, skeleton: Skeleton, camera: Camera) -> Iterato
     errors: list[BaseException] = []
 
     def run() -> None:
+        import scipy.interpolate  # noqa: F401  # what the end of lifting needs; it takes a fifth of a second to load
+
         threads = torch.get_num_threads()
         torch.set_num_threads(max(1, threads - 1))  # one core is the detector's
         try:

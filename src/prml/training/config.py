@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from prml.data.augment import MotionOptions
 from prml.data.windows import WindowOptions
 from prml.errors import PrmlError
 from prml.networks import registry
@@ -60,6 +59,22 @@ class DataConfig:
     windows: WindowOptions = field(default_factory=WindowOptions)
     workers: int = 1
     validation_windows: int = 160
+
+    def refuse_unused(self) -> None:
+        """Raises PrmlError for an option that this kind of data would not heed."""
+        default = DataConfig(kind=self.kind)
+        for name, kinds in _HEEDED_BY.items():
+            of, _, option = name.rpartition(".")
+            mine, usual = (getattr(d, of) if of else d for d in (self, default))
+            if self.kind not in kinds and getattr(mine, option) != getattr(usual, option):
+                raise PrmlError(f"data.{name} is for data.kind {' or '.join(kinds)}, not {self.kind}; leave it out")
+
+
+_HEEDED_BY = {
+    "keypoints": ("human36m",), "input_from_label": ("human36m-sh",), "sets": ("mocap",), "split": ("mocap",),
+    "noise": ("mocap",), "windows.step": ("mocap",), "windows.speed": ("mocap",), "windows.scale": ("mocap",),
+    "windows.motion": ("mocap",), "windows.cameras": ("mocap",), "windows.clean": ("mocap",),
+}  # fmt: skip
 
 
 @dataclass
@@ -179,5 +194,4 @@ class FitConfig:
             if value < 1:
                 raise PrmlError(f"{name} must be at least 1, got {value}")
         self.data.windows.motion.check()
-        if self.data.kind != "mocap" and self.data.windows.motion != MotionOptions():
-            raise PrmlError(f"data.windows.motion is for data.kind mocap only, not {self.data.kind}; leave it out")
+        self.data.refuse_unused()
