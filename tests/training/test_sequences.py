@@ -73,6 +73,21 @@ def test_the_image_label_comes_back_as_the_protocol_scores_it():
     np.testing.assert_allclose(image_to_metres(target, sequence), (label - label[:, :1]) / 1000, atol=1e-5)
 
 
+def test_the_unit_of_an_image_target_is_the_protocol_s():
+    sequence, rule = person(), SequenceRule("image")
+    _, target = rule.arrays(sequence)
+    np.testing.assert_allclose(
+        target * rule.unit_m(sequence)[:, None, None], image_to_metres(target, sequence), rtol=1e-5
+    )
+    assert SequenceRule().unit_m(sequence) is None
+    assert rule.unit_m(sequence.with_(extra={})) is None
+    both = windows(sequence, person(seed=1), rule=rule, frames=10, stride=10)
+    batch = both.make(np.random.default_rng(0), both.index)
+    np.testing.assert_array_equal(batch["unit_m"][0], rule.unit_m(sequence)[:10])
+    silent = person(seed=1).with_(extra={"joints_image_px": sequence.extra["joints_image_px"]})
+    assert windows(sequence, silent, rule=rule).unit_m is None
+
+
 def test_input_from_label_is_the_label_s_x_and_y():
     given, target = SequenceRule("image", input_from_label=True, in_channels=3).arrays(person())
     np.testing.assert_allclose(given[..., :2] - given[:, :1, :2], target[..., :2], atol=1e-6)

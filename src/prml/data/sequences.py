@@ -59,9 +59,21 @@ class SequenceRule:
             target = s.joints_m
         return given.astype(np.float32), (target - target[:, :1]).astype(np.float32)
 
+    def unit_m(self, sequence: PoseSequence) -> Float[Array, " T"] | None:
+        """Metres that an image-space target's unit is in every frame (half the width times ``mm_per_px``).
+
+        None for targets in metres, and for sequences that do not say it (Human3.6M's training split).
+        """
+        if self.label == "camera_m" or sequence.camera is None or "mm_per_px" not in sequence.extra:
+            return None
+        mm = sequence.camera.width / 2 * np.asarray(sequence.extra["mm_per_px"], np.float64)
+        return (mm / 1000).astype(np.float32)
+
 
 class SequenceWindows(Windows):
     """Batches ``input`` (B, T, 17, C_in) and ``target`` (B, T, 17, 3) from sequences.
+
+    Image-space targets have ``unit_m`` (B, T) beside them, metres per unit, where all sequences say it.
 
     Windows start every ``options.stride`` frames; a sequence shorter than T gives one window, its last frame repeated.
     ``fps`` is the rate of most frames: MPI-INF-3DHP mixes 25 and 50, and the field resamples nothing.
@@ -77,7 +89,7 @@ class SequenceWindows(Windows):
         self, sequences: Iterable[PoseSequence], rule: SequenceRule, options: WindowOptions, *, seed: int
     ) -> None:
         self.options, self.seed = options, seed
-        inputs, targets, rows, at = [], [], [], 0
+        inputs, targets, units, rows, at = [], [], [], [], 0
         frames_at: dict[float, int] = {}
         for sequence in sequences:
             if not len(sequence):
@@ -85,6 +97,7 @@ class SequenceWindows(Windows):
             given, target = rule.arrays(sequence)
             inputs.append(given)
             targets.append(target)
+            units.append(rule.unit_m(sequence))
             last = max(0, len(given) - options.frames)
             rows += [(at + a, at + len(given)) for a in range(0, last + 1, options.stride)]
             at += len(given)
@@ -94,6 +107,8 @@ class SequenceWindows(Windows):
         self.fps = max(frames_at, key=lambda fps: frames_at[fps])
         self.inputs = shared(np.concatenate(inputs))
         self.targets = shared(np.concatenate(targets))
+        known = [u for u in units if u is not None]
+        self.unit_m = shared(np.concatenate(known)) if len(known) == len(units) else None
         self.index = np.array(rows, dtype=np.int64)
 
     def __len__(self) -> int:
@@ -106,4 +121,5 @@ class SequenceWindows(Windows):
         inputs, targets = mirror(
             self.inputs.numpy()[at], self.targets.numpy()[at], rng.random(len(rows)) < self.options.flip
         )
-        return {"input": torch.from_numpy(inputs), "target": torch.from_numpy(targets)}
+        batch = {"input": torch.from_numpy(inputs), "target": torch.from_numpy(targets)}
+        return batch if self.unit_m is None else batch | {"unit_m": self.unit_m[torch.from_numpy(at)]}

@@ -107,7 +107,7 @@ class LiftingModule(pl.LightningModule):
         return {"loss": loss, **terms}
 
     def _scored(self, target: Tensor) -> Tensor:
-        """The frames of the target that the network predicts: all, the middle one, or the last."""
+        """The frames of a target (B, T, ...) that the network predicts: all, the middle one, or the last."""
         output, frames = registry.entry(self.config.network.name).output, target.shape[1]
         if output == "sequence":
             return target
@@ -144,9 +144,11 @@ class LiftingModule(pl.LightningModule):
 
     def validation_step(self, batch: Batch, _: int) -> None:
         """Errors per window in millimetres: MPJPE, P-MPJPE, x, y, z."""
-        target = batch["target"]
-        prediction = self.network(batch["input"], *context_of(batch))
-        self.validation.append(validation_errors(prediction, self._scored(target)))
+        prediction, target = self.network(batch["input"], *context_of(batch)), self._scored(batch["target"])
+        if "unit_m" in batch:  # an image-space network
+            unit_m = self._scored(batch["unit_m"])[..., None, None]
+            prediction, target = prediction * unit_m, target * unit_m
+        self.validation.append(validation_errors(prediction, target))
 
     def scores(self) -> dict[str, float]:
         """Means over what was validated, mm."""
@@ -172,7 +174,7 @@ class LiftingModule(pl.LightningModule):
 
 
 def validation_errors(prediction: Float[Tensor, "B T 17 3"], target: Float[Tensor, "B T 17 3"]) -> Float[Tensor, "B 5"]:
-    """MPJPE, P-MPJPE, x, y, z per window in mm, root-relative."""
+    """MPJPE, P-MPJPE, x, y, z per window in mm, root-relative, of poses in metres."""
     prediction = prediction - prediction[:, :, :1]
     columns = [
         metrics.mpjpe(prediction, target), metrics.p_mpjpe(prediction, target),
