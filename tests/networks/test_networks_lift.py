@@ -45,7 +45,9 @@ def train(name: str, folder: Path, steps: int, **windows: object) -> Path:
     config = {
         "network": {"name": name, "arguments": small_arguments(name)},
         "data": {
-            "sets": ["ui_prmd"], "workers": 0, "validation_windows": 16,
+            "sets": ["ui_prmd"],
+            "workers": 0,
+            "validation_windows": 16,
             "windows": {"frames": WINDOW, "stride": 9, "batch": 16, **windows},
         },
         "objective": {"mutual_information": "variational" if name.startswith("prml") else "none"},

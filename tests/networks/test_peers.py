@@ -46,6 +46,7 @@ MEASURED = [
     ("videopose3d-window", {}, 243, 1, 16_952_371, 0.176),
 ]
 
+
 def small(name, **more):
     torch.manual_seed(0)
     return registry.build(name, **{**small_arguments(name), **more})

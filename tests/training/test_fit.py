@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,8 +18,12 @@ from prml.commands.fit import read_config
 from prml.data.augment import MotionOptions
 from prml.data.windows import WindowOptions
 from prml.errors import PrmlError
-from prml.training.config import DataConfig, FitConfig, OptimiserConfig
+from prml.training.callbacks import SafeCheckpoint
+from prml.training.config import DataConfig, FitConfig, NetworkConfig, OptimiserConfig, RunConfig
+from prml.training.fit import fit
 from prml.training.schedule import rate_factor
+from prml.training.sources import open_source
+from prml.weights.record import read_card
 
 # compare.yaml is a comparison of runs; tests/training/test_compare.py reads it
 CONFIGS = [p for p in sorted((Path(__file__).parents[2] / "configs").rglob("*.yaml")) if p.stem != "compare"]
@@ -69,11 +74,82 @@ def test_killed_and_resumed_ends_where_an_undisturbed_run_ends(tmp_path):
     assert len(record["data"]["ui_prmd.npz"]) == 64
 
 
+def _short(steps: int, **run) -> FitConfig:
+    """A run of few steps with five in an epoch; the schedule knows nothing of its end."""
+    config = FitConfig(
+        network=NetworkConfig("prml-xs", TINY["network"]["arguments"]),
+        data=DataConfig(
+            sets=["ui_prmd"], windows=WindowOptions(frames=9, stride=10**6), workers=0, validation_windows=4
+        ),
+        optimiser=OptimiserConfig(learning_rate=1e-3, ema=0.9),
+        run=RunConfig(**{"max_steps": steps, "progress": False, "accelerator": "cpu", "log_every": 5, **run}),
+    )
+    batch = len(open_source(config).train.index) // 5
+    config.data.windows = replace(config.data.windows, batch=batch)
+    return config
+
+
+class KilledError(Exception):
+    """The end of a run, unannounced."""
+
+
+def _same_weights(a: Path, b: Path) -> None:
+    first, second = load_file(a), load_file(b)
+    assert first.keys() == second.keys()
+    for key, value in first.items():
+        torch.testing.assert_close(value, second[key], rtol=1e-5, atol=1e-6, msg=key)
+
+
+@pytest.mark.parametrize("step", [2, 4, 6])
+def test_a_run_limited_by_epochs_has_all_its_steps_wherever_it_was_killed(tmp_path, monkeypatch, step):
+    config = _short(-1, epochs=3)
+    fit(config, tmp_path / "a")
+    save = SafeCheckpoint.on_train_batch_end
+
+    def die(self, trainer, *rest):
+        save(self, trainer, *rest)
+        if trainer.global_step == step:
+            self.save(trainer)
+            raise KilledError
+
+    monkeypatch.setattr(SafeCheckpoint, "on_train_batch_end", die)
+    with pytest.raises(KilledError):
+        fit(config, tmp_path / "b")
+    monkeypatch.undo()
+    fit(config, tmp_path / "b", resume=True)
+    for name in ("last", "best"):
+        _same_weights(tmp_path / "a" / f"{name}.safetensors", tmp_path / "b" / f"{name}.safetensors")
+        a, b = (read_card(tmp_path / run / f"{name}.yaml") for run in "ab")
+        assert (a.training["steps"], a.scores) == (b.training["steps"], b.scores)
+    assert a.training["steps"] <= read_card(tmp_path / "a" / "last.yaml").training["steps"] == 15
+
+
+def test_an_extended_run_is_a_longer_run(tmp_path):
+    fit(_short(6), tmp_path / "a")
+    fit(_short(4), tmp_path / "b")
+    fit(_short(6), tmp_path / "b", resume=True)
+    _same_weights(tmp_path / "a" / "last.safetensors", tmp_path / "b" / "last.safetensors")
+
+
+def test_the_end_is_validated_and_scored_as_what_it_is(tmp_path):
+    fit(_short(7, validate_every=1000), tmp_path)
+    last, best = (read_card(tmp_path / f"{name}.yaml") for name in ("last", "best"))
+    assert last.training["steps"] == best.training["steps"] == 7
+    assert last.scores == best.scores
+    (tmp_path / "last.safetensors").unlink()  # as if it had been killed after its last step
+    fit(_short(7, validate_every=1000), tmp_path, resume=True)
+    _same_weights(tmp_path / "last.safetensors", tmp_path / "best.safetensors")
+    assert read_card(tmp_path / "last.yaml").scores == last.scores
+    assert len(list((tmp_path / "logs").glob("csv*/metrics.csv"))) == 2, (
+        "a resumed run keeps the logs of the first part"
+    )
+
+
 def test_two_processes_train_one_network(tmp_path):
     """DDP on two CPU processes: one folder, checkpoints by the clock, resumed; Muon and bfloat16 on the way."""
     config = tmp_path / "tiny.yaml"
     two = {**TINY["run"], "devices": 2, "accelerator": "cpu", "precision": "bf16-mixed", "max_steps": 8}
-    run = {**two, "validate_every": 4, "checkpoint_minutes": 0.0}
+    run = {**two, "validate_every": 3, "checkpoint_minutes": 0.0}
     config.write_text(yaml.safe_dump({**TINY, "run": run, "optimiser": {**TINY["optimiser"], "kind": "muon"}}))
     _finish(_start(config, tmp_path / "run"))
     assert torch.load(tmp_path / "run" / "last.ckpt", weights_only=True)["global_step"] == 8

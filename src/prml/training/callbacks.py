@@ -9,13 +9,13 @@ import lightning.pytorch as pl
 import torch
 
 from prml.training.module import LiftingModule
-from prml.weights.record import Card, save_record
+from prml.weights.record import Card, read_card, save_record
 
 CHECKPOINT = "last.ckpt"
 
 
 class SafeCheckpoint(pl.Callback):
-    """Write ``last.ckpt`` at least every so many minutes and at the end of every epoch, whole or not at all.
+    """Write ``last.ckpt`` at least every so many minutes and after the last step, whole or not at all.
 
     The state of torch's generator is kept too, so that a resumed run draws what the undisturbed one would.
     """
@@ -37,12 +37,9 @@ class SafeCheckpoint(pl.Callback):
         due = time.monotonic() - self.written >= self.seconds
         if trainer.world_size > 1:
             due = trainer.strategy.broadcast(due)
-        if due:
+        # the end is saved here too: when the training has ended the averaged weights have replaced the trained ones
+        if due or trainer.global_step >= trainer.max_steps:
             self.save(trainer)
-
-    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Save the end."""
-        self.save(trainer)
 
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
@@ -62,10 +59,15 @@ class BestRecord(pl.Callback):
 
     Must come before the averaging callback in the list: at the end of a validation the averaged weights are still in
     place.
+
+    Args:
+        folder: where.
+        card: all that does not change from validation to validation.
+        total: steps of the whole run.
     """
 
-    def __init__(self, folder: Path, card: Card) -> None:
-        self.folder, self.card, self.best = folder, card, float("inf")
+    def __init__(self, folder: Path, card: Card, total: int) -> None:
+        self.folder, self.card, self.total, self.best = folder, card, total, float("inf")
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Compare and save."""
@@ -74,7 +76,8 @@ class BestRecord(pl.Callback):
         scores = pl_module.scores()
         if scores["mpjpe"] < self.best and trainer.is_global_zero:
             self.best = scores["mpjpe"]
-            self.write("best", pl_module, scores, trainer.global_step)
+            # a trainer that only validates what was trained before counts no steps
+            self.write("best", pl_module, scores, trainer.global_step or self.total)
 
     def write(self, name: str, module: LiftingModule, scores: dict[str, float], step: int) -> None:
         """Write a record of the module's present weights."""
@@ -90,5 +93,7 @@ class BestRecord(pl.Callback):
         return {"best": self.best}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restore the lowest error."""
+        """Restore the lowest error, which a validation after the last checkpoint may have found."""
         self.best = state_dict["best"]
+        if (self.folder / "best.yaml").is_file():
+            self.best = min(self.best, read_card(self.folder / "best.yaml").scores["validation"]["mpjpe"])

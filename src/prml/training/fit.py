@@ -102,21 +102,45 @@ def _folder(out: Path, resume: bool, overwrite: bool) -> Path | None:
     return None
 
 
-def _trainer(config: FitConfig, out: Path, callbacks: list[pl.Callback]) -> pl.Trainer:
+def _trainer(config: FitConfig, out: Path, callbacks: list[pl.Callback], data: WindowsDataModule) -> pl.Trainer:
+    """A trainer that counts steps only: Lightning would take the rest of a resumed epoch for a whole one."""
     run = config.run
     precision: Any = run.precision  # Lightning checks the name
-    loggers: list[Logger] = [CSVLogger(out, name="logs", version="csv")]
+    parts = len(list((out / "logs").glob("csv*")))  # a CSV log is never continued but replaced: each start has its own
+    loggers: list[Logger] = [CSVLogger(out, name="logs", version=f"csv{parts + 1}" if parts else "csv")]
     if find_spec("tensorboard"):
         loggers.append(TensorBoardLogger(out, name="logs", version="tensorboard"))
     return pl.Trainer(
-        default_root_dir=out, logger=loggers, callbacks=callbacks, max_epochs=run.epochs, max_steps=run.max_steps,
+        default_root_dir=out, logger=loggers, callbacks=callbacks, max_epochs=-1, max_steps=_total(config, data),
         precision=precision, accelerator=run.accelerator, devices=run.devices, num_nodes=run.nodes,
         strategy="ddp" if run.devices * run.nodes > 1 else "auto",
         gradient_clip_val=config.optimiser.clip or None, log_every_n_steps=run.log_every, enable_checkpointing=False,
         enable_progress_bar=run.progress, enable_model_summary=False, num_sanity_val_steps=0,
         use_distributed_sampler=False, reload_dataloaders_every_n_epochs=1,
-        val_check_interval=run.validate_every or 1.0, check_val_every_n_epoch=None if run.validate_every else 1,
+        val_check_interval=run.validate_every or max(1, data.steps_per_epoch), check_val_every_n_epoch=None,
     )  # fmt: skip
+
+
+def _total(config: FitConfig, data: WindowsDataModule) -> int:
+    """Steps of the whole run."""
+    steps = data.steps_per_epoch * config.run.epochs
+    return steps if config.run.max_steps < 0 else min(steps, config.run.max_steps)
+
+
+def _train(
+    trainer: pl.Trainer, module: LiftingModule, data: WindowsDataModule, checkpoint: Path | None, best: BestRecord
+) -> None:
+    """Train to the end and validate what came out."""
+    state: dict[str, Any] = {"global_step": 0}
+    if checkpoint:
+        state = torch.load(checkpoint, weights_only=True, mmap=True)
+    if state["global_step"] < best.total:
+        trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True if checkpoint else None)
+    else:  # killed after the last step; the checkpoint's own weights are the averaged ones
+        module.load_state_dict(state["state_dict"])
+        best.load_state_dict(state["callbacks"][best.state_key])
+    if module.validated_step != best.total:
+        trainer.validate(module, datamodule=data, verbose=False)
 
 
 def fit(config: FitConfig, out: str | os.PathLike[str], *, resume: bool = False, overwrite: bool = False) -> Path:
@@ -141,26 +165,22 @@ def fit(config: FitConfig, out: str | os.PathLike[str], *, resume: bool = False,
         torch.set_num_threads(config.run.threads)
     pl.seed_everything(config.seed, workers=True, verbose=False)
     data = WindowsDataModule(config)
-    steps = data.steps_per_epoch
-    total = (
-        steps * config.run.epochs if config.run.max_steps < 0 else min(steps * config.run.epochs, config.run.max_steps)
-    )
-    module = LiftingModule(config, steps_per_epoch=steps, total_steps=total)
+    total = _total(config, data)
+    module = LiftingModule(config, steps_per_epoch=data.steps_per_epoch, total_steps=total)
     if config.network.start_from and checkpoint is None:
         start_from(module, config.network.start_from)
     if _first_process():
         _describe(config, data, folder)
-    best = BestRecord(folder, _card(config, module, data))
+    best = BestRecord(folder, _card(config, module, data), total)
     callbacks: list[pl.Callback] = [best]
     if config.optimiser.ema:
         callbacks.append(EMAWeightAveraging(decay=config.optimiser.ema, use_buffers=False))
     callbacks.append(SafeCheckpoint(folder, config.run.checkpoint_minutes))
     if config.run.progress:
         callbacks.append(RichProgressBar())
-    trainer = _trainer(config, folder, callbacks)
+    trainer = _trainer(config, folder, callbacks, data)
     _ignore_profiling_timer()
-    trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True if checkpoint else None)
-    scores = module.scores() if module.validation else {}
+    _train(trainer, module, data, checkpoint, best)
     if trainer.is_global_zero:
-        best.write("last", module, scores, trainer.global_step)
+        best.write("last", module, module.scores() if module.validation else {}, total)
     return folder

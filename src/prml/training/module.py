@@ -89,6 +89,7 @@ class LiftingModule(pl.LightningModule):
             distinct_joints(self.network)
         self.information = mutual_information(self.network, config.objective)
         self.validation: list[Tensor] = []
+        self.validated_step: int | None = None
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Every term apart (unweighted), and their weighted sum ``loss`` (paper eq. 9)."""
@@ -157,6 +158,7 @@ class LiftingModule(pl.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Log the scores."""
+        self.validated_step = self.trainer.global_step
         if self.validation and not self.trainer.sanity_checking:
             self.log_dict({f"val/{k}": v for k, v in self.scores().items()}, sync_dist=True)
             self.log("val_mm", self.scores()["mpjpe"], prog_bar=True, logger=False, sync_dist=True)
