@@ -9,6 +9,7 @@ import yaml
 from prml.cli import main
 from prml.commands._configuration import read_file
 from prml.errors import PrmlError
+from prml.evaluation.report import read_result
 from prml.training import compare, compare_report, fit
 from prml.training.compare import CompareConfig, config_hash, full_per_frame, linear_per_frame, run_folder
 
@@ -126,12 +127,37 @@ def test_a_finished_run_is_not_repeated_and_its_score_is_read(compared, monkeypa
         raise AssertionError("a finished run was repeated")
 
     monkeypatch.setattr(fit, "fit", never)
-    monkeypatch.setattr("prml.evaluation.run.evaluate", never)
+    monkeypatch.setattr("prml.evaluation.score.evaluate", never)
     lines = []
     runs = compare.run_all(config, compared / "runs", limit=1, progress=lines.append)
     record = compare_report.read_comparison(compared / "c.json")
     assert {t: r[0].scores for t, r in runs.items()} == {row.title: row.runs[0]["scores"] for row in record.rows}
     assert sum("kept from before" in line for line in lines) == 2
+
+
+def _kept(compared: Path) -> Path:
+    return next((compared / "runs").glob("mixste*/mocap-gt-first1.json"))
+
+
+def test_a_run_is_scored_as_evaluate_scores_it(compared, tmp_path):
+    kept, out = _kept(compared), tmp_path / "e.json"
+    words = ["--weights", str(kept.parent / "last.safetensors"), "--protocol", "mocap-gt", "--limit", "1"]
+    assert main(["evaluate", *words, "--overlap", "1", "--json", str(out)]) == 0
+    a, b = read_result(kept), read_result(out)
+    assert (a.scores, a.options, a.protocol) == (b.scores, b.options, b.protocol)
+
+
+@pytest.mark.parametrize("change", [{"root": None}, {"noise": "another model"}])
+def test_a_score_under_another_rule_or_on_other_data_is_not_reused(compared, change):
+    path = _kept(compared)
+    result = read_result(path)
+    for name, value in change.items():
+        (result.options if name in result.options else result.protocol["data"])[name] = value
+    result.scores["mpjpe"] = -1.0
+    result.write(path, overwrite=True)
+    again = compare.score(path.parent, "mocap-gt", overlap=1, limit=1)
+    assert again.scores["mpjpe"] > 0
+    assert read_result(path) == again
 
 
 def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path, monkeypatch):

@@ -35,38 +35,32 @@ def command(
     from prml import load
     from prml.commands._console import print_tables
     from prml.evaluation import protocols
-    from prml.evaluation.predictor import overlap_of, predictor_of
-    from prml.evaluation.report import describe_weights, make_result, tables
-    from prml.evaluation.run import Evaluation, evaluate
+    from prml.evaluation.report import tables
+    from prml.evaluation.run import Evaluation
+    from prml.evaluation.score import Conditions, score_lifter
     from prml.provenance import check_writable
 
     rules = protocols.get(protocol)
     if json is not None:
         check_writable(Path(json), overwrite)  # before the work, not after it
-    used = rules.flip if flip is None else flip
-    overlap = overlap_of(rules) if overlap is None else overlap
     context = None
     if features is not None:
         from prml.context.cache import FeatureCache
 
         context = FeatureCache(Path(features))
-    lifter = load(weights, context=context, flip=used, overlap=overlap, batch=batch, relative=False)
-    place = None if data is None else Path(data)
+    lifter = load(weights, context=context, batch=batch)
+    conditions = Conditions(rules, flip, overlap, data=None if data is None else Path(data), limit=limit)
     console = Console()
     with console.status(f"{lifter.card.name} under {rules.name}") as status:
 
         def progress(state: Evaluation) -> None:
             status.update(f"{lifter.card.name} under {rules.name}: {state.tally.frames} frames")
 
-        evaluation = evaluate(
-            predictor_of(lifter, rules), rules, data=place, limit=limit, window=lifter.card.window, progress=progress
-        )
-    options = {"flip": used, "flip_rule": rules.flip, "overlap": lifter.options.overlap}
-    result = make_result(evaluation, describe_weights(lifter), options, place)
+        result = score_lifter(lifter, conditions, progress)
     print_tables(console, tables(result, rules))
     for note in rules.notes:
         console.print(f"note: {note}", highlight=False)
-    if used != rules.flip:
+    if result.options["flip"] != rules.flip:
         console.print(f"note: the protocol's rule is flip {'on' if rules.flip else 'off'}; this run differs")
     spent = ", ".join(f"{k} {v:.1f}" for k, v in result.seconds.items())
     console.print(

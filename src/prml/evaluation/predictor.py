@@ -45,8 +45,17 @@ def macs_per_frame(lifter: "Lifter") -> float:
     return cost.full_macs / cost.output_frames
 
 
-def predictor_of(lifter: "Lifter", protocol: EvaluationProtocol) -> Predictor:
-    """What :func:`prml.evaluation.run.evaluate` calls; raises PrmlError if network and protocol cannot meet."""
+def predictor_of(lifter: "Lifter", protocol: EvaluationProtocol, *, overlap: int | None = None) -> Predictor:
+    """What :func:`prml.evaluation.run.evaluate` calls.
+
+    Args:
+        lifter: its flip and batch are kept; its own root stays in the prediction, for the protocol's rule about it.
+        protocol: the rules.
+        overlap: windows that every frame lies in; None for what the protocol asks for, whatever the lifter's is.
+
+    Raises:
+        PrmlError: network and protocol cannot meet.
+    """
     image = lifter.card.output == "image"
     if image and not isinstance(protocol.space, ImageSpace):
         raise PrmlError(
@@ -55,6 +64,8 @@ def predictor_of(lifter: "Lifter", protocol: EvaluationProtocol) -> Predictor:
         )
     if image and lifter.card.normalisation != "screen":
         raise PrmlError(f"{lifter.card.name}: image-space output needs normalisation screen, its card says otherwise")
+
+    lifter = lifter.with_options(relative=False, overlap=overlap_of(protocol) if overlap is None else overlap)
 
     def predict(seen: PoseSequence) -> Float[np.ndarray, "T 17 3"]:
         joints = lifter.lift(seen).joints_m

@@ -103,19 +103,23 @@ def describe_weights(lifter: "Lifter") -> dict[str, Any]:
     return {name: getattr(card, name) for name in names}
 
 
+def describe_protocol(protocol: EvaluationProtocol, data: Path | None, limit: int | None) -> dict[str, Any]:
+    """What a result says of the rules and the data that it was made under."""
+    return {
+        "name": protocol.name, "version": protocol.version, "id": protocol.id, "rules": protocol.describe(),
+        "data": protocol.source.stamp(data), "limit": limit,
+    }  # fmt: skip
+
+
 def make_result(
     evaluation: Evaluation, weights: dict[str, Any], options: dict[str, Any], data: Path | None = None
 ) -> Result:
     """The record of an evaluation; raises PrmlError if nothing was scored."""
-    protocol, scored = evaluation.protocol, evaluation.scores
+    scored = evaluation.scores
     total = sum(evaluation.seconds.values())
     return Result(
-        protocol={
-            "name": protocol.name, "version": protocol.version, "id": protocol.id, "rules": protocol.describe(),
-            "data": protocol.source.stamp(data), "limit": evaluation.limit,
-        },
-        weights=weights, options=options, scores=scored.overall,
-        units={name: METRICS[name].unit for name in scored.overall},
+        protocol=describe_protocol(evaluation.protocol, data, evaluation.limit), weights=weights, options=options,
+        scores=scored.overall, units={name: METRICS[name].unit for name in scored.overall},
         seconds={k: round(v, 3) for k, v in evaluation.seconds.items()},
         frames_per_s=round(evaluation.tally.frames / total, 2) if total else 0.0, commit=commit(), versions=versions(),
         **{k: v for k, v in plain(scored).items() if k != "overall"},

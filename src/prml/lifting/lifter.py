@@ -1,7 +1,8 @@
 """Lifter: 2D keypoint sequences in, 3D joints out. Normalisation, windows, blending, flip averaging, frame rates."""
 
 import os
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -75,6 +76,12 @@ class Lifter:
         # a causal network answers for the last frame of its window, whatever name it was built under
         self.output = "last" if getattr(self.network, "causal", False) else entry.output
         self.in_channels = int(getattr(self.network, "in_channels", self.card.arguments.get("in_channels", 3)))
+
+    def with_options(self, **changes: Any) -> "Lifter":
+        """The same network with some of its :class:`LiftOptions` replaced; this one stays as it is."""
+        other = copy(self)
+        other.options = replace(self.options, **changes)
+        return other
 
     def lift(self, sequence: PoseSequence) -> PoseSequence:
         """3D joints of a 2D sequence.

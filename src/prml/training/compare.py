@@ -221,23 +221,17 @@ def train(config: FitConfig, folder: Path) -> Literal["kept", "resumed", "traine
 
 
 def score(folder: Path, protocol: str, *, overlap: int, every: int = 1, limit: int | None = None) -> Result:
-    """Score the end of a run, or read the score if these weights have been scored under these rules."""
-    from prml.evaluation.predictor import predictor_of
-    from prml.evaluation.report import describe_weights, make_result, read_result
-    from prml.evaluation.run import evaluate
+    """Score the end of a run, or read the score if these weights have been scored on this data under these rules."""
+    from prml.evaluation.report import read_result
+    from prml.evaluation.score import Conditions, score_lifter
     from prml.lifting.lifter import load
 
-    rules = protocols.get(protocol)
-    lifter = load(folder / "last.safetensors", flip=rules.flip, overlap=overlap)
-    options = {"flip": rules.flip, "flip_rule": rules.flip, "overlap": overlap, "every": every}
-    asked = (rules.id, limit, lifter.card.sha256, options)
+    lifter = load(folder / "last.safetensors")
+    conditions = Conditions(protocols.get(protocol), overlap=overlap, every=every, limit=limit)
     path = folder / f"{protocol}{'' if limit is None else f'-first{limit}'}.json"
-    if path.is_file():
-        kept = read_result(path)
-        if (kept.protocol["id"], kept.protocol["limit"], kept.weights["sha256"], kept.options) == asked:
-            return kept
-    evaluation = evaluate(predictor_of(lifter, rules), rules, limit=limit, window=lifter.card.window, shard=(0, every))
-    result = make_result(evaluation, describe_weights(lifter), options)
+    if path.is_file() and conditions.made(kept := read_result(path), lifter.card.sha256):
+        return kept
+    result = score_lifter(lifter, conditions)
     result.write(path, overwrite=True)
     return result
 

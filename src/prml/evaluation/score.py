@@ -1,0 +1,72 @@
+"""Weights scored under a protocol, to a result record: the one way of ``evaluate`` and ``compare-networks``."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prml.evaluation.predictor import overlap_of, predictor_of
+from prml.evaluation.protocols.base import EvaluationProtocol
+from prml.evaluation.report import Result, describe_protocol, describe_weights, make_result
+from prml.evaluation.run import Evaluation, evaluate
+
+if TYPE_CHECKING:
+    from prml.lifting.lifter import Lifter
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What, beside the weights, decides a score.
+
+    Attributes:
+        protocol: the rules.
+        flip: average with the mirrored input; None for the protocol's rule.
+        overlap: windows that every frame lies in; None for what the protocol asks for.
+        every: every so many-th sequence is scored.
+        limit: clips to read at most; None for a true score.
+        data: folder or file with the data; None for where they lie by themselves.
+    """
+
+    protocol: EvaluationProtocol
+    flip: bool | None = None
+    overlap: int | None = None
+    every: int = 1
+    limit: int | None = None
+    data: Path | None = None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What the result says of them beside the protocol."""
+        rules = self.protocol
+        found = {
+            "flip": rules.flip if self.flip is None else self.flip, "flip_rule": rules.flip,
+            "overlap": overlap_of(rules) if self.overlap is None else self.overlap, "root": rules.root.kind,
+        }  # fmt: skip
+        return found if self.every == 1 else {**found, "every": self.every}
+
+    def made(self, result: Result, sha256: str) -> bool:
+        """Whether a result is of these weights, on this data, under these rules; raises PrmlError without the data."""
+        protocol = describe_protocol(self.protocol, self.data, self.limit)
+        return (result.protocol, result.weights["sha256"], result.options) == (protocol, sha256, self.options)
+
+
+def score_lifter(
+    lifter: "Lifter", conditions: Conditions, progress: Callable[[Evaluation], None] | None = None
+) -> Result:
+    """Score a lifter.
+
+    Args:
+        lifter: its batch is kept; flip, overlap and what becomes of the root are the conditions'.
+        conditions: rules, data and options.
+        progress: called after every sequence.
+
+    Raises:
+        PrmlError: network and protocol cannot meet, or data that cannot be read or holds nothing to score.
+    """
+    rules, options = conditions.protocol, conditions.options
+    predictor = predictor_of(lifter.with_options(flip=options["flip"]), rules, overlap=options["overlap"])
+    evaluation = evaluate(
+        predictor, rules, data=conditions.data, limit=conditions.limit, window=lifter.card.window,
+        shard=(0, conditions.every), progress=progress,
+    )  # fmt: skip
+    return make_result(evaluation, describe_weights(lifter), options, conditions.data)
