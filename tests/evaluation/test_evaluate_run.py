@@ -57,6 +57,13 @@ def test_reprojection_puts_the_prediction_at_the_true_root():
     assert overall["reprojection"] == pytest.approx(expected, rel=0.05)  # the lens is distorted
 
 
+def test_single_frames_have_errors_and_no_velocity():
+    clips = [moving(0, 1), moving(1, 2)]
+    scores = evaluate(Wrong(*clips), given(*clips, metrics=("mpjpe", "velocity", "acceleration"))).scores
+    assert scores.frames == 3
+    assert set(scores.overall) == {"mpjpe", "velocity"}
+
+
 def test_shards_merge_to_the_whole(people):
     predictor, protocol = Wrong(*people), given(*people, metrics=ALL)
     whole = evaluate(predictor, protocol)

@@ -132,6 +132,8 @@ class Tally:
     def add(self, groups: Iterable[str], values: Mapping[str, Tensor]) -> None:
         """Add the frames of one cut to several groups; NaN marks a frame that a metric cannot judge."""
         for name, tensor in values.items():
+            if not len(tensor):
+                continue  # no step in a single frame
             judged = tensor[~torch.isnan(tensor.reshape(len(tensor), -1)).any(1)]
             total, count = judged.sum(0).numpy(), len(judged)
             for group in groups:
