@@ -1,16 +1,19 @@
 """Every named protocol from files in the official layout to a result record, through the command line."""
 
 import json
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
-from made_up import Wrong, write_mesh_files
+from made_up import Wrong, given, image_space, moving, write_mesh_files
 
 from fixtures import human36m, mpi_inf_3dhp, pw3d
 from prml.cli import main
 from prml.evaluation import protocols
 from prml.evaluation.predictor import predictor_of
+from prml.evaluation.protocols.rules import CutWindows, ImageSpace, WholeVideo
 from prml.evaluation.report import read_result
 from prml.evaluation.run import evaluate
 from prml.networks import registry
@@ -175,6 +178,66 @@ def test_protocols_verb_prints_names_rules_and_json(capsys):
     assert main(["protocols", "3dpw", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["id"] == "3dpw/1"
     assert main(["protocols", "h36m"]) == 2
+
+
+def test_the_rule_of_mixste_in_python_and_by_options(data, weights, tmp_path, monkeypatch, capsys):
+    """The page's example, as it stands there, is the command with --root own --windows last."""
+    page = (Path(__file__).parents[2] / "docs/protocols.md").read_text(encoding="utf-8")
+    example = re.search(r"```python\n(.*?RootRule.*?)```", page, re.DOTALL)[1]
+    (tmp_path / "human36m").symlink_to(data["h36m-cpn"])
+    save_record(tmp_path / "runs/mixste", Card("best", "prml-xs", TINY, window=9), registry.build("prml-xs", **TINY))
+    monkeypatch.chdir(tmp_path)
+    made = {}
+    exec(example, made)
+    assert made["result"].label == "prml-xs/best (root own) (windows last)"
+    words = ["evaluate", "--weights", "runs/mixste", "--protocol", "h36m-cpn", "--data", "human36m"]
+    assert main([*words, "--root", "own", "--windows", "last", "--json", "own.json"]) == 0
+    assert main([*words, "--root", "zero", "--windows", "last", "--json", "zero.json"]) == 0
+    own, zero = read_result(Path("own.json")), read_result(Path("zero.json"))
+    assert (own.scores, own.protocol, own.options) == (
+        made["result"].scores, made["result"].protocol, made["result"].options,
+    )  # fmt: skip
+    assert (own.protocol["id"], zero.protocol["id"]) == ("h36m-cpn/1+root+windows", "h36m-cpn/1+windows")
+    assert own.per_joint["Hip"] > 1
+    assert own.scores["mpjpe"] - zero.scores["mpjpe"] == pytest.approx(own.per_joint["Hip"] / 17)
+    lengths = [len(clip) for clip in protocols.get("h36m-cpn").sequences(data["h36m-cpn"])]
+    assert own.frames == sum(-(-n // 9) * 9 for n in lengths) > sum(lengths)  # windows of T = 9, the last one whole
+    assert main(["compare", "own.json", "zero.json"]) == 2
+
+
+def _record(folder, network, fps, **arguments):
+    card = Card("best", network, arguments, window=arguments["frames"], fps=fps, normalisation="screen", output="image")
+    save_record(folder, card, registry.build(network, **arguments))
+    return folder
+
+
+@pytest.mark.parametrize("fps", [12.5, 50 / 3, 25, 50, 75, 100])
+def test_a_cut_fills_the_window_of_a_network_of_another_frame_rate(fps, tmp_path):
+    from prml import load
+
+    lifter = load(_record(tmp_path, "prml-xs", fps, **TINY), flip=False)
+    predictor = predictor_of(lifter, protocols.get("h36m-sh-2.5d"))
+    inputs = []
+    predictor.lifter._predict = lambda x: inputs.append(x) or np.zeros((*x.shape[:3], 3))
+    evaluate(predictor, given(image_space(moving(1, 60)), windows=CutWindows(), space=ImageSpace()))
+    repeated = np.concatenate([(np.abs(np.diff(x, axis=1)).max((2, 3)) == 0).sum(1) for x in inputs])
+    assert len(inputs) == len(range(0, 61 - predictor.window_at(50.0), predictor.window_at(50.0)))
+    assert repeated.max() <= (0 if fps <= 50 else 1)  # a slower video need not end on a step of the network's
+
+
+def test_cuts_take_no_context_from_a_network_of_one_pose(tmp_path):
+    from prml import load
+
+    clip = image_space(moving(2, 27))
+    lifter = load(_record(tmp_path, "videopose3d", 50.0, frames=9, width=16, in_channels=3))
+    whole, cut, fixed = (
+        evaluate(predictor_of(lifter, rules), rules).scores.overall["mpjpe"]
+        for rules in (
+            given(clip, space=ImageSpace(), windows=w) for w in (WholeVideo(), CutWindows(), CutWindows(length=9))
+        )
+    )
+    assert cut == pytest.approx(whole)
+    assert fixed != pytest.approx(whole, rel=1e-6)  # clips of a fixed length are all that there is to see
 
 
 def test_a_lifter_is_a_predictor(data, weights):

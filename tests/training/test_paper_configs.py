@@ -14,7 +14,7 @@ from prml import load
 from prml.commands.fit import read_config
 from prml.errors import PrmlError
 from prml.evaluation import protocols
-from prml.evaluation.predictor import image_to_metres, overlap_of, predictor_of
+from prml.evaluation.predictor import image_to_metres, predictor_of
 from prml.evaluation.report import describe_weights, make_result, read_result
 from prml.evaluation.run import evaluate
 from prml.networks import registry
@@ -227,13 +227,11 @@ def test_trained_for_two_steps_scored_and_reported(name, data, tmp_path):
     assert record["data"]
     assert torch.load(folder / "last.ckpt", weights_only=True)["global_step"] == 2
     rules = protocols.get(name)
-    lifter = load(folder, flip=rules.flip, overlap=overlap_of(rules))
+    lifter = load(folder, flip=rules.flip)
     assert lifter.card.output == ("image" if config.data.kind == "human36m-sh" else "camera_m")
     assert lifter.card.fps == (25 if config.data.kind == "3dhp" else 50)
     place = None if config.data.kind == "mocap" else Path(config.data.directory)
-    scored = evaluate(
-        predictor_of(lifter, rules), rules, data=place, limit=4 if place else 1, window=lifter.card.window
-    )
+    scored = evaluate(predictor_of(lifter, rules), rules, data=place, limit=4 if place else 1)
     make_result(scored, describe_weights(lifter), {}, place).write(tmp_path / "result.json", False)
     result = read_result(tmp_path / "result.json")
     assert set(result.scores) == set(rules.metrics)

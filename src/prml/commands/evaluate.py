@@ -1,6 +1,7 @@
 """``prml evaluate``: score weights under a named protocol."""
 
 from pathlib import Path
+from typing import Literal
 
 
 def command(
@@ -10,6 +11,8 @@ def command(
     data: str | None = None,
     features: str | None = None,
     flip: bool | None = None,
+    root: Literal["zero", "own", "subtract"] | None = None,
+    windows: Literal["whole", "drop", "last"] | None = None,
     json: str | None = None,
     overwrite: bool = False,
     limit: int | None = None,
@@ -24,10 +27,14 @@ def command(
         data: folder with the protocol's files (not needed for motion capture in a checkout)
         features: cache of the image features of the data ('prml data features'), for networks that need them
         flip: average with the mirrored input (default: the protocol's rule)
+        root: another rule for the predicted root than the protocol's: set to 0, its own error counts, or subtracted
+            from all joints; the result says so
+        windows: another rule for the windows: the video lifted whole, cut into the network's T frames without the tail,
+            or with the last T frames as one more; the result says so
         json: where to write the result record
         overwrite: replace an existing result
         limit: score only so many clips, for a quick look; the result says so
-        overlap: windows that every frame lies in (default: 3, and 1 where the protocol cuts the windows)
+        overlap: windows that every frame lies in (default: 2, and 1 where the protocol cuts the windows)
         batch: windows at a time
     """
     from rich.console import Console
@@ -40,7 +47,7 @@ def command(
     from prml.evaluation.score import Conditions, score_lifter
     from prml.provenance import check_writable
 
-    rules = protocols.get(protocol)
+    rules = protocols.get(protocol).with_kinds(root, windows)
     if json is not None:
         check_writable(Path(json), overwrite)  # before the work, not after it
     context = None

@@ -72,17 +72,17 @@ def command(
 def _contestants(weights: list[str], flip: bool, protocol: str) -> "tuple[list[Lifter], list[Contestant]]":
     from prml import load
     from prml.evaluation import protocols
-    from prml.evaluation.predictor import macs_per_frame, overlap_of, predictor_of
+    from prml.evaluation.predictor import macs_per_frame, predictor_of
     from prml.evaluation.report import describe_weights, weights_label
     from prml.evaluation.robustness import Contestant
 
     rules = protocols.get(protocol)
-    lifters: list[Lifter] = [load(name, flip=flip, overlap=overlap_of(rules), relative=False) for name in weights]
+    lifters: list[Lifter] = [load(name, flip=flip) for name in weights]
     contestants, taken = [], set[str]()
     for lifter in lifters:
         label = weights_label(describe_weights(lifter))
         while label in taken:
             label += "'"
         taken.add(label)
-        contestants.append(Contestant(label, predictor_of(lifter, rules), lifter.card.window, macs_per_frame(lifter)))
+        contestants.append(Contestant(label, predictor_of(lifter, rules), macs_per_frame=macs_per_frame(lifter)))
     return lifters, contestants

@@ -1,5 +1,6 @@
 """A Lifter as a predictor of a protocol: the right windows, and the protocol's space."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -8,7 +9,6 @@ from jaxtyping import Float
 from prml.errors import PrmlError
 from prml.evaluation.protocols.base import EvaluationProtocol
 from prml.evaluation.protocols.rules import MM_PER_M, CutWindows, ImageSpace
-from prml.evaluation.run import Predictor
 from prml.sequence import PoseSequence
 
 if TYPE_CHECKING:
@@ -45,7 +45,37 @@ def macs_per_frame(lifter: "Lifter") -> float:
     return cost.full_macs / cost.output_frames
 
 
-def predictor_of(lifter: "Lifter", protocol: EvaluationProtocol, *, overlap: int | None = None) -> Predictor:
+@dataclass(frozen=True)
+class LifterPredictor:
+    """What :func:`predictor_of` makes.
+
+    Attributes:
+        lifter: leaves the network's own root in.
+    """
+
+    lifter: "Lifter"
+
+    def __call__(self, seen: PoseSequence) -> Float[np.ndarray, "T 17 3"]:
+        """Joints in metres of the protocol's space, the root where the network puts it; raises PrmlError as a lift."""
+        joints = self.lifter.lift(seen).joints_m
+        if joints is None:
+            raise PrmlError(f"{self.lifter.card.name} returned no joints")
+        return image_to_metres(joints, seen) if self.lifter.card.output == "image" else joints
+
+    @property
+    def one_pose(self) -> bool:
+        """Whether the network gives one pose per window."""
+        return self.lifter.output != "sequence"
+
+    def window_at(self, fps: float) -> int:
+        """The most frames of a video at ``fps`` that are resampled to no more than the network's T."""
+        ratio = fps / self.lifter.card.fps
+        steps = (self.lifter.card.window - 1) * ratio
+        # a faster video is rounded to the network's steps; of a slower one, half a frame would be a step too many
+        return int(steps + (0.5 if ratio > 1 else 1e-6)) + 1
+
+
+def predictor_of(lifter: "Lifter", protocol: EvaluationProtocol, *, overlap: int | None = None) -> LifterPredictor:
     """What :func:`prml.evaluation.run.evaluate` calls.
 
     Args:
@@ -65,12 +95,5 @@ def predictor_of(lifter: "Lifter", protocol: EvaluationProtocol, *, overlap: int
     if image and lifter.card.normalisation != "screen":
         raise PrmlError(f"{lifter.card.name}: image-space output needs normalisation screen, its card says otherwise")
 
-    lifter = lifter.with_options(relative=False, overlap=overlap_of(protocol) if overlap is None else overlap)
-
-    def predict(seen: PoseSequence) -> Float[np.ndarray, "T 17 3"]:
-        joints = lifter.lift(seen).joints_m
-        if joints is None:
-            raise PrmlError(f"{lifter.card.name} returned no joints")
-        return image_to_metres(joints, seen) if image else joints
-
-    return predict
+    overlap = overlap_of(protocol) if overlap is None else overlap
+    return LifterPredictor(lifter.with_options(relative=False, overlap=overlap))

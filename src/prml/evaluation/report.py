@@ -27,7 +27,7 @@ class Result:
     Attributes:
         protocol: name, version, id, rules in words, data stamp, clip limit.
         weights: name, sha256, network and its arguments, window, output space, normalisation.
-        options: flip and whatever else the caller chose.
+        options: flip, overlap, kinds of the root and window rules, and whatever else the caller chose.
         scores: metric -> value under the protocol's averaging.
         per_action, per_source, per_subject: group -> metric -> value.
         per_joint: joint -> MPJPE in mm.
@@ -61,6 +61,8 @@ class Result:
     def label(self) -> str:
         """Name of the weights, and what makes this run special."""
         special = [] if self.options.get("flip", True) else ["no flip"]
+        changed = str(self.protocol.get("id", "")).split("+")[1:]
+        special += [f"{rule} {self.options.get(rule, 'changed')}" for rule in changed if rule != "flip"]
         if self.protocol.get("limit") is not None:
             special.append(f"first {self.protocol['limit']} clips only")
         return " ".join([weights_label(self.weights), *(f"({s})" for s in special)])

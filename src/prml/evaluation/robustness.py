@@ -246,7 +246,7 @@ class Contestant:
 
     name: str
     predictor: Predictor
-    window: int
+    window: int | None = None
     macs_per_frame: float | None = None
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -21,6 +21,20 @@ Predictor = Callable[[PoseSequence], Float[np.ndarray, "T 17 3"]]
 """From a sequence without its truth to root-relative metres in the camera's frame (or the protocol's space)."""
 
 DEFAULT_WINDOW = 243
+
+
+@runtime_checkable
+class Windowed(Protocol):
+    """A predictor that knows its network's window, as those of :func:`prml.evaluation.predictor.predictor_of` do."""
+
+    @property
+    def one_pose(self) -> bool:
+        """Whether the network gives one pose per window."""
+        ...
+
+    def window_at(self, fps: float) -> int:
+        """Frames of a video of that rate that fill the network's window."""
+        ...
 
 
 @dataclass
@@ -93,30 +107,44 @@ Change = Callable[[PoseSequence], PoseSequence]
 """Something done to a sequence before it is lifted (see ``prml.evaluation.robustness``)."""
 
 
+def _predictions(
+    sequence: PoseSequence, predictor: Predictor, rules: EvaluationProtocol, window: int | None
+) -> Iterator[tuple[PoseSequence, PoseSequence, np.ndarray, float]]:
+    """Every cut: with its truth, without it, the prediction, and the seconds which that took."""
+    known = predictor if isinstance(predictor, Windowed) else None
+    if window is None:
+        window = known.window_at(sequence.fps) if known else DEFAULT_WINDOW
+    start, whole = time.perf_counter(), None
+    if not rules.windows.alone(known is not None and known.one_pose):
+        whole = _checked(predictor(hide_truth(sequence)), sequence)
+    for rows in rules.windows.cuts(len(sequence), window):
+        part = take(sequence, rows)
+        seen = hide_truth(part)
+        prediction = _checked(predictor(seen), part) if whole is None else whole[rows]
+        yield part, seen, prediction, time.perf_counter() - start
+        start = time.perf_counter()
+
+
 def score_sequence(
     evaluation: Evaluation,
     sequence: PoseSequence,
     predictor: Predictor,
-    window: int = DEFAULT_WINDOW,
+    window: int | None = None,
     change: Change | None = None,
 ) -> None:
     """Add one sequence to an evaluation; raises PrmlError for a prediction that cannot be scored."""
     protocol, groups = evaluation.protocol, _groups(sequence, evaluation.protocol)
     ready = protocol.keypoints.apply(sequence)
     ready = ready if change is None else change(ready)
-    for rows in protocol.windows.cuts(len(ready), window):
-        part = take(ready, rows)
-        seen = hide_truth(part)
+    for part, seen, prediction, seconds in _predictions(ready, predictor, protocol, window):
         start = time.perf_counter()
-        prediction = _checked(predictor(seen), part)
-        between = time.perf_counter()
         scored = _compare(part, seen, prediction, protocol)
         if (chosen := protocol.frames.scored(part)) is not None:
             scored = scored.frames(chosen)
         evaluation.tally.add(groups, values_of(scored, _metric_names(protocol)))
         evaluation.tally.frames += len(scored.target)
-        evaluation.seconds["network"] += between - start
-        evaluation.seconds["metrics"] += time.perf_counter() - between
+        evaluation.seconds["network"] += seconds
+        evaluation.seconds["metrics"] += time.perf_counter() - start
     evaluation.tally.sequences += 1
 
 
@@ -136,7 +164,7 @@ def evaluate(
     *,
     data: Path | None = None,
     limit: int | None = None,
-    window: int = DEFAULT_WINDOW,
+    window: int | None = None,
     shard: tuple[int, int] = (0, 1),
     change: Change | None = None,
     progress: Callable[[Evaluation], None] | None = None,
@@ -148,7 +176,8 @@ def evaluate(
         protocol: the rules.
         data: folder or file with the data; None for where they lie by themselves (motion capture only).
         limit: clips to read at most, for a quick look; such a result is no score and says so.
-        window: T of the network, for protocols that cut windows.
+        window: frames of the video per cut, for protocols that cut windows by the network's T; None for as many as fill
+            the predictor's, or 243 if it does not tell (see :class:`Windowed`).
         shard: (rank, processes): every so many-th sequence is scored here; see :func:`gather`.
         change: done to every sequence before it is lifted (robustness).
         progress: called after every sequence.

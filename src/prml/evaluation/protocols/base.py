@@ -8,12 +8,15 @@ from typing import Any, Protocol, runtime_checkable
 from prml.evaluation.protocols.rules import (
     Averaging,
     CameraSpace,
+    CutWindows,
     FrameRule,
     KeypointRule,
     LeaveOut,
+    RootKind,
     RootRule,
     SpaceRule,
     WholeVideo,
+    WindowKind,
     WindowRule,
 )
 from prml.sequence import PoseSequence
@@ -109,6 +112,16 @@ class EvaluationProtocol:
     def with_(self, **rules: Any) -> "EvaluationProtocol":
         """The protocol with some rules replaced; its ``id`` says so."""
         return replace(self, **rules, changed=tuple(sorted({*self.changed, *rules})))
+
+    def with_kinds(self, root: RootKind | None = None, windows: WindowKind | None = None) -> "EvaluationProtocol":
+        """The protocol with another kind of root or window rule; itself where None or its own is asked for."""
+        rules: dict[str, Any] = {}
+        if root not in (None, self.root.kind):
+            rules["root"] = RootRule(root)
+        if windows not in (None, self.windows.kind):
+            length = self.windows.length if isinstance(self.windows, CutWindows) else None
+            rules["windows"] = WholeVideo() if windows == "whole" else CutWindows(windows, length)
+        return self.with_(**rules)
 
     def sequences(self, data: Path | None = None, limit: int | None = None) -> Iterator[PoseSequence]:
         """The sequences to score, in H36M17 joints."""

@@ -164,9 +164,15 @@ class WholeVideo:
         "every frame counts once"
     )
 
+    kind: Literal["whole"] = "whole"
+
     def cuts(self, frames: int, window: int) -> list[slice]:
         """One cut."""
         return [slice(0, frames)]
+
+    def alone(self, one_pose: bool) -> bool:
+        """Whether a cut is all that a network sees of the video: it is the video."""
+        return True
 
 
 @dataclass(frozen=True)
@@ -176,7 +182,7 @@ class CutWindows:
     Attributes:
         tail: what happens to the frames after the last full window: "drop" (not scored) or "last" (one more window made
             of the last T frames, whose overlap is scored twice).
-        length: T, where the rule fixes it; None for the network's.
+        length: frames of the video, where the rule fixes them; None for as many as fill the network's window.
     """
 
     tail: Literal["drop", "last"] = "drop"
@@ -189,11 +195,26 @@ class CutWindows:
             "drop": "the tail shorter than T is not scored",
             "last": "the last window is the last T frames, its overlap is scored twice",
         }[self.tail]
-        size = f"{self.length} frames" if self.length else "the network's T frames"
-        return f"windows of {size}, side by side, each lifted alone; {end}; a shorter video is one"
+        size = f"{self.length} frames" if self.length else "the network's T frames (at its frame rate)"
+        one_pose = "" if self.length else "; a network of one pose per window has its own window around every frame"
+        return f"windows of {size}, side by side, each lifted alone; {end}; a shorter video is one{one_pose}"
+
+    @property
+    def kind(self) -> Literal["drop", "last"]:
+        """The rule in a word."""
+        return self.tail
+
+    def alone(self, one_pose: bool) -> bool:
+        """Whether a cut is all that a network sees of the video.
+
+        Args:
+            one_pose: whether the network gives one pose per window. In a cut of T frames most of its windows would be
+                ends repeated, so that cuts of no fixed length only say which frames are scored.
+        """
+        return self.length is not None or not one_pose
 
     def cuts(self, frames: int, window: int) -> list[slice]:
-        """Where to cut a video of ``frames`` frames for a network of T = ``window``."""
+        """Where to cut a video of ``frames`` frames for a network whose T frames last as long as ``window`` of it."""
         window = self.length or window
         if frames <= window:
             return [slice(0, frames)]
@@ -204,6 +225,7 @@ class CutWindows:
 
 
 WindowRule = WholeVideo | CutWindows
+WindowKind = Literal["whole", "drop", "last"]
 
 
 # ----------------------------------------------------------------------------- the space of the scores
@@ -303,6 +325,9 @@ class ImageSpace:
 
 
 # -------------------------------------------------------------------------------------------- the root
+RootKind = Literal["zero", "own", "subtract"]
+
+
 @dataclass(frozen=True)
 class RootRule:
     """What becomes of the predicted root joint before scoring.
@@ -312,7 +337,7 @@ class RootRule:
             prediction so that its root is the origin.
     """
 
-    kind: Literal["zero", "own", "subtract"] = "zero"
+    kind: RootKind = "zero"
 
     @property
     def words(self) -> str:
