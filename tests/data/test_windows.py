@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from prml.data.mocap import load_sets
+from fixtures.mocap_npz import write_mocap
+from prml.data.mocap import MocapSet, load_sets
 from prml.data.noise import measured_noise
 from prml.data.virtual_camera import CameraRanges
 from prml.data.windows import EpochSampler, MocapWindows, WindowOptions, mirror
+from prml.errors import PrmlError
 from prml.skeleton import H36M17
 
 
@@ -98,3 +100,35 @@ def test_a_dilated_window_spans_longer(sets):
         return (target[:, 1:] - target[:, :-1]).norm(dim=-1).mean()
 
     assert 1.8 < speed(dilated) / speed(plain) < 3.6
+
+
+@pytest.mark.parametrize(("entry", "words"), [("fps", "frames a second are 50 and 30"), ("unit_m", "metres per unit")])
+def test_sets_that_a_window_would_take_for_one_another_are_refused(tmp_path, entry, words):
+    others = {"fps": np.float32(30), "unit_m": np.float32(0.001)}
+    a, b = write_mocap(tmp_path / "a.npz", (40,)), write_mocap(tmp_path / "b.npz", (40,), **{entry: others[entry]})
+    with pytest.raises(PrmlError, match=rf"a\.npz and b\.npz .*{words}"):
+        _windows([MocapSet.read(a), MocapSet.read(b)])
+
+
+def test_a_split_without_clips_is_named(tmp_path):
+    own = MocapSet.read(write_mocap(tmp_path / "own.npz", (40,)))
+    with pytest.raises(PrmlError, match=r"no clip of the split 'trian' in own\.npz; the splits there are: train"):
+        MocapWindows([own], WindowOptions(), None, seed=0, split="trian")
+
+
+def test_fewer_windows_than_a_batch_are_one_batch(tmp_path):
+    data = _windows([MocapSet.read(write_mocap(tmp_path / "own.npz", (40, 40)))])
+    assert len(data) == 1
+    assert 0 < len(data[0, 0]["input"]) < 8
+
+
+def test_without_clips_for_validation_every_clip_lends_its_end(tmp_path):
+    own = MocapSet.read(write_mocap(tmp_path / "own.npz", (100, 40, 1)))
+    train, val = (MocapWindows([own], WindowOptions(), None, seed=0, part=part) for part in ("train", "val"))
+    np.testing.assert_array_equal(train.positions, np.concatenate([own.positions[:90], own.positions[100:136]]))
+    ends = [own.positions[90:100], own.positions[136:140], own.positions[140:]]
+    np.testing.assert_array_equal(val.positions, np.concatenate(ends))
+    judge = MocapSet.read(write_mocap(tmp_path / "judge.npz", (30,), split="val"))
+    train, val = (MocapWindows([own, judge], WindowOptions(), None, seed=0, part=part) for part in ("train", "val"))
+    np.testing.assert_array_equal(train.positions, own.positions)
+    np.testing.assert_array_equal(val.positions, judge.positions)

@@ -1,19 +1,16 @@
 """Training windows with image features, from caches."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 import torch
 
 from prml.context import crops
 from prml.context.cache import FeatureCache
-from prml.data.windows import Batch, WindowOptions, Windows, mirror
+from prml.data.windows import SAME_FPS, Batch, Part, WindowOptions, Windows, before_held_out, common, mirror
 from prml.errors import PrmlError
 
 Array = np.ndarray
-Part = Literal["train", "val"]
-HELD_OUT = 0.1  # of every clip's frames, at its end, where no clip is for validation
 
 
 def _rows(cache: FeatureCache, part: Part) -> list[Array]:
@@ -24,7 +21,7 @@ def _rows(cache: FeatureCache, part: Part) -> list[Array]:
     for clip in cache.index["clips"]:
         rows = clip["start"] + np.flatnonzero(labelled[clip["start"] : clip["stop"]])
         if "val" not in splits:
-            held = len(rows) - max(1, round(HELD_OUT * len(rows)))
+            held = before_held_out(len(rows))
             rows = rows[:held] if part == "train" else rows[held:]
         elif clip["split"] != part:
             continue
@@ -43,7 +40,8 @@ class FeatureWindows(Windows):
         seed: of order and flips.
 
     Raises:
-        PrmlError: caches of different backbones, without labels, or without the mirrored features that flips need.
+        PrmlError: caches of different backbones or frame rates, without labels, or without the mirrored features that
+            flips need.
     """
 
     def __init__(self, caches: Sequence[FeatureCache], options: WindowOptions, *, part: Part, seed: int) -> None:
@@ -66,7 +64,12 @@ class FeatureWindows(Windows):
                 f"the feature cache has no labelled frame to {'train on' if part == 'train' else 'validate'}"
             )
         self.index = np.array(index, dtype=np.int64)
-        self.fps = float(caches[0].index["clips"][0]["fps"]) / int(caches[0].index["options"]["every"])
+        rates = [
+            (f"{cache.folder.name}/{clip['name']}", float(clip["fps"]) / int(cache.index["options"]["every"]))
+            for cache in caches
+            for clip in cache.index["clips"]
+        ]
+        self.fps = common("frames a second", rates, SAME_FPS)
 
     def __len__(self) -> int:
         """Batches in an epoch (at least one)."""

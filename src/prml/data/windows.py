@@ -4,13 +4,15 @@ A batch is a pure function of (seed, epoch, batch number): workers, restarts and
 are made at once with array operations; the clips live in one shared-memory tensor that workers do not copy.
 """
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int16
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
@@ -19,10 +21,14 @@ from prml.data.augment import MotionOptions
 from prml.data.mocap import MocapSet
 from prml.data.noise import NoiseModel, exchange
 from prml.data.virtual_camera import CameraRanges, sample_cameras
+from prml.errors import PrmlError
 from prml.skeleton import H36M17, MEASURED13, conversion
 
 Array = np.ndarray
 Batch = dict[str, Tensor]
+Part = Literal["train", "val"]
+SAME_FPS = 0.01  # rates this near, as 29.97 and 30, are one
+HELD_OUT = 0.1  # of every clip's frames, at its end, where no clip is for validation
 _TO_MEASURED = conversion(H36M17, MEASURED13)
 _FROM_MEASURED = conversion(MEASURED13, H36M17)
 
@@ -77,6 +83,23 @@ def shared(array: Array) -> Tensor:
     return tensor
 
 
+def before_held_out(frames: int) -> int:
+    """How many frames of a clip are trained on where its end is held out for validation."""
+    return frames - max(1, round(HELD_OUT * frames))
+
+
+def common(what: str, values: Sequence[tuple[str, float]], tolerance: float = 1e-6) -> float:
+    """The one value (of the first) that all named ones agree on; raises PrmlError that names two that differ."""
+    (first, wanted), *others = values
+    for name, value in others:
+        if not math.isclose(value, wanted, rel_tol=tolerance):
+            raise PrmlError(
+                f"{first} and {name} cannot be trained on together: their {what} are {wanted:g} and {value:g}; make "
+                "both anew with the same, or leave one out"
+            )
+    return wanted
+
+
 class Windows(Dataset[Batch], ABC):
     """Batches of training windows; item ``(epoch, number)`` is one, the same on every machine.
 
@@ -108,6 +131,24 @@ class Windows(Dataset[Batch], ABC):
         """One batch from rows of the index."""
 
 
+def _stretches(sets: list[MocapSet], split: str, part: Part) -> list[Int16[Array, "T 17 3"]]:
+    """The clips of a part, or what of them is not held out for the other."""
+    apart = any(len(s.indices("val")) for s in sets)
+    wanted = "val" if apart and part == "val" else split
+    clips = [s.positions[s.clip_start[i] : s.clip_start[i + 1]] for s in sets for i in s.indices(wanted)]
+    if not apart:
+        ends = [before_held_out(len(c)) for c in clips]
+        clips = [c[:end] if part == "train" else c[end:] for c, end in zip(clips, ends, strict=True)]
+    clips = [c for c in clips if len(c)]
+    if not clips:
+        there = ", ".join(sorted({str(name) for s in sets for name in s.split}))
+        raise PrmlError(
+            f"no clip of the split {wanted!r} in {', '.join(s.path.name for s in sets)}; "
+            f"the splits there are: {there}; see data.split"
+        )
+    return clips
+
+
 class MocapWindows(Windows):
     """Batches of training windows from motion capture through virtual cameras.
 
@@ -119,16 +160,23 @@ class MocapWindows(Windows):
         options: window options.
         noise: detector statistics; None for exact keypoints.
         seed: of everything random.
-        split: which clips.
+        split: clips to train on.
+        part: "train" for those, "val" for the clips of the split "val". Where no set has such clips, the last tenth of
+            every clip to train on is held out for it.
+
+    Raises:
+        PrmlError: no clip of the split, or sets of different frame rates or units.
     """
 
     def __init__(
-        self, sets: list[MocapSet], options: WindowOptions, noise: NoiseModel | None, *, seed: int, split: str = "train"
-    ) -> None:
+        self, sets: list[MocapSet], options: WindowOptions, noise: NoiseModel | None, *, seed: int,
+        split: str = "train", part: Part = "train",
+    ) -> None:  # fmt: skip
         self.options, self.noise, self.seed = options, noise, seed
-        self.fps = sets[0].fps / options.step  # of the windows
-        clips = [s.positions[s.clip_start[i] : s.clip_start[i + 1]] for s in sets for i in s.indices(split)]
-        self.unit_m = np.float32(sets[0].unit_m)
+        fps = common("frames a second", [(s.path.name, s.fps) for s in sets], SAME_FPS)
+        self.fps = fps / options.step  # of the windows
+        self.unit_m = np.float32(common("metres per unit", [(s.path.name, s.unit_m) for s in sets]))
+        clips = _stretches(sets, split, part)
         self.positions = shared(np.concatenate(clips))
         ends = np.cumsum([len(c) for c in clips])
         starts = np.concatenate([[0], ends[:-1]])
@@ -141,8 +189,8 @@ class MocapWindows(Windows):
         self.index = np.array(rows, dtype=np.int64)
 
     def __len__(self) -> int:
-        """Batches in an epoch (the last, smaller one is left out)."""
-        return len(self.index) // self.options.batch
+        """Batches in an epoch, at least one (the last, smaller one is left out if there are others)."""
+        return max(1, len(self.index) // self.options.batch)
 
     def _positions(self, rng: np.random.Generator, rows: Array) -> Float[Array, "B L 17 3"]:
         """World metres of the windows and a margin on both sides, at a random speed and size, linearly interpolated."""

@@ -42,7 +42,7 @@ class DataConfig:
         sets: mocap sets (npz files).
         directory: folder with the data; None looks in the checkout and $PRML_DATA. For "features" a cache or a folder
             of caches.
-        split: clips to train on.
+        split: clips to train on. Those of the split "val" validate; without any, the last tenth of every clip does.
         noise: whether keypoints get the measured errors of a detector.
         windows: how windows are cut, seen and varied.
         workers: processes that prepare batches; 0 prepares them in the training process.

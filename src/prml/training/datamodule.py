@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
 from prml.data.windows import Batch, EpochSampler
+from prml.errors import PrmlError
 from prml.training.config import FitConfig
 from prml.training.sources import open_source
 
@@ -21,6 +22,11 @@ class WindowsDataModule(pl.LightningDataModule):
         self.source = open_source(config)
         self.train = self.source.train
         self.world = max(1, config.run.devices) * max(1, config.run.nodes)
+        if len(self.train) < self.world:
+            raise PrmlError(
+                f"the data make {len(self.train)} batches in an epoch, fewer than the {self.world} processes; "
+                "lower data.windows.batch, data.windows.stride or run.devices"
+            )
 
     @property
     def steps_per_epoch(self) -> int:

@@ -114,7 +114,7 @@ def _mocap(config: FitConfig) -> Source:
     )  # fmt: skip
     return Source(
         MocapWindows(sets, data.windows, noise, seed=config.seed, split=data.split),
-        MocapWindows(sets, still, noise, seed=_VALIDATION_SEED, split="val"),
+        MocapWindows(sets, still, noise, seed=_VALIDATION_SEED, split=data.split, part="val"),
         "virtual_camera", "camera_m", _MOCAP_LICENCE, {s.path.name: s.sha256 for s in sets},
     )  # fmt: skip
 
