@@ -311,6 +311,13 @@ def test_windows_hold_out_the_end_and_mirror_whole_samples(cache):
     assert reference.shape == (8, 1, 17, 2)
 
 
+def test_caches_of_different_frame_rates_are_refused(cache):
+    faster = FeatureCache(cache.folder)
+    faster.index["clips"] = [{**clip, "fps": 2 * clip["fps"]} for clip in faster.index["clips"]]
+    with pytest.raises(PrmlError, match="cannot be trained on together: their frames a second are"):
+        FeatureWindows([cache, faster], WindowOptions(flip=0.0), part="train", seed=0)
+
+
 # ------------------------------------------------------------------------------------------------ training and lifting
 def _config(name, folder, *more):
     arguments = ",".join(f"{k}: {v}" for k, v in ARGUMENTS.items())
@@ -337,6 +344,7 @@ def test_capf_learns_from_a_cache_and_its_record_says_of_what(trained, cache):
     card = load_record(trained).card
     assert card.context["fingerprint"] == cache.fingerprint
     assert (card.normalisation, card.output, card.data_licence) == ("screen", "camera_m", "BSD-3")
+    assert card.weights_licence == "that of the data: BSD-3"
     assert set(card.scores["validation"]) >= {"mpjpe"}
 
 

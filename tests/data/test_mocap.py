@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from fixtures.mocap_npz import write_mocap
 from prml.data.mocap import MocapSet, data_directory, load_sets
 from prml.errors import PrmlError
 
@@ -32,16 +33,6 @@ def test_unknown_set_and_folder(tmp_path):
         data_directory(tmp_path)
 
 
-def _write(path, **changes):
-    arrays = {
-        "positions": np.zeros((4, 17, 3), np.int16), "clip_start": np.array([0, 4]), "clip_name": np.array(["a"]),
-        "subject": np.array(["1"]), "action": np.array(["x"]), "source": np.array(["y"]), "split": np.array(["train"]),
-        "origin": np.zeros((1, 3), np.float32), "fps": np.float32(50), "unit_m": np.float32(0.0005),
-    }  # fmt: skip
-    np.savez(path, **{k: v for k, v in {**arrays, **changes}.items() if v is not None})
-    return path
-
-
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -52,11 +43,19 @@ def _write(path, **changes):
 )
 def test_wrong_files_are_named(tmp_path, changes, words):
     with pytest.raises(PrmlError, match=words):
-        MocapSet.read(_write(tmp_path / "x.npz", **changes))
+        MocapSet.read(write_mocap(tmp_path / "x.npz", **changes))
 
 
 def test_truncated_file_is_one_clear_line(tmp_path):
-    path = _write(tmp_path / "x.npz")
+    path = write_mocap(tmp_path / "x.npz")
     path.write_bytes(path.read_bytes()[:300])
     with pytest.raises(PrmlError, match="not a readable npz"):
         MocapSet.read(path)
+
+
+def test_terms_of_the_data_are_read_and_their_lack_is_no_permission(tmp_path):
+    stated = MocapSet.read(write_mocap(tmp_path / "x.npz", license=np.array("CC0"), noncommercial=np.array(False)))
+    assert (stated.licence, stated.noncommercial) == ("CC0", False)
+    silent = MocapSet.read(write_mocap(tmp_path / "y.npz"))
+    assert (silent.licence, silent.noncommercial) == ("not stated", True)
+    assert not load_sets(("hdm05",))[0].noncommercial

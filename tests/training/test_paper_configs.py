@@ -244,7 +244,9 @@ def test_trained_for_two_steps_scored_and_reported(name, data, tmp_path):
 def test_training_sees_what_the_protocol_scores(name, data):
     """Validation windows hold the protocol's own 2D and target, of the sequences that it scores."""
     config = ready(name, data)
-    seen, rules = open_source(config).validation, protocols.get(name)
+    source, rules = open_source(config), protocols.get(name)
+    seen = source.validation
+    assert source.weights_licence == "non-commercial, as the data"
     clips = list(rules.sequences(Path(config.data.directory)))
     assert len(seen.targets) == sum(len(c) for c in clips)
     first = rules.keypoints.apply(clips[0])

@@ -6,8 +6,8 @@ import torch
 from prml.errors import PrmlError
 from prml.training.config import DataConfig, FitConfig, NetworkConfig
 from prml.training.module import LiftingModule
-from prml.training.start import resample_frames, start_from
-from prml.weights.record import Card, save_record
+from prml.training.start import inherit_terms, resample_frames, start_from
+from prml.weights.record import OPEN, Card, save_record
 
 SMALL = {"frames": 9, "width": 16, "heads": 2, "branch_blocks": 1}
 
@@ -58,3 +58,12 @@ def test_frames_are_resampled_end_on_end():
     ramp = torch.linspace(0, 1, 9)[:, None].repeat(1, 4)
     out = resample_frames(ramp, torch.zeros(27, 4))
     torch.testing.assert_close(out, torch.linspace(0, 1, 27)[:, None].repeat(1, 4))
+
+
+def test_terms_of_the_weights_it_began_as_go_on():
+    free, bound = (Card("a", "prml-xs", data_licence=d, weights_licence=w) for d, w in (("CC0", OPEN), ("NC", "no")))
+    assert inherit_terms(free, free) == free
+    for mine, earlier in ((free, bound), (bound, free)):
+        card = inherit_terms(mine, earlier)
+        assert card.weights_licence == "no"
+        assert card.data_licence == f"{mine.data_licence}; of the weights it started from: {earlier.data_licence}"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int16
@@ -14,6 +15,8 @@ from prml.errors import PrmlError
 from prml.sequence import PoseSequence
 from prml.skeleton import H36M17
 
+# terms of a file that does not say: those that "prml data import" assumes
+_TERMS: dict[str, Any] = {"license": "not stated", "noncommercial": True}
 _KEYS = ("positions", "clip_start", "clip_name", "subject", "action", "source", "split", "origin", "fps", "unit_m")
 
 
@@ -47,6 +50,7 @@ class MocapSet:
         clip_name, subject, action, source, split: (N,) labels.
         origin_m: (N, 3) what was taken away from the world position.
         fps, unit_m: frames a second, metres per unit.
+        licence, noncommercial: of the data, in words, and whether it forbids commercial use.
     """
 
     name: str
@@ -61,6 +65,8 @@ class MocapSet:
     fps: float
     unit_m: float
     path: Path
+    licence: str = _TERMS["license"]
+    noncommercial: bool = _TERMS["noncommercial"]
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> "MocapSet":
@@ -72,7 +78,7 @@ class MocapSet:
             with np.load(path, allow_pickle=False) as archive:
                 if missing := [k for k in _KEYS if k not in archive.files]:
                     raise PrmlError(f"{path.name} lacks {', '.join(missing)}; see data/mocap/README.md for the schema")
-                z = {k: archive[k] for k in _KEYS}
+                z = _TERMS | {k: archive[k] for k in (*_KEYS, *_TERMS) if k in archive.files}
         except PrmlError:
             raise
         except Exception as error:  # numpy, zipfile and zlib each have their own words for a damaged file
@@ -84,7 +90,7 @@ class MocapSet:
             raise PrmlError(f"{path.name}: clip_start must increase from 0 to {len(positions)}, the number of frames")
         return cls(
             path.stem, positions, starts, z["clip_name"], z["subject"], z["action"], z["source"], z["split"],
-            z["origin"], float(z["fps"]), float(z["unit_m"]), path,
+            z["origin"], float(z["fps"]), float(z["unit_m"]), path, str(z["license"]), bool(z["noncommercial"]),
         )  # fmt: skip
 
     def __len__(self) -> int:

@@ -25,8 +25,8 @@ from prml.training.callbacks import CHECKPOINT, BestRecord, SafeCheckpoint
 from prml.training.config import FitConfig
 from prml.training.datamodule import WindowsDataModule
 from prml.training.module import LiftingModule
-from prml.training.start import start_from
-from prml.weights.record import Card
+from prml.training.start import inherit_terms, start_from
+from prml.weights.record import Card, find_record, read_card
 
 
 def _card(config: FitConfig, module: LiftingModule, data: WindowsDataModule) -> Card:
@@ -35,7 +35,7 @@ def _card(config: FitConfig, module: LiftingModule, data: WindowsDataModule) -> 
     if kept and module.information is not None and isinstance(network, PrML):
         widths = network.support_widths
         uncertainty = {"width_2d": widths[0], "width_depth": widths[1], "joints": network.joints}
-    return Card(
+    card = Card(
         name="best", network=config.network.name, arguments=module.network_arguments, window=config.data.windows.frames,
         fps=data.train.fps, uncertainty=uncertainty,
         training={
@@ -43,8 +43,10 @@ def _card(config: FitConfig, module: LiftingModule, data: WindowsDataModule) -> 
             "seed": config.seed,
         },
         normalisation=data.source.normalisation, output=data.source.output, context=data.source.context,
-        data_licence=data.source.licence, weights_licence="Apache-2.0",
+        data_licence=data.source.licence, weights_licence=data.source.weights_licence,
     )  # fmt: skip
+    start = config.network.start_from
+    return inherit_terms(card, read_card(find_record(start))) if start else card
 
 
 def _describe(config: FitConfig, data: WindowsDataModule, folder: Path) -> None:

@@ -11,7 +11,7 @@ import torch
 from prml.context.cache import INDEX, FeatureCache
 from prml.context.windows import FeatureWindows
 from prml.data.augment import MotionOptions
-from prml.data.mocap import load_sets
+from prml.data.mocap import MocapSet, load_sets
 from prml.data.noise import measured_noise
 from prml.data.sequences import SequenceRule, SequenceWindows
 from prml.data.windows import Batch, MocapWindows, Windows
@@ -19,10 +19,15 @@ from prml.errors import PrmlError
 from prml.networks import registry
 from prml.sequence import PoseSequence
 from prml.training.config import DataConfig, FitConfig
+from prml.weights.record import OPEN
 
 _VALIDATION_SEED = 7
-_MOCAP_LICENCE = "CMU terms (commercial products allowed, no resale of the data) and PDDL 1.0; see THIRD_PARTY.md"
 _LICENSED = "non-commercial research terms of the data set; see its owners"
+_NONCOMMERCIAL = "non-commercial, as the data"
+_SHORT = {  # how the licences of the shipped sets begin -> what cards say, for all their terms are in THIRD_PARTY.md
+    "CMU Graphics Lab Motion Capture Database terms": "CMU terms (commercial products allowed, no resale of the data)",
+    "Open Data Commons Public Domain Dedication and License (PDDL) v1.0": "PDDL 1.0",
+}
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,7 @@ class Source:
     Attributes:
         train, validation: windows.
         normalisation, output: as in :class:`prml.weights.record.Card`.
-        licence: of the data.
+        licence, weights_licence: of the data, and of what is trained on them.
         hashes: data file -> SHA-256 (size for files that are too large to hash at every start).
         context: as in :class:`prml.weights.record.Card`.
     """
@@ -42,6 +47,7 @@ class Source:
     normalisation: str
     output: str
     licence: str
+    weights_licence: str
     hashes: dict[str, str]
     context: dict[str, Any] = field(default_factory=dict)
 
@@ -83,11 +89,11 @@ def _features(config: FitConfig) -> Source:
     caches = [FeatureCache(place) for place in places]
     _check_channels(config, caches[0])
     still = replace(data.windows, flip=0.0, stride=data.windows.frames)
-    licences = dict.fromkeys(str(c.index["options"]["licence"]) for c in caches)
+    licence = "; ".join(dict.fromkeys(str(c.index["options"]["licence"]) for c in caches))
     return Source(
         FeatureWindows(caches, data.windows, part="train", seed=config.seed),
         FeatureWindows(caches, still, part="val", seed=_VALIDATION_SEED),
-        "screen", "camera_m", "; ".join(licences),
+        "screen", "camera_m", licence, f"that of the data: {licence}",
         {p.name: str(c.index["clips_sha256"]) for p, c in zip(places, caches, strict=True)},
         {**caches[0].index["backbone"], "crop": caches[0].index["crop"]},
     )  # fmt: skip
@@ -112,11 +118,23 @@ def _mocap(config: FitConfig) -> Source:
         data.windows, flip=0.0, speed=(1.0, 1.0), scale=(1.0, 1.0), motion=MotionOptions(), clean=0.0, batch=16,
         stride=data.windows.frames,
     )  # fmt: skip
+    bound = any(s.noncommercial for s in sets)
     return Source(
         MocapWindows(sets, data.windows, noise, seed=config.seed, split=data.split),
         MocapWindows(sets, still, noise, seed=_VALIDATION_SEED, split=data.split, part="val"),
-        "virtual_camera", "camera_m", _MOCAP_LICENCE, {s.path.name: s.sha256 for s in sets},
+        "virtual_camera", "camera_m", _mocap_licence(sets), _NONCOMMERCIAL if bound else OPEN,
+        {s.path.name: s.sha256 for s in sets},
     )  # fmt: skip
+
+
+def _mocap_licence(sets: list[MocapSet]) -> str:
+    """What the sets say of themselves, those that need the most words with the name of their file."""
+    words = dict[str, None]()
+    for s in sets:
+        short = None if s.noncommercial else _SHORT.get(s.licence.partition(":")[0])
+        words[short or f"{s.licence} ({s.path.name}{', non-commercial' if s.noncommercial else ''})"] = None
+    listed = " and ".join(words)
+    return f"{listed}; see THIRD_PARTY.md" if any(w in _SHORT.values() for w in words) else listed
 
 
 def _licensed(config: FitConfig) -> Source:
@@ -131,7 +149,7 @@ def _licensed(config: FitConfig) -> Source:
     return Source(
         SequenceWindows(train, rule, data.windows, seed=config.seed),
         SequenceWindows(test, rule, still, seed=_VALIDATION_SEED),
-        "screen", rule.label, _LICENSED, _sizes(data, folder),
+        "screen", rule.label, _LICENSED, _NONCOMMERCIAL, _sizes(data, folder),
     )  # fmt: skip
 
 

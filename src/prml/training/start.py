@@ -1,6 +1,7 @@
 """Starting from what has been learned: the tensors of a record, for a longer window or a deeper network."""
 
 import re
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -8,7 +9,7 @@ from torch import Tensor, nn
 from prml.errors import PrmlError
 from prml.networks.layers import Encoder
 from prml.training.module import LiftingModule
-from prml.weights.record import load_record
+from prml.weights.record import OPEN, Card, load_record
 
 _BLOCK = re.compile(r".*?\bblocks\.\d+\.")
 
@@ -57,3 +58,12 @@ def start_from(module: LiftingModule, record_name: str) -> None:
             if given[key].shape != value.shape:
                 given[key] = resample_frames(given[key], value)
         target.load_state_dict({k: given[k] for k in wanted})
+
+
+def inherit_terms(card: Card, earlier: Card) -> Card:
+    """The card of weights that began as those of ``earlier``: what binds these binds them too."""
+    data = card.data_licence
+    if earlier.data_licence not in ("", data):
+        data = f"{data}; of the weights it started from: {earlier.data_licence}"
+    terms = dict.fromkeys(t for t in (card.weights_licence, earlier.weights_licence) if t not in ("", OPEN))
+    return replace(card, data_licence=data, weights_licence="; ".join(terms) or OPEN)

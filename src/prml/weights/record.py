@@ -23,6 +23,7 @@ from prml.provenance import write_file
 from prml.skeleton import skeleton
 
 SCHEMA = "prml.card/1"
+OPEN = "Apache-2.0"  # weights that neither data nor earlier weights restrict, as this project
 
 
 @dataclass(frozen=True)
