@@ -14,6 +14,8 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
+from fixtures.mocap_npz import write_mocap
+from prml.cli import main
 from prml.commands.fit import read_config
 from prml.data.augment import MotionOptions
 from prml.data.windows import WindowOptions
@@ -21,6 +23,7 @@ from prml.errors import PrmlError
 from prml.training.callbacks import SafeCheckpoint
 from prml.training.config import DataConfig, FitConfig, NetworkConfig, OptimiserConfig, RunConfig
 from prml.training.fit import fit
+from prml.training.folder import check_same_run, describe
 from prml.training.schedule import rate_factor
 from prml.training.sources import open_source
 from prml.weights.record import read_card
@@ -167,6 +170,75 @@ def test_mixed_precision_trains_with_clipped_gradients(tmp_path, kind):
     config.write_text(yaml.safe_dump({**TINY, "run": run, "optimiser": {**TINY["optimiser"], "kind": kind, "clip": 1}}))
     _finish(_start(config, tmp_path / "run"))
     assert torch.load(tmp_path / "run" / "last.ckpt", weights_only=True)["global_step"] == 2
+
+
+def _tiny(folder: Path, *more: str) -> FitConfig:
+    return read_config(str(_good(folder)), ["--run.max_steps=2", "--run.validate_every=1", *more])
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_run_that_starts_anew_leaves_nothing_of_the_last_one(tmp_path, capsys):
+    out = fit(_tiny(tmp_path), tmp_path / "run")
+    log = out / "logs" / "csv" / "metrics.csv"
+    (log.parent / "old.txt").touch()
+    (out / "mine.txt").touch()
+    assert (out / "best.yaml").is_file()
+    words = ["fit", str(_good(tmp_path)), "--out", str(out), "--run.max_steps=2", "--run.validate_every=0"]
+    assert main(words) == 2
+    assert (out / "best.yaml").is_file()
+    assert main([*words, "--overwrite"]) == 0
+    assert {p.name for p in out.iterdir()} == {
+        "last.ckpt", "last.safetensors", "last.yaml", "logs", "mine.txt", "run.yaml"
+    }  # fmt: skip
+    assert not (log.parent / "old.txt").exists()
+    said = "".join(capsys.readouterr().out.split())
+    assert "last.safetensors(theend)" in said
+    assert "best" not in said
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_small_set_without_clips_for_validation_trains(tmp_path):
+    write_mocap(tmp_path / "own.npz", (60, 40))
+    config = _tiny(tmp_path, f"--data.directory={tmp_path}", "--data.sets=[own]", "--data.windows.batch=64")
+    out = fit(config, tmp_path / "run")
+    assert read_card(out / "last.yaml").training["steps"] == 2
+    assert read_card(out / "best.yaml").weights_licence == "non-commercial, as the data"
+    config.run.devices = 2
+    with pytest.raises(PrmlError, match="1 batches in an epoch, fewer than the 2 processes"):
+        fit(config, tmp_path / "two")
+
+
+def test_another_run_is_not_resumed(tmp_path):
+    config, out = _tiny(tmp_path), tmp_path / "run"
+    describe(out, config, {})
+    (out / "last.ckpt").touch()
+    before = (out / "run.yaml").read_bytes()
+    with pytest.raises(PrmlError, match=r"seed was 0, now 5.*start anew with --overwrite"):
+        fit(_tiny(tmp_path, "--seed=5"), out, resume=True)
+    assert (out / "run.yaml").read_bytes() == before
+    for more, words in (
+        (["--objective.pose=mpjpe", "--seed=5"], "objective.pose was tasks, now mpjpe; seed was 0, now 5"),
+        (["--network.arguments.width=32"], "network.arguments.width was 16, now 32"),
+        (["--data.windows.speed=[1,1]"], r"data.windows.speed was \[0.75, 1.3\], now \[1.0, 1.0\]"),
+    ):
+        with pytest.raises(PrmlError, match=words):
+            check_same_run(out, _tiny(tmp_path, *more), {})
+    with pytest.raises(PrmlError, match=r"own\.npz has changed"):
+        check_same_run(out, config, {"own.npz": "1"})
+
+
+def test_the_same_run_is_resumed_longer_elsewhere_and_by_a_later_version(tmp_path):
+    out = tmp_path / "run"
+    describe(out, _tiny(tmp_path), {"own.npz": "1"})
+    more = ["--run.max_steps=9", "--run.epochs=7", "--run.threads=2", "--data.workers=1", "--data.directory=elsewhere"]
+    record = yaml.safe_load((out / "run.yaml").read_text())
+    del record["config"]["optimiser"]["muon_rate"]  # as if it were newer than the run
+    (out / "run.yaml").write_text(yaml.safe_dump(record))
+    check_same_run(out, _tiny(tmp_path, *more), {"own.npz": "1"})
+    for text in ("", "config: 3", "{"):
+        (out / "run.yaml").write_text(text)
+        with pytest.raises(PrmlError, match="does not say what run this is"):
+            check_same_run(out, _tiny(tmp_path), {"own.npz": "1"})
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: "/".join(p.parts[-2:]))

@@ -72,7 +72,8 @@ def main(argv: Sequence[str]) -> int:
     from prml.training.fit import fit
 
     folder = fit(config, out, resume=resume, overwrite=overwrite)
-    Console().print(
-        f"weights: {folder}/best.safetensors (lowest validation error), {folder}/last.safetensors (the end)"
-    )
+    meanings = {"best": "lowest validation error", "last": "the end"}
+    paths = {folder / f"{name}.safetensors": meaning for name, meaning in meanings.items()}
+    found = ", ".join(f"{path} ({meaning})" for path, meaning in paths.items() if path.is_file())
+    Console().print(f"weights: {found}")
     return 0

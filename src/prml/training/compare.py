@@ -19,6 +19,7 @@ from prml.evaluation.report import Result
 from prml.networks import registry
 from prml.networks.cost import Cost, cost_of
 from prml.training.config import (
+    NOT_THE_RESULT,
     DataConfig,
     FitConfig,
     NetworkConfig,
@@ -28,8 +29,6 @@ from prml.training.config import (
 )
 
 Heads = Literal["single", "dual"]
-# fields of a run that change where and how it computes, not what comes out
-_NOT_THE_RESULT = {"run": ("progress", "checkpoint_minutes", "log_every", "threads"), "data": ("workers",)}
 
 
 @dataclass
@@ -188,9 +187,9 @@ def full_per_frame(cost: Cost) -> float:
 def config_hash(config: FitConfig) -> str:
     """Ten hexadecimal digits of everything in a configuration that changes the result."""
     values = asdict(config)
-    for section, names in _NOT_THE_RESULT.items():
-        for name in names:
-            del values[section][name]
+    for field_name in NOT_THE_RESULT:
+        section, _, name = field_name.partition(".")
+        del values[section][name]
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:10]
 
 

@@ -7,6 +7,8 @@ from prml.data.windows import WindowOptions
 from prml.errors import PrmlError
 from prml.networks import registry
 
+# fields that change where and how a run computes, not what comes out
+NOT_THE_RESULT = ("run.progress", "run.checkpoint_minutes", "run.log_every", "run.threads", "data.workers")
 MIKind = Literal["none", "variational", "infonce", "jsd", "conditional"]
 
 

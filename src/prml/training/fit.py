@@ -5,14 +5,12 @@ import signal
 import sys
 import threading
 import warnings
-from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
 import torch
-import yaml
 from lightning.pytorch.callbacks import EMAWeightAveraging, RichProgressBar
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
@@ -21,9 +19,10 @@ from prml.errors import PrmlError
 from prml.networks.prml import PrML
 from prml.provenance import commit, versions
 from prml.training.allocator import allocator_advice
-from prml.training.callbacks import CHECKPOINT, BestRecord, SafeCheckpoint
+from prml.training.callbacks import BestRecord, SafeCheckpoint
 from prml.training.config import FitConfig
 from prml.training.datamodule import WindowsDataModule
+from prml.training.folder import check_same_run, clear, describe, open_folder
 from prml.training.module import LiftingModule
 from prml.training.start import inherit_terms, start_from
 from prml.weights.record import Card, find_record, read_card
@@ -49,19 +48,6 @@ def _card(config: FitConfig, module: LiftingModule, data: WindowsDataModule) -> 
     return inherit_terms(card, read_card(find_record(start))) if start else card
 
 
-def _describe(config: FitConfig, data: WindowsDataModule, folder: Path) -> None:
-    """Lay the resolved configuration, seed, commit, versions and data hashes beside the checkpoints."""
-    record = {"config": asdict(config), "commit": commit(), "versions": versions(), "data": data.source.hashes}
-    plain = yaml.safe_dump(_plain(record), sort_keys=False)
-    (folder / "run.yaml").write_text(plain, encoding="utf-8")
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items()}
-    return [_plain(v) for v in value] if isinstance(value, list | tuple) else value
-
-
 def _quiet() -> None:
     """Lightning's advice about things that are on purpose here."""
     for text in (".*does not have many workers.*", ".*dataloader is not resumable.*", ".*treespec.*", ".*LeafSpec.*"):
@@ -85,30 +71,14 @@ def _first_process() -> bool:
     return int(getattr(rank_zero_only, "rank", None) or 0) == 0
 
 
-def _folder(out: Path, resume: bool, overwrite: bool) -> Path | None:
-    """Make the run's folder; returns the checkpoint to go on from, if any. Raises PrmlError before anything is lost."""
-    last = out / CHECKPOINT
-    if resume:
-        if not last.is_file():
-            if out.exists() and (out / "run.yaml").is_file():
-                return None  # killed before the first checkpoint: start anew
-            raise PrmlError(f"nothing to resume: no {last}; leave --resume out to start a run")
-        return last
-    if not _first_process():  # Lightning starts the others when the first has checked the folder and uses it
-        out.mkdir(parents=True, exist_ok=True)
-        return None
-    if out.exists() and any(out.iterdir()) and not overwrite:
-        raise PrmlError(f"{out} exists and is not empty; go on with --resume, or start anew with --overwrite")
-    out.mkdir(parents=True, exist_ok=True)
-    last.unlink(missing_ok=True)
-    return None
-
-
-def _trainer(config: FitConfig, out: Path, callbacks: list[pl.Callback], data: WindowsDataModule) -> pl.Trainer:
+def _trainer(
+    config: FitConfig, out: Path, callbacks: list[pl.Callback], data: WindowsDataModule, resumed: bool
+) -> pl.Trainer:
     """A trainer that counts steps only: Lightning would take the rest of a resumed epoch for a whole one."""
     run = config.run
     precision: Any = run.precision  # Lightning checks the name
-    parts = len(list((out / "logs").glob("csv*")))  # a CSV log is never continued but replaced: each start has its own
+    # a CSV log cannot be continued: each start has its own
+    parts = len(list((out / "logs").glob("csv*"))) if resumed else 0
     loggers: list[Logger] = [CSVLogger(out, name="logs", version=f"csv{parts + 1}" if parts else "csv")]
     if find_spec("tensorboard"):
         loggers.append(TensorBoardLogger(out, name="logs", version="tensorboard"))
@@ -146,20 +116,20 @@ def _train(
 
 
 def fit(config: FitConfig, out: str | os.PathLike[str], *, resume: bool = False, overwrite: bool = False) -> Path:
-    """Train; returns the folder with ``best.safetensors``/``.yaml`` (lowest validation error), ``last.*`` and the logs.
+    """Train; returns the folder with ``last.safetensors``/``.yaml``, the logs and, if it was validated, ``best.*``.
 
     Args:
         config: the run.
         out: its folder.
-        resume: go on from ``out/last.ckpt``.
-        overwrite: start anew in a folder that is not empty.
+        resume: go on from ``out/last.ckpt``, with the same configuration and data; only longer if so wished.
+        overwrite: start anew in a folder that is not empty; what an earlier run left there is removed.
 
     Raises:
-        PrmlError: a configuration, data set or folder that cannot be used.
+        PrmlError: a configuration, data set or folder that cannot be used, or a run to resume that was another.
     """
     config.check()
     folder = Path(out)
-    checkpoint = _folder(folder, resume, overwrite)
+    checkpoint = open_folder(folder, resume=resume, overwrite=overwrite, first=_first_process())
     _quiet()
     if advice := allocator_advice():
         warnings.warn(advice, stacklevel=2)
@@ -167,12 +137,12 @@ def fit(config: FitConfig, out: str | os.PathLike[str], *, resume: bool = False,
         torch.set_num_threads(config.run.threads)
     pl.seed_everything(config.seed, workers=True, verbose=False)
     data = WindowsDataModule(config)
+    if resume:
+        check_same_run(folder, config, data.source.hashes)
     total = _total(config, data)
     module = LiftingModule(config, steps_per_epoch=data.steps_per_epoch, total_steps=total)
     if config.network.start_from and checkpoint is None:
         start_from(module, config.network.start_from)
-    if _first_process():
-        _describe(config, data, folder)
     best = BestRecord(folder, _card(config, module, data), total)
     callbacks: list[pl.Callback] = [best]
     if config.optimiser.ema:
@@ -180,7 +150,11 @@ def fit(config: FitConfig, out: str | os.PathLike[str], *, resume: bool = False,
     callbacks.append(SafeCheckpoint(folder, config.run.checkpoint_minutes))
     if config.run.progress:
         callbacks.append(RichProgressBar())
-    trainer = _trainer(config, folder, callbacks, data)
+    trainer = _trainer(config, folder, callbacks, data, checkpoint is not None)
+    if _first_process():
+        if checkpoint is None:
+            clear(folder)
+        describe(folder, config, data.source.hashes)
     _ignore_profiling_timer()
     _train(trainer, module, data, checkpoint, best)
     if trainer.is_global_zero:
