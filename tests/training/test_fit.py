@@ -280,6 +280,38 @@ def test_rules_across_fields():
         config.check()
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        *[(f"data.windows.{name}", "0", "be at least 1, got 0") for name in ("frames", "stride", "step", "batch")],
+        ("data.windows.speed", "[1.2,0.8]", "lie between 0.1 and 10, low before high"),
+        ("data.windows.clean", ".nan", "lie between 0 and 1"), ("data.windows.in_channels", "4", "lie between 2 and 3"),
+        ("data.windows.cameras.fov_deg", "[30,200]", "lie between 1 and 179"), ("data.workers", "-1", "be at least 0"),
+        ("data.sets", "[]", "name at least one"), ("data.validation_windows", "0", "be at least 1"),
+        ("objective.lambda_t", "-1", "be at least 0"), ("optimiser.learning_rate", "-0.1", "be at least 0"),
+        ("optimiser.learning_rate", ".inf", "be at least 0"), ("optimiser.clip", "-1", "be at least 0"),
+        ("optimiser.ema", "2", "lie between 0 and 0.999999"), ("run.precision", "half", "be one of 32-true, "),
+        ("run.accelerator", "abacus", "be one of auto, cpu"), ("run.devices", "0", "be at least 1"),
+        ("run.threads", "-2", "be at least 0"), ("run.checkpoint_minutes", "-1", "be at least 0"),
+        ("run.max_steps", "0", "be at least 1, or -1"), ("run.epochs", "0", "be at least 1"),
+        ("seed", "-1", "lie between 0 and"),
+    ],
+)  # fmt: skip
+def test_values_that_cannot_be_are_refused(tmp_path, field, value, words):
+    with pytest.raises(PrmlError, match=rf"{field} must {words}"):
+        read_config(str(_good(tmp_path)), [f"--{field}={value}"]).check()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="has the accelerator")
+@pytest.mark.filterwarnings("ignore")
+def test_an_accelerator_that_is_not_there_is_named_before_anything_is_removed(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "best.yaml").touch()
+    with pytest.raises(PrmlError, match=r"run\.accelerator cuda cannot be had"):
+        fit(_tiny(tmp_path, "--run.accelerator=cuda"), tmp_path / "run", overwrite=True)
+    assert (tmp_path / "run" / "best.yaml").exists()
+
+
 @pytest.mark.parametrize(("field", "value"), [("arms", 1.5), ("tilt", -0.1), ("bones", float("nan"))])
 def test_absurd_motion_is_refused(field, value):
     config = FitConfig(data=DataConfig(windows=WindowOptions(motion=MotionOptions(**{field: value}))))

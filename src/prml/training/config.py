@@ -1,6 +1,8 @@
 """The configuration of a training run: typed, a sentence per field, the paper's values as defaults."""
 
+import math
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, Literal
 
 from prml.data.windows import WindowOptions
@@ -171,7 +173,28 @@ class FitConfig:
     seed: int = 0
 
     def check(self) -> None:
-        """Rules across fields; raises PrmlError that names them."""
+        """Rules of fields and across them; raises PrmlError that names them."""
+        self._check_values()
+        self._check_network()
+        self.data.windows.motion.check()
+        self.data.refuse_unused()
+
+    def _check_values(self) -> None:
+        for name, (low, high) in _RANGES.items():
+            value = attrgetter(name)(self)
+            both = list(value) if isinstance(value, tuple | list) else [value]  # a range of its own
+            if not all(low <= v <= high and math.isfinite(v) for v in both) or both != sorted(both):
+                words = f"be at least {low:g}" if high == math.inf else f"lie between {low:g} and {high:g}"
+                raise PrmlError(f"{name} must {words}{', low before high' * (len(both) > 1)}, got {value}")
+        for name, known in _CHOICES.items():
+            if (value := attrgetter(name)(self)) not in known:
+                raise PrmlError(f"{name} must be one of {', '.join(known)}, got {value!r}")
+        if self.run.max_steps == 0:
+            raise PrmlError("run.max_steps must be at least 1, or -1 for no such end, got 0")
+        if not self.data.sets:
+            raise PrmlError("data.sets must name at least one mocap set, e.g. [cmu, ui_prmd]")
+
+    def _check_network(self) -> None:
         record = registry.entry(self.network.name)
         frames = {**record.arguments, **self.network.arguments}.get("frames", record.window)
         fixed = not record.any_length or record.output != "sequence"
@@ -192,8 +215,27 @@ class FitConfig:
                 f"network.arguments.in_channels is {channels}, but data.windows.in_channels is "
                 f"{self.data.windows.in_channels}; set both to 3 (x, y, confidence) or to 2 (x, y)"
             )
-        for name, value in (("data.windows.batch", self.data.windows.batch), ("run.epochs", self.run.epochs)):
-            if value < 1:
-                raise PrmlError(f"{name} must be at least 1, got {value}")
-        self.data.windows.motion.check()
-        self.data.refuse_unused()
+
+
+# field -> least and most; both values of a field that is itself a range
+_RANGES: dict[str, tuple[float, float]] = {
+    **{f"data.windows.{name}": (1, math.inf) for name in ("frames", "stride", "step", "batch")},
+    **{f"data.windows.{name}": (0, 1) for name in ("flip", "clean")},
+    **{f"data.windows.{name}": (0.1, 10) for name in ("speed", "scale")},
+    "data.windows.in_channels": (2, 3),
+    "data.windows.cameras.distance_m": (0.1, math.inf), "data.windows.cameras.height_m": (-math.inf, math.inf),
+    "data.windows.cameras.fov_deg": (1, 179), "data.windows.cameras.off_centre": (0, 1),
+    **{f"data.windows.cameras.{name}": (0, math.inf) for name in ("roll_deg", "misjudged_focal", "distortion_k1")},
+    "data.workers": (0, math.inf), "data.validation_windows": (1, math.inf),
+    **{f"objective.lambda_{name}": (0, math.inf) for name in ("mi", "2d", "depth", "t")},
+    **{f"optimiser.{n}": (0, math.inf) for n in ("learning_rate", "muon_rate", "weight_decay", "warmup_steps", "clip")},
+    "optimiser.decay": (0, 1), "optimiser.ema": (0, 0.999999),  # 1 would save the first weights
+    **{f"run.{name}": (1, math.inf) for name in ("epochs", "devices", "nodes")},
+    **{f"run.{name}": (0, math.inf) for name in ("validate_every", "checkpoint_minutes", "threads", "log_every")},
+    "run.max_steps": (-1, math.inf),
+    "seed": (0, 2**32 - 1),
+}  # fmt: skip
+_CHOICES = {
+    "run.precision": ("32-true", "bf16-mixed", "16-mixed", "bf16-true", "16-true", "64-true"),
+    "run.accelerator": ("auto", "cpu", "gpu", "cuda", "mps"),
+}

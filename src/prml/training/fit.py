@@ -5,12 +5,14 @@ import signal
 import sys
 import threading
 import warnings
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
 import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import EMAWeightAveraging, RichProgressBar
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
@@ -76,13 +78,14 @@ def _trainer(
 ) -> pl.Trainer:
     """A trainer that counts steps only: Lightning would take the rest of a resumed epoch for a whole one."""
     run = config.run
-    precision: Any = run.precision  # Lightning checks the name
+    precision: Any = run.precision  # FitConfig.check knows the names
     # a CSV log cannot be continued: each start has its own
     parts = len(list((out / "logs").glob("csv*"))) if resumed else 0
     loggers: list[Logger] = [CSVLogger(out, name="logs", version=f"csv{parts + 1}" if parts else "csv")]
     if find_spec("tensorboard"):
         loggers.append(TensorBoardLogger(out, name="logs", version="tensorboard"))
-    return pl.Trainer(
+    make = partial(
+        pl.Trainer,
         default_root_dir=out, logger=loggers, callbacks=callbacks, max_epochs=-1, max_steps=_total(config, data),
         precision=precision, accelerator=run.accelerator, devices=run.devices, num_nodes=run.nodes,
         strategy="ddp" if run.devices * run.nodes > 1 else "auto",
@@ -91,6 +94,10 @@ def _trainer(
         use_distributed_sampler=False, reload_dataloaders_every_n_epochs=1,
         val_check_interval=run.validate_every or max(1, data.steps_per_epoch), check_val_every_n_epoch=None,
     )  # fmt: skip
+    try:
+        return make()
+    except MisconfigurationException as error:  # what only Lightning knows: what this machine has
+        raise PrmlError(f"run.accelerator {run.accelerator} cannot be had: {' '.join(str(error).split())}") from error
 
 
 def _total(config: FitConfig, data: WindowsDataModule) -> int:

@@ -18,7 +18,7 @@ END = "last.safetensors"
 _MAY_DIFFER = {*NOT_THE_RESULT, "run.max_steps", "run.epochs", "data.directory"}
 _OF_A_RUN = (
     CHECKPOINT, "last.tmp", RECORD, END, "last.yaml", "best.safetensors", "best.yaml",
-    "logs/csv/*", "logs/tensorboard/*",
+    "logs/csv*/*", "logs/tensorboard/*",
 )  # fmt: skip
 
 
