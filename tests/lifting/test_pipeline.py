@@ -11,7 +11,7 @@ from prml.data.benchmark import benchmark_sequences
 from prml.detect.files import write_keypoints
 from prml.errors import PrmlError
 from prml.export.poses import read_poses
-from prml.lifting.pipeline import lift
+from prml.lifting.pipeline import OUTPUTS, lift
 from prml.networks import registry
 from prml.weights.record import Card, save_record
 
@@ -32,6 +32,10 @@ def keypoints(tmp_path):
     path = tmp_path / "walk.npz"
     write_keypoints(sequence.with_(extra=extra, has_person=np.ones(len(sequence), bool)), path)
     return path
+
+
+def _full(*_, **__):
+    raise OSError(28, "No space left on device")
 
 
 def test_results_are_written_and_read_back(keypoints, weights, tmp_path):
@@ -59,11 +63,22 @@ def test_an_existing_folder_is_left_alone_unless_told(keypoints, weights, tmp_pa
     assert (out / "poses.npz").is_file()
 
 
-def test_a_failure_leaves_nothing_behind(keypoints, weights, tmp_path, monkeypatch):
-    def full(*_, **__):
-        raise OSError(28, "No space left on device")
+def test_a_folder_holds_the_results_of_one_input(keypoints, weights, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    out.mkdir()
+    former = {name: f"{name} of another person" for name in (*OUTPUTS, "mine.mp4")}
+    for name, text in former.items():
+        (out / name).write_text(text)
+    with monkeypatch.context() as broken, pytest.raises(PrmlError, match="No space left"):
+        broken.setattr("prml.export.poses.write_poses", _full)
+        lift(keypoints, out, weights=weights, overwrite=True)
+    assert {p.name: p.read_text() for p in out.iterdir()} == former, "a failure loses nothing"
+    lift(keypoints, out, weights=weights, overwrite=True, viewer=False)
+    assert {p.name for p in out.iterdir()} == {"poses.npz", "poses.json", "mine.mp4"}
 
-    monkeypatch.setattr("prml.view.viewer.write_viewer", full)
+
+def test_a_failure_leaves_nothing_behind(keypoints, weights, tmp_path, monkeypatch):
+    monkeypatch.setattr("prml.view.viewer.write_viewer", _full)
     with pytest.raises(PrmlError, match="No space left"):
         lift(keypoints, tmp_path / "out", weights=weights)
     assert not (tmp_path / "out").exists()

@@ -41,7 +41,7 @@ def command(
         backbone_weights: file with its weights, those that the network was trained with
         overlay: write overlay.mp4
         viewer: write viewer.html
-        overwrite: replace results that are there
+        overwrite: replace the results that are there; those that are not made this time are removed
     """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn

@@ -76,7 +76,7 @@ class LiftSettings:
             left out where the card knows it.
         overlay: write the overlay video.
         viewer: write the viewer page.
-        overwrite: replace existing results.
+        overwrite: replace existing results; those that are not made this time are removed.
     """
 
     weights: str = "prml-s"
@@ -276,11 +276,14 @@ def _check_folder(folder: Path | None, overwrite: bool) -> None:
 
 
 def write_results(result: LiftResult, source: Path, folder: Path, options: LiftSettings, progress: Progress) -> None:
-    """Write all files to a temporary folder beside ``folder``, then move them in: all or none."""
+    """Write all files to a temporary folder, then move them in: all or none.
+
+    Results of a former run that this one does not make go last: a folder holds the results of one input.
+    """
     from prml.export.poses import write_poses
 
-    folder.parent.mkdir(parents=True, exist_ok=True)
     try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
         work = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     except OSError as error:
         raise PrmlError(f"cannot write beside {folder}: {error.strerror}; choose another --out") from error
@@ -295,6 +298,8 @@ def write_results(result: LiftResult, source: Path, folder: Path, options: LiftS
             if (work / name).is_file():
                 (work / name).replace(folder / name)
                 result.files[name] = folder / name
+        for name in set(OUTPUTS) - set(result.files):
+            (folder / name).unlink(missing_ok=True)
     except OSError as error:
         raise PrmlError(
             f"cannot write the results to {folder}: {error.strerror}; free some space or choose another --out"
