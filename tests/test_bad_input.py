@@ -240,6 +240,12 @@ def test_whatever_the_entry_it_is_one_line_or_well(capsys, tmp_path, weights, na
         ("[1, 2]", "must hold an object"),
         ("{}", "camera lacks"),
         ('{"width": 640, "height": 480, "fx": 500, "fy": 500, "cx": 320, "cy": 240, "f": 3}', "unknown entries ['f']"),
+        ('{"width": 640, "height": 480, "fx": 500, "fy": 500, "cx": null, "cy": 240}', "one finite number in 'cx'"),
+        ('{"width": 640, "height": 480, "fx": 500, "fy": 500, "cx": NaN, "cy": 240}', "one finite number in 'cx'"),
+        (
+            '{"width": 640, "height": 480, "fx": 500, "fy": 500, "cx": 1, "cy": 1, "radial": [0.1]}',
+            "lens.json: camera needs 3 finite numbers in 'radial'",
+        ),
         ('{"width": 1920, "height": 1080, "fx": 500, "fy": 500, "cx": 1, "cy": 1}', "for 1920 x 1080 pixels"),
         ('{"width": 640, "height": 480, "fx": 0, "fy": 500, "cx": 1, "cy": 1}', "positive image size and focal length"),
         ('{"width": 640, "height": 480, "fx": "big", "fy": 500, "cx": 1, "cy": 1}', "lens.json"),

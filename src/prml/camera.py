@@ -12,6 +12,11 @@ from jaxtyping import Float
 from prml.errors import PrmlError
 
 Array = np.ndarray
+_SHAPES: dict[str, tuple[int, ...]] = {
+    "width": (), "height": (), "fx": (), "fy": (), "cx": (), "cy": (), "radial": (3,), "tangential": (2,),
+    "R_world_to_camera": (3, 3), "t_m": (3,),
+}  # fmt: skip
+_MOST_PIXELS = 100_000
 
 
 @dataclass(frozen=True)
@@ -120,21 +125,46 @@ class Camera:
 
     @classmethod
     def from_dict(cls, record: dict[str, Any]) -> "Camera":
-        """Read what :meth:`to_dict` wrote; raises PrmlError that names a missing or unknown entry."""
-        known = set(cls.__dataclass_fields__)
+        """Read what :meth:`to_dict` wrote.
+
+        Raises:
+            PrmlError: a missing or unknown entry, or one that is not finite numbers of its shape; the message names it.
+        """
         required = {"width", "height", "fx", "fy", "cx", "cy"}
-        if unknown := sorted(set(record) - known):
-            raise PrmlError(f"camera has unknown entries {unknown}; known are {sorted(known)}")
+        if unknown := sorted(set(record) - set(cls.__dataclass_fields__)):
+            raise PrmlError(f"camera has unknown entries {unknown}; known are {sorted(cls.__dataclass_fields__)}")
         if missing := sorted(required - set(record)):
             raise PrmlError(f"camera lacks {missing}; it needs {sorted(required)}")
-        values = dict(record)
-        for name in ("radial", "tangential"):
-            if name in values:
-                values[name] = tuple(float(v) for v in values[name])
-        for name in ("R_world_to_camera", "t_m"):
-            if name in values:
-                values[name] = np.asarray(values[name], dtype=np.float64)
-        return cls(**values)
+        source = record.get("source", "given")
+        if not isinstance(source, str):
+            raise PrmlError(f"camera needs a text in 'source', got {_short(source)}")
+        return cls(**{name: _entry(name, value) for name, value in record.items() if name != "source"}, source=source)
+
+
+def _entry(name: str, value: Any) -> Any:
+    """One of the camera's numbers as its field holds it; raises PrmlError unless it is finite and of its shape."""
+    shape = _SHAPES[name]
+    try:
+        array = np.asarray(value)
+        sound = array.dtype.kind in "fiu" and array.shape == shape and bool(np.isfinite(array).all())
+    except (ValueError, TypeError, OverflowError, RecursionError):  # lists of unequal length and the like
+        sound = False
+    if not sound:
+        wanted = f"{' x '.join(map(str, shape))} finite numbers" if shape else "one finite number"
+        raise PrmlError(f"camera needs {wanted} in {name!r}, got {_short(value)}")
+    if name in ("width", "height"):
+        if not 1 <= array <= _MOST_PIXELS or array % 1:
+            raise PrmlError(f"camera needs a whole number of pixels from 1 to {_MOST_PIXELS} in {name!r}, got {value}")
+        return int(array)
+    if len(shape) == 1 and name != "t_m":
+        return tuple(array.astype(np.float64).tolist())
+    return array.astype(np.float64) if shape else float(array)
+
+
+def _short(value: Any) -> str:
+    """A value in an error's line, cut where it would be long."""
+    text = " ".join(ascii(value).split())
+    return text if len(text) <= 80 else text[:77] + "..."
 
 
 def normalise(vectors: Float[Array, "*n 3"]) -> Float[Array, "*n 3"]:

@@ -107,7 +107,7 @@ def camera_of(sequence: PoseSequence, settings: LiftSettings) -> Camera:
 def _camera_file(path: Path, width: int, height: int) -> Camera:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise PrmlError(
             f"{path} is not a readable JSON file with camera intrinsics: {str(error).splitlines()[0]}"
         ) from error
@@ -115,8 +115,8 @@ def _camera_file(path: Path, width: int, height: int) -> Camera:
         raise PrmlError(f"{path} must hold an object with width, height, fx, fy, cx, cy")
     try:
         camera = Camera.from_dict({"source": f"file {path.name}", **record})
-    except (TypeError, ValueError) as error:
-        raise PrmlError(f"{path}: {error}") from error
+    except PrmlError as error:
+        raise PrmlError(f"{path}: {error}") from None
     if (camera.width, camera.height) != (width, height):
         raise PrmlError(f"{path} is for {camera.width} x {camera.height} pixels, the input has {width} x {height}")
     return camera
