@@ -352,6 +352,32 @@ def test_a_file_where_the_folder_should_be(capsys, place, weights):
     assert "out is a file; give a folder" in said
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["lift", "points.json", "--weights", "gone.safetensors", "--out", "points.json/x"],
+        ["evaluate", "--weights", "gone.safetensors", "--protocol", "mocap-gt", "--json", "points.json/b.json"],
+        ["bench", "gone", "--json", "points.json/b.json"],
+        ["data", "check", "gone.npz", "--png", "points.json/a.png"],
+        ["data", "cameras", "gone.xml", "--out", "points.json/a.json"],
+        ["data", "import", "gone.bvh", "--out", "points.json/a.npz"],
+        ["data", "features", "gone", "gone", "--out", "points.json/a"],
+    ],
+    ids=lambda words: " ".join(words[:2]),
+)
+def test_a_place_below_a_file_is_refused_before_any_work(capsys, place, arguments):
+    """What to work on is missing too, and would be named if it were looked for first."""
+    _keypoints(place / "points.json")
+    assert "points.json is no folder; choose another place" in _refused(capsys, place, *arguments)
+
+
+def test_a_folder_where_a_result_should_be(capsys, place, weights):
+    _keypoints(place / "points.json")
+    (place / "out/poses.npz").mkdir(parents=True)
+    said = _refused(capsys, place, "lift", "points.json", "--out", "out", "--weights", weights, "--overwrite")
+    assert "poses.npz is a folder" in said
+
+
 @pytest.mark.parametrize("step", ["poses.npz", "poses.json", "viewer.html"])
 def test_a_full_disk_leaves_nothing_behind(capsys, place, weights, monkeypatch, step):
     """The disk fills up while the named file is moved to its place."""

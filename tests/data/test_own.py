@@ -69,7 +69,7 @@ def test_what_is_written_is_read(tmp_path, seen, ending):
     assert [s.name for s in read_own(path, "test")] == ["c1", "c2"]
     with pytest.raises(PrmlError, match="no clip of the split 'val'; there are test, train"):
         read_own(path, "val")
-    with pytest.raises(PrmlError, match="is there already"):
+    with pytest.raises(PrmlError, match="exists; add --overwrite"):
         write_own(path, seen)
 
 
@@ -237,7 +237,9 @@ def test_check_says_what_is_wrong_and_draws(tmp_path, seen, capsys):
     assert {(0x1F, 0x6F, 0xD6), (0xD1, 0x49, 0x1F)} <= colours, "left and right are drawn"
     wrong = [s.with_(joints_m=s.joints_m * 1000) for s in seen]
     write_own(tmp_path / "mm.npz", wrong)
-    assert main(["data", "check", str(tmp_path / "mm.npz"), "--png", str(tmp_path / "look.png")]) == 1
+    words = ["data", "check", str(tmp_path / "mm.npz"), "--png", str(tmp_path / "look.png")]
+    assert main(words) == 2, "the picture is there"
+    assert main([*words, "--overwrite"]) == 1
     assert "look like millimetres" in capsys.readouterr().out
 
 

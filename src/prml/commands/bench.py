@@ -20,11 +20,14 @@ BAR_SECONDS, BAR_GMACS, BAR_RATIO = 2.0, 130.0, 2.5
 
 def main(argv: Sequence[str]) -> int:
     """Measure and print; raises PrmlError for an unknown network, a missing video, or a result file that exists."""
+    import json
+
     import torch
     from rich.console import Console
 
     from prml.commands._arguments import Arguments
     from prml.errors import PrmlError
+    from prml.provenance import check_writable, write_file
 
     parser = Arguments("bench", "Measure speed on this machine; run it while nothing else computes.")
     parser.add_argument("names", nargs="*", help=f"networks (default: {' '.join(DEFAULT_NETWORKS)})")
@@ -37,8 +40,8 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to a file")
     parser.add_argument("--overwrite", action="store_true", help="replace FILE")
     given = parser.parse_args(list(argv))
-    if given.json and given.json.exists() and not given.overwrite:
-        raise PrmlError(f"{given.json} exists; add --overwrite to replace it, or give another file")
+    if given.json:
+        check_writable(given.json, given.overwrite)  # before the work, not after it
     if given.repeats < 1 or given.threads < 1:
         raise PrmlError("--repeats and --threads must be at least 1")
     if given.video and not given.video.exists():
@@ -52,7 +55,7 @@ def main(argv: Sequence[str]) -> int:
         )  # fmt: skip
     _print(record)
     if given.json:
-        _write(given.json, record)
+        write_file(given.json, json.dumps(record, indent=1) + "\n", given.overwrite)
     return 0
 
 
@@ -210,19 +213,6 @@ def _training_seconds(network: "nn.Module", x: Any, repeats: int) -> float:
         network(inputs).square().mean().backward()
 
     return float(_best_seconds(step, repeats) * TRAINING_BATCH / batch)
-
-
-def _write(path: Path, record: dict[str, Any]) -> None:
-    import json
-
-    from prml.errors import PrmlError
-
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        raise PrmlError(f"cannot write {path}: {error.strerror}; give another --json") from error
 
 
 def _rate(per_second: float) -> str:

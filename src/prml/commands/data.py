@@ -55,6 +55,7 @@ def import_motion(
 
     from prml.data.formats.importing import import_files, write_mocap_npz
     from prml.data.formats.joint_map import joint_map
+    from prml.provenance import check_writable
 
     if out is None or out.suffix != ".npz":
         raise PrmlError(f"expected --out X.npz, got {out or 'none'}")
@@ -62,8 +63,7 @@ def import_motion(
         raise PrmlError("no files; say: prml data import FILES --skeleton NAME --out X.npz")
     if split not in ("train", "val", "test"):
         raise PrmlError(f"--split must be train, val or test, got {split!r}")
-    if out.exists() and not overwrite:  # before the work, not after it
-        raise PrmlError(f"{out} is there already; give --overwrite or another --out")
+    check_writable(out, overwrite)  # before the work, not after it
     chosen = joint_map(skeleton)
     clips = import_files(_expanded(files), chosen, fps, file_fps, unit_m, subject, action)
     console = Console()
@@ -90,7 +90,9 @@ def _expanded(files: Iterable[Path]) -> list[Path]:
     return out
 
 
-def check(path: Path, png: Path = Path("data-check.png"), clips: int = 200, seed: int = 0) -> int:
+def check(
+    path: Path, png: Path = Path("data-check.png"), clips: int = 200, seed: int = 0, overwrite: bool = False
+) -> int:
     """Look at a dataset: what is wrong and where, what it holds, and six random frames as a PNG.
 
     Exit code 0 if nothing is wrong, 1 if something cannot be used as it is.
@@ -101,6 +103,7 @@ def check(path: Path, png: Path = Path("data-check.png"), clips: int = 200, seed
         png: where to draw.
         clips: how many clips to look at closely, chosen at random; all of them are read.
         seed: of that choice.
+        overwrite: replace a picture that is there.
     """
     import numpy as np
     from rich.console import Console
@@ -109,7 +112,9 @@ def check(path: Path, png: Path = Path("data-check.png"), clips: int = 200, seed
     from prml.data.own import load_record, problems
     from prml.data.preview import draw_frames
     from prml.data.suspicions import inspect_sequence
+    from prml.provenance import check_writable
 
+    check_writable(png, overwrite)  # before the work, not after it
     console = Console()
     kind = kind_of(path)
     console.print(f"{path}: {KINDS[kind][0]}")
@@ -128,7 +133,7 @@ def check(path: Path, png: Path = Path("data-check.png"), clips: int = 200, seed
     rng = np.random.default_rng(seed)
     picks = [sample[i] for i in rng.choice(len(sample), min(6, len(sample)), replace=False)]
     picks += [picks[i % len(picks)] for i in range(6 - len(picks))]
-    draw_frames([(sequence, int(rng.integers(len(sequence)))) for sequence in picks], png)
+    draw_frames([(sequence, int(rng.integers(len(sequence)))) for sequence in picks], png, overwrite)
     console.print(f"six random frames: {png}", highlight=False, soft_wrap=True)
     return 1 if any(f.level == "error" for f in findings) else 0
 
@@ -176,13 +181,11 @@ def cameras(source: Path, out: Path = Path("h36m-cameras.json"), overwrite: bool
 
     from prml.data.human36m import solved_cameras
     from prml.data.human36m_cameras import read_cameras
+    from prml.provenance import check_writable, write_file
 
-    if out.exists() and not overwrite:
-        raise PrmlError(f"{out} is there already; give --overwrite or another --out")
+    check_writable(out, overwrite)
     table = solved_cameras(source) if source.is_dir() else read_cameras(source)
-    draft = out.with_name(f".{out.name}.tmp")
-    draft.write_text(table.to_json(), encoding="utf-8")
-    draft.replace(out)
+    write_file(out, table.to_json(), overwrite)
     Console().print(
         f"wrote {out}: {len(table.cameras)} subjects x 4 cameras, {table.source}", highlight=False, soft_wrap=True
     )
@@ -221,9 +224,11 @@ def features(
     from prml.context.build import CacheOptions, build_cache
     from prml.context.cache import FeatureCache
     from prml.context.clips import clips_of
+    from prml.provenance import check_folder
 
     if out is None:
         raise PrmlError("expected --out DIR, the folder of the cache")
+    check_folder(out)
     clips = clips_of(images, poses, split=split, keypoints=keypoints)
     opened = open_backbone(backbone, weights)
     console = Console()

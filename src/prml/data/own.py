@@ -28,14 +28,16 @@ wrong with a file.
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from prml.camera import Camera
 from prml.data.unpickle import load_npz, npz_keys
 from prml.errors import PrmlError
+from prml.provenance import write_file
 from prml.sequence import PoseSequence
 from prml.skeleton import SKELETONS, Skeleton, skeleton
 
@@ -256,8 +258,6 @@ def write_own(path: Path | str, sequences: Sequence[PoseSequence], overwrite: bo
         PrmlError: nothing to write, sequences that differ in kind, or the file is there already.
     """
     path = Path(path)
-    if path.exists() and not overwrite:
-        raise PrmlError(f"{path} is there already; give overwrite=True or another name")
     kinds = {
         (s.skeleton.name, s.frame, s.root_relative, s.joints_m is None, s.keypoints_px is None, s.confidence is None)
         for s in sequences
@@ -265,12 +265,8 @@ def write_own(path: Path | str, sequences: Sequence[PoseSequence], overwrite: bo
     if len(kinds) != 1:
         raise PrmlError(f"expected sequences of one skeleton, frame and kind, got {len(kinds)} kinds")
     record = _record(sequences)
-    draft = path.with_name(f".{path.stem}.tmp{path.suffix}")
-    if path.suffix == ".parquet":
-        _write_parquet(draft, record)
-    else:
-        np.savez_compressed(draft, **record)
-    draft.replace(path)
+    pack = _write_parquet if path.suffix == ".parquet" else _write_npz
+    write_file(path, partial(pack, record), overwrite)
 
 
 def _record(sequences: Sequence[PoseSequence]) -> dict[str, Any]:
@@ -300,7 +296,11 @@ def _record(sequences: Sequence[PoseSequence]) -> dict[str, Any]:
     return record
 
 
-def _write_parquet(path: Path, record: Mapping[str, Any]) -> None:
+def _write_npz(record: Mapping[str, Any], file: BinaryIO) -> None:
+    np.savez_compressed(file, **record)
+
+
+def _write_parquet(record: Mapping[str, Any], file: BinaryIO) -> None:
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -312,4 +312,4 @@ def _write_parquet(path: Path, record: Mapping[str, Any]) -> None:
     columns["valid"] = record["valid"]
     said = {k: np.asarray(record[k]).tolist() for k in (*PER_FILE, *PER_CLIP) if k in record and k != "fps"}
     table = pa.table({k: pa.array(v) for k, v in columns.items()})
-    pq.write_table(table.replace_schema_metadata({"prml": json.dumps(said)}), path)
+    pq.write_table(table.replace_schema_metadata({"prml": json.dumps(said)}), file)

@@ -1,12 +1,14 @@
 """A few frames of a dataset as one PNG, drawn so that swapped sides, flipped axes and wrong units meet the eye."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 from PIL import Image, ImageDraw, ImageFont
 
+from prml.provenance import write_file
 from prml.sequence import PoseSequence
 from prml.skeleton import Skeleton
 
@@ -14,7 +16,7 @@ LEFT, RIGHT, MIDDLE, INK, PAPER = "#1f6fd6", "#d1491f", "#5a5a5a", "#222222", "#
 _CELL, _TITLE, _COLUMNS = (220, 260), 34, 3
 
 
-def draw_frames(picks: Sequence[tuple[PoseSequence, int]], path: Path) -> None:
+def draw_frames(picks: Sequence[tuple[PoseSequence, int]], path: Path, overwrite: bool = False) -> None:
     """Draw frames: for each the 2D in its image, and the 3D from the front and from the side.
 
     The axes are those of the data: in the camera frame x right and y down, seen along z and along x; in the world frame
@@ -23,6 +25,10 @@ def draw_frames(picks: Sequence[tuple[PoseSequence, int]], path: Path) -> None:
     Args:
         picks: (sequence, frame index); six look well.
         path: PNG to write.
+        overwrite: replace a file that is there.
+
+    Raises:
+        PrmlError: the file is there or cannot be written.
     """
     views = [_views(sequence, frame) for sequence, frame in picks]
     panels = max(map(len, views), default=1)
@@ -41,9 +47,7 @@ def draw_frames(picks: Sequence[tuple[PoseSequence, int]], path: Path) -> None:
     foot = rows * height + 4
     pen.text((8, foot), "the person's left", fill=LEFT, font=font)
     pen.text((116, foot), "the person's right", fill=RIGHT, font=font)
-    draft = path.with_name(f".{path.stem}.tmp.png")
-    sheet.save(draft)
-    draft.replace(path)
+    write_file(path, partial(sheet.save, format="PNG"), overwrite)
 
 
 Box = tuple[float, float, float, float]

@@ -22,7 +22,7 @@ from prml.lifting.scale import to_metres
 from prml.lifting.trajectory import solve_root
 from prml.lifting.windows import blocks
 from prml.networks import registry
-from prml.provenance import commit
+from prml.provenance import check_writable, commit
 from prml.sequence import PoseSequence
 from prml.weights.record import Record, load_record
 
@@ -273,6 +273,8 @@ def _check_folder(folder: Path | None, overwrite: bool) -> None:
         raise PrmlError(
             f"{folder} exists and is not empty; add --overwrite to replace the results in it, or give another --out"
         )
+    for name in OUTPUTS:
+        check_writable(folder / name, overwrite)
 
 
 def write_results(result: LiftResult, source: Path, folder: Path, options: LiftSettings, progress: Progress) -> None:
@@ -284,9 +286,10 @@ def write_results(result: LiftResult, source: Path, folder: Path, options: LiftS
 
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+        beside = folder if folder.is_dir() else folder.parent  # a folder may be a disk of its own
+        work = Path(tempfile.mkdtemp(dir=beside, prefix=f".{folder.name[:40]}."))
     except OSError as error:
-        raise PrmlError(f"cannot write beside {folder}: {error.strerror}; choose another --out") from error
+        raise PrmlError(f"cannot write into {beside}: {error.strerror}; choose another --out") from error
     try:
         started = perf_counter()
         write_poses(result.sequence, work / "poses.npz", result.provenance)

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float, Int16, UInt8
 
 from prml.errors import PrmlError
+from prml.provenance import check_writable, write_file
 from prml.sequence import PoseSequence
 from prml.view.stage import ANKLE_HEIGHT_M, LEFT, RIGHT, Colour, Stage, measured_in, path_note, person_in, sides
 from prml.view.thumbnails import FrameLike, Thumbnails
@@ -44,23 +45,15 @@ def write_viewer(
         The path.
 
     Raises:
-        PrmlError: no 3D joints, no frames, or the file exists and ``overwrite`` is not set.
+        PrmlError: no 3D joints, no frames, or the file cannot be written or exists and ``overwrite`` is not set.
     """
     path = Path(path)
-    if path.exists() and not overwrite:
-        raise PrmlError(f"{path} exists; choose another name or allow overwriting")
+    check_writable(path, overwrite)
     if not len(sequence):
         raise PrmlError("a viewer needs at least one frame, got none")
     if video_frames is not None and not isinstance(video_frames, Thumbnails):
         video_frames = Thumbnails.of(video_frames)
-    page = _page(sequence, title, video_frames, Stage.of(sequence, up))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
-    try:
-        temporary.write_text(page, encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_file(path, _page(sequence, title, video_frames, Stage.of(sequence, up)), overwrite)
     return path
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from prml.data.formats.joint_map import JointMap
 from prml.data.formats.motion import Motion, z_up
 from prml.data.suspicions import Finding, inspect_axes, inspect_bones, inspect_sides, inspect_speed
 from prml.errors import PrmlError
+from prml.provenance import check_writable, write_file
 from prml.skeleton import H36M17
 
 UNIT_M = 0.0005
@@ -181,8 +183,7 @@ def write_mocap_npz(
     """
     if not clips:
         raise PrmlError("no clip is left to write")
-    if out.exists() and not overwrite:
-        raise PrmlError(f"{out} is there already; give --overwrite or another --out")
+    check_writable(out, overwrite)
     origins, packed = [], []
     for clip in clips:
         origin = np.array([*clip.joints_m[0, 0, :2], 0.0])
@@ -192,10 +193,8 @@ def write_mocap_npz(
         origins.append(origin)
         packed.append(steps.astype(np.int16))
     splits = [split if isinstance(split, str) else split.get(c.subject, "train") for c in clips]
-    draft = out.with_name(f".{out.stem}.tmp.npz")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(
-        draft, positions=np.concatenate(packed), clip_start=np.cumsum([0, *map(len, packed)]),
+    pack = partial(
+        np.savez_compressed, positions=np.concatenate(packed), clip_start=np.cumsum([0, *map(len, packed)]),
         origin=np.array(origins, np.float32), clip_name=np.array([c.name for c in clips]),
         subject=np.array([c.subject for c in clips]), action=np.array([c.action for c in clips]),
         source=np.array([c.source for c in clips]), split=np.array(splits), fps=np.float32(clips[0].fps),
@@ -203,4 +202,4 @@ def write_mocap_npz(
         parents=np.array(H36M17.parents), license=np.array(license_text), attribution=np.array(attribution),
         noncommercial=np.array(noncommercial),
     )  # fmt: skip
-    draft.replace(out)
+    write_file(out, pack, overwrite)
