@@ -204,6 +204,13 @@ def test_a_good_keypoint_file_passes(place, weights):
     assert len(read_poses(place / "out/poses.json")) == 20
 
 
+def test_a_path_is_printed_as_it_is(capsys, place, weights):
+    """Square brackets, common in the names of downloaded videos, are no style, and colons no picture."""
+    _keypoints(place / "dance [dqw4] :dog:.json")
+    assert main(["lift", "dance [dqw4] :dog:.json", "--weights", str(weights), "--no-viewer"]) == 0
+    assert "dance [dqw4] :dog:_prml/poses.npz" in " ".join(capsys.readouterr().out.split())
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=200), st.sampled_from([".json", ".npz", ".mp4"]))
 def test_whatever_the_bytes_it_is_one_line(capsys, tmp_path, weights, data, ending):

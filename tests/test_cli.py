@@ -5,6 +5,7 @@ import importlib
 import subprocess
 import sys
 from keyword import iskeyword
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Literal
 
@@ -177,6 +178,25 @@ def test_an_interruption_is_not_a_traceback(echo, capsys):
     echo.command = command
     assert main(["echo"]) == 130
     assert capsys.readouterr().err == "prml echo: interrupted\n"
+
+
+def test_words_and_cells_are_printed_as_they_are(capsys):
+    from rich.table import Table
+
+    from prml.commands._console import plain_console, print_tables
+
+    words = "runs/[a] [/b] :dog:/best.safetensors"
+    table = Table(words, title=words)
+    table.add_row(words)
+    console = plain_console()
+    console.print(words)
+    print_tables(console, [table])
+    assert capsys.readouterr().out.count(words) == 4
+
+
+@pytest.mark.parametrize("path", sorted(Path(cli.__file__).parent.glob("commands/*.py")), ids=lambda p: p.stem)
+def test_no_verb_has_a_console_of_its_own(path):
+    assert path.stem == "_console" or " Console(" not in path.read_text()
 
 
 def test_the_process_exits_with_the_code():

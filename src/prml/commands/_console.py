@@ -1,7 +1,7 @@
-"""Printing tables whose numbers are never cut off."""
+"""Printing words as they are, and tables whose numbers are never cut off."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -10,12 +10,22 @@ if TYPE_CHECKING:
 FILE_WIDTH = 140  # columns when the output is no terminal
 
 
+def plain_console(**options: Any) -> "Console":
+    """A console that prints what it is given: no [word] of a path is taken for a style, no :name: for a picture.
+
+    Args:
+        options: of rich's Console.
+    """
+    from rich.console import Console
+
+    return Console(markup=False, emoji=False, highlight=False, **options)
+
+
 def print_tables(console: "Console", tables: Sequence["Table"]) -> None:
     """Print tables, wider than the terminal where their numbers need it, and wide into files and pipes."""
-    from rich.console import Console
     from rich.measure import Measurement
 
     for table in tables:
         needed = Measurement.get(console, console.options.update(width=500), table)
         width = console.width if console.is_terminal else FILE_WIDTH
-        Console(file=console.file, width=max(width, needed.minimum)).print(table)
+        plain_console(file=console.file, width=max(width, needed.minimum)).print(table)

@@ -23,9 +23,9 @@ def main(argv: Sequence[str]) -> int:
     import json
 
     import torch
-    from rich.console import Console
 
     from prml.commands._arguments import Arguments
+    from prml.commands._console import plain_console
     from prml.errors import PrmlError
     from prml.provenance import check_writable, write_file
 
@@ -48,7 +48,7 @@ def main(argv: Sequence[str]) -> int:
         raise PrmlError(f"no video at {given.video}")
     names = _names(given)
     torch.set_num_threads(given.threads)
-    with Console().status("") as status:
+    with plain_console().status("") as status:
         record = bench(
             names, repeats=given.repeats, video=given.video, training=not given.networks,
             progress=lambda name: status.update(f"measuring {name}"),
@@ -239,28 +239,26 @@ def _table(networks: Sequence[dict[str, Any]]) -> "Table":
 
 
 def _print(record: dict[str, Any]) -> None:
-    from rich.console import Console
-
-    from prml.commands._console import print_tables
+    from prml.commands._console import plain_console, print_tables
     from prml.lifting.bench import lines
 
     before, after = record["matrix_gflops"], record["matrix_gflops_after"]
-    console = Console()
+    console = plain_console()
     console.print(
         f"{record['processor']}, {record['threads']} threads: float32 matrix product {before:.0f} GFLOP/s "
-        f"(after the networks {after:.0f})", highlight=False,
+        f"(after the networks {after:.0f})",
     )  # fmt: skip
     if abs(after - before) > 0.2 * before:
-        console.print("note: the two differ by more than a fifth: the machine is busy; measure again", highlight=False)
+        console.print("note: the two differ by more than a fifth: the machine is busy; measure again")
     if record["allocator_advice"]:
-        console.print(f"note: {record['allocator_advice']}", highlight=False)
+        console.print(f"note: {record['allocator_advice']}")
     print_tables(console, [_table(record["networks"])])
     for bar in record["bars"]:
         needs = bar.get("needs_share_of_matrix_rate", 0)
         beyond = f" (the limit asks {needs:.0%} of the matrix rate of the linear layers alone)" if needs > 1 else ""
         console.print(
             f"bar: {bar['bar']} = {bar['limit']:.2f}; measured {bar['measured']:.2f}: "
-            f"{'met' if bar['met'] else 'not met'}{beyond}", highlight=False,
+            f"{'met' if bar['met'] else 'not met'}{beyond}",
         )  # fmt: skip
     for line in lines(record["lift"]) if record["lift"] else []:
-        console.print(line, highlight=False)
+        console.print(line)

@@ -16,9 +16,7 @@ def _parse(argv: Sequence[str]) -> tuple[list[Path], bool]:
 
 def main(argv: Sequence[str]) -> int:
     """Print a table of result files; raises PrmlError if they were not measured under the same rules."""
-    from rich.console import Console
-
-    from prml.commands._console import print_tables
+    from prml.commands._console import plain_console, print_tables
     from prml.errors import PrmlError
     from prml.evaluation import protocols
     from prml.evaluation.report import action_table, differences, read_result, score_table
@@ -28,15 +26,15 @@ def main(argv: Sequence[str]) -> int:
     found = differences(results)
     if found and not mix:
         raise PrmlError(f"these results cannot be compared: {'; '.join(found)}; add --mix to see them all the same")
-    console = Console()
+    console = plain_console()
     shown = [score_table(results, results[0].protocol["id"] if not found else "MIXED: not comparable")]
     name = results[0].protocol["name"]
     if not found and name in protocols.names() and (rules := protocols.get(name)).actions is not None:
         shown.append(action_table(results, rules, rules.metrics[0]))
     print_tables(console, shown)
     for problem in found:
-        console.print(f"warning: {problem}", highlight=False)
+        console.print(f"warning: {problem}")
     for path, result in zip(files, results, strict=True):
         sha, code = str(result.weights.get("sha256", ""))[:12], result.commit or "unknown"
-        console.print(f"{path.name}: {result.protocol['id']}, weights {sha or '?'}, commit {code}", highlight=False)
+        console.print(f"{path.name}: {result.protocol['id']}, weights {sha or '?'}, commit {code}")
     return 0

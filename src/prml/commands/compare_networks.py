@@ -26,10 +26,8 @@ def command(
         limit: score only so many clips, for a quick look; the record says so
         overwrite: replace existing result files (the runs are kept)
     """
-    from rich.console import Console
-
     from prml.commands._configuration import read_file
-    from prml.commands._console import print_tables
+    from prml.commands._console import plain_console, print_tables
     from prml.errors import PrmlError
     from prml.provenance import check_writable, processor, write_file
     from prml.training import compare_report as report
@@ -47,14 +45,14 @@ def command(
             raise PrmlError(f"a figure is .png, .pdf or .svg, got {figure}")
         report.need_matplotlib()
     given.check()
-    console = Console()
-    runs = run_all(given, Path(out), limit=limit, progress=lambda text: console.print(text, highlight=False))
+    console = plain_console()
+    runs = run_all(given, Path(out), limit=limit, progress=lambda text: console.print(text))
 
     import torch
 
     from prml.training.speed import measure
 
-    console.print("measuring speeds", highlight=False)
+    console.print("measuring speeds")
     speeds = measure([given.fit_config(e, given.seeds[0]) for e in given.entrants()], given.speed_rounds)
     machine = {"processor": processor(), "threads": torch.get_num_threads(), "torch": torch.__version__}
     found = report.make_comparison(given, runs, speeds, limit=limit, machine=machine)
@@ -67,5 +65,5 @@ def command(
     for name, content in outputs:
         if name is not None:
             write_file(Path(name), content, overwrite)
-            console.print(f"wrote {name}", highlight=False)
+            console.print(f"wrote {name}")
     return 0

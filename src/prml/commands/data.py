@@ -51,8 +51,7 @@ def import_motion(
         keep_doubtful: keep clips with errors too.
         overwrite: replace a file that is there.
     """
-    from rich.console import Console
-
+    from prml.commands._console import plain_console
     from prml.data.formats.importing import import_files, write_mocap_npz
     from prml.data.formats.joint_map import joint_map
     from prml.provenance import check_writable
@@ -66,7 +65,7 @@ def import_motion(
     check_writable(out, overwrite)  # before the work, not after it
     chosen = joint_map(skeleton)
     clips = import_files(_expanded(files), chosen, fps, file_fps, unit_m, subject, action)
-    console = Console()
+    console = plain_console()
     _print_findings(console, [f for clip in clips for f in clip.findings])
     good = [c for c in clips if keep_doubtful or not any(f.level == "error" for f in c.findings)]
     if not good:
@@ -76,7 +75,7 @@ def import_motion(
     write_mocap_npz(good, out, split, license, attribution, noncommercial, overwrite)
     frames = sum(len(c.joints_m) for c in good)
     text = f"wrote {out}: {len(good)} of {len(clips)} clips, {frames} frames at {fps:g} fps, map {chosen.name}"
-    console.print(text, highlight=False, markup=False, soft_wrap=True)
+    console.print(text, soft_wrap=True)
     return 0
 
 
@@ -106,8 +105,8 @@ def check(
         overwrite: replace a picture that is there.
     """
     import numpy as np
-    from rich.console import Console
 
+    from prml.commands._console import plain_console
     from prml.data.opening import KINDS, kind_of, open_any, survey
     from prml.data.own import load_record, problems
     from prml.data.preview import draw_frames
@@ -115,17 +114,17 @@ def check(
     from prml.provenance import check_writable
 
     check_writable(png, overwrite)  # before the work, not after it
-    console = Console()
+    console = plain_console()
     kind = kind_of(path)
     console.print(f"{path}: {KINDS[kind][0]}")
     if kind == "own" and (wrong := problems(load_record(path))):
         for line in wrong[:_SHOWN]:
-            console.print(f"  error: {line}", highlight=False, markup=False, soft_wrap=True)
+            console.print(f"  error: {line}", soft_wrap=True)
         console.print(f"{len(wrong)} errors; nothing is drawn. The schema: python -c 'help(\"prml.data.own\")'")
         return 1
     found = survey(open_any(path)[1], clips, seed)
     for line in found.lines():
-        console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"  {line}", soft_wrap=True)
     sample = found.sample
     findings = [f for sequence in sample for f in inspect_sequence(sequence)]
     _print_findings(console, findings)
@@ -134,7 +133,7 @@ def check(
     picks = [sample[i] for i in rng.choice(len(sample), min(6, len(sample)), replace=False)]
     picks += [picks[i % len(picks)] for i in range(6 - len(picks))]
     draw_frames([(sequence, int(rng.integers(len(sequence)))) for sequence in picks], png, overwrite)
-    console.print(f"six random frames: {png}", highlight=False, soft_wrap=True)
+    console.print(f"six random frames: {png}", soft_wrap=True)
     return 1 if any(f.level == "error" for f in findings) else 0
 
 
@@ -142,11 +141,11 @@ def _print_findings(console: "Console", findings: "Sequence[Finding]") -> None:
     for level in ("error", "warning"):
         of_level = [f for f in findings if f.level == level]
         for finding in of_level[:_SHOWN]:
-            console.print(f"  {level}: {finding.where}: {finding.text}", highlight=False, markup=False, soft_wrap=True)
+            console.print(f"  {level}: {finding.where}: {finding.text}", soft_wrap=True)
         if len(of_level) > _SHOWN:
-            console.print(f"  ... and {len(of_level) - _SHOWN} more {level}s", highlight=False)
+            console.print(f"  ... and {len(of_level) - _SHOWN} more {level}s")
     if not findings:
-        console.print("  nothing looks wrong", highlight=False)
+        console.print("  nothing looks wrong")
 
 
 def _print_bones(console: "Console", sample: "Sequence[PoseSequence]") -> None:
@@ -177,8 +176,7 @@ def cameras(source: Path, out: Path = Path("h36m-cameras.json"), overwrite: bool
         out: the file to write.
         overwrite: replace a file that is there.
     """
-    from rich.console import Console
-
+    from prml.commands._console import plain_console
     from prml.data.human36m import solved_cameras
     from prml.data.human36m_cameras import read_cameras
     from prml.provenance import check_writable, write_file
@@ -186,9 +184,7 @@ def cameras(source: Path, out: Path = Path("h36m-cameras.json"), overwrite: bool
     check_writable(out, overwrite)
     table = solved_cameras(source) if source.is_dir() else read_cameras(source)
     write_file(out, table.to_json(), overwrite)
-    Console().print(
-        f"wrote {out}: {len(table.cameras)} subjects x 4 cameras, {table.source}", highlight=False, soft_wrap=True
-    )
+    plain_console().print(f"wrote {out}: {len(table.cameras)} subjects x 4 cameras, {table.source}", soft_wrap=True)
     return 0
 
 
@@ -217,9 +213,9 @@ def features(
         licence: of the images and labels, in words; weights trained on them carry it.
         overwrite: rebuild a cache that is stale.
     """
-    from rich.console import Console
     from rich.progress import Progress
 
+    from prml.commands._console import plain_console
     from prml.context.backbones import open_backbone
     from prml.context.build import CacheOptions, build_cache
     from prml.context.cache import FeatureCache
@@ -231,7 +227,7 @@ def features(
     check_folder(out)
     clips = clips_of(images, poses, split=split, keypoints=keypoints)
     opened = open_backbone(backbone, weights)
-    console = Console()
+    console = plain_console()
     with Progress(console=console, transient=True) as bar:
         task = bar.add_task("features", total=None)
         made = build_cache(
@@ -240,7 +236,7 @@ def features(
         )  # fmt: skip
     size = sum(p.stat().st_size for p in out.iterdir()) / 1e9
     text = f"{'wrote' if made else 'up to date:'} {out}: {FeatureCache(out).frames} frames, {size:.2f} GB"
-    console.print(f"{text}, backbone {opened.name} {opened.fingerprint[:12]}", highlight=False, soft_wrap=True)
+    console.print(f"{text}, backbone {opened.name} {opened.fingerprint[:12]}", soft_wrap=True)
     return 0
 
 

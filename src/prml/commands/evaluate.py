@@ -37,10 +37,10 @@ def command(
         overlap: windows that every frame lies in (default: 2, and 1 where the protocol cuts the windows)
         batch: windows at a time
     """
-    from rich.console import Console
+    from rich.text import Text
 
     from prml import load
-    from prml.commands._console import print_tables
+    from prml.commands._console import plain_console, print_tables
     from prml.evaluation import protocols
     from prml.evaluation.report import tables
     from prml.evaluation.run import Evaluation
@@ -57,16 +57,16 @@ def command(
         context = FeatureCache(Path(features))
     lifter = load(weights, context=context, batch=batch)
     conditions = Conditions(rules, flip, overlap, data=None if data is None else Path(data), limit=limit)
-    console = Console()
-    with console.status(f"{lifter.card.name} under {rules.name}") as status:
+    console = plain_console()
+    with console.status(Text(f"{lifter.card.name} under {rules.name}")) as status:
 
         def progress(state: Evaluation) -> None:
-            status.update(f"{lifter.card.name} under {rules.name}: {state.tally.frames} frames")
+            status.update(Text(f"{lifter.card.name} under {rules.name}: {state.tally.frames} frames"))
 
         result = score_lifter(lifter, conditions, progress)
     print_tables(console, tables(result, rules))
     for note in rules.notes:
-        console.print(f"note: {note}", highlight=False)
+        console.print(f"note: {note}")
     if result.options["flip"] != rules.flip:
         console.print(f"note: the protocol's rule is flip {'on' if rules.flip else 'off'}; this run differs")
     spent = ", ".join(f"{k} {v:.1f}" for k, v in result.seconds.items())

@@ -67,13 +67,12 @@ def main(argv: Sequence[str]) -> int:
         return 0
     config, out, resume, overwrite = _parse(list(argv))
     config.check()
-    from rich.console import Console
-
+    from prml.commands._console import plain_console
     from prml.training.fit import fit
 
     folder = fit(config, out, resume=resume, overwrite=overwrite)
     meanings = {"best": "lowest validation error", "last": "the end"}
     paths = {folder / f"{name}.safetensors": meaning for name, meaning in meanings.items()}
     found = ", ".join(f"{path} ({meaning})" for path, meaning in paths.items() if path.is_file())
-    Console().print(f"weights: {found}")
+    plain_console().print(f"weights: {found}")
     return 0

@@ -27,8 +27,7 @@ def command(
     """
     from dataclasses import replace
 
-    from rich.console import Console
-
+    from prml.commands._console import plain_console
     from prml.errors import PrmlError
     from prml.weights.published import read_published
     from prml.weights.record import save_record
@@ -41,10 +40,8 @@ def command(
         raise PrmlError(f"{target.with_suffix('')} exists; give another --out or --name, or --overwrite")
     written = save_record(out, card, built)
     count = sum(p.numel() for p in built.parameters())
-    console = Console()
-    console.print(
-        f"{card.network}: {count / 1e6:.2f} M parameters, window {card.window}, every key fitted", highlight=False
-    )
-    console.print(f"licence of the weights: {card.weights_licence}; of the data: {card.data_licence}", highlight=False)
-    console.print(f"{written.with_suffix('.safetensors')} and its card {written.name}", highlight=False)
+    console = plain_console()
+    console.print(f"{card.network}: {count / 1e6:.2f} M parameters, window {card.window}, every key fitted")
+    console.print(f"licence of the weights: {card.weights_licence}; of the data: {card.data_licence}")
+    console.print(f"{written.with_suffix('.safetensors')} and its card {written.name}")
     return 0

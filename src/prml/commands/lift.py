@@ -43,12 +43,12 @@ def command(
         viewer: write viewer.html
         overwrite: replace the results that are there; those that are not made this time are removed
     """
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from prml.commands._console import plain_console
     from prml.lifting.pipeline import lift
 
-    console = Console()
+    console = plain_console()
     folder = Path(out) if out else Path(f"{Path(input).stem}_prml")
     columns = (TextColumn("{task.description:<8}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bar:
@@ -60,7 +60,7 @@ def command(
             bar.update(tasks[stage], completed=done, total=total)  # type: ignore[arg-type]
 
         result = lift(
-            input, folder, progress=progress, warn=lambda text: console.print(f"note: {text}", highlight=False),
+            input, folder, progress=progress, warn=lambda text: console.print(f"note: {text}"),
             weights=weights, model=model, fov=fov, intrinsics=intrinsics, fps=fps, flip=flip,
             backbone=backbone, backbone_weights=backbone_weights, overlay=overlay, viewer=viewer, overwrite=overwrite,
         )  # fmt: skip
@@ -78,6 +78,8 @@ def _report(console: "Console", result: "LiftResult") -> None:
     filled = int(sequence.filled.sum()) if sequence.filled is not None else 0
     confidence = float(sequence.confidence[present].mean()) if sequence.confidence is not None else float("nan")
     table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column()
+    table.add_column(overflow="fold")  # a path is never cut off
     camera = sequence.camera.source if sequence.camera else ""
     assumed = " (give --fov or --intrinsics if you know better)" if camera.startswith("assumed") else ""
     rows = [
@@ -94,4 +96,4 @@ def _report(console: "Console", result: "LiftResult") -> None:
     rows += [("wrote", str(path)) for path in result.files.values()]
     for row in rows:
         table.add_row(*row)
-    console.print(table, highlight=False)
+    console.print(table)

@@ -16,9 +16,9 @@ def main(argv: Sequence[str]) -> int:
     if given.json:
         import json
 
-        from rich.console import Console
+        from prml.commands._console import plain_console
 
-        Console().print_json(json.dumps(rows))
+        plain_console().print_json(json.dumps(rows))
     else:
         _print(rows)
     return 0
@@ -50,10 +50,9 @@ def model_rows(names: tuple[str, ...] = ()) -> list[dict[str, Any]]:
 
 
 def _print(rows: list[dict[str, Any]]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    from prml.commands._console import print_tables
+    from prml.commands._console import plain_console, print_tables
 
     table = Table(box=None, pad_edge=False, title="multiply-adds of one window; in brackets what the PrML paper prints")
     table.add_column("network")
@@ -70,4 +69,4 @@ def _print(rows: list[dict[str, Any]]) -> None:
             f"{row['linear_macs'] / 1e9:.2f} G" + printed(paper["macs_g"], "G"), f"{row['full_macs'] / 1e9:.2f} G",
             f"{row['linear_macs_per_frame'] / 1e6:.1f} M" + printed(paper["macs_per_frame_m"], "M"),
         )  # fmt: skip
-    print_tables(Console(), [table])
+    print_tables(plain_console(), [table])

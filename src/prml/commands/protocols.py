@@ -13,9 +13,8 @@ def main(argv: Sequence[str]) -> int:
     """Print the protocols' names, or one protocol's rules; raises PrmlError for an unknown name."""
     import json
 
-    from rich.console import Console
-
     from prml.commands._arguments import Arguments
+    from prml.commands._console import plain_console
     from prml.evaluation import protocols
 
     parser = Arguments("protocols", "List the evaluation protocols, or print the rules of one in words.")
@@ -23,7 +22,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
     given = parser.parse_args(list(argv))
     chosen = [protocols.get(n) for n in ([given.name] if given.name else protocols.names())]
-    console = Console()
+    console = plain_console()
     if given.json:
         record = [{"id": p.id, "title": p.title, "rules": p.describe(), "notes": list(p.notes)} for p in chosen]
         console.print_json(json.dumps(record[0] if given.name else record, ensure_ascii=False))

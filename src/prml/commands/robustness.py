@@ -34,9 +34,9 @@ def command(
         figure: where to draw the paper's Figure 5 (.png, .pdf or .svg)
         overwrite: replace existing files
     """
-    from rich.console import Console
+    from rich.text import Text
 
-    from prml.commands._console import print_tables
+    from prml.commands._console import plain_console, print_tables
     from prml.errors import PrmlError
     from prml.evaluation import protocols, robustness_report
     from prml.evaluation.report import describe_weights
@@ -52,12 +52,14 @@ def command(
         raise PrmlError(f"--every must be at least 1, got {every}")
     lifters, contestants = _contestants(weights, rules.flip if flip is None else flip, protocol)
     place = None if data is None else Path(data)
-    console = Console()
+    console = plain_console()
     with console.status("") as status:
-        result = sweep(contestants, rules, wanted, data=place, every=every, progress=status.update)
+        result = sweep(
+            contestants, rules, wanted, data=place, every=every, progress=lambda text: status.update(Text(text))
+        )
     print_tables(console, [robustness_report.table(result)])
     for family, why in result.skipped.items():
-        console.print(f"skipped {family}: {why}", highlight=False)
+        console.print(f"skipped {family}: {why}")
     if json is not None:
         described = [describe_weights(lifter) for lifter in lifters]
         text = robustness_report.record(result, described, every, rules.source.stamp(place))
