@@ -1,5 +1,6 @@
 """PoseSequence: the one type that readers, detectors, networks, filters, exporters and metrics exchange."""
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -12,6 +13,15 @@ from prml.skeleton import H36M17, Skeleton, conversion
 
 Array = np.ndarray
 Frame = Literal["world", "camera"]
+FPS_RANGE = (0.1, 1000.0)
+
+
+def check_fps(fps: Any, what: str = "frame rate") -> float:
+    """The frame rate as a float; raises PrmlError unless it is a number between 0.1 and 1000."""
+    number = fps if isinstance(fps, int | float) and not isinstance(fps, bool) else math.nan
+    if not FPS_RANGE[0] <= number <= FPS_RANGE[1]:
+        raise PrmlError(f"{what} must be between {FPS_RANGE[0]:g} and {FPS_RANGE[1]:g} frames per second, got {fps!r}")
+    return float(number)
 
 
 @dataclass(frozen=True)

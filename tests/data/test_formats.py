@@ -252,6 +252,7 @@ def _cut_frames(text):
             r"OFFSET of mixamorig:Neck: expected numbers, got '0 x 0'",
         ),
         (lambda t: t.replace("Frame Time", "Rate"), r"no 'Frames:' and 'Frame Time:'"),
+        (lambda t: t.replace("Frame Time: ", "Frame Time: 1000"), r"the frame rate must be between 0.1 and 1000"),
         (
             lambda t: t.replace("LeftLeg", "LeftShin"),
             r"the map 'mixamo' makes LKnee from 'LeftLeg', which the file does not",

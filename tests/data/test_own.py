@@ -262,6 +262,9 @@ def test_import_makes_a_set_that_the_project_reads(tmp_path, capsys):
     assert len(list(MocapSet.read(out).sequences("val"))) == 2
 
 
+IMPORT = ["import", "X/a.bvh", "--skeleton", "mixamo", "--out", "X/a.npz"]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -277,6 +280,12 @@ def test_import_makes_a_set_that_the_project_reads(tmp_path, capsys):
             ["import", "X/a.bvh", "--skeleton", "mixamo", "--out", "X/a.npz", "--split", "dev"],
             "must be train, val or test",
         ),
+        ([*IMPORT, "--fps", "0"], "--fps must be between 0.1 and 1000 frames per second, got 0"),
+        ([*IMPORT, "--fps", "-30"], "--fps must be between"),
+        ([*IMPORT, "--file-fps", "-30"], "--file-fps must be between"),
+        ([*IMPORT, "--unit-m", "-0.01"], "--unit-m must be a positive number of metres, got -0.01"),
+        (["check", "X/a.npz", "--clips", "0"], "--clips must be at least 1"),
+        (["features", "X/a", "X/b", "--out", "X/c", "--every", "0"], "--every must be at least 1"),
         (["check", "X/none.npz"], "no such file or folder"),
         (["check", "X/a.bvh"], "motion files go through 'prml data import'"),
         (["check", "X/a.npz", "--pgn", "x"], "did you mean --png?"),

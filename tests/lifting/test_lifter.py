@@ -29,6 +29,12 @@ class PerFrame(nn.Module):
         return torch.cat([xy, 0.3 * xy[..., :1] * xy[..., 1:] + 0.1 * xy[..., 1:]], -1)
 
 
+@pytest.mark.parametrize("wrong", [{"overlap": 0}, {"overlap": -1}, {"batch": 0}])
+def test_options_that_leave_no_windows_are_refused(wrong):
+    with pytest.raises(PrmlError, match=r"(overlap|batch) must be at least 1, got"):
+        LiftOptions(**wrong)
+
+
 def _lifter(network=None, **options) -> Lifter:
     card = Card(name="t", network="prml-s", window=27, sha256="0")
     return Lifter(Record(network or PerFrame(), None, card), LiftOptions(**{"flip": False, **options}))

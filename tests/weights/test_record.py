@@ -75,6 +75,16 @@ def test_tampered_weights_are_refused(saved):
         ({"schema": "other/1"}, "not a model card"),
         ({"colour": "red"}, "unknown entries"),
         ({"sha256": ""}, "lacks sha256"),
+        ({"window": 81}, "says window 81, but its network takes windows of at most 9 frames"),
+        ({"window": "abc"}, "expected a whole number in 'window', got 'abc'"),
+        ({"window": -9}, "expected a window of at least 1 frame, got -9"),
+        ({"window": True}, "expected a whole number in 'window'"),
+        ({"fps": 0}, "fps must be between 0.1 and 1000 frames per second, got 0"),
+        ({"fps": float("nan")}, "fps must be between"),
+        ({"flip": "sometimes"}, "expected true or false in 'flip'"),
+        ({"network": 5}, "expected a text in 'network', got '5'"),
+        ({"arguments": [1]}, "expected names and values in 'arguments'"),
+        ({"output": "feet"}, "expected output camera_m or image, got 'feet'"),
     ],
 )
 def test_cards_that_do_not_fit_are_refused(saved, change, words):
@@ -82,6 +92,18 @@ def test_cards_that_do_not_fit_are_refused(saved, change, words):
     saved.write_text(yaml.safe_dump({**card, **change}))
     with pytest.raises(PrmlError, match=words):
         load_record(saved)
+
+
+def test_a_network_of_one_window_wants_its_own_in_the_card(tmp_path):
+    arguments = {"frames": 9, "width": 16, "heads": 2, "depth": 1}
+    for window, told in ((9, None), (5, "windows of 9 frames only")):
+        card = Card(name="m", network="mixste", arguments=arguments, window=window)
+        path = save_record(tmp_path, card, registry.build("mixste", **arguments))
+        if told is None:
+            assert load_record(path).card.window == window
+        else:
+            with pytest.raises(PrmlError, match=told):
+                load_record(path)
 
 
 def test_unknown_name_lists_the_bundled_ones():

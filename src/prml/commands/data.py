@@ -1,5 +1,6 @@
 """``prml data import | check | cameras | features``: bring data in, look at it, prepare what training needs of it."""
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -55,6 +56,7 @@ def import_motion(
     from prml.data.formats.importing import import_files, write_mocap_npz
     from prml.data.formats.joint_map import joint_map
     from prml.provenance import check_writable
+    from prml.sequence import check_fps
 
     if out is None or out.suffix != ".npz":
         raise PrmlError(f"expected --out X.npz, got {out or 'none'}")
@@ -62,6 +64,11 @@ def import_motion(
         raise PrmlError("no files; say: prml data import FILES --skeleton NAME --out X.npz")
     if split not in ("train", "val", "test"):
         raise PrmlError(f"--split must be train, val or test, got {split!r}")
+    check_fps(fps, "--fps")
+    if file_fps is not None:
+        check_fps(file_fps, "--file-fps")
+    if unit_m is not None and not 0 < unit_m < math.inf:
+        raise PrmlError(f"--unit-m must be a positive number of metres, got {unit_m:g}")
     check_writable(out, overwrite)  # before the work, not after it
     chosen = joint_map(skeleton)
     clips = import_files(_expanded(files), chosen, fps, file_fps, unit_m, subject, action)
@@ -113,6 +120,8 @@ def check(
     from prml.data.suspicions import inspect_sequence
     from prml.provenance import check_writable
 
+    if clips < 1 or seed < 0:
+        raise PrmlError(f"--clips must be at least 1 and --seed not negative, got {clips} and {seed}")
     check_writable(png, overwrite)  # before the work, not after it
     console = plain_console()
     kind = kind_of(path)
@@ -224,6 +233,8 @@ def features(
 
     if out is None:
         raise PrmlError("expected --out DIR, the folder of the cache")
+    if every < 1:
+        raise PrmlError(f"--every must be at least 1, got {every}")
     check_folder(out)
     clips = clips_of(images, poses, split=split, keypoints=keypoints)
     opened = open_backbone(backbone, weights)

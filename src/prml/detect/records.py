@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from prml.camera import Camera
-from prml.detect.video import check_fps, existing
+from prml.detect.video import existing
 from prml.errors import PrmlError
+from prml.sequence import check_fps
 
 Array = np.ndarray
 _BROKEN = (

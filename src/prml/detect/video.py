@@ -12,11 +12,11 @@ from jaxtyping import UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from prml.errors import PrmlError
+from prml.sequence import check_fps
 
 Array = np.ndarray
 Warn = Callable[[str], None]
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
-FPS_RANGE = (0.1, 1000.0)
 DEFAULT_FOLDER_FPS = 30.0
 
 
@@ -57,14 +57,6 @@ class VideoFrame:
     index: int
     time_s: float
     image: UInt8[Array, "H W 3"]
-
-
-def check_fps(fps: Any, what: str = "frame rate") -> float:
-    """The frame rate as a float; raises PrmlError unless it is a number between 0.1 and 1000."""
-    number = fps if isinstance(fps, int | float) and not isinstance(fps, bool) else math.nan
-    if not FPS_RANGE[0] <= number <= FPS_RANGE[1]:
-        raise PrmlError(f"{what} must be between {FPS_RANGE[0]:g} and {FPS_RANGE[1]:g} frames per second, got {fps!r}")
-    return float(number)
 
 
 def existing(path: str | Path, what: str = "video") -> Path:

@@ -10,8 +10,8 @@ import av
 import numpy as np
 from jaxtyping import UInt8
 
-from prml.detect.video import check_fps
 from prml.errors import PrmlError
+from prml.sequence import check_fps
 
 Array = np.ndarray
 _TICKS = 90_000  # per second: the clock of most containers

@@ -183,8 +183,10 @@ def evaluate(
         progress: called after every sequence.
 
     Raises:
-        PrmlError: data that cannot be read, or a prediction that cannot be scored.
+        PrmlError: data that cannot be read, a prediction that cannot be scored, or a limit that leaves nothing.
     """
+    if limit is not None and limit < 1:
+        raise PrmlError(f"limit must be at least 1, got {limit}")
     evaluation = Evaluation(protocol, limit=limit)
     share = islice(protocol.sequences(data, limit), shard[0], None, shard[1])
     for sequence in _timed(share, evaluation.seconds):

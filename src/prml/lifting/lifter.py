@@ -37,6 +37,9 @@ class LiftOptions:
         batch: windows at a time.
         phase: shift of all windows; the result does not depend on it (tested).
         relative: subtract the predicted root; False leaves the network's own root, for protocols with a rule about it.
+
+    Raises:
+        PrmlError: no overlap, or an empty batch.
     """
 
     flip: bool = True
@@ -44,6 +47,11 @@ class LiftOptions:
     batch: int = 8
     phase: int = 0
     relative: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("overlap", "batch"):
+            if (value := getattr(self, name)) < 1:
+                raise PrmlError(f"{name} must be at least 1, got {value}")
 
 
 class Lifter:

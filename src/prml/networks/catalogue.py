@@ -47,6 +47,11 @@ class NetworkEntry:
     published: bool = False
     context: bool = False
 
+    @property
+    def fixed_window(self) -> bool:
+        """Whether windows must have the length that the network was built for; shorter ones will do otherwise."""
+        return not self.any_length or self.output != "sequence"
+
 
 _PRML = "prml.networks.prml.network:PrML"
 _OWN: dict[str, Any] = {

@@ -197,8 +197,7 @@ class FitConfig:
     def _check_network(self) -> None:
         record = registry.entry(self.network.name)
         frames = {**record.arguments, **self.network.arguments}.get("frames", record.window)
-        fixed = not record.any_length or record.output != "sequence"
-        if fixed and self.data.windows.frames != frames:
+        if record.fixed_window and self.data.windows.frames != frames:
             raise PrmlError(
                 f"{record.name} takes windows of {frames} frames only, "
                 f"data.windows.frames is {self.data.windows.frames}; set network.arguments.frames to the same"

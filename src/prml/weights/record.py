@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 import yaml
 from torch import Tensor, nn
@@ -20,10 +20,16 @@ from prml.data.normalise import check_strategy
 from prml.errors import PrmlError
 from prml.networks import registry
 from prml.provenance import write_file
+from prml.sequence import check_fps
 from prml.skeleton import skeleton
 
 SCHEMA = "prml.card/1"
 OPEN = "Apache-2.0"  # weights that neither data nor earlier weights restrict, as this project
+OUTPUTS = ("camera_m", "image")
+_KINDS: dict[Any, tuple[str, tuple[type, ...]]] = {
+    str: ("a text", (str,)), dict: ("names and values", (dict,)), int: ("a whole number", (int,)),
+    float: ("a number", (int, float)), bool: ("true or false", (bool,)),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -150,7 +156,11 @@ def find_record(name: str | os.PathLike[str]) -> Path:
 
 
 def read_card(path: str | os.PathLike[str]) -> Card:
-    """Read a card; raises PrmlError for unknown or missing entries, unknown network, skeleton or normalisation."""
+    """Read a card; entries without a value count as left out.
+
+    Raises:
+        PrmlError: unknown or missing entries, values of another kind, unknown network, skeleton or normalisation.
+    """
     path = Path(path)
     try:
         record = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -162,11 +172,27 @@ def read_card(path: str | os.PathLike[str]) -> Card:
         raise PrmlError(f"{path.name} has unknown entries {unknown}")
     if missing := [k for k in ("name", "network", "window", "sha256") if not record.get(k)]:
         raise PrmlError(f"{path.name} lacks {', '.join(missing)}")
-    card = Card(**record)
+    card = Card(**_checked({k: v for k, v in record.items() if v is not None}, path.name))
     registry.entry(card.network)
     skeleton(card.skeleton)
     check_strategy(card.normalisation)
     return card
+
+
+def _checked(record: dict[str, Any], origin: str) -> dict[str, Any]:
+    """The entries of a card, each of the kind that :class:`Card` says."""
+    for entry in fields(Card):
+        words, kinds = _KINDS[get_origin(entry.type) or entry.type]
+        value = record.get(entry.name)
+        if value is not None and (not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds)):
+            raise PrmlError(f"{origin}: expected {words} in {entry.name!r}, got {str(value)[:60]!r}")
+    if record["window"] < 1:
+        raise PrmlError(f"{origin}: expected a window of at least 1 frame, got {record['window']}")
+    if record.get("output", OUTPUTS[0]) not in OUTPUTS:
+        raise PrmlError(f"{origin}: expected output {' or '.join(OUTPUTS)}, got {record['output']!r}")
+    if "fps" in record:
+        check_fps(record["fps"], f"{origin}: fps")
+    return record
 
 
 def load_record(name: str | os.PathLike[str]) -> Record:
@@ -194,8 +220,16 @@ def load_record(name: str | os.PathLike[str]) -> Record:
     except SafetensorError as error:
         raise PrmlError(f"{weights.name} is not a safetensors file: {error}") from error
     network = registry.build(card.network, **card.arguments)
+    _check_window(card, int(getattr(network, "frames", card.window)), path.name)
     _fill(network, tensors, "network.", path.name)
     return Record(network.eval(), _uncertainty(card, tensors, path.name), card)
+
+
+def _check_window(card: Card, frames: int, origin: str) -> None:
+    fixed = registry.entry(card.network).fixed_window
+    if card.window > frames or (fixed and card.window < frames):
+        takes = f"{frames} frames only" if fixed else f"at most {frames} frames"
+        raise PrmlError(f"{origin} says window {card.window}, but its network takes windows of {takes}")
 
 
 def _fill(module: nn.Module, tensors: Mapping[str, Tensor], prefix: str, origin: str) -> None:

@@ -13,6 +13,7 @@ from prml.data.formats.motion import Motion, z_up
 from prml.data.suspicions import Finding, inspect_axes, inspect_bones, inspect_sides, inspect_speed
 from prml.errors import PrmlError
 from prml.provenance import check_writable, write_file
+from prml.sequence import check_fps
 from prml.skeleton import H36M17
 
 UNIT_M = 0.0005
@@ -73,6 +74,7 @@ def import_files(
         rate = file_fps or motion.fps or skeleton.fps
         if not rate:
             raise PrmlError(f"{file.name} does not say its frame rate; give --file-fps")
+        check_fps(rate, f"{file.name}: the frame rate")
         joints = _joints(motion, skeleton, unit_m, file)
         who = subject or (file.stem.split("_")[0] if "_" in file.stem else file.parent.name)
         pieces = _pieces(joints, rate)

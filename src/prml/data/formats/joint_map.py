@@ -1,5 +1,6 @@
 """Joint maps: which points of a file make the 17 joints. YAML in ``prml/data/joint_maps``, to be copied and edited."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -99,11 +100,14 @@ def joint_map(name: str) -> JointMap:
     for key in ("unit_m", "fps"):
         if record.get(key) is not None:
             record[key] = _positive(record[key], f"{path.name}: {key}")
+    skipped = record.get("skip_frames", 0)
+    if not isinstance(skipped, int) or skipped < 0:
+        raise PrmlError(f"{path.name}: skip_frames must be a whole number from 0, got {skipped!r}")
     return JointMap(name=path.stem, **record)
 
 
 def _positive(value: Any, what: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
         raise PrmlError(f"{what} must be a positive number, got {value!r}")
     return float(value)
 
