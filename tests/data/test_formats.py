@@ -1,5 +1,7 @@
 """Mocap files to the project's npz: kinematics by law, maps as data, checks that see what is wrong."""
 
+import re
+
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
@@ -287,6 +289,38 @@ def test_bad_asf_amc_gives_one_line(tmp_path, name, change, line):
     with pytest.raises(PrmlError, match=line) as caught:
         import_files([amc], joint_map("cmu"))
     assert "\n" not in str(caught.value)
+
+
+def _mutations(text, count, rng):
+    """The text cut off, or with a few of its words dropped, changed or exchanged."""
+    words = re.split(r"(\s+)", text)
+    for _ in range(count):
+        if rng.random() < 0.2:
+            yield text[: rng.integers(len(text))]
+            continue
+        made = list(words)
+        for at in 2 * rng.integers(len(words) // 2, size=2):  # every second one is white space
+            other = words[rng.integers(len(words))]
+            made[at] = str(rng.choice(["", "0", "-1", "1e300", "nan", "{", "}", "XYQ", other]))
+        yield "".join(made)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # numbers beyond all bounds
+@pytest.mark.parametrize(("kind", "skeleton"), [("bvh", "mixamo"), ("asf", "cmu"), ("amc", "cmu")])
+def test_whatever_is_wrong_in_a_file_it_is_one_line_or_well(tmp_path, kind, skeleton):
+    files.write_bvh(tmp_path / "a.bvh", frames=4)
+    (amc,) = files.write_asf_amc(tmp_path, frames=4)
+    spoilt = {"bvh": tmp_path / "a.bvh", "asf": tmp_path / "07.asf", "amc": amc}[kind]
+    whole, said = spoilt.read_text(), []
+    for text in _mutations(whole, 40, np.random.default_rng(0)):
+        spoilt.write_text(text)
+        try:
+            clips = import_files([tmp_path / "a.bvh" if kind == "bvh" else amc], joint_map(skeleton), file_fps=30.0)
+            write_mocap_npz(clips, tmp_path / "out.npz", overwrite=True)
+        except PrmlError as error:
+            said.append(str(error))
+    assert len(said) > 5
+    assert not any("\n" in line for line in said)
 
 
 def test_bad_c3d_gives_one_line(tmp_path):

@@ -139,8 +139,49 @@ def test_nan_is_placed_and_all_faults_are_listed(tmp_path, seen):
 def test_parquet_faults_are_named(tmp_path, seen):
     pytest.importorskip("pyarrow")
     (tmp_path / "a.parquet").write_bytes(b"PAR1 no")
-    with pytest.raises(PrmlError, match="not a readable Parquet file"):
+    with pytest.raises(PrmlError, match=r"a\.parquet: cannot be read"):
         read_own(tmp_path / "a.parquet")
+
+
+@pytest.mark.parametrize(
+    "said", ["{", "[]", '{"unit": ["m"]}', '{"image_size": "wide"}', '{"intrinsics": [1, "a", 2, 3]}']
+)
+def test_what_a_parquet_file_says_of_itself_may_be_broken(tmp_path, seen, said):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    write_own(tmp_path / "a.parquet", seen)
+    table = parquet.read_table(tmp_path / "a.parquet")
+    parquet.write_table(table.replace_schema_metadata({"prml": said}), tmp_path / "b.parquet")
+    assert main(["data", "check", str(tmp_path / "b.parquet"), "--png", str(tmp_path / "b.png")]) in (1, 2)
+    with pytest.raises(PrmlError, match=r"b\.parquet"):
+        read_own(tmp_path / "b.parquet")
+
+
+def test_rows_of_unequal_length(tmp_path, seen):
+    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    write_own(tmp_path / "a.parquet", seen)
+    table = parquet.read_table(tmp_path / "a.parquet")
+    rows = table.column("joints").to_pylist()
+    rows[5] = rows[5][:-1]
+    ragged = table.set_column(table.column_names.index("joints"), "joints", arrow.array(rows))
+    parquet.write_table(ragged, tmp_path / "b.parquet")
+    with pytest.raises(PrmlError, match=r"b\.parquet: cannot be read"):
+        read_own(tmp_path / "b.parquet")
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"joints": np.array(3.0)}, "joints: expected an array"),
+        ({"unit": np.array(["m", "mm"])}, "unit: expected a single value"),
+        ({"fps": np.array("fast")}, "fps: expected finite numbers"),
+        ({"image_size": np.array([np.nan, 480])}, "image_size: expected finite numbers"),
+        ({"root_relative": np.array("no")}, "expected root_relative = 0 or 1, got 'no'"),
+    ],
+)
+def test_entries_of_another_kind_are_named(tmp_path, seen, change, told):
+    np.savez(tmp_path / "a.npz", **{**_good(seen, tmp_path), **change})
+    with pytest.raises(PrmlError, match=told):
+        read_own(tmp_path / "a.npz")
 
 
 # ---------------------------------------------------------------------------------- suspicions

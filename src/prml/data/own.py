@@ -35,7 +35,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from prml.camera import Camera
-from prml.data.unpickle import load_npz, npz_keys
+from prml.data.unpickle import guarded, load_npz, npz_keys
 from prml.errors import PrmlError
 from prml.provenance import write_file
 from prml.sequence import PoseSequence
@@ -48,6 +48,7 @@ LABELS = ("clip_name", "subject", "action", "split")
 PER_CLIP = ("fps", "image_size", "intrinsics", "world_to_camera")
 PER_FILE = ("format", "skeleton", "unit", "frame", "root_relative")
 KEYS = (*PER_FILE, "clip_start", *PER_FRAME, *PER_CLIP, *LABELS)
+_SINGLE = str | bytes | int | float | None
 _CLIP_SHAPE: Mapping[str, tuple[int, ...]] = {
     "fps": (),
     "image_size": (2,),
@@ -87,9 +88,11 @@ def load_record(path: Path) -> dict[str, Any]:
     if path.suffix == ".parquet":
         return _load_parquet(path)
     present = npz_keys(path)
-    record = load_npz(path, tuple(k for k in present if k in KEYS))
-    record["unknown"] = [k for k in present if k not in KEYS]
-    return {k: _plain(v) if k in PER_FILE else v for k, v in record.items()}
+    held = load_npz(path, tuple(k for k in present if k in KEYS))
+    record: dict[str, Any] = guarded(
+        path.name, lambda: {k: _plain(v) if k in PER_FILE else np.asarray(v) for k, v in held.items()}
+    )
+    return {**record, "unknown": [k for k in present if k not in KEYS]}
 
 
 def _plain(value: Any) -> Any:
@@ -101,15 +104,16 @@ def _load_parquet(path: Path) -> dict[str, Any]:
         import pyarrow.parquet as pq
     except ImportError:
         raise PrmlError("Parquet needs pyarrow: pip install 'prml-pose[parquet]', or give an npz file") from None
-    try:
-        table = pq.read_table(path)
-    except (OSError, ValueError) as error:
-        raise PrmlError(f"{path.name}: not a readable Parquet file ({' '.join(str(error).split())[:100]})") from None
+    return guarded(path.name, lambda: _from_table(pq.read_table(path), path.stem))
+
+
+def _from_table(table: Any, stem: str) -> dict[str, Any]:
+    """A pyarrow table as the arrays of an npz file."""
     said = json.loads((table.schema.metadata or {}).get(b"prml", b"{}"))
     record: dict[str, Any] = {k: v for k, v in said.items() if k in PER_FILE} | {"unknown": []}
     record |= {k: np.asarray(v) for k, v in said.items() if k in PER_CLIP}
     columns = {name: table.column(name).to_pylist() for name in table.column_names if name in KEYS}
-    names = columns.get("clip_name", [path.stem] * table.num_rows)
+    names = columns.get("clip_name", [stem] * table.num_rows)
     starts = [i for i in range(len(names)) if i == 0 or names[i] != names[i - 1]]
     record["clip_start"] = np.array([*starts, len(names)])
     record |= {k: np.array([columns[k][i] for i in starts]) for k in (*LABELS, "fps") if k in columns}
@@ -127,6 +131,10 @@ def _load_parquet(path: Path) -> dict[str, Any]:
 def problems(record: Mapping[str, Any]) -> list[str]:
     """Everything that keeps a record from being read: what was expected, what came. Empty if it is sound."""
     found = [f"unknown key {k!r}; known are {', '.join(KEYS)}" for k in record.get("unknown", [])]
+    wrong = [f"{k}: expected a single value" for k in PER_FILE if not isinstance(record.get(k), _SINGLE)]
+    wrong += [f"{k}: expected an array" for k in PER_FRAME if k in record and np.ndim(record[k]) == 0]
+    if wrong:
+        return [*found, *wrong]
     if record.get("format") != FORMAT:
         found.append(f"expected format = {FORMAT!r}, got {record.get('format')!r}")
     if record.get("skeleton") not in SKELETONS:
@@ -140,6 +148,8 @@ def problems(record: Mapping[str, Any]) -> list[str]:
         for key, allowed in (("unit", tuple(UNITS_M)), ("frame", ("camera", "world"))):
             if record.get(key) not in allowed:
                 found.append(f"expected {key} = {' or '.join(allowed)}, got {record.get(key)!r}")
+    if record.get("root_relative", 0) not in (0, 1):
+        found.append(f"expected root_relative = 0 or 1, got {record['root_relative']!r}")
     if "keypoints_px" in record and "image_size" not in record:
         found.append("'image_size' (width, height) is missing; 2D in pixels needs it")
     return found if found else _value_problems(record)
@@ -175,9 +185,11 @@ def _array_problems(record: Mapping[str, Any], joints: Skeleton) -> list[str]:
     N = len(starts) - 1
     for key in PER_CLIP:
         if key in record:
-            one, got = _CLIP_SHAPE[key], np.asarray(record[key]).shape
-            if got not in (one, (1, *one), (N, *one)):
-                found.append(f"{key}: expected shape {one} or {(N, *one)}, got {got}")
+            one, array = _CLIP_SHAPE[key], np.asarray(record[key])
+            if array.shape not in (one, (1, *one), (N, *one)):
+                found.append(f"{key}: expected shape {one} or {(N, *one)}, got {array.shape}")
+            elif array.dtype.kind not in "fiu" or (key != "fps" and not np.isfinite(array).all()):
+                found.append(f"{key}: expected finite numbers, got {array.dtype} {array.reshape(-1)[:4].tolist()}")
     for key in LABELS:
         if key in record and np.asarray(record[key]).reshape(-1).shape != (N,):
             found.append(f"{key}: expected {N} texts, one per clip, got {np.asarray(record[key]).size}")

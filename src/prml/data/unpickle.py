@@ -11,13 +11,14 @@ import zlib
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.lib import format as npy_format
 
 from prml.errors import PrmlError
 
+R = TypeVar("R")
 Stream = Any  # a binary stream: those of io and of zipfile share no type
 _MULTIARRAY = ("numpy.core.multiarray", "numpy._core.multiarray")
 _NUMERIC = ("numpy.core.numeric", "numpy._core.numeric")
@@ -98,12 +99,13 @@ class _Restricted(pickle.Unpickler):
 
 
 _BROKEN = (
+    ArithmeticError, RuntimeError,
     pickle.UnpicklingError, EOFError, zipfile.BadZipFile, zlib.error, OSError, MemoryError,
     ValueError, TypeError, KeyError, IndexError, AttributeError, UnicodeDecodeError, OverflowError, NotImplementedError,
 )  # fmt: skip
 
 
-def _guarded(what: str, read: Callable[[], Any]) -> Any:
+def guarded(what: str, read: Callable[[], R]) -> R:
     """Run ``read``; whatever a broken file provokes becomes one PrmlError that names ``what``."""
     try:
         return read()
@@ -112,7 +114,7 @@ def _guarded(what: str, read: Callable[[], Any]) -> Any:
     except FileNotFoundError:
         raise PrmlError(f"{what}: no such file") from None
     except _BROKEN as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise PrmlError(
             f"{what}: cannot be read ({reason}); it is truncated or of another format, get it again"
         ) from None
@@ -124,7 +126,7 @@ def _load(stream: Stream) -> Any:
 
 def loads(data: bytes) -> Any:
     """Unpickle bytes that hold numpy arrays and plain containers; raises PrmlError for anything else."""
-    return _guarded("pickle", lambda: _load(io.BytesIO(data)))
+    return guarded("pickle", lambda: _load(io.BytesIO(data)))
 
 
 def load_pickle(path: Path | str) -> Any:
@@ -139,7 +141,7 @@ def load_pickle(path: Path | str) -> Any:
         with path.open("rb") as stream:
             return _load(stream)
 
-    return _guarded(path.name, read)
+    return guarded(path.name, read)
 
 
 def _member(stream: Stream) -> Any:
@@ -177,7 +179,7 @@ def load_npz(path: Path | str, keys: tuple[str, ...]) -> dict[str, Any]:
                     values[key] = _member(stream)
             return values
 
-    loaded: dict[str, Any] = _guarded(path.name, read)
+    loaded: dict[str, Any] = guarded(path.name, read)
     return {
         k: v.item() if isinstance(v, np.ndarray) and v.ndim == 0 and v.dtype == object else v for k, v in loaded.items()
     }
@@ -191,5 +193,5 @@ def npz_keys(path: Path | str) -> tuple[str, ...]:
         with zipfile.ZipFile(path) as archive:
             return tuple(n.removesuffix(".npy") for n in archive.namelist())
 
-    keys: tuple[str, ...] = _guarded(path.name, read)
+    keys: tuple[str, ...] = guarded(path.name, read)
     return keys

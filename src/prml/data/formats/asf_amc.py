@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from prml.data.formats.motion import Motion, axis_rotation, floats
+from prml.data.unpickle import guarded
 from prml.errors import PrmlError
 
 INCH_M = 0.0254
@@ -42,6 +43,8 @@ class Skeleton:
 
 def _euler(values: np.ndarray, order: list[str], degrees: bool) -> np.ndarray:
     """Rotations (F, 3, 3) from angles (F, n) about ``order`` ("X", ...), the first acting first."""
+    if not set(order) <= set("XYZ"):
+        raise PrmlError(f"expected an order of the axes X, Y and Z, got {''.join(order)[:20]!r}")
     radians = np.radians(values) if degrees else values
     R = np.broadcast_to(np.eye(3), (len(values), 3, 3))
     for column, axis in enumerate(order):
@@ -52,10 +55,14 @@ def _euler(values: np.ndarray, order: list[str], degrees: bool) -> np.ndarray:
 def read_asf(path: Path | str) -> Skeleton:
     """Read a skeleton; raises PrmlError if it is absent or no ASF."""
     path = Path(path)
-    try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError as error:
-        raise PrmlError(f"{path.name}: cannot be read ({error})") from None
+    return guarded(path.name, lambda: _parse_asf(_lines(path)))
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8", errors="replace").splitlines()
+
+
+def _parse_asf(lines: list[str]) -> Skeleton:
     section, bone = "", Bone()
     skeleton = Skeleton({}, {}, INCH_M, True, _ROOT_ORDER, np.eye(3))
     pending: dict[str, list[str]] = {}
@@ -66,30 +73,32 @@ def read_asf(path: Path | str) -> Skeleton:
         if words[0].startswith(":"):
             section = words[0].lower()
         elif section == ":units":
-            _unit(skeleton, words, path.name)
+            _unit(skeleton, words)
         elif section == ":root" and words[0] == "order":
             skeleton.root_order = tuple(w.upper() for w in words[1:])
         elif section == ":root" and words[0] in ("axis", "orientation"):
             pending[words[0]] = words[1:]
         elif section == ":bonedata":
-            bone = _bone_line(skeleton, bone, words, path.name)
+            bone = _bone_line(skeleton, bone, words)
         elif section == ":hierarchy" and words[0] not in ("begin", "end"):
             skeleton.parents.update(dict.fromkeys(words[1:], words[0]))
     if not skeleton.bones or not skeleton.parents:
-        raise PrmlError(f"{path.name}: not an ASF skeleton: expected :bonedata and :hierarchy")
-    angles = np.array([floats(pending.get("orientation", ["0"] * 3)[:3], f"{path.name}: orientation")])
+        raise PrmlError("not an ASF skeleton: expected :bonedata and :hierarchy")
+    angles = np.array([floats(pending.get("orientation", ["0"] * 3)[:3], "orientation")])
     skeleton.root_axes = _euler(angles, list(pending.get("axis", ["XYZ"])[0]), skeleton.degrees)[0]
     return skeleton
 
 
-def _unit(skeleton: Skeleton, words: list[str], what: str) -> None:
+def _unit(skeleton: Skeleton, words: list[str]) -> None:
     if words[0] == "length":
-        skeleton.unit_m = INCH_M / floats(words[1:2], f"{what}: length")[0]
+        if not (length := floats(words[1:2], "length")[0]) > 0:
+            raise PrmlError(f"expected a positive unit of length, got {length:g}")
+        skeleton.unit_m = INCH_M / length
     elif words[0] == "angle":
         skeleton.degrees = words[1].lower().startswith("deg")
 
 
-def _bone_line(skeleton: Skeleton, bone: Bone, words: list[str], what: str) -> Bone:
+def _bone_line(skeleton: Skeleton, bone: Bone, words: list[str]) -> Bone:
     key, rest = words[0], words[1:]
     if key == "begin":
         return Bone()
@@ -98,11 +107,11 @@ def _bone_line(skeleton: Skeleton, bone: Bone, words: list[str], what: str) -> B
     elif key == "name":
         bone.name = rest[0]
     elif key == "direction":
-        bone.direction = np.array(floats(rest[:3], f"{what}: direction of {bone.name}"))
+        bone.direction = np.array(floats(rest[:3], f"direction of {bone.name}"))
     elif key == "length":
-        bone.length = floats(rest[:1], f"{what}: length of {bone.name}")[0]
+        bone.length = floats(rest[:1], f"length of {bone.name}")[0]
     elif key == "axis":
-        angles = np.array([floats(rest[:3], f"{what}: axis of {bone.name}")])
+        angles = np.array([floats(rest[:3], f"axis of {bone.name}")])
         bone.axes = _euler(angles, list((rest[3:] or ["XYZ"])[0].upper()), skeleton.degrees)[0]
     elif key == "dof":
         bone.dof = tuple(w.upper() for w in rest if w.lower() in ("rx", "ry", "rz"))
@@ -116,26 +125,28 @@ def read_amc(path: Path | str, skeleton: Skeleton) -> Motion:
         PrmlError: absent, not AMC, or bones that the skeleton does not have.
     """
     path = Path(path)
-    values, frames = _amc_values(path)
+    return guarded(path.name, lambda: _parse_amc(_lines(path), skeleton))
+
+
+def _parse_amc(lines: list[str], skeleton: Skeleton) -> Motion:
+    values, frames = _amc_values(lines)
     if "root" not in values or not frames:
-        raise PrmlError(f"{path.name}: not an AMC take: expected numbered frames with the root's values")
+        raise PrmlError("not an AMC take: expected numbered frames with the root's values")
     for name, rows in values.items():
         if name != "root" and name not in skeleton.bones:
-            raise PrmlError(f"{path.name}: bone {name!r} is not in the skeleton; give the subject's own .asf")
+            raise PrmlError(f"bone {name!r} is not in the skeleton; give the subject's own .asf")
         want = len(skeleton.root_order) if name == "root" else len(skeleton.bones[name].dof)
         if rows.shape != (frames, want):
-            raise PrmlError(f"{path.name}: {name} has {rows.shape[0]} rows of {rows.shape[-1]} values, expected "
-                            f"{frames} of {want}; it is truncated, or the skeleton is another subject's")  # fmt: skip
+            raise PrmlError(
+                f"{name} has {rows.shape[0]} rows of {rows.shape[-1]} values, expected {frames} of {want}; "
+                "it is truncated, or the skeleton is another subject's"
+            )
     return Motion(_positions(skeleton, values, frames), None, skeleton.unit_m, "y")
 
 
-def _amc_values(path: Path) -> tuple[dict[str, np.ndarray], int]:
+def _amc_values(lines: list[str]) -> tuple[dict[str, np.ndarray], int]:
     rows: dict[str, list[list[float]]] = {}
     frames = 0
-    try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError as error:
-        raise PrmlError(f"{path.name}: cannot be read ({error})") from None
     for line in lines:
         words = line.split()
         if not words or words[0][0] in "#:":
@@ -143,11 +154,11 @@ def _amc_values(path: Path) -> tuple[dict[str, np.ndarray], int]:
         if len(words) == 1 and words[0].isdigit():
             frames += 1
         else:
-            rows.setdefault(words[0], []).append(floats(words[1:], f"{path.name}, frame {frames}"))
+            rows.setdefault(words[0], []).append(floats(words[1:], f"frame {frames}"))
     try:
         return {name: np.array(r) for name, r in rows.items()}, frames
     except ValueError:
-        raise PrmlError(f"{path.name}: lines of unequal length; the file is truncated") from None
+        raise PrmlError("lines of unequal length; the file is truncated") from None
 
 
 def _positions(skeleton: Skeleton, values: dict[str, np.ndarray], frames: int) -> dict[str, np.ndarray]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from prml.data.formats.motion import Motion, axis_rotation, floats
+from prml.data.unpickle import guarded
 from prml.errors import PrmlError
 
 
@@ -35,20 +36,21 @@ def read_bvh(path: Path | str, lost_offsets: Mapping[str, str] | None = None) ->
         PrmlError: absent, not BVH, or a frame count that does not fit the channels.
     """
     path = Path(path)
-    try:
-        head, separator, motion = path.read_text(encoding="utf-8", errors="replace").partition("MOTION")
-    except OSError as error:
-        raise PrmlError(f"{path.name}: cannot be read ({error})") from None
+    return guarded(path.name, lambda: _parse(path.read_text(encoding="utf-8", errors="replace"), lost_offsets or {}))
+
+
+def _parse(text: str, lost_offsets: Mapping[str, str]) -> Motion:
+    head, separator, motion = text.partition("MOTION")
     if not separator or "HIERARCHY" not in head:
-        raise PrmlError(f"{path.name}: not a BVH file: expected the words HIERARCHY and MOTION")
-    joints = _hierarchy(head, path.name)
-    for joint, model in (lost_offsets or {}).items():
+        raise PrmlError("not a BVH file: expected the words HIERARCHY and MOTION")
+    joints = _hierarchy(head)
+    for joint, model in lost_offsets.items():
         _put_back(joints, joint, model)
-    data, fps = _frames(motion, sum(len(j.channels) for j in joints), path.name)
+    data, fps = _frames(motion, sum(len(j.channels) for j in joints))
     return Motion(_positions(joints, data), fps)
 
 
-def _hierarchy(head: str, what: str) -> list[_Joint]:
+def _hierarchy(head: str) -> list[_Joint]:
     joints: list[_Joint] = []
     stack: list[int] = []
     for line in head.splitlines():
@@ -62,21 +64,21 @@ def _hierarchy(head: str, what: str) -> list[_Joint]:
             stack.append(len(joints) - 1)
         elif words[0] == "}":
             if not stack:
-                raise PrmlError(f"{what}: a closing brace too many in the hierarchy")
+                raise PrmlError("a closing brace too many in the hierarchy")
             stack.pop()
         elif words[0] == "OFFSET":
-            joints[stack[-1]].offset = np.array(floats(words[1:4], f"{what}: OFFSET of {joints[stack[-1]].name}"))
+            joints[stack[-1]].offset = np.array(floats(words[1:4], f"OFFSET of {joints[stack[-1]].name}"))
         elif words[0] == "CHANNELS":
-            joints[stack[-1]].channels = _channels(words[2:], joints[stack[-1]].name, what)
+            joints[stack[-1]].channels = _channels(words[2:], joints[stack[-1]].name)
     if not joints or stack:
-        raise PrmlError(f"{what}: the hierarchy is empty or not closed; the file is truncated")
+        raise PrmlError("the hierarchy is empty or not closed; the file is truncated")
     return joints
 
 
-def _channels(words: list[str], joint: str, what: str) -> list[str]:
+def _channels(words: list[str], joint: str) -> list[str]:
     for word in words:
         if not re.fullmatch(r"[XYZxyz](position|rotation)", word):
-            raise PrmlError(f"{what}: {joint} has the channel {word!r}; expected Xposition, Zrotation and the like")
+            raise PrmlError(f"{joint} has the channel {word!r}; expected Xposition, Zrotation and the like")
     return [word[0].upper() + word[1] for word in words]  # "Xp", "Zr"
 
 
@@ -86,17 +88,17 @@ def _put_back(joints: list[_Joint], name: str, model: str) -> None:
         by_name[name].offset = np.array([0.0, np.linalg.norm(by_name[model].offset), 0.0])
 
 
-def _frames(motion: str, width: int, what: str) -> tuple[np.ndarray, float]:
+def _frames(motion: str, width: int) -> tuple[np.ndarray, float]:
     found = re.search(r"Frames:\s*(\d+)\s*Frame Time:\s*([-+\d.eE]+)", motion)
     if not found or float(found[2]) <= 0:
-        raise PrmlError(f"{what}: no 'Frames:' and 'Frame Time:' after MOTION; the file is truncated")
+        raise PrmlError("no 'Frames:' and 'Frame Time:' after MOTION; the file is truncated")
     count = int(found[1])
     try:
         values = np.array(motion[found.end() :].split(), dtype=np.float64)
     except ValueError:
-        raise PrmlError(f"{what}: the motion holds something that is no number") from None
+        raise PrmlError("the motion holds something that is no number") from None
     if width == 0 or values.size != count * width:
-        raise PrmlError(f"{what}: expected {count} frames of {width} values, got {values.size} values; it is truncated")
+        raise PrmlError(f"expected {count} frames of {width} values, got {values.size} values; it is truncated")
     return values.reshape(count, width), 1.0 / float(found[2])
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from prml.data.formats.motion import Motion, Up
+from prml.data.unpickle import guarded
 from prml.errors import PrmlError
 
 _UNITS_M = {"mm": 0.001, "cm": 0.01, "dm": 0.1, "m": 1.0, "in": 0.0254}
@@ -28,11 +29,15 @@ def read_c3d(path: Path | str) -> Motion:
         file = ezc3d.c3d(str(path))
     except (OSError, RuntimeError, ValueError) as error:
         raise PrmlError(f"{path.name}: not a readable C3D file ({' '.join(str(error).split())[:100]})") from None
+    return guarded(path.name, lambda: _motion(file))
+
+
+def _motion(file: Any) -> Motion:
     group = file["parameters"]["POINT"]
     labels = [str(name) for key in sorted(group) if key.startswith("LABELS") for name in group[key]["value"]]
     points = np.asarray(file["data"]["points"], dtype=np.float64)  # (4, markers, frames)
     if not labels or not points.size:
-        raise PrmlError(f"{path.name}: holds no points, only other signals")
+        raise PrmlError("holds no points, only other signals")
     xyz = points[:3].transpose(1, 2, 0)
     xyz = np.where((xyz == 0).all(-1, keepdims=True), np.nan, xyz)  # how many programs write "not seen"
     named = {name.split(":")[-1].strip(): xyz[i] for i, name in enumerate(labels[: len(xyz)])}

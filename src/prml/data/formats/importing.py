@@ -190,7 +190,7 @@ def write_mocap_npz(
     for clip in clips:
         origin = np.array([*clip.joints_m[0, 0, :2], 0.0])
         steps = np.rint((clip.joints_m - origin) / UNIT_M)
-        if np.abs(steps).max() > 32767:
+        if not np.abs(steps).max() <= 32767:
             raise PrmlError(f"{clip.name}: moves more than 16 m from its start, which the format does not hold; cut it")
         origins.append(origin)
         packed.append(steps.astype(np.int16))
