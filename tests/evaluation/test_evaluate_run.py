@@ -9,6 +9,7 @@ from prml.errors import PrmlError
 from prml.evaluation import metrics as m
 from prml.evaluation import protocols
 from prml.evaluation.protocols.rules import CutWindows, ImageSpace
+from prml.evaluation.report import differences, make_result
 from prml.evaluation.run import Evaluation, evaluate, gather, score_sequence
 from prml.evaluation.scoring import JOINTS_3DHP, METRICS
 from prml.skeleton import H36M17
@@ -96,6 +97,15 @@ def _process(rank: int, folder: str) -> None:
     total = gather(evaluate(Wrong(*clips), given(*clips), shard=(rank, 2)))
     Path(folder, f"{rank}.json").write_text(json.dumps([total.scores.overall, total.tally.frames]))
     dist.destroy_process_group()
+
+
+def test_a_share_of_the_sequences_is_not_put_beside_the_whole(people):
+    protocol = protocols.get("mocap-gt").with_(source=given(*people).source)
+    made = evaluate(Wrong(*people), protocol)
+    whole, again, half = (make_result(made, {"name": "a"}, o) for o in ({}, {"every": 1}, {"every": 2}))
+    assert differences([whole, again]) == []
+    assert differences([whole, half]) == ["sequences scored differ: one of 1, one of 2"]
+    assert (whole.label, half.label) == ("a", "a (one sequence of 2)")
 
 
 def test_two_processes_give_the_figures_of_one(tmp_path):

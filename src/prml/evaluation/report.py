@@ -58,6 +58,12 @@ class Result:
     schema: str = SCHEMA
 
     @property
+    def every(self) -> int:
+        """Every so many-th sequence was scored."""
+        every: int = self.options.get("every", 1)
+        return every
+
+    @property
     def label(self) -> str:
         """Name of the weights, and what makes this run special."""
         special = [] if self.options.get("flip", True) else ["no flip"]
@@ -65,6 +71,8 @@ class Result:
         special += [f"{rule} {self.options.get(rule, 'changed')}" for rule in changed if rule != "flip"]
         if self.protocol.get("limit") is not None:
             special.append(f"first {self.protocol['limit']} clips only")
+        if self.every != 1:
+            special.append(f"one sequence of {self.every}")
         return " ".join([weights_label(self.weights), *(f"({s})" for s in special)])
 
     def to_json(self) -> str:
@@ -212,4 +220,6 @@ def differences(results: Sequence[Result]) -> list[str]:
         if len(values) > 1 and not (what == "rules" and found):
             shown = ", ".join(sorted(values)) if what != "rules" else "the wording of a rule changed"
             found.append(f"{what} differ: {shown}")
+    if len(shares := {str(r.every) for r in results}) > 1:
+        found.append(f"sequences scored differ: one of {', one of '.join(sorted(shares))}")
     return found
