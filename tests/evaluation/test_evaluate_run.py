@@ -105,7 +105,7 @@ def test_a_share_of_the_sequences_is_not_put_beside_the_whole(people):
     whole, again, half = (make_result(made, {"name": "a"}, o) for o in ({}, {"every": 1}, {"every": 2}))
     assert differences([whole, again]) == []
     assert differences([whole, half]) == ["sequences scored differ: one of 1, one of 2"]
-    assert (whole.label, half.label) == ("a", "a (one sequence of 2)")
+    assert (whole.label, half.label) == ("a (source changed)", "a (source changed) (one sequence of 2)")
 
 
 def test_two_processes_give_the_figures_of_one(tmp_path):
