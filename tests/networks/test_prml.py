@@ -74,8 +74,17 @@ def test_options_have_the_sizes_they_should():
     assert full - _size(_network(task_bias="none")) == 2 * one_bias
     assert _size(_network(bias_learnable=False)) == full
     assert _size(_network(order="S->T")) == full
-    assert _size(_network(order="S")) == _size(_network(order="T")) < full < _size(_network(order="S-T"))
+    assert _size(_network(order="S")) == _size(_network(order="T")) < full
+    blocks = 2  # S-T: the same two encoders, side by side, and what mixes them
+    assert _size(_network(order="S-T")) == full + blocks * (2 * 2 * C + 2)
     assert full - _size(_network(in_channels=2)) == C
+
+
+def test_two_streams_see_the_same_input_and_start_as_the_mean_of_both():
+    (block,) = _network(order="S-T").branch_2d.blocks
+    x = torch.randn(2, 6, 17, 16, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(block(x), (block.spatial(x) + block.temporal(x)) / 2)
+    assert (block.spatial.attention.axis, block.temporal.attention.axis) == ("spatial", "temporal")
 
 
 def test_the_paper_s_network_at_243_frames():

@@ -6,20 +6,37 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from prml.networks.dstformer import DSTFormerBlock
-from prml.networks.layers import Encoder
+from prml.networks.layers import Axis, Encoder, Fusion
 
 BlockOrder = Literal["S", "T", "S-T", "S->T", "T->S"]
 
 
+class TwoStreamBlock(nn.Module):
+    """S-T of Table 10: a spatial and a temporal encoder on the same input (paper C.3).
+
+    The paper does not say how the two are mixed; here as in the DSTFormer's block, per token, from one half each.
+    """
+
+    def __init__(self, *, spatial: Encoder, temporal: Encoder, width: int) -> None:
+        super().__init__()
+        self.spatial, self.temporal = spatial, temporal
+        self.fusion = Fusion(width=width)
+
+    def forward(self, x: Float[Tensor, "B T J C"]) -> Float[Tensor, "B T J C"]:
+        """Same shape out as in."""
+        return self.fusion(self.spatial(x), self.temporal(x))[0]
+
+
 def branch_block(order: BlockOrder, *, width: int, heads: int, mlp_ratio: float) -> nn.Module:
-    """One of the N blocks of a branch, in one of the orders of Table 10 ("S-T" is the two-stream layer)."""
+    """One of the N blocks of a branch, in one of the orders of Table 10."""
+
+    def encoder(axis: Axis) -> Encoder:
+        return Encoder(width=width, heads=heads, axis=axis, mlp_ratio=mlp_ratio)
+
     if order == "S-T":
-        return DSTFormerBlock(width=width, heads=heads, mlp_ratio=mlp_ratio)
-    spatial = Encoder(width=width, heads=heads, axis="spatial", mlp_ratio=mlp_ratio) if "S" in order else None
-    temporal = Encoder(width=width, heads=heads, axis="temporal", mlp_ratio=mlp_ratio) if "T" in order else None
-    parts = (spatial, temporal) if order in ("S", "S->T") else (temporal, spatial)
-    return nn.Sequential(*(p for p in parts if p is not None))
+        return TwoStreamBlock(spatial=encoder("spatial"), temporal=encoder("temporal"), width=width)
+    axes: dict[str, Axis] = {"S": "spatial", "T": "temporal"}
+    return nn.Sequential(*(encoder(axes[letter]) for letter in order.split("->")))
 
 
 class TaskBranch(nn.Module):
