@@ -197,6 +197,49 @@ def test_a_joint_that_never_moves_gives_finite_numbers_and_gradients():
         assert support.grad.isfinite().all()
 
 
+def test_the_joint_s_index_alone_is_no_information_though_one_joint_never_moves():
+    """S tells which joint it is of and nothing else: I(Y_j; S_j) = 0 for each, and the estimate no more than that."""
+    generator = torch.Generator().manual_seed(0)
+    index = torch.eye(3)
+
+    def batch():
+        y = torch.randn(32, FRAMES, 3, 1, generator=generator)
+        y[:, :, 0] = 0
+        return y, index + 0.1 * torch.randn(32, FRAMES, 3, 3, generator=generator)
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        mi = build_mi("variational", c=1, support_width=3, joints=3, hidden=8)
+    optimiser = torch.optim.Adam(mi.parameters(), lr=1e-2)
+    for _ in range(300):
+        optimiser.zero_grad()
+        mi(*batch()).loss.backward()
+        optimiser.step()
+    with torch.no_grad():
+        assert abs(sum(mi(*batch()).estimate_nats.item() for _ in range(20)) / 20) < 0.02
+
+
+@pytest.mark.parametrize("kind", ["variational", "infonce", "jsd", "conditional"])
+def test_a_joint_that_never_moves_changes_neither_the_estimate_nor_the_others_weight(kind):
+    y, s = _batch(torch.Generator().manual_seed(0), 0.8)
+    bias = torch.randn(FRAMES, JOINTS, 1, generator=torch.Generator().manual_seed(1))
+    estimates, gradients = [], []
+    for still in (0, 1):
+        torch.manual_seed(0)
+        joints = JOINTS + still
+        mi = build_mi(kind, c=1, support_width=1, joints=joints, bias_width=1)
+        if hasattr(mi, "head"):
+            torch.nn.init.normal_(mi.head[-1].weight, std=0.3)  # zero at the start: the support would get no gradient
+        more, support, b = (torch.nn.functional.pad(v, (0, 0, 0, still)) for v in (y, s, bias))
+        result = mi(more, support.requires_grad_(), b)
+        (joints * result.loss).backward()
+        estimates.append(result.estimate_nats)
+        gradients.append(support.grad)
+    torch.testing.assert_close(*estimates)
+    torch.testing.assert_close(gradients[0], gradients[1][:, :, :JOINTS])
+    assert not gradients[1][:, :, JOINTS:].any()
+
+
 @pytest.mark.parametrize("kind", ["variational", "infonce", "jsd", "conditional"])
 def test_bfloat16_supports_are_estimated_in_float32(kind):
     y, s = _batch(torch.Generator().manual_seed(0), 0.5)

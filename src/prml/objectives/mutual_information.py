@@ -2,8 +2,9 @@
 
 The paper names no estimator. All of these see tokens: y (B, T, J, c) labels, s (B, T, J, D) support features. They
 estimate I(Y_j; S_j) for every joint j by itself and report the mean over joints in nats: what the joint's index alone
-tells about the label is not counted. Labels are standardised by a running Gaussian per joint, which leaves mutual
-information as it is.
+tells about the label is not counted. A joint whose label does not move (the root of root-relative labels) has no
+information and is left out; the others keep their weight 1 / J in the loss. Labels are standardised by a running
+Gaussian per joint, which leaves mutual information as it is.
 
 ====================  ==========================================================================================
 ``variational``       H(Y) - E[-log q(y|s)], q Gaussian (Barber & Agakov 2003): a lower bound of I when Y is Gaussian;
@@ -20,11 +21,12 @@ from typing import Any, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 Kind = Literal["variational", "infonce", "jsd", "conditional"]
 LOG_2_PI_E = math.log(2 * math.pi * math.e)
+LEAST_VARIANCE = 1e-8  # of a label that moves; the label is in metres: a standard deviation of 0.1 mm
 LOWEST_LOG_VARIANCE = -10.0  # of a standardised label: a standard deviation of 0.7 % of the label's own
 
 
@@ -70,7 +72,12 @@ class GaussianMarginal(nn.Module):
 
     def std(self) -> Float[Tensor, "J c"]:
         """Standard deviation; the root joint, which does not move, gets a floor instead of zero."""
-        return self.covariance.diagonal(dim1=-2, dim2=-1).clamp(min=1e-8).sqrt()
+        return self.covariance.diagonal(dim1=-2, dim2=-1).clamp(min=LEAST_VARIANCE).sqrt()
+
+    def moves(self) -> Bool[Tensor, "J"]:
+        """Which joints have a label that varies in all its channels; of the others there is nothing to know."""
+        varies: Tensor = self.covariance.diagonal(dim1=-2, dim2=-1) > LEAST_VARIANCE
+        return varies.all(-1)
 
     def standardise(self, y: Float[Tensor, "n J c"]) -> Float[Tensor, "n J c"]:
         """Zero mean and unit variance per joint and channel."""
@@ -122,6 +129,12 @@ class MutualInformation(nn.Module):
     ) -> MIResult:
         raise NotImplementedError
 
+    def _over_joints(self, values: Float[Tensor, "J"]) -> MIResult:
+        """The mean over the joints that move, and a loss in which each of J has the same weight, whoever else moves."""
+        moves = self.marginal.moves()
+        total = torch.where(moves, values, 0.0).sum()
+        return MIResult(total.detach() / moves.sum().clamp(min=1), -total / len(moves))
+
 
 class VariationalMI(MutualInformation):
     """Barber-Agakov bound with q(y|s) = N(mu(s), diag sigma(s)^2); mu and sigma come from one hidden layer.
@@ -147,8 +160,7 @@ class VariationalMI(MutualInformation):
     def _estimate(self, z: Tensor, s: Tensor, bias: Tensor | None) -> MIResult:
         mean, log_variance = self._moments(s)
         surprise = 0.5 * (math.log(2 * math.pi) + log_variance + (z - mean).square() * torch.exp(-log_variance))
-        estimate = self.marginal.entropy().mean() - surprise.sum(-1).mean()
-        return MIResult(estimate.detach(), -estimate)
+        return self._over_joints(self.marginal.entropy() - surprise.sum(-1).mean(0))
 
     def std(self, s: Float[Tensor, "B T J D"]) -> Float[Tensor, "B T J c"]:
         """Standard deviation of the label given the support, in the label's unit (metres)."""
@@ -209,19 +221,18 @@ def spread(total: int, tokens: int, phase: Tensor) -> Tensor:
     return (torch.arange(min(total, tokens), device=phase.device) * step + phase) % total
 
 
-def infonce(scores: Float[Tensor, "J n n"]) -> Float[Tensor, ""]:
-    """Log n + mean log softmax of the matched pairs, nats; both directions."""
+def infonce(scores: Float[Tensor, "J n n"]) -> Float[Tensor, "J"]:
+    """Log n + mean log softmax of the matched pairs of every joint, nats; both directions."""
     matched = scores.diagonal(dim1=-2, dim2=-1)
     rows, columns = scores.logsumexp(-1), scores.logsumexp(-2)
-    return math.log(scores.shape[-1]) + (matched - 0.5 * (rows + columns)).mean()
+    return math.log(scores.shape[-1]) + (matched - 0.5 * (rows + columns)).mean(-1)
 
 
 class InfoNceMI(CriticMI):
     """InfoNCE with the other frames of the same joint as negatives."""
 
     def _estimate(self, z: Tensor, s: Tensor, bias: Tensor | None) -> MIResult:
-        estimate = infonce(self._scores(z, s))
-        return MIResult(estimate.detach(), -estimate)
+        return self._over_joints(infonce(self._scores(z, s)))
 
 
 class JsdMI(CriticMI):
@@ -231,9 +242,9 @@ class JsdMI(CriticMI):
         scores = self._scores(z, s)
         n = scores.shape[-1]
         off = F.softplus(scores).masked_fill(torch.eye(n, dtype=torch.bool, device=scores.device), 0.0)
-        matched = -F.softplus(-scores.diagonal(dim1=-2, dim2=-1)).mean()
-        bound = matched - off.sum() / max(1, scores.shape[0] * n * (n - 1))
-        return MIResult(bound.detach() / 2 + math.log(2.0), -bound)
+        matched = -F.softplus(-scores.diagonal(dim1=-2, dim2=-1)).mean(-1)
+        bound = self._over_joints(matched - off.sum((-2, -1)) / max(1, n * (n - 1)))
+        return MIResult(bound.estimate_nats / 2 + math.log(2.0), bound.loss)
 
 
 class _Reverse(torch.autograd.Function):
@@ -273,10 +284,10 @@ class ConditionalMI(VariationalMI):
         first = super()._estimate(z, s, None)
         chosen = spread(len(s), self.tokens, self.marginal.updates)
         b = bias[chosen % len(bias)]  # tokens are batch-major: the remainder is the frame
-        second: Tensor = infonce(self.critic(_reverse(b), _reverse(s[chosen])))
+        second = self._over_joints(infonce(self.critic(_reverse(b), _reverse(s[chosen]))))
         # the value is -I(Y;S) + I(S;B); the gradient of -I(S;B) trains the critic, reversed it reaches S and B
-        loss = first.loss - second + 2 * second.detach()
-        return MIResult(first.estimate_nats - second.detach(), loss)
+        loss = first.loss + second.loss - 2 * second.loss.detach()
+        return MIResult(first.estimate_nats - second.estimate_nats, loss)
 
 
 def build_mi(
