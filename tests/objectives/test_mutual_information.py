@@ -6,7 +6,11 @@ import math
 import pytest
 import torch
 
+from prml.errors import PrmlError
+from prml.networks import build
 from prml.objectives.mutual_information import GaussianMarginal, build_mi, spread
+from prml.training.config import ObjectiveConfig
+from prml.training.module import mutual_information
 
 JOINTS, FRAMES = 2, 4
 
@@ -124,6 +128,15 @@ def test_conditional_says_that_it_needs_the_bias():
     y, s = _batch(torch.Generator().manual_seed(0), 0.5)
     with pytest.raises(ValueError, match="needs the task bias"):
         build_mi("conditional", c=1, support_width=1, joints=JOINTS, bias_width=1)(y, s)
+
+
+@pytest.mark.parametrize("arguments", [{"task_bias": "2d"}, {"task_bias": "none"}, {"decoder": False}], ids=str)
+def test_conditional_is_refused_where_the_network_lacks_a_bias(arguments):
+    options = ObjectiveConfig(mutual_information="conditional")
+    small = {"frames": 3, "width": 8, "heads": 2, "branch_blocks": 1}
+    assert mutual_information(build("prml", **small), options) is not None
+    with pytest.raises(PrmlError, match=r"conditional needs .* both task biases; set .*task_bias both, or choose"):
+        mutual_information(build("prml", **small, **arguments), options)
 
 
 def test_std_is_calibrated_on_a_heteroscedastic_gaussian():

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 
+from prml.errors import PrmlError
 from prml.evaluation import metrics
 from prml.networks import registry
 from prml.networks.distinct import distinct_joints
@@ -31,13 +32,30 @@ def context_of(batch: Batch) -> tuple[Any, ...]:
     return batch["reference"], [m.flatten(0, 1) for m in maps]
 
 
+def _biases(network: PrML) -> tuple[Tensor | None, Tensor | None]:
+    """B_2D and B_D; None for what the network lacks."""
+    decoder = network.decoder
+    biases = (None, None) if decoder is None else (decoder.bias_2d, decoder.bias_depth)
+    bias_2d, bias_depth = (None if b is None else b.value for b in biases)
+    return bias_2d, bias_depth
+
+
 def mutual_information(network: nn.Module, options: ObjectiveConfig) -> nn.Module | None:
-    """The estimators for both tasks, or None for networks without support features and for "none"."""
+    """The estimators for both tasks, or None for networks without support features and for "none".
+
+    Raises:
+        PrmlError: ``conditional`` for a network that lacks a task bias.
+    """
     if not isinstance(network, PrML) or options.mutual_information == "none":
         return None
     width_2d, width_depth = network.support_widths
     if options.mutual_information == "variational":
         return PoseUncertainty(width_2d=width_2d, width_depth=width_depth, joints=network.joints)
+    if options.mutual_information == "conditional" and any(b is None for b in _biases(network)):
+        raise PrmlError(
+            "objective.mutual_information conditional needs a decoder with both task biases; set network.arguments.decoder "
+            "true and task_bias both, or choose variational, infonce, jsd or none"
+        )
     parts: dict[str, nn.Module] = {
         "pose_2d": build_mi(options.mutual_information, c=2, support_width=width_2d, joints=network.joints),
         "depth": build_mi(options.mutual_information, c=1, support_width=width_depth, joints=network.joints),
@@ -60,9 +78,7 @@ def _tasks(
     network: nn.Module, information: nn.Module, target: Tensor, features: PrMLFeatures, options: ObjectiveConfig
 ) -> tuple[_Task, _Task]:
     """Both tasks of a network with support features; ``information`` is what :func:`mutual_information` gave for it."""
-    decoder = cast(PrML, network).decoder
-    biases = (None, None) if decoder is None else (decoder.bias_2d, decoder.bias_depth)
-    bias_2d, bias_depth = (None if b is None else b.value for b in biases)
+    bias_2d, bias_depth = _biases(cast(PrML, network))
     pose_2d, depth = (cast(MutualInformation, information.get_submodule(n)) for n in ("pose_2d", "depth"))
     return (
         _Task("2d", pose_2d, target[..., :2], features.s_2d, bias_2d, options.lambda_2d),
