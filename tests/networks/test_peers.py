@@ -107,7 +107,7 @@ def test_every_used_parameter_learns_and_samples_do_not_mix(name, heads):
     output = network(*arguments)
     output.square().sum().backward()
     idle = [k for k, p in network.named_parameters() if p.requires_grad and p.grad is None]
-    assert all(k.startswith("sequence_head.") for k in idle)  # P-STMO's head for training alone
+    assert idle == []  # several processes wait for every gradient that a parameter asks for
     assert all(torch.isfinite(p.grad).all() for p in network.parameters() if p.grad is not None)
     maps = len(arguments) == 3
     one = [a[1:2] for a in arguments[:2]] + ([[m.unflatten(0, (3, -1))[1] for m in arguments[2]]] if maps else [])

@@ -19,6 +19,7 @@ def _with_outputs(head: nn.Module, outputs: int) -> nn.Module:
     nn.init.trunc_normal_(new.weight, std=spread)
     if new.bias is not None:
         nn.init.zeros_(new.bias)
+    new.requires_grad_(old.weight.requires_grad)
     if not name:
         return new
     parent, _, last = name.rpartition(".")

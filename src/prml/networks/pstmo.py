@@ -151,12 +151,13 @@ class PSTMO(Network):
         # the authors' two last norms are in their checkpoints but never used
         self.unused = nn.ParameterList(parameter(2, width).requires_grad_(False) for _ in range(2))
         self.head = PoseHead(norm=LastAxisBatchNorm(width), width=width, joints=joints)
-        self.sequence_head = PoseHead(norm=LastAxisBatchNorm(width), width=width, joints=joints)
+        # of the authors' loss over all frames, which is not among the objectives here: DDP waits for what gets no gradient
+        self.sequence_head = PoseHead(norm=LastAxisBatchNorm(width), width=width, joints=joints).requires_grad_(False)
 
     def forward_with_sequence(
         self, x: Float[Tensor, "B T J C_in"]
     ) -> tuple[Float[Tensor, "B 1 J 3"], Float[Tensor, "B T J 3"]]:
-        """The middle frame, and every frame by a head of its own (the authors' training loss is over both)."""
+        """The middle frame, and every frame by a head of its own, which is frozen (the authors' loss is over both)."""
         self.check(x)
         sequence = self.layers(self.encoder(x.flatten(2)) + self.frame_embedding)
         feature = sequence
