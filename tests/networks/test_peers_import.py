@@ -11,6 +11,7 @@ from published_rule import filled
 
 from prml.cli import main
 from prml.errors import PrmlError
+from prml.lifting.lifter import Lifter
 from prml.networks import registry
 from prml.weights.published import read_checkpoint, read_published, state_dict_of
 from prml.weights.record import load_record
@@ -44,6 +45,21 @@ def test_an_existing_record_is_not_overwritten(tmp_path, capsys):
     assert main(command) == 2
     assert "exists" in capsys.readouterr().err
     assert main([*command, "--overwrite"]) == 0
+
+
+def test_a_checkpoint_of_other_joints_is_recorded_as_such_and_not_lifted_with(tmp_path, capsys):
+    publish("mixste", tmp_path / "best_3dhp.bin")
+    command = ["import", "mixste", str(tmp_path / "best_3dhp.bin"), "--out", str(tmp_path)]
+    assert main(command) == 2
+    assert "--dataset 3dhp or --dataset h36m" in capsys.readouterr().err
+    assert main([*command, "--dataset", "h36m", "--name", "human36m"]) == 0
+    Lifter(load_record(tmp_path / "human36m.yaml"))
+    assert main([*command, "--dataset", "3dhp"]) == 0
+    record = load_record(tmp_path / "mixste.yaml")
+    assert (record.card.skeleton, record.card.output, record.card.fps) == ("mpi_inf_3dhp17", "camera_mm", 25)
+    assert "3DHP" in record.card.data_licence
+    with pytest.raises(PrmlError, match=r"mixste is of mpi_inf_3dhp17 joints in camera_mm.*choose weights of h36m17"):
+        Lifter(record)
 
 
 class Attack:

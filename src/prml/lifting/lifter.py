@@ -64,7 +64,8 @@ class Lifter:
         context: image features, for networks that need them.
 
     Raises:
-        PrmlError: a network with image features without them, or with those of another backbone.
+        PrmlError: a network of other joints or units; one with image features without them, or with those of another
+            backbone.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Lifter:
         context: FeatureSource | None = None,
     ) -> None:  # fmt: skip
         self.card: Card = record.card
+        self.card.check_joints()
         self.options = options or LiftOptions()
         self.device = torch.device(device)
         self.network = record.network.to(self.device).eval()

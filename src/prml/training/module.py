@@ -53,8 +53,8 @@ def mutual_information(network: nn.Module, options: ObjectiveConfig) -> nn.Modul
         return PoseUncertainty(width_2d=width_2d, width_depth=width_depth, joints=network.joints)
     if options.mutual_information == "conditional" and any(b is None for b in _biases(network)):
         raise PrmlError(
-            "objective.mutual_information conditional needs a decoder with both task biases; set network.arguments.decoder "
-            "true and task_bias both, or choose variational, infonce, jsd or none"
+            "objective.mutual_information conditional needs a decoder with both task biases; set "
+            "network.arguments.decoder true and task_bias both, or choose variational, infonce, jsd or none"
         )
     parts: dict[str, nn.Module] = {
         "pose_2d": build_mi(options.mutual_information, c=2, support_width=width_2d, joints=network.joints),

@@ -42,9 +42,10 @@ def start_from(module: LiftingModule, record_name: str) -> None:
     """Copy a record's tensors into the module; those that depend on T are resampled in time, new blocks add nothing.
 
     Raises:
-        PrmlError: a record of another network, or of another width.
+        PrmlError: a record of another network, or of another width, or of other joints.
     """
     record = load_record(record_name)
+    record.card.check_joints()
     pairs = [(module.network, record.network)]
     if record.uncertainty is not None and type(record.uncertainty) is type(module.information):
         pairs.append((module.information, record.uncertainty))

@@ -9,7 +9,7 @@ import os
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,7 @@ from prml.errors import PrmlError
 from prml.networks import registry
 from prml.weights.record import Card
 
+Dataset = Literal["h36m", "3dhp"]
 # where the weights are in the authors' dictionaries, in the order of looking
 CONTAINERS = ("model_pos", "model", "state_dict", "model_state_dict")
 _NUMPY = (
@@ -101,12 +102,15 @@ def _refuse_mesh(name: str, state: Mapping[str, Tensor]) -> None:
         )
 
 
-def read_published(name: str, file: str | os.PathLike[str], **arguments: Any) -> tuple[nn.Module, Card]:
+def read_published(
+    name: str, file: str | os.PathLike[str], *, dataset: Dataset = "h36m", **arguments: Any
+) -> tuple[nn.Module, Card]:
     """Read a checkpoint as its authors publish it.
 
     Args:
         name: registry name.
         file: in any of the authors' containers.
+        dataset: what the authors trained it on; nothing in a file tells, the shapes are the same.
         arguments: of the network, ours or the authors', where the shapes do not tell.
 
     Returns:
@@ -118,14 +122,37 @@ def read_published(name: str, file: str | os.PathLike[str], **arguments: Any) ->
     state, facts = state_dict_of(read_checkpoint(file), Path(file).name)
     _refuse_mesh(name, state)
     network = registry.from_published(name, state, **arguments)
-    return network, _card(name, network, registry.published_arguments(name, state, **arguments), facts, Path(file))
+    own = registry.published_arguments(name, state, **arguments)
+    return network, _card(name, network, own, facts, Path(file), dataset)
 
 
 def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _card(name: str, network: nn.Module, arguments: Mapping[str, Any], facts: Mapping[str, Any], file: Path) -> Card:
+def _trained_on(dataset: Dataset, entry: registry.NetworkEntry) -> dict[str, Any]:
+    """Joints, unit and rate of the authors' data, as the card has them."""
+    if dataset == "3dhp":  # in P-STMO's files, which all of them use; 25 Hz but for 5 of the 16 training clips
+        unit = "camera_mm" if entry.space == "camera_m" else entry.space
+        return {
+            "skeleton": "mpi_inf_3dhp17", "output": unit, "fps": 25.0,
+            "data_licence": "MPI-INF-3DHP: non-commercial research only",
+        }  # fmt: skip
+    rate = 50.0 / entry.dilation  # the authors' window takes every n-th frame of 50 Hz
+    return {
+        "skeleton": "h36m17", "output": entry.space, "fps": rate, "data_licence": "Human3.6M: academic use only"
+    }  # fmt: skip
+
+
+def _protocol(dataset: Dataset, entry: registry.NetworkEntry) -> str:
+    if dataset == "3dhp":
+        return "3dhp-gt"
+    return "h36m-sh-2.5d" if entry.space == "image" else "h36m-cpn"
+
+
+def _card(
+    name: str, network: nn.Module, arguments: Mapping[str, Any], facts: Mapping[str, Any], file: Path, dataset: Dataset
+) -> Card:
     """What the authors state, and what their code does, about a checkpoint of theirs."""
     import hashlib
 
@@ -136,17 +163,15 @@ def _card(name: str, network: nn.Module, arguments: Mapping[str, Any], facts: Ma
         network=entry.name,
         arguments={k: _plain(v) for k, v in arguments.items() if entry.arguments.get(k) != v},
         normalisation="screen",
-        output=entry.space,
         window=int(network.frames),  # type: ignore[arg-type]
-        fps=50.0 / entry.dilation,  # Human3.6M at 50 Hz, of which the authors' window takes every n-th frame
         flip=True,
         training={
             "imported": {"file": file.name, "sha256": hashlib.sha256(file.read_bytes()).hexdigest(), **facts},
             "paper": f"{entry.paper} ({entry.venue} {entry.year})",
-            "protocol": "h36m-sh-2.5d" if entry.space == "image" else "h36m-cpn",
-            "dilation": entry.dilation,
+            "protocol": _protocol(dataset, entry),
+            **({"dilation": entry.dilation} if dataset == "h36m" else {}),
         },
-        data_licence="Human3.6M: academic use only",
         weights_licence=unstated if entry.code_licence == "none" else entry.code_licence,
         notes=f"Imported from the authors' checkpoint; its accuracy was not measured here. {entry.notes}".strip(),
+        **_trained_on(dataset, entry),
     )

@@ -42,7 +42,8 @@ class Card:
         skeleton: joint set of input and output.
         normalisation: strategy that made the input (``prml.data.normalise``).
         output: what the network returns: "camera_m" (root-relative metres in the frame of the normalised input),
-            "image" (root-relative, in units of the normalised image: MotionBERT's 2.5D space).
+            "image" (root-relative, in units of the normalised image: MotionBERT's 2.5D space), "camera_mm" (as
+            camera_m in millimetres: weights for MPI-INF-3DHP of other authors, kept but not lifted with).
         window: T.
         fps: frame rate that the window was trained at.
         flip: whether its scores average over the mirrored input.
@@ -78,6 +79,14 @@ class Card:
     def imported(self) -> bool:
         """Whether the weights are other authors' (``prml import``)."""
         return "imported" in self.training
+
+    def check_joints(self) -> None:
+        """Raises PrmlError unless the network takes and gives H36M17 in a known unit, as all that calls it expects."""
+        if self.skeleton != "h36m17" or self.output not in ("camera_m", "image"):
+            raise PrmlError(
+                f"{self.name} is of {self.skeleton} joints in {self.output}, which is not lifted, scored or trained "
+                "on here; choose weights of h36m17 in camera_m or image (of the authors' checkpoints, those for Human3.6M)"
+            )
 
 
 @dataclass(frozen=True)
