@@ -199,7 +199,8 @@ def test_no_verb_has_a_console_of_its_own(path):
     assert path.stem == "_console" or " Console(" not in path.read_text()
 
 
-def test_the_process_exits_with_the_code():
-    done = subprocess.run([sys.executable, "-m", "prml.cli", "lifft"], capture_output=True, text=True)
+@pytest.mark.parametrize("module", ["prml", "prml.cli"])
+def test_the_process_exits_with_the_code(module):
+    done = subprocess.run([sys.executable, "-m", module, "lifft"], capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr == "prml lifft: unknown verb 'lifft'; did you mean 'prml lift'?\n"

@@ -25,7 +25,7 @@ from prml.skeleton import skeleton
 
 SCHEMA = "prml.card/1"
 OPEN = "Apache-2.0"  # weights that neither data nor earlier weights restrict, as this project
-OUTPUTS = ("camera_m", "image")
+OUTPUTS = ("camera_m", "camera_mm", "image")
 _KINDS: dict[Any, tuple[str, tuple[type, ...]]] = {
     str: ("a text", (str,)), dict: ("names and values", (dict,)), int: ("a whole number", (int,)),
     float: ("a number", (int, float)), bool: ("true or false", (bool,)),
@@ -198,7 +198,7 @@ def _checked(record: dict[str, Any], origin: str) -> dict[str, Any]:
     if record["window"] < 1:
         raise PrmlError(f"{origin}: expected a window of at least 1 frame, got {record['window']}")
     if record.get("output", OUTPUTS[0]) not in OUTPUTS:
-        raise PrmlError(f"{origin}: expected output {' or '.join(OUTPUTS)}, got {record['output']!r}")
+        raise PrmlError(f"{origin}: expected output {', '.join(OUTPUTS)}, got {record['output']!r}")
     if "fps" in record:
         check_fps(record["fps"], f"{origin}: fps")
     return record
