@@ -52,6 +52,11 @@ def small(name, **more):
     return registry.build(name, **{**small_arguments(name), **more})
 
 
+def test_a_network_without_a_small_size_says_where_to_give_it():
+    with pytest.raises(LookupError, match=r"no small size of 'newcomer'.* SMALL in tests/fixtures/networks\.py"):
+        small_arguments("newcomer")
+
+
 def inputs(network, batch=2, frames=None, device="cpu", seed=0):
     generator = None if device == "meta" else torch.Generator().manual_seed(seed)
     frames = frames or network.frames
