@@ -85,7 +85,7 @@ class Card:
         if self.skeleton != "h36m17" or self.output not in ("camera_m", "image"):
             raise PrmlError(
                 f"{self.name} is of {self.skeleton} joints in {self.output}, which is not lifted, scored or trained "
-                "on here; choose weights of h36m17 in camera_m or image (of the authors' checkpoints, those for Human3.6M)"
+                "on here; choose weights of h36m17 in camera_m or image (of authors' checkpoints, those of Human3.6M)"
             )
 
 
