@@ -84,7 +84,7 @@ def test_tampered_weights_are_refused(saved):
         ({"flip": "sometimes"}, "expected true or false in 'flip'"),
         ({"network": 5}, "expected a text in 'network', got '5'"),
         ({"arguments": [1]}, "expected names and values in 'arguments'"),
-        ({"output": "feet"}, "expected output camera_m or image, got 'feet'"),
+        ({"output": "feet"}, "expected output camera_m, camera_mm, image, got 'feet'"),
     ],
 )
 def test_cards_that_do_not_fit_are_refused(saved, change, words):
