@@ -112,6 +112,34 @@ def test_confidence_is_that_of_the_weakest_source():
     assert converted[MEASURED13.index("LKnee")] == 1.0
 
 
+@everyone
+def test_every_skeleton_can_be_lifted(joints):
+    table = conversion(joints, H36M17)
+    if joints.name == "mpi_inf_3dhp28":
+        assert joints.joints[int(table.matrix[H36M17.index("Thorax")].argmax())] == "Neck"
+
+
+def test_whole_numbers_convert_as_their_floats_do():
+    table = conversion(COCO17, H36M17)
+    points = np.random.default_rng(2).integers(0, 900, (4, 17, 2))
+    np.testing.assert_array_equal(table.apply(points), table.apply(points.astype(float)))
+    sure = np.ones((4, 17), int)
+    assert table.apply_confidence(sure).dtype == np.float64
+
+
+def test_an_unknown_joint_spoils_only_what_is_made_of_it():
+    table = conversion(COCO17, H36M17)
+    points = np.random.default_rng(3).uniform(0, 900, (4, 17, 2))
+    whole = table.apply(points)
+    for joint, spoilt in (("LEye", []), ("LWrist", ["LWrist"]), ("LEar", ["Spine", "Thorax", "Nose", "Head"])):
+        broken = points.copy()
+        broken[1, COCO17.index(joint)] = np.nan
+        rows = [H36M17.index(j) for j in spoilt]
+        expected = whole.copy()
+        expected[1, rows] = np.nan
+        np.testing.assert_array_equal(table.apply(broken), expected)
+
+
 def test_the_trunk_is_synthesised_from_a_detector_and_the_limbs_are_not():
     table = conversion(BLAZEPOSE33, H36M17)
     synthesised = {H36M17.joints[i] for i in np.flatnonzero(table.synthesised)}
@@ -145,8 +173,10 @@ def test_messages_name_what_is_known():
         skeleton("coco")
     with pytest.raises(PrmlError, match=r"h36m17 has no joint 'Toe'; it has Hip, RHip"):
         H36M17.index("Toe")
-    with pytest.raises(PrmlError, match="no conversion from h36m17 to coco17"):
+    with pytest.raises(PrmlError, match="no conversion from h36m17 to coco17; there is one from no other skeleton"):
         conversion(H36M17, COCO17)
+    with pytest.raises(PrmlError, match="to mpi_inf_3dhp17; there is one from h36m17, mpi_inf_3dhp28$"):
+        conversion(COCO17, SKELETONS["mpi_inf_3dhp17"])
     with pytest.raises(PrmlError, match="expected 17 joints of h36m17, got 16"):
         conversion(H36M17, MEASURED13).apply(np.zeros((2, 16, 3)))
     with pytest.raises(PrmlError, match="do not fit"):

@@ -8,6 +8,7 @@ marked as synthesised.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -166,6 +167,11 @@ def skeleton(name: str) -> Skeleton:
     return SKELETONS[name]
 
 
+def _as_floats(values: np.ndarray) -> np.ndarray:
+    """Whole numbers as float64: in their own type every weight below one would be zero."""
+    return values if values.dtype.kind == "f" else values.astype(np.float64)
+
+
 @dataclass(frozen=True)
 class Conversion:
     """A linear map between two skeletons.
@@ -182,13 +188,28 @@ class Conversion:
     synthesised: Bool[np.ndarray, " target"]
 
     def apply(self, points: Float[np.ndarray, "*batch source d"]) -> Float[np.ndarray, "*batch target d"]:
-        """Convert positions of any dimension (pixels or metres); raises PrmlError for a wrong joint count."""
+        """Convert positions of any dimension (pixels or metres), whole numbers as float64.
+
+        A target joint is NaN where a source joint that it is made of is; others do not spoil it. Raises PrmlError for a
+        wrong joint count.
+        """
         if points.shape[-2] != len(self.source):
             raise PrmlError(f"expected {len(self.source)} joints of {self.source.name}, got {points.shape[-2]}")
+        points = _as_floats(points)
+        absent = np.isnan(points)
+        if not absent.any():
+            return self._mix(points)
+        unknown = absent.any(-1)
+        mixed = self._mix(np.where(unknown[..., None], points.dtype.type(0), points))
+        spoilt = np.stack([unknown[..., row != 0].any(-1) for row in self.matrix], -1)
+        return np.where(spoilt[..., None], points.dtype.type(np.nan), mixed)
+
+    def _mix(self, points: Float[np.ndarray, "*batch source d"]) -> Float[np.ndarray, "*batch target d"]:
         return np.asarray(np.einsum("ts,...sd->...td", self.matrix.astype(points.dtype), points))
 
     def apply_confidence(self, confidence: Float[np.ndarray, "*batch source"]) -> Float[np.ndarray, "*batch target"]:
         """Confidence of a target joint: the least among the joints that carry at least a tenth of its weight."""
+        confidence = _as_floats(confidence)
         uses = np.abs(self.matrix) >= 0.1
         return np.stack([confidence[..., use].min(-1) for use in uses], -1).astype(confidence.dtype)
 
@@ -248,17 +269,26 @@ def _from_rules(source: Skeleton, target: Skeleton, rules: dict[str, _Rule]) -> 
     return Conversion(source, target, matrix, synthesised)
 
 
+def _route(source: Skeleton, target: Skeleton) -> tuple[Skeleton, ...]:
+    """The skeletons from source to target that rules lead along: both, or with one between; empty if there is no way."""
+    if source == target or (source.name, target.name) in _RULES:
+        return (source, target)
+    for middle in (MEASURED13, MPI_INF_3DHP17):
+        if {(source.name, middle.name), (middle.name, target.name)} <= _RULES.keys():
+            return (source, middle, target)
+    return ()
+
+
 @cache
 def conversion(source: Skeleton, target: Skeleton) -> Conversion:
-    """The table from one skeleton to another, direct or through ``measured13``; raises PrmlError if there is none."""
+    """The table from one skeleton to another, direct or through a third; raises PrmlError if there is none."""
     if source == target:
         return Conversion(source, target, np.eye(len(source)), np.zeros(len(source), dtype=bool))
-    if rules := _RULES.get((source.name, target.name)):
-        return _from_rules(source, target, rules)
-    first = _RULES.get((source.name, "measured13"))
-    second = _RULES.get(("measured13", target.name))
-    if not first or not second:
-        raise PrmlError(f"no conversion from {source.name} to {target.name}; sources: {sorted({a for a, _ in _RULES})}")
-    a = _from_rules(source, MEASURED13, first)
-    b = _from_rules(MEASURED13, target, second)
-    return Conversion(source, target, b.matrix @ a.matrix, b.synthesised)
+    route = _route(source, target)
+    if not route:
+        known = ", ".join(s.name for s in _ALL if s != target and _route(s, target)) or "no other skeleton"
+        raise PrmlError(f"no conversion from {source.name} to {target.name}; there is one from {known}")
+    first, *others = (_from_rules(a, b, _RULES[a.name, b.name]) for a, b in pairwise(route))
+    for last in others:
+        first = Conversion(source, target, last.matrix @ first.matrix, last.synthesised)
+    return first
