@@ -175,7 +175,7 @@ def test_messages_name_what_is_known():
         H36M17.index("Toe")
     with pytest.raises(PrmlError, match="no conversion from h36m17 to coco17; there is one from no other skeleton"):
         conversion(H36M17, COCO17)
-    with pytest.raises(PrmlError, match="to mpi_inf_3dhp17; there is one from h36m17, mpi_inf_3dhp28$"):
+    with pytest.raises(PrmlError, match=r"to mpi_inf_3dhp17; there is one from h36m17, mpi_inf_3dhp28$"):
         conversion(COCO17, SKELETONS["mpi_inf_3dhp17"])
     with pytest.raises(PrmlError, match="expected 17 joints of h36m17, got 16"):
         conversion(H36M17, MEASURED13).apply(np.zeros((2, 16, 3)))

@@ -270,7 +270,7 @@ def _from_rules(source: Skeleton, target: Skeleton, rules: dict[str, _Rule]) -> 
 
 
 def _route(source: Skeleton, target: Skeleton) -> tuple[Skeleton, ...]:
-    """The skeletons from source to target that rules lead along: both, or with one between; empty if there is no way."""
+    """The skeletons from source to target by the rules, with at most one between; empty if there is no way."""
     if source == target or (source.name, target.name) in _RULES:
         return (source, target)
     for middle in (MEASURED13, MPI_INF_3DHP17):

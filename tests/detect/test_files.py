@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from prml.camera import Camera
-from prml.detect.files import read_keypoints, write_keypoints
+from prml.detect.files import filled_in, read_keypoints, write_keypoints
 from prml.errors import PrmlError
 from prml.sequence import PoseSequence
 from prml.skeleton import COCO17
@@ -86,7 +86,9 @@ NAN = [[[None, None]] * 17] + [[[1.0, 2.0]] * 17] * 2
         (plain(keypoints_px=None), "lacks 'keypoints_px'"),
         (plain(keypoints_px=[[["a", "b"]] * 17]), "expected numbers in 'keypoints_px'"),
         (plain(keypoints_px=[[[1, 2]] * 17, [[1, 2]] * 16]), "'keypoints_px' is not an even list of numbers"),
-        (plain(keypoints_px=NAN), "'keypoints_px' is NaN in frame 0; mark frames without a person in 'has_person'"),
+        (plain(keypoints_px=[NAN[0]] * 3), "no joint was found in any frame"),
+        (plain(confidence=[[0.0] * 17] * 3), "no joint was found in any frame"),
+        (plain(confidence=[[None] * 17] * 3), "'confidence' must lie between 0 and 1 for every joint that has a place"),
         (plain(keypoints_px=NAN, has_person=[True] * 3), "NaN in frame 0, where 'has_person' is true"),
         (plain(keypoints_px=[NAN[0]] * 3, has_person=[False] * 3), "'has_person' is false in every frame"),
         (plain(has_person=[1, 1, 1]), "expected true and false in 'has_person'"),
@@ -116,6 +118,27 @@ def test_exact_messages(tmp_path, content, message):
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
     assert "k.json" in str(caught.value)
+
+
+def test_a_joint_or_a_frame_that_was_not_found_is_null(tmp_path):
+    points = np.full((3, 17, 2), 5.0)
+    points[0], points[1, 4] = np.nan, np.nan
+    confidence = np.where(np.isnan(points[..., 0]), None, 0.5).tolist()
+    got = read_keypoints(write(tmp_path, plain(keypoints_px=np.where(np.isnan(points), None, points).tolist())))
+    assert got.has_person.tolist() == [False, True, True]
+    np.testing.assert_array_equal(got.keypoints_px, points)
+    np.testing.assert_array_equal(got.confidence, ~np.isnan(points[..., 0]))
+    given = plain(keypoints_px=np.where(np.isnan(points), None, points).tolist(), confidence=confidence)
+    np.testing.assert_array_equal(read_keypoints(write(tmp_path, given)).confidence, 0.5 * got.confidence)
+
+
+def test_short_gaps_of_a_file_are_filled_and_flagged():
+    before = sequence()
+    after = filled_in(before)
+    assert after.filled.tolist() == [False, False, True, False, False, False]
+    assert after.has_person.all()
+    between = before.keypoints_px[1] + (before.keypoints_px[3] - before.keypoints_px[1]) * 5 / 8
+    np.testing.assert_allclose(after.keypoints_px[2], between)
 
 
 def test_truncated_npz_and_wrong_type(tmp_path):

@@ -1,4 +1,4 @@
-"""Exchanged sides are put back, true crossings are left alone, short gaps are bridged."""
+"""Exchanged sides are put back, true crossings are left alone, short gaps and lost joints are bridged."""
 
 from itertools import pairwise
 
@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from scipy.ndimage import uniform_filter1d
 
 from fixtures.people import person
-from prml.detect.repair import exchanges, fill_gaps, limb_pairs, mend_exchanges, stretches
-from prml.skeleton import BLAZEPOSE33
+from prml.detect.repair import bridge_joints, exchanges, fill_gaps, limb_pairs, mend_exchanges, stretches
+from prml.errors import PrmlError
+from prml.sequence import PoseSequence
+from prml.skeleton import BLAZEPOSE33, H36M17
 
 PAIRS = limb_pairs(BLAZEPOSE33)
 ALL = np.ones(90, bool)
@@ -135,3 +137,54 @@ def test_gaps_at_the_ends_stay():
     points = np.where(has[:, None, None], 1.0, np.nan) * np.ones((4, 33, 2))
     _, _, filled = fill_gaps(points, np.ones((4, 33)), has, np.arange(4) / 30)
     assert not filled.any()
+
+
+def _lost(rows, joint="RWrist", frames=30):
+    """An even motion at 30 frames/s with one joint not found in some frames: at the origin, with confidence 0."""
+    points = np.arange(frames)[:, None, None] * np.ones((1, 33, 2)) + 50
+    confidence = np.full((frames, 33), 0.8)
+    index = BLAZEPOSE33.index(joint)
+    spoilt, doubt = points.copy(), confidence.copy()
+    spoilt[rows, index], doubt[rows, index] = 0, 0
+    whole = PoseSequence.regular(frames, 30, BLAZEPOSE33, keypoints_px=points, confidence=confidence)
+    return whole, whole.with_(keypoints_px=spoilt, confidence=doubt)
+
+
+def test_a_joint_that_was_not_found_is_bridged_by_itself():
+    whole, lost = _lost(slice(10, 15))
+    out = bridge_joints(lost, H36M17)
+    np.testing.assert_allclose(out.keypoints_px, whole.keypoints_px)
+    np.testing.assert_array_equal(out.confidence, lost.confidence)
+    assert out.has_person.all()
+    unknown = np.where(lost.confidence[..., None] == 0, np.nan, lost.keypoints_px)
+    for confidence in (lost.confidence, np.where(lost.confidence == 0, np.nan, lost.confidence), None):
+        again = bridge_joints(lost.with_(keypoints_px=unknown, confidence=confidence), H36M17)
+        np.testing.assert_array_equal(again.keypoints_px, out.keypoints_px)
+        assert (again.confidence[10:15, BLAZEPOSE33.index("RWrist")] == 0).all()
+
+
+def test_at_the_ends_the_nearest_place_is_kept_for_a_while():
+    whole, lost = _lost(slice(20, 30))
+    out = bridge_joints(lost, H36M17)
+    wrist = BLAZEPOSE33.index("RWrist")
+    np.testing.assert_array_equal(out.keypoints_px[20:27, wrist], whole.keypoints_px[19, [wrist] * 7])
+    assert out.has_person.tolist() == [True] * 27 + [False] * 3
+    assert np.isnan(out.keypoints_px[27:]).all()
+
+
+def test_a_longer_loss_is_a_gap_and_a_joint_that_is_not_needed_does_not_matter():
+    _, lost = _lost(slice(10, 20))
+    assert bridge_joints(lost, H36M17).has_person.tolist() == [True] * 10 + [False] * 10 + [True] * 10
+    whole, lost = _lost(slice(0, 30), "LEye")
+    assert bridge_joints(lost, H36M17) is lost
+    assert bridge_joints(whole, H36M17) is whole
+    with pytest.raises(PrmlError, match="no frame has all joints that lifting needs: LEar was seen in 0 of 30 frames"):
+        bridge_joints(_lost(slice(0, 30), "LEar")[1], H36M17)
+
+
+def test_frames_without_a_person_are_not_bridged_joint_by_joint():
+    whole, _ = _lost(slice(0, 0))
+    blank = np.where(np.isin(np.arange(30), [5, 6])[:, None, None], np.nan, whole.keypoints_px)
+    out = bridge_joints(whole.with_(keypoints_px=blank), H36M17)
+    np.testing.assert_array_equal(out.keypoints_px, blank)
+    assert out.has_person.sum() == 28

@@ -147,6 +147,20 @@ def test_gaps_stay_gaps_and_do_not_spoil_their_neighbours():
     assert np.isfinite(out[120:]).all()
 
 
+def test_a_joint_that_was_not_found_does_not_pull_the_others():
+    """At the origin with confidence 0 it is taken for lost; asked not to, the lifter takes it for a place."""
+    sequence = _sequence(_motion(), CAMERA)
+    points, confidence = sequence.keypoints_px.copy(), sequence.confidence.copy()
+    points[50:55, 16], confidence[50:55, 16] = 0, 0
+    lost, whole = sequence.with_(keypoints_px=points, confidence=confidence), _lifter().lift(sequence).joints_m
+    assert np.abs(_lifter().lift(lost).joints_m - whole).max() < 0.02
+    assert np.abs(_lifter().lift(lost, bridge=False).joints_m - whole).max() > 0.2
+    points[50:90, 16] = np.nan
+    out = _lifter().lift(sequence.with_(keypoints_px=points))
+    assert np.isnan(out.joints_m[50:90]).all()
+    assert out.has_person.sum() == len(out) - 40
+
+
 def test_flip_averaging_makes_the_result_symmetric():
     """Lifting a mirrored person is the mirror of lifting the person, exactly, when both flips are averaged."""
     joints = _motion()

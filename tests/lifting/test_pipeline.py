@@ -8,7 +8,7 @@ import torch
 
 from prml.camera import Camera
 from prml.data.benchmark import benchmark_sequences
-from prml.detect.files import write_keypoints
+from prml.detect.files import read_keypoints, write_keypoints
 from prml.errors import PrmlError
 from prml.export.poses import read_poses
 from prml.lifting.pipeline import OUTPUTS, lift
@@ -50,6 +50,17 @@ def test_results_are_written_and_read_back(keypoints, weights, tmp_path):
     assert "lift" in stages
     assert result.provenance["weights_sha256"]
     assert [p for p in tmp_path.iterdir() if p.name.startswith(".out")] == []
+
+
+def test_a_short_gap_of_a_keypoint_file_is_filled_and_flagged(keypoints, weights, tmp_path):
+    seen = read_keypoints(keypoints)
+    has = np.ones(len(seen), bool)
+    has[10:13] = False
+    write_keypoints(seen.with_(has_person=has), tmp_path / "gap.npz")
+    lifted = lift(tmp_path / "gap.npz", weights=weights).sequence
+    assert np.flatnonzero(lifted.filled).tolist() == [10, 11, 12]
+    assert lifted.has_person.all()
+    assert np.isfinite(lifted.joints_m).all()
 
 
 def test_an_existing_folder_is_left_alone_unless_told(keypoints, weights, tmp_path):

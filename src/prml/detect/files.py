@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from prml.detect.records import Record, load_record
+from prml.detect.repair import fill_gaps, seen_joints
 from prml.errors import PrmlError
 from prml.provenance import write_file
 from prml.sequence import PoseSequence
@@ -30,8 +31,9 @@ def read_keypoints(path: str | Path) -> PoseSequence:
         path: ``.npz`` or ``.json`` in the schema ``prml.keypoints/1``.
 
     Returns:
-        A sequence with keypoints in pixels (NaN in frames without a person), confidence (1 if the file has none), times
-        and rate, ``has_person``, the camera if given, and ``width`` and ``height`` in ``extra``.
+        A sequence with keypoints in pixels (NaN in frames without a person; for a joint that was not found as in the
+        file), confidence (1 if the file has none), times and rate, ``has_person``, the camera if given, and
+        ``width`` and ``height`` in ``extra``. Nothing is filled: see :func:`filled_in`.
 
     Raises:
         PrmlError: for everything else, in one line that names the file and the entry.
@@ -49,15 +51,15 @@ def read_keypoints(path: str | Path) -> PoseSequence:
         raise record.fail("'keypoints_px' has no frames")
     if points.shape[1] != len(joints):
         raise record.fail(f"{joints.name} has {len(joints)} joints, 'keypoints_px' has {points.shape[1]}")
-    has_person = _has_person(record, points)
     confidence = (
         record.numbers("confidence", (frames, len(joints)), nan=True)
         if "confidence" in record
         else np.ones((frames, len(joints)))
     )
-    confidence = np.where(has_person[:, None], confidence, 0.0)
+    has_person = _has_person(record, points, confidence)
+    confidence = np.where(has_person[:, None] & ~np.isnan(points).any(axis=2), confidence, 0.0)
     if not np.all((confidence >= 0) & (confidence <= 1)):
-        raise record.fail("'confidence' must lie between 0 and 1 in every frame with a person")
+        raise record.fail("'confidence' must lie between 0 and 1 for every joint that has a place")
     times_s, fps = record.times_and_fps(frames)
     return PoseSequence(
         skeleton=joints, times_s=times_s, keypoints_px=np.where(has_person[:, None, None], points, np.nan),
@@ -67,20 +69,31 @@ def read_keypoints(path: str | Path) -> PoseSequence:
     )  # fmt: skip
 
 
-def _has_person(record: Record, points: Array) -> Array:
-    missing = np.isnan(points).any(axis=(1, 2))
-    if "has_person" not in record:
-        if missing.any():
-            raise record.fail(
-                f"'keypoints_px' is NaN in frame {int(missing.argmax())}; mark frames without a person in 'has_person'"
-            )
-        return np.ones(len(points), dtype=bool)
-    has_person = record.flags("has_person", len(points))
-    if (wrong := missing & has_person).any():
-        raise record.fail(f"'keypoints_px' is NaN in frame {int(wrong.argmax())}, where 'has_person' is true")
-    if not has_person.any():
-        raise record.fail("'has_person' is false in every frame; there is nobody to lift")
-    return has_person
+def _has_person(record: Record, points: Array, confidence: Array) -> Array:
+    """Frames in which the file says that somebody is, and at least one joint was found."""
+    seen = np.asarray(seen_joints(points, confidence).any(axis=1))
+    if "has_person" in record:
+        stated = record.flags("has_person", len(points))
+        if (wrong := stated & np.isnan(points).any(axis=2).all(axis=1)).any():
+            raise record.fail(f"'keypoints_px' is NaN in frame {int(wrong.argmax())}, where 'has_person' is true")
+        if not stated.any():
+            raise record.fail("'has_person' is false in every frame; there is nobody to lift")
+        seen &= stated
+    if not seen.any():
+        raise record.fail("no joint was found in any frame (all are NaN or have confidence 0); there is nobody to lift")
+    return seen
+
+
+def filled_in(sequence: PoseSequence) -> PoseSequence:
+    """A sequence as :func:`read_keypoints` gives it with short gaps filled and flagged, as those of a video are."""
+    if sequence.keypoints_px is None or sequence.confidence is None or sequence.has_person is None:
+        raise PrmlError("filling gaps needs keypoints, confidence and has_person; read_keypoints gives all of them")
+    points, confidence, filled = fill_gaps(
+        sequence.keypoints_px, sequence.confidence, sequence.has_person, sequence.times_s
+    )
+    return sequence.with_(
+        keypoints_px=points, confidence=confidence, has_person=sequence.has_person | filled, filled=filled
+    )
 
 
 def write_keypoints(sequence: PoseSequence, path: str | Path, overwrite: bool = False) -> None:

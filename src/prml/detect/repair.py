@@ -1,11 +1,13 @@
-"""Mending what a detector does to a track: left and right exchanged for a few frames, and short gaps."""
+"""Mending what a detector does to a track: left and right exchanged for a few frames, short gaps, joints not found."""
 
 from itertools import product
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-from prml.skeleton import Skeleton
+from prml.errors import PrmlError
+from prml.sequence import PoseSequence
+from prml.skeleton import Skeleton, conversion
 
 Array = np.ndarray
 LONGEST_FILL_S = 0.25
@@ -163,3 +165,64 @@ def fill_gaps(
         confidence[start:stop] = 0.5 * np.minimum(confidence[before], confidence[after])
         filled[start:stop] = True
     return points, confidence, filled
+
+
+def seen_joints(points: Float[Array, "T J 2"], confidence: Float[Array, "T J"] | None) -> Bool[Array, "T J"]:
+    """Which joints the detector found: those that are numbers and have a confidence other than 0."""
+    seen: Array = ~np.isnan(points).any(-1)
+    return seen if confidence is None else seen & (confidence != 0)
+
+
+def bridge_joints(sequence: PoseSequence, target: Skeleton) -> PoseSequence:
+    """Bridge, joint by joint, short times in which the detector did not find it; as :func:`fill_gaps` does for frames.
+
+    Args:
+        sequence: with keypoints; a joint that was not found is NaN or has confidence 0.
+        target: what it will be converted to; joints that do not matter there may be missing.
+
+    Returns:
+        The sequence itself if nothing is missing. Otherwise bridged joints have confidence 0. A gap of at most
+        ``LONGEST_FILL_S`` is interpolated in true time; at the ends the nearest place is kept as long. Frames that
+        still lack a joint, and frames in which no joint was found, are NaN and ``has_person`` is False there.
+
+    Raises:
+        PrmlError: if no frame remains of those in which joints were found.
+    """
+    points = np.asarray(sequence.keypoints_px)
+    seen = seen_joints(points, sequence.confidence)
+    needed = np.flatnonzero(conversion(sequence.skeleton, target).matrix.any(axis=0))
+    if seen[:, needed].all():
+        return sequence
+    known, points = seen.copy(), points.astype(points.dtype if points.dtype.kind == "f" else np.float64)
+    for joint in needed:
+        near = _near(seen[:, joint], sequence.times_s)
+        at, sights = np.flatnonzero(near & ~seen[:, joint]), np.flatnonzero(seen[:, joint])
+        for axis in range(2 if len(at) else 0):
+            ends = points[sights, joint, axis]
+            points[at, joint, axis] = np.interp(sequence.times_s[at], sequence.times_s[sights], ends)
+        known[:, joint] = near
+    person = np.asarray(seen.any(axis=1) & known[:, needed].all(axis=1))
+    if seen.any() and not person.any():
+        least = int(needed[seen[:, needed].mean(axis=0).argmin()])
+        raise PrmlError(
+            f"no frame has all joints that lifting needs: {sequence.skeleton.joints[least]} was seen in "
+            f"{int(seen[:, least].sum())} of {len(seen)} frames (NaN or confidence 0 means that it was not)"
+        )
+    confidence = np.ones(seen.shape) if sequence.confidence is None else sequence.confidence
+    return sequence.with_(
+        keypoints_px=np.where(person[:, None, None], points, np.nan), confidence=np.where(seen, confidence, 0.0),
+        has_person=person if sequence.has_person is None else sequence.has_person & person,
+        filled=None if sequence.filled is None else sequence.filled & person,
+    )  # fmt: skip
+
+
+def _near(seen: Bool[Array, " T"], times_s: Float[Array, " T"]) -> Bool[Array, " T"]:
+    """Frames with a sight, in a gap of at most ``LONGEST_FILL_S``, or that near to the first or last sight."""
+    sights = np.flatnonzero(seen)
+    if not len(sights):
+        return seen
+    after = np.searchsorted(sights, np.arange(len(seen)))
+    before_s = times_s[sights[np.maximum(after - 1, 0)]]
+    after_s = times_s[sights[np.minimum(after, len(sights) - 1)]]
+    gap_s = np.maximum(after_s, times_s) - np.minimum(before_s, times_s)
+    return np.asarray(seen | (gap_s <= LONGEST_FILL_S + 1e-9))

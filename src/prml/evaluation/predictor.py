@@ -57,7 +57,7 @@ class LifterPredictor:
 
     def __call__(self, seen: PoseSequence) -> Float[np.ndarray, "T 17 3"]:
         """Joints in metres of the protocol's space, the root where the network puts it; raises PrmlError as a lift."""
-        joints = self.lifter.lift(seen).joints_m
+        joints = self.lifter.lift(seen, bridge=False).joints_m  # a protocol has its own rule for what is missing
         if joints is None:
             raise PrmlError(f"{self.lifter.card.name} returned no joints")
         return image_to_metres(joints, seen) if self.lifter.card.output == "image" else joints

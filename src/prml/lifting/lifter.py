@@ -12,6 +12,7 @@ from jaxtyping import Float
 from prml.context.source import FeatureSource
 from prml.data import normalise
 from prml.data.normalise import NormalisedInput
+from prml.detect.repair import bridge_joints
 from prml.errors import PrmlError
 from prml.lifting.context import check_context, lift_frames
 from prml.lifting.resample import interpolate, interpolate_smooth, network_times
@@ -93,23 +94,25 @@ class Lifter:
         other.options = replace(self.options, **changes)
         return other
 
-    def lift(self, sequence: PoseSequence) -> PoseSequence:
+    def lift(self, sequence: PoseSequence, *, bridge: bool = True) -> PoseSequence:
         """3D joints of a 2D sequence.
 
         Args:
             sequence: keypoints in pixels of any known skeleton, NaN in frames without a person; its camera says what
-                they mean in space.
+                they mean in space. A joint that is NaN or has confidence 0 was not found.
+            bridge: interpolate joints that were not found over at most 0.25 s; other frames without one of them have no
+                pose (``prml.detect.repair.bridge_joints``). False takes what is given, whatever its confidence.
 
         Returns:
             The sequence on H36M17 with root-relative ``joints_m`` (camera frame, metres) and ``std_m``; NaN where there
             is no person.
 
         Raises:
-            PrmlError: no keypoints, no camera, or no frame with a person.
+            PrmlError: no keypoints, no camera, or no frame with a person and all joints that are needed.
         """
         if sequence.keypoints_px is None:
             raise PrmlError("lifting needs 2D keypoints, this sequence has none")
-        given = sequence.to_skeleton(H36M17)
+        given = (bridge_joints(sequence, H36M17) if bridge else sequence).to_skeleton(H36M17)
         if given.camera is None:
             raise PrmlError("lifting needs a camera: give its intrinsics, or Camera.from_fov(width, height, fov_deg)")
         present = np.asarray(np.isfinite(np.asarray(given.keypoints_px)).all((1, 2)))

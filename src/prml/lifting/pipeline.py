@@ -174,9 +174,9 @@ def _read(
     """2D keypoints of the input and seconds spent."""
     started = perf_counter()
     if _is_keypoints(path):
-        from prml.detect.files import read_keypoints
+        from prml.detect.files import filled_in, read_keypoints
 
-        return read_keypoints(path), {"read": perf_counter() - started}
+        return filled_in(read_keypoints(path)), {"read": perf_counter() - started}
     from prml.detect.run import detect
 
     with _ahead(path, settings, lifter) as on_person:
