@@ -132,6 +132,14 @@ def test_a_joint_or_a_frame_that_was_not_found_is_null(tmp_path):
     np.testing.assert_array_equal(read_keypoints(write(tmp_path, given)).confidence, 0.5 * got.confidence)
 
 
+def test_a_given_rate_replaces_a_files_times(tmp_path):
+    path = write(tmp_path, plain(times_s=[0, 0.5, 1.5]))
+    got = read_keypoints(path, fps=240)
+    assert (got.fps, got.times_s.tolist()) == (240, [0, 1 / 240, 2 / 240])
+    with pytest.raises(PrmlError, match="--fps must be between"):
+        read_keypoints(path, fps=0)
+
+
 def test_short_gaps_of_a_file_are_filled_and_flagged():
     before = sequence()
     after = filled_in(before)

@@ -28,7 +28,7 @@ def quarter(image):
     return tuple(int(v) for v in np.unravel_index(np.argmax(means), (2, 2)))
 
 
-def make_video(path, frames=12, fps=30, rotation=0, ticks=None, audio_only=False):
+def make_video(path, frames=12, fps=30, rotation=0, ticks=None, audio_only=False, aspect=None):
     with av.open(str(path), "w") as out:
         if audio_only:
             stream = out.add_stream("aac", rate=16000)
@@ -40,6 +40,8 @@ def make_video(path, frames=12, fps=30, rotation=0, ticks=None, audio_only=False
         stream = out.add_stream("libx264", rate=fps, options={"crf": "12", "g": "6", "bf": "0"})
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         stream.codec_context.time_base = Fraction(1, 1000)
+        if aspect:
+            stream.codec_context.sample_aspect_ratio = aspect
         if rotation:
             stream.set_display_rotation(rotation)
         for index in range(frames):
@@ -73,6 +75,38 @@ def test_phone_rotation_is_honoured(tmp_path, rotation, where):
     assert quarter(frame.image) == where
     assert frame.image.shape == (info.height, info.width, 3)
     assert (info.width > info.height) == (rotation == 180)
+
+
+@pytest.mark.parametrize(
+    ("aspect", "rotation", "size"),
+    [
+        (Fraction(4, 3), 0, (85, 48)),
+        (Fraction(16, 11), 90, (48, 93)),
+        (Fraction(1, 2), 0, (32, 48)),
+        (None, 0, (64, 48)),
+    ],
+)
+def test_pixels_are_square(tmp_path, aspect, rotation, size):
+    path = make_video(tmp_path / "s.mp4", aspect=aspect, rotation=rotation)
+    info = probe(path)
+    frame = next(read_frames(path))
+    assert (info.width, info.height) == size
+    assert frame.image.shape == (size[1], size[0], 3)
+    assert quarter(frame.image) == ((1, 0) if rotation else (0, 0))
+
+
+def test_a_given_rate_replaces_a_videos_times(tmp_path):
+    said = []
+    path = make_video(tmp_path / "slow.mkv")
+    assert probe(path, fps=240).fps == 240
+    times = [f.time_s for f in read_frames(path, fps=240, on_warning=said.append)]
+    assert times == [n / 240 for n in range(12)]
+    assert said == []
+    path = make_video(tmp_path / "v.mp4", frames=4, ticks=[0, 33, 66, 200])
+    assert [f.time_s for f in read_frames(path, fps=100, on_warning=said.append)] == [0, 0.01, 0.02, 0.03]
+    assert "uneven; --fps 100 put even ones" in said[0]
+    with pytest.raises(PrmlError, match="--fps must be between"):
+        probe(path, fps=0)
 
 
 def test_variable_frame_rate_keeps_true_times(tmp_path):

@@ -29,12 +29,13 @@ def command(
 
     Args:
         input: video file, folder of images, or keypoint file (.json or .npz, see docs/file_schema.md)
-        out: folder for the results (default: the input's name + _prml, beside the current folder)
+        out: folder for the results (default: the input's name + _prml, in the current folder)
         weights: bundled name (prml-s, prml-xs) or a .safetensors file with its card
         model: MediaPipe model: full, lite, or the path of a .task file
         fov: assumed field of view over the longer image side in degrees (default 55)
         intrinsics: JSON file with the camera: width, height, fx, fy, cx, cy, radial, tangential
-        fps: frame rate of an image folder
+        fps: frame rate at which the pictures were taken: of an image folder (default 30), and instead of what a video
+            or keypoint file says (slow motion of 240 frames/s that is saved to play at 30)
         flip: average with the mirrored input's result: twice the lifting work, a little more accurate (default: off; on
             for networks imported from their authors, who do so)
         backbone: for networks that need image features: hrnet_w32, or your own FILE.py:FUNCTION (default: the card's)

@@ -192,7 +192,7 @@ def _write(
         files = {n: [stack.enter_context((draft / f"{n}{i}.bin").open("wb")) for i in range(LEVELS)] for n in names}
         for clip, (rows, given, target) in zip(clips, chosen, strict=True):
             s, done = clip.sequence, at
-            source = FrameFeatures(clip.frames, backbone, fps=s.fps, batch=_BATCH)
+            source = FrameFeatures(clip.frames, backbone, batch=_BATCH)
             for seen in source.features(s, rows, mirrored=options.mirrored):
                 for name, maps in (("map", seen.maps), ("mirrored", seen.mirrored or [])):
                     _append(files.get(name, []), maps, options.half)

@@ -53,7 +53,7 @@ class FrameFeatures:
     Args:
         path: video file or folder of images that the sequence's keypoints belong to, frame by frame.
         backbone: what turns crops into maps.
-        fps: rate of an image folder.
+        fps: as for :func:`prml.detect.video.read_frames`; frames are counted here, their times do not matter.
         batch: crops at a time.
     """
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from prml.detect.records import Record, load_record
 from prml.detect.repair import fill_gaps, seen_joints
+from prml.detect.video import check_fps
 from prml.errors import PrmlError
 from prml.provenance import write_file
 from prml.sequence import PoseSequence
@@ -24,11 +25,12 @@ ENTRIES = (
 )  # fmt: skip
 
 
-def read_keypoints(path: str | Path) -> PoseSequence:
+def read_keypoints(path: str | Path, *, fps: float | None = None) -> PoseSequence:
     """Read a keypoint file.
 
     Args:
         path: ``.npz`` or ``.json`` in the schema ``prml.keypoints/1``.
+        fps: rate at which the pictures were taken, instead of the file's rate and times.
 
     Returns:
         A sequence with keypoints in pixels (NaN in frames without a person; for a joint that was not found as in the
@@ -60,10 +62,13 @@ def read_keypoints(path: str | Path) -> PoseSequence:
     confidence = np.where(has_person[:, None] & ~np.isnan(points).any(axis=2), confidence, 0.0)
     if not np.all((confidence >= 0) & (confidence <= 1)):
         raise record.fail("'confidence' must lie between 0 and 1 for every joint that has a place")
-    times_s, fps = record.times_and_fps(frames)
+    times_s, rate = record.times_and_fps(frames)
+    if fps is not None:
+        rate = check_fps(fps, "--fps")
+        times_s = np.arange(frames) / rate
     return PoseSequence(
         skeleton=joints, times_s=times_s, keypoints_px=np.where(has_person[:, None, None], points, np.nan),
-        confidence=confidence, fps=fps, has_person=has_person, filled=np.zeros(frames, dtype=bool),
+        confidence=confidence, fps=rate, has_person=has_person, filled=np.zeros(frames, dtype=bool),
         camera=record.camera(), name=record.text("name", record.path.stem), source=record.path.name,
         extra={"width": record.whole("width"), "height": record.whole("height")},
     )  # fmt: skip

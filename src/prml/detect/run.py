@@ -43,7 +43,7 @@ def detect(
         path: video file or image folder.
         detector: what finds people; it is left open. Default: MediaPipe with ``model``.
         model: "full", "lite" or the path of a ``.task`` file.
-        fps: rate of an image folder (default 30).
+        fps: as for :func:`prml.detect.video.read_frames`.
         progress: called with frames done and, if known, of how many.
         on_warning: called with one line, for instance where a video is cut off.
         on_person: called with every frame's time and the person in it, if seen, before anything is mended.

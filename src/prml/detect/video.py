@@ -18,6 +18,8 @@ Array = np.ndarray
 Warn = Callable[[str], None]
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 DEFAULT_FOLDER_FPS = 30.0
+MOST_ASPECT = 4.0  # of a pixel; what states more is taken to be damaged
+_UNEVEN = 1.6  # longest step by shortest; files that count in milliseconds make 2 and 3 of even steps of 2.5
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class VideoInfo:
 
     Attributes:
         path: the file or folder.
-        width, height: pixels of an upright frame (after ``rotation_deg``).
+        width, height: square pixels of an upright frame as it is shown (after widening and ``rotation_deg``).
         frames: how many frames the container claims, None if it does not say.
         fps: mean frame rate.
         duration_s: seconds, None if the container does not say.
@@ -79,7 +81,7 @@ def probe(path: str | Path, *, fps: float | None = None) -> VideoInfo:
 
     Args:
         path: video file, or folder of images.
-        fps: rate of an image folder (default 30); a video has its own.
+        fps: rate at which the pictures were taken: of an image folder (default 30), and instead of a video's own.
 
     Raises:
         PrmlError: missing, empty, not a video, without a video stream, or of an absurd frame rate.
@@ -96,12 +98,12 @@ def probe(path: str | Path, *, fps: float | None = None) -> VideoInfo:
         if first is None:
             raise PrmlError(f"{path} holds no frame that can be decoded; it may be cut off")
         turn = first.rotation % 360 // 90 * 90
-        size = (first.height, first.width) if turn in (90, 270) else (first.width, first.height)
-        stated = stream.average_rate or stream.guessed_rate
-        rate = check_fps(float(stated) if stated else 0.0, f"the frame rate of {path}")
-        return VideoInfo(
-            path, *size, stream.frames or None, rate, _duration_s(container, stream), turn, stream.codec_context.name
-        )
+        width = _shown_width(stream, first)
+        size = (first.height, width) if turn in (90, 270) else (width, first.height)
+        rate, frames, duration_s = _rate(stream, path, fps), stream.frames or None, _duration_s(container, stream)
+        if fps is not None:
+            duration_s = frames / rate if frames else None
+        return VideoInfo(path, *size, frames, rate, duration_s, turn, stream.codec_context.name)
 
 
 def read_frames(
@@ -112,10 +114,12 @@ def read_frames(
 
     Args:
         path: video file, or folder of images (taken in the order of their names, numbers in them by value).
-        fps: rate of an image folder (default 30); a video has its own times.
+        fps: rate at which the pictures were taken: of an image folder (default 30); for a video frame n then has the
+            time n / fps instead of its own (slow motion).
         scale: factor on width and height, at most 1; smaller images are decoded faster.
         size: width and height of the images instead, larger or smaller.
-        on_warning: called with one line when the file ends before it should: what decodes has been given by then.
+        on_warning: called with one line when the file ends before it should (what decodes has been given by then), and
+            when ``fps`` made uneven times even.
 
     Raises:
         PrmlError: as :func:`probe`; for an image folder also where images differ in size.
@@ -128,7 +132,8 @@ def read_frames(
     width, height = size or (max(1, round(info.width * scale)), max(1, round(info.height * scale)))
     folder = info.path.is_dir()
     source = (
-        _read_folder(info, width, height) if folder else _read_video(info, width, height, on_warning or _ignore)
+        _read_folder(info, width, height) if folder
+        else _read_video(info, width, height, on_warning or _ignore, even=fps is not None)
     )  # fmt: skip
     yield from source
 
@@ -164,16 +169,29 @@ def _video_stream(container: "av.container.InputContainer", path: Path) -> "av.V
     return stream
 
 
+def _shown_width(stream: "av.VideoStream", frame: "av.VideoFrame") -> int:
+    """Width in square pixels: some formats (DV, HDV, AVCHD) store pixels that are wider or narrower than high."""
+    aspect = float(stream.sample_aspect_ratio or 1)
+    return max(1, round(frame.width * aspect)) if 1 / MOST_ASPECT <= aspect <= MOST_ASPECT else frame.width
+
+
+def _rate(stream: "av.VideoStream", path: Path, fps: float | None) -> float:
+    if fps is not None:
+        return check_fps(fps, "--fps")
+    stated = stream.average_rate or stream.guessed_rate
+    return check_fps(float(stated) if stated else 0.0, f"the frame rate of {path}")
+
+
 def _duration_s(container: "av.container.InputContainer", stream: "av.VideoStream") -> float | None:
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
     return container.duration / av.time_base if container.duration else None
 
 
-def _read_video(info: VideoInfo, width: int, height: int, warn: Warn) -> Iterator[VideoFrame]:
+def _read_video(info: VideoInfo, width: int, height: int, warn: Warn, even: bool) -> Iterator[VideoFrame]:
     turns = info.rotation_deg // 90
     stored = (height, width) if turns % 2 else (width, height)
-    last_s = -math.inf
+    clock = _Clock(info.fps, even)
     count = 0
     with _open(info.path) as container:
         frames = container.decode(_video_stream(container, info.path))
@@ -188,11 +206,33 @@ def _read_video(info: VideoInfo, width: int, height: int, warn: Warn) -> Iterato
             # scaled in the video's own colours first: several times as fast as scaling and converting in one
             small = frame.reformat(*stored) if stored != (frame.width, frame.height) else frame
             image = small.to_ndarray(format="rgb24", width=stored[0], height=stored[1])
-            last_s = _time_after(frame, last_s, info.fps)
-            yield VideoFrame(count, last_s, np.ascontiguousarray(np.rot90(image, turns)) if turns else image)
+            upright = np.ascontiguousarray(np.rot90(image, turns)) if turns else image
+            yield VideoFrame(count, clock(frame, count), upright)
             count += 1
+    if even and clock.uneven:
+        warn(f"the times of {info.path} are uneven; --fps {info.fps:g} put even ones in their place")
     if info.frames and count < 0.98 * info.frames - 1:
         warn(f"{info.path} ends early: {count} of {info.frames} frames decode; they were used")
+
+
+class _Clock:
+    """Times of frames: their own, or even ones at ``fps``."""
+
+    def __init__(self, fps: float, even: bool) -> None:
+        self._fps, self._even = fps, even
+        self._last_s, self._shortest_s, self._longest_s = -math.inf, math.inf, 0.0
+
+    def __call__(self, frame: "av.VideoFrame", index: int) -> float:
+        before_s, self._last_s = self._last_s, _time_after(frame, self._last_s, self._fps)
+        if index:
+            step_s = self._last_s - before_s
+            self._shortest_s, self._longest_s = min(self._shortest_s, step_s), max(self._longest_s, step_s)
+        return index / self._fps if self._even else self._last_s
+
+    @property
+    def uneven(self) -> bool:
+        """Whether the frames' own times so far are."""
+        return self._longest_s > _UNEVEN * self._shortest_s
 
 
 def _time_after(frame: "av.VideoFrame", last_s: float, fps: float) -> float:

@@ -69,7 +69,8 @@ class LiftSettings:
         model: MediaPipe model: "full", "lite" or the path of a .task file.
         fov: assumed field of view over the longer image side, degrees; None for the default of 55.
         intrinsics: JSON file with the camera (see ``Camera.from_dict``).
-        fps: rate of an image folder.
+        fps: rate at which the pictures were taken: of an image folder, and instead of what a video or keypoint file
+            says.
         flip: average with the mirrored input's result; None does so for networks imported from their authors, who do,
             and not for others.
         backbone, backbone_weights: for networks that need image features (``prml.context.backbones``); the name may be
@@ -176,7 +177,7 @@ def _read(
     if _is_keypoints(path):
         from prml.detect.files import filled_in, read_keypoints
 
-        return filled_in(read_keypoints(path)), {"read": perf_counter() - started}
+        return filled_in(read_keypoints(path, fps=settings.fps)), {"read": perf_counter() - started}
     from prml.detect.run import detect
 
     with _ahead(path, settings, lifter) as on_person:
