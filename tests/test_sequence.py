@@ -77,6 +77,18 @@ def test_arrays_that_do_not_fit_are_named(fields, message):
         PoseSequence.regular(5, 50, **fields)
 
 
+@pytest.mark.parametrize(
+    ("value", "message"), [(np.nan, "NaN where keypoints_px is not"), (50.0, "between 0 and 1, got 50; divide percent")]
+)
+def test_confidence_is_checked(value, message):
+    points, confidence = np.zeros((5, 17, 2)), np.full((5, 17), 0.5)
+    confidence[2, 3] = value
+    with pytest.raises(PrmlError, match=message):
+        PoseSequence.regular(5, 50, keypoints_px=points, confidence=confidence)
+    points[2, 3], confidence[2, 3] = np.nan, np.nan
+    PoseSequence.regular(5, 50, keypoints_px=points, confidence=confidence)
+
+
 @pytest.mark.parametrize("fps", [0.0, -25.0, float("nan"), float("inf")])
 def test_an_absurd_frame_rate_is_refused(fps):
     with pytest.raises(PrmlError, match="frame rate must be positive"):

@@ -14,6 +14,7 @@ from prml.skeleton import H36M17, Skeleton, conversion
 Array = np.ndarray
 Frame = Literal["world", "camera"]
 FPS_RANGE = (0.1, 1000.0)
+MOST_CONFIDENCE = 2.0  # peaks of heat maps, which many detectors give, stray beyond 0 and 1
 
 
 def check_fps(fps: Any, what: str = "frame rate") -> float:
@@ -31,8 +32,8 @@ class PoseSequence:
     Attributes:
         skeleton: joint set of every array here.
         times_s: (T,) seconds, increasing.
-        keypoints_px: (T, J, 2) pixels, origin top-left; NaN where there is no person.
-        confidence: (T, J) in [0, 1].
+        keypoints_px: (T, J, 2) pixels, origin top-left; NaN where there is no person or a joint was not found.
+        confidence: (T, J) in [0, 1]; 0: the joint was not found.
         joints_m: (T, J, 3) metres in ``frame``; root-relative if ``root_relative``.
         std_m: (T, J, 3) metres, standard deviation that the network predicts along the camera's axes.
         frame: "camera" (x right, y down, z forward) or "world" (z up).
@@ -72,10 +73,23 @@ class PoseSequence:
             array = getattr(self, name)
             if array is not None and array.shape != shape:
                 raise PrmlError(f"{name} of {self.skeleton.name} over {T} frames must be {shape}, got {array.shape}")
+        self._check_confidence()
         if not np.isfinite(self.fps) or self.fps <= 0:
             raise PrmlError(f"frame rate must be positive, got {self.fps}")
         if T > 1 and not np.all(np.diff(self.times_s) > 0):
             raise PrmlError("times_s must increase from frame to frame")
+
+    def _check_confidence(self) -> None:
+        if self.confidence is None:
+            return
+        unknown = np.isnan(self.confidence)
+        if self.keypoints_px is not None and (unknown & np.isfinite(self.keypoints_px).all(-1)).any():
+            raise PrmlError(
+                "confidence is NaN where keypoints_px is not; give 0 to 1 (0: the joint was not found)"
+            )
+        most = np.abs(self.confidence[~unknown]).max(initial=0)
+        if most > MOST_CONFIDENCE:
+            raise PrmlError(f"confidence must lie between 0 and 1, got {most:g}; divide percentages by 100")
 
     def __len__(self) -> int:
         return len(self.times_s)

@@ -140,6 +140,10 @@ def test_a_given_rate_replaces_a_files_times(tmp_path):
         read_keypoints(path, fps=0)
 
 
+def test_an_ending_in_capitals_is_read(tmp_path):
+    assert len(read_keypoints(write(tmp_path, plain(), "K.JSON"))) == 3
+
+
 def test_short_gaps_of_a_file_are_filled_and_flagged():
     before = sequence()
     after = filled_in(before)

@@ -9,7 +9,7 @@ from prml.camera import Camera, rotation_towards
 from prml.data.benchmark import benchmark_sequences
 from prml.data.mocap import load_sets
 from prml.errors import PrmlError
-from prml.lifting.lifter import Lifter, LiftOptions
+from prml.lifting.lifter import Lifter, LiftOptions, load
 from prml.lifting.resample import interpolate, interpolate_smooth, network_times
 from prml.lifting.scale import bone_sum, to_metres
 from prml.lifting.trajectory import solve_root
@@ -185,6 +185,13 @@ def test_what_is_missing_is_said():
         _lifter().lift(nobody)
     with pytest.raises(PrmlError, match="camera"):
         _lifter().lift(nobody.with_(camera=None))
+
+
+@pytest.mark.parametrize("device", ["vulkan:3", "abacus", "cuda:99"])
+def test_a_device_that_is_not_there_is_said_in_one_line(device):
+    with pytest.raises(PrmlError, match=f"cannot compute on the device '{device}'") as caught:
+        load("prml-xs", device=device)
+    assert "\n" not in str(caught.value)
 
 
 def test_image_space_output_gets_an_adults_size_and_nothing_else():

@@ -150,16 +150,16 @@ class Record:
 def load_record(path: str | Path) -> Record:
     """Read an npz or JSON file of ours; raises PrmlError for anything that is not one."""
     path = existing(path, "npz or json file")
-    if path.suffix not in (".npz", ".json"):
+    ending = path.suffix.lower()
+    if ending not in (".npz", ".json"):
         raise PrmlError(f"{path.name}: expected a .npz or .json file; give a file with one of these endings")
     try:
-        entries = _load_npz(path) if path.suffix == ".npz" else json.loads(path.read_bytes())
+        entries = _load_npz(path) if ending == ".npz" else json.loads(path.read_bytes())
     except RecursionError:
         raise PrmlError(f"{path.name}: nested too deeply for a file of ours") from None
     except _BROKEN as error:
-        kind = path.suffix[1:]
         raise PrmlError(
-            f"{path.name}: not a whole {kind} file ({_first_line(error)}); it may be cut off, write it again"
+            f"{path.name}: not a whole {ending[1:]} file ({_first_line(error)}); it may be cut off, write it again"
         ) from None
     if not isinstance(entries, dict):
         raise PrmlError(f"{path.name}: expected names and values, got {_short(entries)}; see docs/file_schema.md")

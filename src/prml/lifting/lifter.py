@@ -66,7 +66,7 @@ class Lifter:
 
     Raises:
         PrmlError: a network of other joints or units; one with image features without them, or with those of another
-            backbone.
+            backbone; a device that is not there.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Lifter:
         self.card: Card = record.card
         self.card.check_joints()
         self.options = options or LiftOptions()
-        self.device = torch.device(device)
+        self.device = _usable_device(device)
         self.network = record.network.to(self.device).eval()
         self.uncertainty = record.uncertainty.to(self.device).eval() if record.uncertainty is not None else None
         entry = registry.entry(self.card.network)
@@ -240,6 +240,15 @@ class Lifter:
         return np.asarray(torch.cat([pose, std.square()], -1).float().cpu())
 
 
+def _usable_device(device: str | torch.device) -> torch.device:
+    """The device; raises PrmlError where torch does not know it or this machine has none."""
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise PrmlError(f"cannot compute on the device {str(device)!r} ({reason}); give another, as cpu") from None
+
+
 def _runs(present: Array) -> list[slice]:
     """Stretches of True."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], present, [False]]).astype(int)))
@@ -259,7 +268,7 @@ def load(
         options: fields of :class:`LiftOptions`, e.g. ``flip=False``.
 
     Raises:
-        PrmlError: a record that is missing, incomplete or not what its card says.
+        PrmlError: a record that is missing, incomplete or not what its card says; a device that is not there.
     """
     return Lifter(load_record(name), LiftOptions(**options), device, context)
 
