@@ -84,9 +84,7 @@ class PoseSequence:
             return
         unknown = np.isnan(self.confidence)
         if self.keypoints_px is not None and (unknown & np.isfinite(self.keypoints_px).all(-1)).any():
-            raise PrmlError(
-                "confidence is NaN where keypoints_px is not; give 0 to 1 (0: the joint was not found)"
-            )
+            raise PrmlError("confidence is NaN where keypoints_px is not; give 0 to 1 (0: the joint was not found)")
         most = np.abs(self.confidence[~unknown]).max(initial=0)
         if most > MOST_CONFIDENCE:
             raise PrmlError(f"confidence must lie between 0 and 1, got {most:g}; divide percentages by 100")
