@@ -178,8 +178,16 @@ def test_a_longer_loss_is_a_gap_and_a_joint_that_is_not_needed_does_not_matter()
     whole, lost = _lost(slice(0, 30), "LEye")
     assert bridge_joints(lost, H36M17) is lost
     assert bridge_joints(whole, H36M17) is whole
-    with pytest.raises(PrmlError, match="no frame has all joints that lifting needs: LEar was seen in 0 of 30 frames"):
-        bridge_joints(_lost(slice(0, 30), "LEar")[1], H36M17)
+    with pytest.raises(PrmlError, match="no frame has all joints that lifting needs: LHip was seen in 0 of 30 frames"):
+        bridge_joints(_lost(slice(0, 30), "LHip")[1], H36M17)
+
+
+def test_an_ear_that_stays_out_of_sight_stands_at_the_other_ones_place():
+    _, lost = _lost(slice(0, 30), "LEar")
+    out, (left, right) = bridge_joints(lost, H36M17), (BLAZEPOSE33.index(j) for j in ("LEar", "REar"))
+    np.testing.assert_array_equal(out.keypoints_px[:, left], lost.keypoints_px[:, right])
+    assert (out.confidence[:, left] == 0).all()
+    assert out.has_person.all()
 
 
 def test_frames_without_a_person_are_not_bridged_joint_by_joint():

@@ -182,7 +182,8 @@ def bridge_joints(sequence: PoseSequence, target: Skeleton) -> PoseSequence:
 
     Returns:
         The sequence itself if nothing is missing. Otherwise bridged joints have confidence 0. A gap of at most
-        ``LONGEST_FILL_S`` is interpolated in true time; at the ends the nearest place is kept as long. Frames that
+        ``LONGEST_FILL_S`` is interpolated in true time; at the ends the nearest place is kept as long. An ear that is
+        out of sight for longer stands at the other one's place, as good as true in a view from the side. Frames that
         still lack a joint, and frames in which no joint was found, are NaN and ``has_person`` is False there.
 
     Raises:
@@ -201,9 +202,10 @@ def bridge_joints(sequence: PoseSequence, target: Skeleton) -> PoseSequence:
             ends = points[sights, joint, axis]
             points[at, joint, axis] = np.interp(sequence.times_s[at], sequence.times_s[sights], ends)
         known[:, joint] = near
+    _lend_ears(points, known, sequence.skeleton)
     person = np.asarray(seen.any(axis=1) & known[:, needed].all(axis=1))
     if seen.any() and not person.any():
-        least = int(needed[seen[:, needed].mean(axis=0).argmin()])
+        least = int(needed[known[:, needed].mean(axis=0).argmin()])
         raise PrmlError(
             f"no frame has all joints that lifting needs: {sequence.skeleton.joints[least]} was seen in "
             f"{int(seen[:, least].sum())} of {len(seen)} frames (NaN or confidence 0 means that it was not)"
@@ -214,6 +216,16 @@ def bridge_joints(sequence: PoseSequence, target: Skeleton) -> PoseSequence:
         has_person=person if sequence.has_person is None else sequence.has_person & person,
         filled=None if sequence.filled is None else sequence.filled & person,
     )  # fmt: skip
+
+
+def _lend_ears(points: Float[Array, "T J 2"], known: Bool[Array, "T J"], skeleton: Skeleton) -> None:
+    """Only their middle is used, and from the side one hides behind the other, often for a whole clip."""
+    if not {"LEar", "REar"} <= set(skeleton.joints):
+        return
+    ears = [skeleton.index("LEar"), skeleton.index("REar")]
+    for ear, other in (ears, ears[::-1]):
+        rows = ~known[:, ear] & known[:, other]
+        points[rows, ear], known[rows, ear] = points[rows, other], True
 
 
 def _near(seen: Bool[Array, " T"], times_s: Float[Array, " T"]) -> Bool[Array, " T"]:
