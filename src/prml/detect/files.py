@@ -10,10 +10,9 @@ import numpy as np
 
 from prml.detect.records import Record, load_record
 from prml.detect.repair import fill_gaps, seen_joints
-from prml.detect.video import check_fps
 from prml.errors import PrmlError
 from prml.provenance import write_file
-from prml.sequence import PoseSequence
+from prml.sequence import PoseSequence, check_fps
 from prml.skeleton import skeleton
 
 Array = np.ndarray
