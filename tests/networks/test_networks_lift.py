@@ -73,10 +73,10 @@ def check(seen: PoseSequence, lifted: PoseSequence) -> None:
 
 @pytest.fixture(scope="module")
 def walk(tmp_path_factory) -> Path:
-    """A keypoint file of 45 frames at 30 frames/s with a gap."""
+    """A keypoint file of 45 frames at 30 frames/s with a gap too long to be filled."""
     given = next(s for s in benchmark_sequences(("ui_prmd",), True, limit=2) if len(s) >= 60)
     present = np.ones(45, bool)
-    present[20:24] = False
+    present[20:30] = False
     points = np.where(present[:, None, None], given.keypoints_px[:45], np.nan)
     path = tmp_path_factory.mktemp("walk") / "walk.npz"
     write_keypoints(
