@@ -51,6 +51,8 @@ def test_plain_containers_come_back_as_they_were(value, protocol):
         np.bool_(True),
         np.array({"S1": [np.ones(3)]}, dtype=object),
         np.array([[1, 2], ["a", None]], dtype=object),
+        np.asfortranarray(np.array([[{"a": np.ones(2)}, 2], [(np.ones(1), [np.ones(3)]), None]], dtype=object)),
+        np.complex64(1j),
     ],
     ids=lambda v: f"{type(v).__name__} {getattr(v, 'dtype', '')}{getattr(v, 'shape', '')}",
 )
@@ -111,6 +113,62 @@ def test_codecs_subclasses_and_references_are_refused():
         loads(b"Pname\n.")
     with pytest.raises(PrmlError, match="unusual kind"):
         loads(b"\x80\x02cnumpy._core.multiarray\n_reconstruct\ncbuiltins\nlist\nK\x03\x85C\x01b\x87R.")
+
+
+@pytest.fixture
+def as_arrays():
+    """Containers that hold arrays, one array twice, and themselves."""
+    shared, inner = np.ones(2), [np.zeros(1)]
+    inner.append(inner)
+    return {"a": shared, "t": (1, [shared]), "o": collections.OrderedDict(x=inner), "d": np.arange(3, dtype=">i4")}
+
+
+@pytest.mark.parametrize("protocol", [2, 5])
+def test_what_comes_back_holds_plain_numpy_arrays_and_shares_as_before(as_arrays, protocol):
+    back = loads(pickle.dumps(as_arrays, protocol))
+    assert type(back["a"]) is np.ndarray
+    assert back["t"][1][0] is back["a"]
+    assert type(back["o"]["x"][0]) is np.ndarray
+    assert back["o"]["x"][1] is back["o"]["x"]
+    assert back["d"].tolist() == [0, 1, 2]
+
+
+def _state(shape=(2,), dtype=np.dtype(np.uint8), data=b"ab", **changed):  # noqa: B008
+    """A pickle of an array whose state, or whose dtype's state, is not what numpy would write."""
+    kind = dtype
+    if changed:
+        usual = {"version": 3, "order": "|", "sub": None, "names": None, "fields": None, "size": -1, "align": -1}
+        kind = _Runs(np.dtype, dtype.str[1:], False, True)
+        kind.call = (*kind.call, tuple({**usual, "flags": 0, **changed}.values()))
+    array = _Runs(np._core.multiarray._reconstruct, np.ndarray, (0,), b"b")
+    array.call = (*array.call, (1, shape, kind, False, data))
+    return array
+
+
+_POINTERS = {"names": ("a",), "fields": {"a": (np.dtype(object), 0)}, "size": 8}
+
+
+@pytest.mark.parametrize(
+    ("payload", "says"),
+    [
+        (_state(data=b"A" * 16, dtype=np.dtype("u8"), **_POINTERS), "fields, sub-arrays or metadata"),
+        (_state(data=b"A" * 16, dtype=np.dtype("V8"), **_POINTERS), "an array of 'V8'"),
+        (_state(data=b"A" * 16, dtype=np.dtype(object), flags=0), "content is no list"),
+        (_state(data=b"A" * 16, dtype=np.dtype("u8"), sub=(np.dtype(object), (1,))), "fields, sub-arrays or metadata"),
+        (_state(shape=(10**6,), dtype=np.dtype(object), data=[1]), "1 instead of 1000000"),
+        (_state(shape=(10**6,)), "2 instead of 1000000"),
+        (_state(shape=(-2,)), r"shape \(-2,\)"),
+        (_state(order="x", dtype=np.dtype("u1")), "byte order 'x'"),
+        (_Runs(np.ndarray, (2,), np.dtype(object)), "not callable"),
+        (_Runs(np._core.multiarray.scalar, np.dtype(object), b"A" * 8), "holds a Python object"),
+        (np.array([(1, 2)], dtype="i4,i4"), "an array of 'V8'"),
+    ],
+    ids=lambda v: v if isinstance(v, str) else "",
+)
+def test_arrays_whose_bytes_would_become_pointers_are_refused(payload, says, tmp_path):
+    np.savez(tmp_path / "evil.npz", format=np.array({"a": payload}, dtype=object))
+    with pytest.raises(PrmlError, match=says):
+        load_npz(tmp_path / "evil.npz", ("format",))
 
 
 def test_npz_reads_plain_and_object_arrays(tmp_path):

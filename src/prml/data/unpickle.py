@@ -5,12 +5,15 @@ knows the handful of names that numpy data needs and refuses every other one by 
 """
 
 import io
+import math
 import pickle
+import re
 import zipfile
 import zlib
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
+from types import FunctionType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -22,30 +25,73 @@ R = TypeVar("R")
 Stream = Any  # a binary stream: those of io and of zipfile share no type
 _MULTIARRAY = ("numpy.core.multiarray", "numpy._core.multiarray")
 _NUMERIC = ("numpy.core.numeric", "numpy._core.numeric")
+_PLAIN_KIND = re.compile(r"[biufcSUO]\d{0,9}")
+_NDARRAY = object()  # the name alone: numpy's own class would take any buffer and state
 
 
-def _text(typecode: bytes | str | np.dtype) -> str | np.dtype:
-    return typecode.decode("latin1") if isinstance(typecode, bytes) else typecode
+class _Dtype:
+    """Stands for ``numpy.dtype``, whose own state is trusted by numpy: flags that do not fit make bytes into pointers.
+
+    It knows what data of the field need: one kind and a byte order; no fields, no sub-arrays, no metadata.
+    """
+
+    def __init__(self, kind: bytes | str, *_: Any) -> None:
+        text = kind.decode("latin1") if isinstance(kind, bytes) else kind
+        if not isinstance(text, str) or not _PLAIN_KIND.fullmatch(text):
+            raise PrmlError(f"refused to unpickle an array of {text!r}; only numbers, strings and objects are read")
+        self.plain = np.dtype(text)
+
+    def __setstate__(self, state: Any) -> None:
+        if not (type(state) is tuple and len(state) == 8 and state[0] == 3 and state[2:5] == (None, None, None)):
+            raise PrmlError("refused to unpickle a numpy dtype with fields, sub-arrays or metadata")
+        if state[1] not in ("<", ">", "|", "="):
+            raise PrmlError(f"refused to unpickle the byte order {state[1]!r}")
+        self.plain = self.plain.newbyteorder(state[1])
 
 
-def _reconstruct(subtype: type, shape: tuple[int, ...], typecode: bytes | str | np.dtype) -> np.ndarray:
+class _Array(np.ndarray):
+    """An array while it is being read: numpy's own ``__setstate__`` checks neither the dtype nor a list's length."""
+
+    def __setstate__(self, state: Any) -> None:
+        if not (type(state) is tuple and len(state) == 5 and state[0] == 1 and isinstance(state[2], _Dtype)):
+            raise PrmlError("refused to unpickle an array with an unusual state; only plain numpy arrays are read")
+        _, shape, kind, fortran, data = state
+        if not (type(shape) is tuple and all(type(n) is int and n >= 0 for n in shape)):
+            raise PrmlError(f"refused to unpickle an array of shape {shape!r}")
+        dtype, count = kind.plain, math.prod(shape)
+        if not dtype.hasobject:
+            data = _bytes(data)
+        elif type(data) is not list:
+            raise PrmlError("refused to unpickle an array of objects whose content is no list")
+        held, due = len(data), count * (1 if dtype.hasobject else dtype.itemsize)
+        if held != due:
+            raise PrmlError(f"refused to unpickle an array of shape {shape}: {held} instead of {due} values or bytes")
+        super().__setstate__((1, shape, dtype, bool(fortran), data))  # type: ignore[arg-type]  # the stub errs: a bool
+
+
+def _bytes(data: Any) -> bytes:
+    return data.encode("latin1") if isinstance(data, str) else bytes(memoryview(data))  # Python 2 wrote bytes as str
+
+
+def _reconstruct(subtype: Any, shape: tuple[int, ...], typecode: Any) -> np.ndarray:
     """What numpy calls to make the empty array that the pickled state then fills; subclasses are not admitted."""
-    if subtype is not np.ndarray or tuple(shape) != (0,):
+    if subtype is not _NDARRAY or tuple(shape) != (0,):
         raise PrmlError("refused to unpickle an array of an unusual kind; only plain numpy arrays are read")
-    return np.ndarray.__new__(np.ndarray, (0,), np.dtype(_text(typecode)))
+    return np.ndarray.__new__(_Array, (0,), np.int8)
 
 
-def _scalar(dtype: np.dtype, data: bytes | str = b"") -> Any:
+def _scalar(dtype: _Dtype, data: bytes | str = b"") -> Any:
     """A numpy number or string; scalars that hold objects are not admitted."""
-    if not isinstance(dtype, np.dtype) or dtype.hasobject:
+    if not isinstance(dtype, _Dtype) or dtype.plain.hasobject:
         raise PrmlError("refused to unpickle a numpy scalar that holds a Python object")
-    raw = data.encode("latin1") if isinstance(data, str) else bytes(data)  # Python 2 wrote bytes as str
-    return np.frombuffer(raw, dtype=dtype, count=1)[0] if dtype.itemsize else dtype.type()
+    plain = dtype.plain
+    return np.frombuffer(_bytes(data), dtype=plain, count=1)[0] if plain.itemsize else plain.type()
 
 
-def _frombuffer(buffer: Any, dtype: np.dtype, shape: tuple[int, ...], order: str = "C") -> np.ndarray:
+def _frombuffer(buffer: Any, dtype: _Dtype, shape: tuple[int, ...], order: str = "C") -> np.ndarray:
     """Protocol 5 arrays whose bytes travel inside the pickle."""
-    return np.frombuffer(buffer, dtype=dtype).reshape(shape, order="F" if order == "F" else "C").copy(order="K")
+    flat = np.frombuffer(buffer, dtype=dtype.plain)
+    return flat.reshape(shape, order="F" if order == "F" else "C").copy(order="K")
 
 
 def _encode(text: str, encoding: str = "latin1") -> bytes:
@@ -62,8 +108,8 @@ def _no_bytes() -> bytes:
 
 def _admitted() -> dict[tuple[str, str], Any]:
     table: dict[tuple[str, str], Any] = {
-        ("numpy", "ndarray"): np.ndarray,
-        ("numpy", "dtype"): np.dtype,
+        ("numpy", "ndarray"): _NDARRAY,
+        ("numpy", "dtype"): _Dtype,
         ("_codecs", "encode"): _encode,
         ("builtins", "bytes"): _no_bytes,
         ("__builtin__", "bytes"): _no_bytes,
@@ -87,12 +133,14 @@ class _Restricted(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         try:
-            return _ADMITTED[module, name]
+            found = _ADMITTED[module, name]
         except KeyError:
             raise PrmlError(
                 f"refused to unpickle {module}.{name}: a data file needs numpy arrays and plain containers only, "
                 "and anything else could run code; convert the file with a program that you trust"
             ) from None
+        # a pickle can set attributes of a function that it is given: those of a throw-away then
+        return (lambda *given: found(*given)) if isinstance(found, FunctionType) else found
 
     def persistent_load(self, pid: Any) -> Any:
         raise PrmlError("refused to unpickle a reference to outside data (a persistent id); expected plain data")
@@ -120,8 +168,35 @@ def guarded(what: str, read: Callable[[], R]) -> R:
         ) from None
 
 
+def _plain(value: Any, done: dict[int, tuple[Any, Any]]) -> Any:
+    """``value`` with plain numpy arrays in place of those that were read; containers change in place, but for tuples.
+
+    ``done`` holds what has been seen and what it became, by id: containers may hold themselves.
+    """
+    kind = type(value)
+    if kind is _Dtype:
+        return value.plain
+    if kind not in (_Array, dict, OrderedDict, list, tuple):
+        return value
+    if id(value) in done:
+        return done[id(value)][1]
+    new = value.view(np.ndarray) if kind is _Array else value
+    done[id(value)] = value, new
+    if kind is tuple:
+        new = tuple(_plain(v, done) for v in value)
+        done[id(value)] = value, new
+    elif kind in (dict, OrderedDict):
+        for key, item in value.items():
+            value[key] = _plain(item, done)
+    elif kind is list or new.dtype == object:
+        flat = value if kind is list else new.reshape(-1, order="A")  # a view: what was read is contiguous
+        for i, item in enumerate(flat):
+            flat[i] = _plain(item, done)
+    return new
+
+
 def _load(stream: Stream) -> Any:
-    return _Restricted(stream, encoding="latin1").load()
+    return _plain(_Restricted(stream, encoding="latin1").load(), {})
 
 
 def loads(data: bytes) -> Any:
