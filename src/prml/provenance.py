@@ -15,15 +15,23 @@ from prml.errors import PrmlError
 PACKAGES = ("torch", "lightning", "numpy", "scipy", "mediapipe", "av")
 
 
+def _git(*words: str) -> str:
+    done = subprocess.run(
+        ["git", *words], cwd=Path(__file__).parent, capture_output=True, text=True, check=True, timeout=10
+    )
+    return done.stdout.strip()
+
+
 def commit() -> str:
-    """Commit of the checkout that this package runs from, "+" if it has changes; "" outside a checkout."""
-    here = Path(__file__).parent
-    words = ["git", "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"]
+    """Commit of the checkout that this package runs from, "+" if it has changes; "" outside a checkout of its own."""
+    here = Path(__file__)
     try:
-        run = subprocess.run(words, cwd=here, capture_output=True, text=True, check=True, timeout=10)
+        if Path(_git("rev-parse", "--show-toplevel")).resolve() != here.resolve().parents[2]:
+            return ""  # installed below somebody else's project, whose commit says nothing of this code
+        _git("ls-files", "--error-unmatch", here.name)
+        return _git("describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*")
     except (OSError, subprocess.SubprocessError):
         return ""
-    return run.stdout.strip()
 
 
 def versions() -> dict[str, str]:
