@@ -1,5 +1,8 @@
 """The whole of detection on the example clip, with the bundled model."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -107,3 +110,28 @@ def test_native_chatter_stays_off_the_terminal(capfd):
     with quiet_stderr() as caught:
         pass
     assert caught == [""]
+
+
+def test_overlapping_quiet_times_put_the_terminal_back(capfd):
+    """Two threads that lift: the second begins before the first has ended."""
+    first, second = quiet_stderr(), quiet_stderr()
+    a, b = first.__enter__(), None
+    os.write(2, b"one")
+    b = second.__enter__()
+    os.write(2, b"two")
+    first.__exit__(None, None, None)
+    os.write(2, b"three")
+    second.__exit__(None, None, None)
+    os.write(2, b"on the terminal")
+    assert (a, b) == (["onetwo"], ["twothree"])
+    assert capfd.readouterr().err == "on the terminal"
+
+
+@pytest.mark.parametrize("how", ["2>&-", ""])
+def test_a_process_without_standard_error_has_nothing_to_divert(how):
+    """As a daemon has it; with ``""`` the descriptor is closed below Python, which still has its ``sys.stderr``."""
+    code = "import os; from prml.detect.mediapipe import quiet_stderr as q"
+    code += "" if how else "; os.close(2)"
+    run = f'exec "$0" -c "{code}\nwith q() as caught: pass\nprint(caught)" {how}'
+    done = subprocess.run(["sh", "-c", run, sys.executable], capture_output=True, text=True)
+    assert done.stdout == "['']\n", done.stderr

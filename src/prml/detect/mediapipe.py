@@ -3,13 +3,14 @@
 import os
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -31,24 +32,73 @@ def model_path(model: str | Path) -> Path:
     return path
 
 
+class _Diversion:
+    """Where file descriptor 2 leads while somebody wants quiet: it is the process's, the last user puts it back."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._saved = -1
+        self._sink: IO[bytes] | None = None
+
+    def _divert(self) -> IO[bytes] | None:
+        if sys.stderr is None:  # closed, as for a daemon: the number 2 may belong to another file by now
+            return None
+        try:
+            sys.stderr.flush()
+            self._saved = os.dup(2)
+        except (OSError, ValueError):
+            return None
+        try:
+            sink = tempfile.TemporaryFile()  # noqa: SIM115  (open until the last user leaves)
+        except OSError:  # nowhere to keep it: let it be seen
+            os.close(self._saved)
+            return None
+        os.dup2(sink.fileno(), 2)
+        return sink
+
+    def enter(self) -> int:
+        """Start of what a new user will catch, in bytes; -1 where there is nothing to divert."""
+        with self._lock:
+            if not self._users:
+                self._sink = self._divert()
+            if self._sink is None:
+                return -1
+            self._users += 1
+            return os.fstat(self._sink.fileno()).st_size
+
+    def leave(self, start: int) -> str:
+        """What has come since ``start``."""
+        with self._lock:
+            if start < 0 or self._sink is None:
+                return ""
+            file = self._sink.fileno()
+            text = os.pread(file, os.fstat(file).st_size - start, start).decode(errors="replace")
+            self._users -= 1
+            if not self._users:
+                os.dup2(self._saved, 2)
+                os.close(self._saved)
+                self._sink.close()
+                self._sink = None
+            return text
+
+
+_DIVERSION = _Diversion()
+
+
 @contextmanager
 def quiet_stderr() -> Iterator[list[str]]:
     """Keep what native libraries write to file descriptor 2 away from the terminal; the list holds it afterwards.
 
-    glog, absl and TFLite write below Python, so that replacing ``sys.stderr`` does not reach them.
+    glog, absl and TFLite write below Python, so that replacing ``sys.stderr`` does not reach them. Uses may overlap in
+    several threads, each catches what any of them writes meanwhile; without a standard error nothing is caught.
     """
     caught: list[str] = []
-    sys.stderr.flush()
-    saved = os.dup(2)
-    with tempfile.TemporaryFile() as sink:
-        os.dup2(sink.fileno(), 2)
-        try:
-            yield caught
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)
-            sink.seek(0)
-            caught.append(sink.read().decode(errors="replace"))
+    start = _DIVERSION.enter()
+    try:
+        yield caught
+    finally:
+        caught.append(_DIVERSION.leave(start))
 
 
 def _landmarks(run: Callable[[Any], Any], image: UInt8[Array, "H W 3"], quiet: bool) -> Float[Array, "people 33 4"]:
