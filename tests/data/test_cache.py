@@ -39,7 +39,7 @@ def test_the_second_start_maps_what_the_first_parsed(source, tmp_path):
     assert len(calls) == 1
 
 
-@pytest.mark.parametrize("change", ["content", "time", "version", "kind", "damage"])
+@pytest.mark.parametrize("change", ["content", "time", "version", "kind", "lost", "empty", "cut", "no record"])
 def test_whatever_changes_makes_a_new_entry(source, tmp_path, change):
     calls, folder = [], tmp_path / "c"
     cached("kind", 1, [source], _builder(calls), folder)
@@ -47,8 +47,12 @@ def test_whatever_changes_makes_a_new_entry(source, tmp_path, change):
         source.write_bytes(b"12345")
     elif change == "time":
         os.utime(source, (1, 1))
-    elif change == "damage":
+    elif change == "lost":
         next(folder.rglob("a.npy")).unlink()
+    elif change in ("empty", "cut"):
+        os.truncate(next(folder.rglob("a.npy")), 0 if change == "empty" else 300)
+    elif change == "no record":
+        next(folder.rglob("meta.json")).write_text("[]")
     args = ("other" if change == "kind" else "kind", 2 if change == "version" else 1)
     table = cached(*args, [source], _builder(calls, 2.0), folder)
     assert len(calls) == 2

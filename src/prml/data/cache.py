@@ -68,7 +68,7 @@ def _open(entry: Path) -> Table | None:
             array = np.load(file, mmap_mode="r", allow_pickle=False) if file.stat().st_size > 128 else np.load(file)
             arrays[name] = array
         return Table(arrays, record["meta"])
-    except (OSError, ValueError, KeyError):
+    except (OSError, EOFError, ValueError, KeyError, TypeError):
         return None
 
 
