@@ -93,6 +93,30 @@ def test_space_plays_and_pauses(page):
     assert page.state()["frame"] == at["frame"]
 
 
+def focus_loop_playing(page):
+    state = page.state()
+    return page.run("return document.activeElement.id"), state["loop"], state["playing"]
+
+
+def test_space_presses_a_button_that_the_keyboard_has_reached(page):
+    page.run("document.getElementById('speed').focus()")
+    for key in ("tab", "right"):
+        page.key(key)
+    assert focus_loop_playing(page) == ("loop", True, False)
+    page.key("space")
+    assert focus_loop_playing(page) == ("loop", False, False)
+    page.run("document.activeElement.blur()")
+
+
+@pytest.mark.parametrize("first", ["space", "right"])
+def test_space_plays_after_a_click_on_a_button(page, first):
+    page.drag("#loop", (0.5, 0.5), (0.5, 0.5))
+    page.key(first)
+    if first != "space":
+        page.key("space")
+    assert focus_loop_playing(page) == ("", False, True)
+
+
 @pytest.mark.parametrize("speed", [0.1, 0.25])
 def test_time_never_runs_ahead_of_the_chosen_share_of_the_true_speed(page, speed):
     page.run("prmlViewer.setSpeed(arguments[0]); prmlViewer.play()", speed)
@@ -216,3 +240,18 @@ def test_3d_alone(browser, tmp_path, make_person):
     browser.open(write_viewer(sequence, tmp_path / "v.html", title="3D alone"))
     assert blue(picture(browser, "#scene")).sum() > 200
     assert_quiet(browser)
+
+
+def test_without_webgl_it_says_so_and_the_rest_works(tmp_path, make_person, make_video):
+    sequence = make_person(10)
+    with Browser(960, 640, webgl=False) as page:
+        page.open(write_viewer(sequence, tmp_path / "v.html", title="Flat", video_frames=make_video(sequence)))
+        page.console()  # three.js complains there
+        page.run("prmlViewer.seek(5)")
+        page.run("document.getElementById('theme').click()")
+        page.run("document.querySelector('.views button').click()")
+        assert "no WebGL" in page.run("return document.getElementById('badge').textContent")
+        assert page.run("return [...document.querySelectorAll('.views button')].every((b) => b.disabled)")
+        assert page.state()["frame"] == 5
+        assert blue(picture(page, "#image")).sum() > 40
+        assert_quiet(page)

@@ -14,13 +14,13 @@ from pathlib import Path
 
 CHROMIUM = next((p for n in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(n))), None)
 DRIVER = shutil.which("chromedriver")
-KEYS = {"space": " ", "left": "\ue012", "right": "\ue014", "home": "\ue011", "end": "\ue010"}
+KEYS = {"space": " ", "left": "\ue012", "right": "\ue014", "home": "\ue011", "end": "\ue010", "tab": "\ue004"}
 
 
 class Browser:
     """One window. Every host name resolves to nothing, and all requests are logged."""
 
-    def __init__(self, width=1280, height=800, *, mobile=False, dark=True):
+    def __init__(self, width=1280, height=800, *, mobile=False, dark=True, webgl=True):
         self.home = tempfile.TemporaryDirectory(prefix="prml-browser-")
         port = _free_port()
         self.process = subprocess.Popen(
@@ -30,7 +30,7 @@ class Browser:
         self.root = f"http://127.0.0.1:{port}"
         try:
             self._wait()
-            wishes = {"alwaysMatch": _wishes(width, height, self.home.name)}
+            wishes = {"alwaysMatch": _wishes(width, height, self.home.name, webgl)}
             answer = self._send("POST", "/session", {"capabilities": wishes})
             self.root += f"/session/{answer['sessionId']}"
             self.emulate(width, height, mobile=mobile, dark=dark)
@@ -151,10 +151,10 @@ def _free_port():
         return s.getsockname()[1]
 
 
-def _wishes(width, height, home):
+def _wishes(width, height, home, webgl):
     flags = [
         "--headless=new", "--no-sandbox", "--disable-dev-shm-usage",
-        "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
+        *(("--use-angle=swiftshader", "--enable-unsafe-swiftshader") if webgl else ("--disable-3d-apis",)),
         "--host-resolver-rules=MAP * ~NOTFOUND", "--no-first-run", "--disable-background-networking",
         f"--window-size={width},{height}", f"--user-data-dir={home}/profile", "--hide-scrollbars",
     ]  # fmt: skip

@@ -24,8 +24,13 @@ function refresh() {
   timeline.draw(frame);
   anglesView.draw(frame);
   $("clock").innerHTML = `${seconds(data.times[frame])} / ${seconds(data.times[lastFrame])} s<small>frame ${frame} of ${lastFrame}</small>`;
-  $("badge").textContent = !data.hasPose(frame) ? "No person found in this frame" : data.isMeasured(frame) ? "" : "Filled in: not measured in this frame";
+  $("badge").textContent = badge(frame);
   $("timeline").setAttribute("aria-valuetext", `frame ${frame}, ${seconds(data.times[frame])} seconds`);
+}
+function badge(frame) {
+  if (!sceneView) return "This browser offers no WebGL: the 3D view cannot be drawn";
+  if (!data.hasPose(frame)) return "No person found in this frame";
+  return data.isMeasured(frame) ? "" : "Filled in: not measured in this frame";
 }
 const seconds = (time) => time.toFixed(2);
 
@@ -133,12 +138,15 @@ function showKeys(on) {
   $("help").setAttribute("aria-expanded", on);
 }
 function listenToKeys() {
+  let reached = null; // what the keyboard has focused; at a key :focus-visible holds for what was clicked, too
+  window.addEventListener("focusin", (event) => { reached = event.target.matches(":focus-visible") ? event.target : null; });
   window.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.tagName === "SELECT") return;
     const act = KEYS[event.key] || KEYS[event.key.toLowerCase()];
-    if (!act || (event.key === " " && event.target.tagName === "BUTTON" && event.target.id !== "play" && event.detail)) return;
+    const button = event.target.tagName === "BUTTON", own = button && event.target === reached;
+    if (!act || (own && event.key === " ")) return; // the space bar presses it
     event.preventDefault();
-    if (event.target.tagName === "BUTTON") event.target.blur(); // else the space bar would press it as well
+    if (button && !own) event.target.blur(); // else the space bar would press what was clicked as well
     act(event);
   });
 }
@@ -183,10 +191,7 @@ function furnish() {
     document.documentElement.toggleAttribute("data-upright", ratio < 1);
   } else $("image-panel").hidden = true;
   if (!data.std) { $("uncertainty").disabled = true; $("uncertainty").title = "This sequence carries no standard deviations"; }
-  if (!sceneView) {
-    $("badge").textContent = "This browser offers no WebGL: the 3D view cannot be drawn";
-    $("feet").disabled = $("uncertainty").disabled = true;
-  }
+  if (!sceneView) for (const button of document.querySelectorAll("#feet, #uncertainty, .views button")) button.disabled = true;
 }
 function tick(now) {
   if (player.playing) advance(now);
