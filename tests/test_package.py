@@ -9,7 +9,7 @@ import pytest
 import prml
 
 # Third-party packages are imported where they are used; these are the slow ones among them.
-HEAVY = {"torch", "lightning", "mediapipe", "scipy", "av", "jsonargparse", "rich", "einops", "matplotlib", "numpy"}
+HEAVY = {"torch", "lightning", "mediapipe", "scipy", "av", "jsonargparse", "rich", "matplotlib", "numpy"}
 
 
 def _modules_after(code):

@@ -1,0 +1,38 @@
+"""Run some tests with the lowest versions that pyproject.toml admits of the small dependencies.
+
+They are installed into a folder that comes before the environment's own packages; torch, numpy, scipy, lightning and
+mediapipe stay as they are, they are too big or hang together too closely for this.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+SMALL = ("av", "jsonargparse", "jaxtyping", "pillow", "rich", "safetensors")
+TESTS = ("tests/test_cli.py", "tests/test_package.py", "tests/detect/test_loop.py", "tests/detect/test_video.py",
+         "tests/export", "tests/weights", "tests/view/test_overlay.py")  # fmt: skip
+
+
+def floors(dependencies: list[str]) -> list[str]:
+    """``name==lowest`` of the small ones, without their extras."""
+    pairs = [d.split(">=") for d in dependencies]
+    return [f"{name.split('[')[0]}=={low}" for name, low in pairs if name.split("[")[0] in SMALL]
+
+
+def main() -> int:
+    lowest = floors(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"])
+    with tempfile.TemporaryDirectory() as folder:
+        pip = [sys.executable, "-m", "pip", "install", "-qq", "--no-deps", "--target", folder, *lowest]
+        subprocess.run(pip, check=True)
+        print("with", ", ".join(lowest))
+        path = os.pathsep.join(filter(None, (folder, os.environ.get("PYTHONPATH"))))
+        command = [sys.executable, "-m", "pytest", "-n", "auto", *TESTS]
+        return subprocess.run(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": path}).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
