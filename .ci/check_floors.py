@@ -1,7 +1,7 @@
 """Run some tests with the lowest versions that pyproject.toml admits of the small dependencies.
 
-They are installed into a folder that comes before the environment's own packages; torch, numpy, scipy, lightning and
-mediapipe stay as they are, they are too big or hang together too closely for this.
+They are installed into a folder that comes before the environment's own packages; torch, scipy, lightning and
+mediapipe stay as they are: they are big, or hang together closely.
 """
 
 import os
@@ -12,7 +12,7 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-SMALL = ("av", "jsonargparse", "jaxtyping", "pillow", "rich", "safetensors")
+SMALL = ("numpy", "av", "jsonargparse", "jaxtyping", "pillow", "rich", "safetensors")
 TESTS = ("tests/test_cli.py", "tests/test_package.py", "tests/detect/test_loop.py", "tests/detect/test_video.py",
          "tests/export", "tests/weights", "tests/view/test_overlay.py")  # fmt: skip
 
