@@ -23,7 +23,7 @@ export PIP_NO_INPUT := 1
 
 INSTALL := $(BIN)/python -m pip install -qq -c constraints.txt
 
-.PHONY: help lift test test-slow lint format types docs bench ci clean
+.PHONY: help lift test test-slow test-shapes lint format types docs bench ci clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1 \t\2/p' Makefile | expand -t 20
@@ -55,6 +55,16 @@ test: $(VENV)/.dev  ## the default test-suite, on all cores (PYTEST_ARGS=...)
 
 test-slow: $(VENV)/.dev  ## the tests that take minutes
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow -n auto $(PYTEST_ARGS)
+
+# The tests of the rooms where shapes are at stake; not all, because the check costs time at every call.
+SHAPES := tests/test_camera.py tests/test_sequence.py tests/test_skeleton.py tests/detect/test_tracking.py \
+	tests/detect/test_repair.py tests/data/test_augment.py tests/data/test_mocap.py tests/data/test_windows.py \
+	tests/data/test_normalise.py tests/data/test_virtual_camera.py tests/lifting/test_blocks.py tests/networks/test_prml.py \
+	tests/networks/test_layers.py tests/objectives tests/evaluation/test_metrics.py tests/export
+BEARTYPE := beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))
+
+test-shapes: $(VENV)/.dev  ## a part of the tests with every shape and type of an annotation checked as it is called
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto "--jaxtyping-packages=prml,$(BEARTYPE)" $(SHAPES) $(PYTEST_ARGS)
 
 lint: $(VENV)/.dev  ## ruff
 	@$(BIN)/ruff check .

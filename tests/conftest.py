@@ -1,7 +1,8 @@
-"""Shared by all tests: nothing is written to the user's cache."""
+"""Shared by all tests: nothing is written to the user's cache; misfits reach the code that refuses them."""
 
 import os
 
+import jaxtyping
 import pytest
 
 
@@ -15,3 +16,14 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory):
         del os.environ["PRML_CACHE"]
     else:
         os.environ["PRML_CACHE"] = before
+
+
+@pytest.fixture(autouse=True)
+def _misfits_pass(request: pytest.FixtureRequest):
+    """``make test-shapes`` checks annotations, which would refuse a misfit before the code under test does."""
+    misfit = request.node.get_closest_marker("misfit") is not None
+    if misfit:
+        jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    if misfit:
+        jaxtyping.config.update("jaxtyping_disable", False)

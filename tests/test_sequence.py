@@ -72,6 +72,7 @@ def test_another_skeleton_converts_every_array_alike():
         ({"has_person": np.ones(6, bool)}, r"has_person .* must be \(5,\), got \(6,\)"),
     ],
 )
+@pytest.mark.misfit
 def test_arrays_that_do_not_fit_are_named(fields, message):
     with pytest.raises(PrmlError, match=message):
         PoseSequence.regular(5, 50, **fields)

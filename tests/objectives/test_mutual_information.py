@@ -282,6 +282,7 @@ def test_spread_takes_all_there_is_when_that_is_less():
     assert len(spread(10, 64, torch.tensor(3)).unique()) == 10
 
 
+@pytest.mark.misfit
 def test_an_unknown_kind_is_named():
     with pytest.raises(ValueError, match="unknown mutual information estimator 'mine'"):
         build_mi("mine", c=1, support_width=1)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
@@ -36,6 +36,7 @@ class Features:
     mirrored: list[Float[Tensor, "n c h w"]] | None
 
 
+@runtime_checkable
 class FeatureSource(Protocol):
     """Where features come from: a video and a backbone, or a cache."""
 

@@ -116,7 +116,7 @@ class MocapSet:
 
     def sequences(self, split: str | None = None) -> Iterator[PoseSequence]:
         """All clips of a split."""
-        return (self.sequence(i) for i in self.indices(split))
+        return (self.sequence(int(i)) for i in self.indices(split))
 
     @cached_property
     def sha256(self) -> str:

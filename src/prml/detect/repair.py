@@ -77,7 +77,7 @@ def _twist(points: Float[Array, "T J 2"], skeleton: Skeleton, states: Array) -> 
     return np.where(opposite, _TWIST * np.minimum(np.abs(hips), np.abs(shoulders)), 0.0)
 
 
-def _steps(left: Float[Array, "T K 2"], right: Float[Array, "T K 2"]) -> Float[Array, "2 T"]:
+def _steps(left: Float[Array, "T K 2"], right: Float[Array, "T K 2"]) -> Float[Array, "2 steps"]:
     """Mean movement from frame to frame, summed over both limbs, if sides are kept and if they are exchanged."""
     sides = np.stack([left, right])
     kept, exchanged = sides[:, 1:] - sides[:, :-1], sides[::-1, 1:] - sides[:, :-1]

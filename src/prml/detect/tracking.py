@@ -145,7 +145,7 @@ class Identity:
         """Whether this can be the same person by place and size."""
         size, other = extent(self.points)[1], extent(person.keypoints_px)[1]
         near = distance(self.expected(time_s), person.keypoints_px) <= gate(time_s - self.time_s)
-        return near and 1 / SIZE_RATIO <= other / size <= SIZE_RATIO
+        return bool(near and 1 / SIZE_RATIO <= other / size <= SIZE_RATIO)
 
     def pick(self, people: Sequence[Detection], time_s: float) -> Detection | None:
         """The nearest who can be the same person, or None."""

@@ -118,8 +118,8 @@ def project(x: Float[Tensor, "*n C"], layer: nn.Linear, parts: int) -> tuple[Flo
     return tuple(part.view(*x.shape[:-1], -1) for part in out)
 
 
-def linear_add(x: Float[Tensor, "*n C"], layer: nn.Linear, residual: Float[Tensor, "*n D"]) -> Float[Tensor, "*n D"]:
-    """``residual + layer(x)``."""
+def linear_add(x: Float[Tensor, "*n C"], layer: nn.Linear, residual: Float[Tensor, "*m D"]) -> Float[Tensor, "*m D"]:
+    """``residual + layer(x)``; the leading axes may be split in other ways."""
     flat, r = x.reshape(-1, x.shape[-1]), residual.reshape(-1, residual.shape[-1])
     y: Tensor = _LinearAdd.apply(flat, layer.weight, layer.bias, r)  # type: ignore[no-untyped-call]
     return y.view(residual.shape)

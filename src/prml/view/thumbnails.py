@@ -1,7 +1,7 @@
 """Small JPEG pictures of a video, gathered while it streams by, within a fixed number of bytes."""
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import UInt8
@@ -12,6 +12,7 @@ from prml.view.raster import shrink
 Array = np.ndarray
 
 
+@runtime_checkable
 class FrameLike(Protocol):
     """One decoded frame of a video.
 
