@@ -11,7 +11,7 @@ from functools import cache, cached_property
 from itertools import pairwise
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Real
 
 from prml.errors import PrmlError
 
@@ -187,7 +187,7 @@ class Conversion:
     matrix: Float[np.ndarray, "target source"]
     synthesised: Bool[np.ndarray, " target"]
 
-    def apply(self, points: Float[np.ndarray, "*batch source d"]) -> Float[np.ndarray, "*batch target d"]:
+    def apply(self, points: Real[np.ndarray, "*batch source d"]) -> Float[np.ndarray, "*batch target d"]:
         """Convert positions of any dimension (pixels or metres), whole numbers as float64.
 
         A target joint is NaN where a source joint that it is made of is; others do not spoil it. Raises PrmlError for a
@@ -207,7 +207,7 @@ class Conversion:
     def _mix(self, points: Float[np.ndarray, "*batch source d"]) -> Float[np.ndarray, "*batch target d"]:
         return np.asarray(np.einsum("ts,...sd->...td", self.matrix.astype(points.dtype), points))
 
-    def apply_confidence(self, confidence: Float[np.ndarray, "*batch source"]) -> Float[np.ndarray, "*batch target"]:
+    def apply_confidence(self, confidence: Real[np.ndarray, "*batch source"]) -> Float[np.ndarray, "*batch target"]:
         """Confidence of a target joint: the least among the joints that carry at least a tenth of its weight."""
         confidence = _as_floats(confidence)
         uses = np.abs(self.matrix) >= 0.1
