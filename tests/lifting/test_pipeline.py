@@ -1,6 +1,7 @@
 """The whole way from a keypoint file to results: what is written, what is refused, what is never half-written."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from prml.lifting.pipeline import OUTPUTS, lift
 from prml.networks import registry
 from prml.weights.record import Card, save_record
 
+CLIP = Path(__file__).parents[2] / "examples" / "jump.mp4"
 ARGUMENTS = {"frames": 27, "width": 16, "heads": 2, "branch_blocks": 1}
 
 
@@ -114,3 +116,13 @@ def test_camera_rules(keypoints, weights, tmp_path):
         lift(keypoints, weights=weights, intrinsics=str(path))
     with pytest.raises(PrmlError, match="between 5 and 170"):
         lift(keypoints, weights=weights, fov=0.0)
+
+
+@pytest.mark.parametrize("cores", [1, 2])
+def test_a_video_s_camera_is_refused_before_anything_is_detected(weights, tmp_path, monkeypatch, cores):
+    monkeypatch.setattr("prml.detect.run.detect", _full)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(cores)), raising=False)
+    with pytest.raises(PrmlError, match="between 5 and 170"):
+        lift(CLIP, weights=weights, fov=1.0)
+    with pytest.raises(PrmlError, match="not a readable JSON file"):
+        lift(CLIP, weights=weights, intrinsics=str(tmp_path / "none.json"))

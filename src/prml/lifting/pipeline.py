@@ -152,7 +152,7 @@ def _is_keypoints(path: Path) -> bool:
 
 
 def _ahead(
-    path: Path, settings: LiftSettings, lifter: Lifter
+    lifter: Lifter, camera: Camera
 ) -> AbstractContextManager[Callable[[float, "Detection | None"], None] | None]:
     """Lifts while the detector works, if the network allows it and there is a core left for it."""
     from prml.lifting.ahead import can_work_ahead, lifting_ahead
@@ -161,12 +161,17 @@ def _ahead(
     if cores < 2 or not can_work_ahead(lifter):
         return nullcontext()
     from prml.detect.mediapipe import MediaPipeDetector
+
+    return lifting_ahead(lifter, MediaPipeDetector.skeleton, camera)
+
+
+def _camera_of_video(path: Path, settings: LiftSettings) -> Camera:
+    """The camera, before anything is detected. Raises PrmlError."""
     from prml.detect.video import probe
 
     info = probe(path, fps=settings.fps)
     size = {"width": info.width, "height": info.height}
-    camera = camera_of(PoseSequence.regular(0, info.fps, extra=size), settings)
-    return lifting_ahead(lifter, MediaPipeDetector.skeleton, camera)
+    return camera_of(PoseSequence.regular(0, info.fps, extra=size), settings)
 
 
 def _read(
@@ -180,7 +185,7 @@ def _read(
         return filled_in(read_keypoints(path, fps=settings.fps)), {"read": perf_counter() - started}
     from prml.detect.run import detect
 
-    with _ahead(path, settings, lifter) as on_person:
+    with _ahead(lifter, _camera_of_video(path, settings)) as on_person:
         sequence = detect(
             path, model=settings.model, fps=settings.fps, on_warning=warn, on_person=on_person,
             progress=lambda n, of: progress("detect", n, of),
@@ -285,9 +290,9 @@ def write_results(result: LiftResult, source: Path, folder: Path, options: LiftS
     """
     from prml.export.poses import write_poses
 
+    beside = folder if folder.is_dir() else folder.parent  # a folder may be a disk of its own
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        beside = folder if folder.is_dir() else folder.parent  # a folder may be a disk of its own
         work = Path(tempfile.mkdtemp(dir=beside, prefix=f".{folder.name[:40]}."))
     except OSError as error:
         raise PrmlError(f"cannot write into {beside}: {error.strerror}; choose another --out") from error
