@@ -86,7 +86,7 @@ class ObjectiveConfig:
     """What is minimised (paper eq. 7 to 9).
 
     Attributes:
-        pose: "tasks" is eq. 8 (L2 norm of x, y plus absolute depth error); "mpjpe" is the peers' loss.
+        pose: "tasks" is eq. 8 (L2 norm of x, y plus absolute depth error); "mpjpe" the error of the pose, as for peers.
         mutual_information: estimator of I(Y; S); "none" leaves the term out (Table 4). Only PrML has support features.
         lambda_mi: weight of the term (Table 11).
         lambda_2d, lambda_depth: weights of the two tasks within it (eq. 7); the paper does not print them.
