@@ -182,6 +182,10 @@ def test_a_run_that_starts_anew_leaves_nothing_of_the_last_one(tmp_path, capsys)
     log = out / "logs" / "csv" / "metrics.csv"
     (log.parent / "old.txt").touch()
     (out / "mine.txt").touch()
+    mine = [out / "logs" / "csv_mine" / "kept.txt", log.parent / "folder" / "kept.txt"]
+    for path in mine:
+        path.parent.mkdir()
+        path.touch()
     assert (out / "best.yaml").is_file()
     words = ["fit", str(_good(tmp_path)), "--out", str(out), "--run.max_steps=2", "--run.validate_every=0"]
     assert main(words) == 2
@@ -192,6 +196,7 @@ def test_a_run_that_starts_anew_leaves_nothing_of_the_last_one(tmp_path, capsys)
     }  # fmt: skip
     assert read_card(out / "best.yaml").training["steps"] == 2
     assert not (log.parent / "old.txt").exists()
+    assert all(path.exists() for path in mine)
     said = "".join(capsys.readouterr().out.split())
     assert "last.safetensors(theend)" in said
 

@@ -123,7 +123,7 @@ def _train(
 
 
 def fit(config: FitConfig, out: str | os.PathLike[str], *, resume: bool = False, overwrite: bool = False) -> Path:
-    """Train; returns the folder with ``last.safetensors``/``.yaml``, the logs and, if it was validated, ``best.*``.
+    """Train; returns the folder with ``best.safetensors``/``.yaml`` (lowest validation error), ``last.*`` and the logs.
 
     Args:
         config: the run.

@@ -18,7 +18,7 @@ END = "last.safetensors"
 _MAY_DIFFER = {*NOT_THE_RESULT, "run.max_steps", "run.epochs", "data.directory"}
 _OF_A_RUN = (
     CHECKPOINT, "last.tmp", RECORD, END, "last.yaml", "best.safetensors", "best.yaml",
-    "logs/csv*/*", "logs/tensorboard/*",
+    "logs/csv/*", "logs/csv[0-9]*/*", "logs/tensorboard/*",
 )  # fmt: skip
 
 
@@ -50,7 +50,7 @@ def open_folder(out: Path, *, resume: bool, overwrite: bool, first: bool = True)
 def clear(folder: Path) -> None:
     """Remove what an earlier run has left: its records would be taken for those of the next. Other files stay."""
     for pattern in _OF_A_RUN:
-        for path in folder.glob(pattern):
+        for path in filter(Path.is_file, folder.glob(pattern)):
             path.unlink()
 
 
