@@ -66,8 +66,13 @@ BEARTYPE := beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))
 test-shapes: $(VENV)/.dev  ## a part of the tests with every shape and type of an annotation checked as it is called
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto "--jaxtyping-packages=prml,$(BEARTYPE)" $(SHAPES) $(PYTEST_ARGS)
 
-lint: $(VENV)/.dev  ## ruff
+lint: $(VENV)/.dev  ## ruff: rules and layout
 	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check -q .
+
+format: $(VENV)/.dev  ## let ruff lay out the code and apply safe fixes
+	@$(BIN)/ruff check --fix-only -q .
+	@$(BIN)/ruff format .
 
 types: $(VENV)/.dev  ## mypy --strict on src
 	@$(BIN)/mypy

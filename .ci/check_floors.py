@@ -13,8 +13,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 SMALL = ("numpy", "av", "jsonargparse", "jaxtyping", "pillow", "rich", "safetensors")
-TESTS = ("tests/test_cli.py", "tests/test_package.py", "tests/detect/test_loop.py", "tests/detect/test_video.py",
-         "tests/export", "tests/weights", "tests/view/test_overlay.py")  # fmt: skip
+TESTS = (
+    "tests/test_cli.py",
+    "tests/test_package.py",
+    "tests/detect/test_loop.py",
+    "tests/detect/test_video.py",
+    "tests/export",
+    "tests/weights",
+    "tests/view/test_overlay.py",
+)
 
 
 def floors(dependencies: list[str]) -> list[str]:

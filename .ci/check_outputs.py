@@ -1,6 +1,6 @@
 """Look at what ``prml lift`` wrote, with readers that are not its own: exit code 1 and one line per fault.
 
-    python .ci/check_outputs.py OUT INPUT_VIDEO
+python .ci/check_outputs.py OUT INPUT_VIDEO
 """
 
 import json
@@ -21,8 +21,11 @@ BONES_M = {
     "hip to thorax": ((0, 8), (0, 8), (0.30, 0.75)),
 }
 # What a page may not do: load anything from anywhere but itself. Namespaces and licence texts are only names.
-LOADS = re.compile(r"""(?:src|href)\s*=\s*["']?\s*(?:https?:)?//|url\(\s*["']?\s*(?:https?:)?//|@import|
-    (?:fetch|importScripts|import)\s*\(\s*["'`](?:https?:)?//|\bfrom\s*["']https?://""", re.VERBOSE)  # fmt: skip
+LOADS = re.compile(
+    r"""(?:src|href)\s*=\s*["']?\s*(?:https?:)?//|url\(\s*["']?\s*(?:https?:)?//|@import|
+    (?:fetch|importScripts|import)\s*\(\s*["'`](?:https?:)?//|\bfrom\s*["']https?://""",
+    re.VERBOSE,
+)
 
 
 def frames_of(video: Path) -> int:

@@ -53,9 +53,13 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     record = {
-        "config": options.config, "workers": options.workers, "threads": torch.get_num_threads(), "commit": commit(),
-        "versions": versions(), **measure(options.config, options.steps, options.workers),
-    }  # fmt: skip
+        "config": options.config,
+        "workers": options.workers,
+        "threads": torch.get_num_threads(),
+        "commit": commit(),
+        "versions": versions(),
+        **measure(options.config, options.steps, options.workers),
+    }
     print(json.dumps(record, indent=1))
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)

@@ -64,9 +64,12 @@ def compare(name: str, batch: int, train: bool, repeats: int) -> dict[str, objec
     rounds = [{label: timed(step, v) for label, v in variants.items()} for _ in range(repeats + 1)][1:]
     best = {label: min(r[label] for r in rounds) for label in variants}
     return {
-        "network": name, "batch": batch, "training": train, "seconds": best,
+        "network": name,
+        "batch": batch,
+        "training": train,
+        "seconds": best,
         "times_as_fast": {label: round(best["plain"] / s, 2) for label, s in best.items()},
-    }  # fmt: skip
+    }
 
 
 def main() -> None:
@@ -75,9 +78,11 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     rows = [
-        compare("prml", 1, False, given.repeats), compare("prml-s", 1, False, given.repeats),
-        compare("prml-s", 8, True, given.repeats), compare("prml-xs", 8, True, given.repeats),
-    ]  # fmt: skip
+        compare("prml", 1, False, given.repeats),
+        compare("prml-s", 1, False, given.repeats),
+        compare("prml-s", 8, True, given.repeats),
+        compare("prml-xs", 8, True, given.repeats),
+    ]
     record = {
         "commit": commit(),
         "versions": versions(),

@@ -93,12 +93,15 @@ def record() -> dict[str, Any]:
         "scores": scores(),
         "lifts": {name: np.asarray(v, float)[list(FRAMES)].round(5).tolist() for name, v in found_lifts.items()},
         "batches": {
-            name: {"shape": list(v.shape), "first": np.asarray(v, float).reshape(-1)[:12].round(5).tolist(),
-                   "rms": round(float(np.sqrt(np.mean(np.square(v, dtype=float)))), 6)}
+            name: {
+                "shape": list(v.shape),
+                "first": np.asarray(v, float).reshape(-1)[:12].round(5).tolist(),
+                "rms": round(float(np.sqrt(np.mean(np.square(v, dtype=float)))), 6),
+            }
             for name, v in found_batches.items()
         },
         "sha256": {name: digest(v) for name, v in {**found_lifts, **found_batches}.items()},
-    }  # fmt: skip
+    }
 
 
 def main() -> None:

@@ -59,8 +59,14 @@ def main() -> None:
             row = {"network": name, "start": start, **learn(name, start, given.steps, given.batch)}
             rows.append(row)
             print({k: round(v, 1) if isinstance(v, float) else v for k, v in row.items()}, flush=True)
-    record = {"steps": given.steps, "batch": given.batch, "rows": rows, "processor": processor(), "commit": commit(),
-              "versions": versions()}  # fmt: skip
+    record = {
+        "steps": given.steps,
+        "batch": given.batch,
+        "rows": rows,
+        "processor": processor(),
+        "commit": commit(),
+        "versions": versions(),
+    }
     if given.json:
         write_file(given.json, json.dumps(record, indent=1), True)
 

@@ -91,9 +91,14 @@ def _keypoints(path, **changes):
     sway = np.linspace(0, 1, 20)[:, None, None] * [30.0, 5.0]
     points = rng.uniform(100, 400, (1, 17, 2)) + sway
     record = {
-        "schema": "prml.keypoints/1", "skeleton": "h36m17", "fps": 25.0, "width": 640, "height": 480,
-        "keypoints_px": points.tolist(), **changes,
-    }  # fmt: skip
+        "schema": "prml.keypoints/1",
+        "skeleton": "h36m17",
+        "fps": 25.0,
+        "width": 640,
+        "height": 480,
+        "keypoints_px": points.tolist(),
+        **changes,
+    }
     path.write_text(json.dumps({name: value for name, value in record.items() if value is not None}))
     return path
 

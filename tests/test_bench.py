@@ -35,9 +35,12 @@ def test_all_networks_means_all_of_them_without_training(monkeypatch, tmp_path, 
     def quick(name, rate, *, repeats, training):
         measured.append((name, training))
         return {
-            **_row(name, 1.0), "share_of_matrix_rate": 0.5, "training_batch": None, "training_poses_per_second": None,
+            **_row(name, 1.0),
+            "share_of_matrix_rate": 0.5,
+            "training_batch": None,
+            "training_poses_per_second": None,
             "training_share_of_matrix_rate": None,
-        }  # fmt: skip
+        }
 
     monkeypatch.setattr(bench, "bench_network", quick)
     monkeypatch.setattr(bench, "matrix_rate", lambda: 260.0)
@@ -69,10 +72,12 @@ def test_one_network_is_really_measured(tmp_path, capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--networks", "prml"], "without it"), (["prmll"], "did you mean"), (["--repeats", "0"], "at least 1"),
+        (["--networks", "prml"], "without it"),
+        (["prmll"], "did you mean"),
+        (["--repeats", "0"], "at least 1"),
         (["--video", "absent.mp4"], "no video"),
     ],
-)  # fmt: skip
+)
 def test_mistakes_are_answered_in_one_line(words, message, capsys):
     assert main(["bench", *words]) == 2
     assert message in capsys.readouterr().err

@@ -163,9 +163,24 @@ def test_the_trunk_rule_stands_upright():
 
 def test_the_h36m_order_is_the_documented_one():
     assert H36M17.joints == (
-        "Hip", "RHip", "RKnee", "RAnkle", "LHip", "LKnee", "LAnkle", "Spine", "Thorax", "Nose", "Head",
-        "LShoulder", "LElbow", "LWrist", "RShoulder", "RElbow", "RWrist",
-    )  # fmt: skip
+        "Hip",
+        "RHip",
+        "RKnee",
+        "RAnkle",
+        "LHip",
+        "LKnee",
+        "LAnkle",
+        "Spine",
+        "Thorax",
+        "Nose",
+        "Head",
+        "LShoulder",
+        "LElbow",
+        "LWrist",
+        "RShoulder",
+        "RElbow",
+        "RWrist",
+    )
 
 
 def test_messages_name_what_is_known():

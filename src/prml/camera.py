@@ -13,9 +13,17 @@ from prml.errors import PrmlError
 
 Array = np.ndarray
 _SHAPES: dict[str, tuple[int, ...]] = {
-    "width": (), "height": (), "fx": (), "fy": (), "cx": (), "cy": (), "radial": (3,), "tangential": (2,),
-    "R_world_to_camera": (3, 3), "t_m": (3,),
-}  # fmt: skip
+    "width": (),
+    "height": (),
+    "fx": (),
+    "fy": (),
+    "cx": (),
+    "cy": (),
+    "radial": (3,),
+    "tangential": (2,),
+    "R_world_to_camera": (3, 3),
+    "t_m": (3,),
+}
 _MOST_PIXELS = 100_000
 
 
@@ -117,11 +125,18 @@ class Camera:
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and lists, for JSON; :meth:`from_dict` reads it back."""
         return {
-            "width": self.width, "height": self.height, "fx": self.fx, "fy": self.fy, "cx": self.cx, "cy": self.cy,
-            "radial": list(self.radial), "tangential": list(self.tangential),
-            "R_world_to_camera": np.asarray(self.R_world_to_camera).tolist(), "t_m": np.asarray(self.t_m).tolist(),
+            "width": self.width,
+            "height": self.height,
+            "fx": self.fx,
+            "fy": self.fy,
+            "cx": self.cx,
+            "cy": self.cy,
+            "radial": list(self.radial),
+            "tangential": list(self.tangential),
+            "R_world_to_camera": np.asarray(self.R_world_to_camera).tolist(),
+            "t_m": np.asarray(self.t_m).tolist(),
             "source": self.source,
-        }  # fmt: skip
+        }
 
     @classmethod
     def from_dict(cls, record: dict[str, Any]) -> "Camera":

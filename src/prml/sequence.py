@@ -66,9 +66,13 @@ class PoseSequence:
     def __post_init__(self) -> None:
         T, J = len(self.times_s), len(self.skeleton)
         wanted = {
-            "keypoints_px": (T, J, 2), "confidence": (T, J), "joints_m": (T, J, 3), "std_m": (T, J, 3),
-            "has_person": (T,), "filled": (T,),
-        }  # fmt: skip
+            "keypoints_px": (T, J, 2),
+            "confidence": (T, J),
+            "joints_m": (T, J, 3),
+            "std_m": (T, J, 3),
+            "has_person": (T,),
+            "filled": (T,),
+        }
         for name, shape in wanted.items():
             array = getattr(self, name)
             if array is not None and array.shape != shape:
@@ -128,6 +132,9 @@ class PoseSequence:
             raise PrmlError("in_camera needs absolute joints in the world frame")
         joints_cam_m = camera.to_camera(self.joints_m)
         return self.with_(
-            joints_m=joints_cam_m, keypoints_px=camera.project(joints_cam_m),
-            confidence=np.ones(joints_cam_m.shape[:2], joints_cam_m.dtype), frame="camera", camera=camera,
-        )  # fmt: skip
+            joints_m=joints_cam_m,
+            keypoints_px=camera.project(joints_cam_m),
+            confidence=np.ones(joints_cam_m.shape[:2], joints_cam_m.dtype),
+            frame="camera",
+            camera=camera,
+        )

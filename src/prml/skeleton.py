@@ -224,8 +224,12 @@ _MID_HIP = {"LHip": 0.5, "RHip": 0.5}
 def _trunk(hip: float, shoulder: float, head: float) -> dict[str, float]:
     """Weights on the hips' middle, the shoulders' middle and the head centre, as weights on MEASURED13."""
     return {
-        "LHip": hip / 2, "RHip": hip / 2, "LShoulder": shoulder / 2, "RShoulder": shoulder / 2, "HeadCentre": head,
-    }  # fmt: skip
+        "LHip": hip / 2,
+        "RHip": hip / 2,
+        "LShoulder": shoulder / 2,
+        "RShoulder": shoulder / 2,
+        "HeadCentre": head,
+    }
 
 
 # Least-squares fit on the training motion capture (docs/conventions.md); used alike in training and at inference.
@@ -245,17 +249,31 @@ _RULES: dict[tuple[str, str], dict[str, _Rule]] = {
     },
     # SMPL's trunk joints lie elsewhere in the body; the weights put the four near the distances of Human3.6M.
     ("smpl24", "h36m17"): {
-        "Hip": _MID_HIP, **_SAME_LIMBS, "~Spine": {"Spine1": 0.75, "Spine2": 0.25},
-        "~Thorax": {"Spine3": 0.4, "Neck": 0.6}, "~Nose": "Head", "~Head": {"Head": 2.0, "Neck": -1.0},
+        "Hip": _MID_HIP,
+        **_SAME_LIMBS,
+        "~Spine": {"Spine1": 0.75, "Spine2": 0.25},
+        "~Thorax": {"Spine3": 0.4, "Neck": 0.6},
+        "~Nose": "Head",
+        "~Head": {"Head": 2.0, "Neck": -1.0},
     },
     ("mpi_inf_3dhp28", "mpi_inf_3dhp17"): {j: j for j in MPI_INF_3DHP17.joints},
     ("mpi_inf_3dhp17", "h36m17"): {
-        **_SAME_LIMBS, "Hip": "Hip", "Spine": "Spine", "Thorax": "Neck", "Nose": "Nose", "Head": "Head",
+        **_SAME_LIMBS,
+        "Hip": "Hip",
+        "Spine": "Spine",
+        "Thorax": "Neck",
+        "Nose": "Nose",
+        "Head": "Head",
     },
     ("h36m17", "mpi_inf_3dhp17"): {
-        **_SAME_LIMBS, "Hip": "Hip", "Spine": "Spine", "Neck": "Thorax", "Nose": "Nose", "Head": "Head",
+        **_SAME_LIMBS,
+        "Hip": "Hip",
+        "Spine": "Spine",
+        "Neck": "Thorax",
+        "Nose": "Nose",
+        "Head": "Head",
     },
-}  # fmt: skip
+}
 
 
 def _from_rules(source: Skeleton, target: Skeleton, rules: dict[str, _Rule]) -> Conversion:

@@ -132,8 +132,13 @@ def test_a_backbone_is_known_by_its_weights(tmp_path, backbone):
     assert open_backbone(SMALL).fingerprint == backbone.fingerprint != open_backbone(OTHER).fingerprint
     save_file(small_backbone.small().state_dict(), tmp_path / "w.safetensors")
     assert open_backbone(OTHER, tmp_path / "w.safetensors").fingerprint == backbone.fingerprint
-    torch.save({"model": {f"module.backbone.{k}": v for k, v in small_backbone.small().state_dict().items()} | {
-        "module.volume_net.head.weight": torch.zeros(2)}}, tmp_path / "whole.bin")  # fmt: skip
+    torch.save(
+        {
+            "model": {f"module.backbone.{k}": v for k, v in small_backbone.small().state_dict().items()}
+            | {"module.volume_net.head.weight": torch.zeros(2)}
+        },
+        tmp_path / "whole.bin",
+    )
     assert open_backbone(OTHER, tmp_path / "whole.bin").fingerprint == backbone.fingerprint
 
 
@@ -154,10 +159,13 @@ def test_weights_that_do_not_fit_are_named():
 @pytest.mark.parametrize(
     ("name", "weights", "text"),
     [
-        (f"{small_backbone.__file__}:three_maps", None, "returned"), (f"{small_backbone.__file__}:none", None, "none"),
-        ("nowhere.py:small", None, "no file"), ("resnet50", None, "unknown backbone"), (SMALL, "absent.pth", "no file"),
+        (f"{small_backbone.__file__}:three_maps", None, "returned"),
+        (f"{small_backbone.__file__}:none", None, "none"),
+        ("nowhere.py:small", None, "no file"),
+        ("resnet50", None, "unknown backbone"),
+        (SMALL, "absent.pth", "no file"),
     ],
-)  # fmt: skip
+)
 def test_backbones_that_cannot_be_used_are_refused(name, weights, text):
     with pytest.raises(PrmlError, match=text):
         open_backbone(name, weights)
@@ -247,9 +255,10 @@ def test_a_stale_cache_is_refused_or_rebuilt(clip, backbone, tmp_path):
     assert not build_cache(out, [short], backbone, options)
     moved = replace(short, sequence=short.sequence.with_(keypoints_px=short.sequence.keypoints_px + 1))
     for changed, text in (
-        (([short], open_backbone(OTHER), options), "backbone or its weights"), (([moved], backbone, options), "poses"),
+        (([short], open_backbone(OTHER), options), "backbone or its weights"),
+        (([moved], backbone, options), "poses"),
         (([short], backbone, replace(options, every=2)), "options"),
-    ):  # fmt: skip
+    ):
         with pytest.raises(PrmlError, match=f"stale.*{text}.*--overwrite"):
             build_cache(out, *changed)
     assert (out / INDEX).stat().st_mtime_ns == before
@@ -321,10 +330,20 @@ def test_caches_of_different_frame_rates_are_refused(cache):
 # ------------------------------------------------------------------------------------------------ training and lifting
 def _config(name, folder, *more):
     arguments = ",".join(f"{k}: {v}" for k, v in ARGUMENTS.items())
-    config = read_config(str(ROOT / "configs" / "paper" / f"{name}.yaml"), [
-        f"--data.directory={folder}", "--data.windows.batch=8", "--data.workers=0", "--run.max_steps=60",
-        "--optimiser.learning_rate=3e-3", "--run.epochs=100", "--run.progress=false", "--run.log_every=1", *more,
-    ])  # fmt: skip
+    config = read_config(
+        str(ROOT / "configs" / "paper" / f"{name}.yaml"),
+        [
+            f"--data.directory={folder}",
+            "--data.windows.batch=8",
+            "--data.workers=0",
+            "--run.max_steps=60",
+            "--optimiser.learning_rate=3e-3",
+            "--run.epochs=100",
+            "--run.progress=false",
+            "--run.log_every=1",
+            *more,
+        ],
+    )
     config.network.arguments |= yaml.safe_load("{" + arguments + "}")
     return config
 

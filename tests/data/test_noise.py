@@ -12,11 +12,22 @@ FPS = 50.0
 def _only(**values) -> NoiseModel:
     zero = np.zeros(13, np.float32)
     quiet = {
-        "jitter_mm": zero, "drift_mm": zero, "drift_time_s": 0.3, "offset_mm": zero, "burst_rate": zero,
+        "jitter_mm": zero,
+        "drift_mm": zero,
+        "drift_time_s": 0.3,
+        "offset_mm": zero,
+        "burst_rate": zero,
         "burst_mm": zero,
-        "burst_s": 0.1, "swap_rate": 0.0, "swap_s": 0.1, "drop_rate": zero, "drop_s": 0.3, "confidence_logit": zero + 3,
-        "confidence_slope": 0.8, "confidence_sigma": 0.0, "severity_sigma": 0.0,
-    }  # fmt: skip
+        "burst_s": 0.1,
+        "swap_rate": 0.0,
+        "swap_s": 0.1,
+        "drop_rate": zero,
+        "drop_s": 0.3,
+        "confidence_logit": zero + 3,
+        "confidence_slope": 0.8,
+        "confidence_sigma": 0.0,
+        "severity_sigma": 0.0,
+    }
     return NoiseModel(**{**quiet, **values})
 
 

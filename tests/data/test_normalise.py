@@ -43,8 +43,10 @@ def test_image_format_does_not_matter(motion_cam_m):
 
 def test_resolution_does_not_matter_for_any_strategy(motion_cam_m):
     small, large = (Camera.from_fov(500 * k, 400 * k, 60) for k in (1, 3))
-    for strategy in (lambda c: normalise.screen(c.project(motion_cam_m), c.width, c.height),
-                     lambda c: normalise.crop(c.project(motion_cam_m))):  # fmt: skip
+    for strategy in (
+        lambda c: normalise.screen(c.project(motion_cam_m), c.width, c.height),
+        lambda c: normalise.crop(c.project(motion_cam_m)),
+    ):
         np.testing.assert_allclose(strategy(small).xy, strategy(large).xy, atol=1e-9)
 
 

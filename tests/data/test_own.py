@@ -75,13 +75,28 @@ def test_what_is_written_is_read(tmp_path, seen, ending):
 
 def test_a_file_by_hand_needs_little(tmp_path):
     """3D in millimetres, one clip; 2D of another skeleton with nothing but pixels."""
-    np.savez(tmp_path / "a.npz", format="prml-sequences/1", skeleton="h36m17", fps=60, unit="mm", frame="world",
-             joints=1000 * clips(1, 30)[0])  # fmt: skip
+    np.savez(
+        tmp_path / "a.npz",
+        format="prml-sequences/1",
+        skeleton="h36m17",
+        fps=60,
+        unit="mm",
+        frame="world",
+        joints=1000 * clips(1, 30)[0],
+    )
     (a,) = read_own(tmp_path / "a.npz")
     assert (a.fps, a.name, a.extra["split"], a.camera) == (60, "clip0", "train", None)
     np.testing.assert_allclose(a.joints_m, clips(1, 30)[0], atol=1e-6)
-    np.savez(tmp_path / "b.npz", format="prml-sequences/1", skeleton="coco17", fps=[25, 30], clip_start=[0, 4, 9],
-             image_size=[1080, 1920], keypoints_px=np.ones((9, 17, 2)), valid=[1] * 8 + [0])  # fmt: skip
+    np.savez(
+        tmp_path / "b.npz",
+        format="prml-sequences/1",
+        skeleton="coco17",
+        fps=[25, 30],
+        clip_start=[0, 4, 9],
+        image_size=[1080, 1920],
+        keypoints_px=np.ones((9, 17, 2)),
+        valid=[1] * 8 + [0],
+    )
     one, two = read_own(tmp_path / "b.npz")
     assert (one.fps, two.fps, one.skeleton, one.joints_m) == (25, 30, COCO17, None)
     assert "assumed fov" in one.camera.source

@@ -23,19 +23,29 @@ def sequence(frames=6, gaps=True):
     has[2] = not gaps
     points = np.where(has[:, None, None], rng.uniform(0, 600, (frames, 17, 2)), np.nan)
     return PoseSequence(
-        COCO17, np.array([0.0, 0.04, 0.09, 0.12, 0.2, 0.21])[:frames], points,
+        COCO17,
+        np.array([0.0, 0.04, 0.09, 0.12, 0.2, 0.21])[:frames],
+        points,
         np.where(has[:, None], rng.random((frames, 17)), 0.0),
-        fps=25.0, has_person=has, filled=np.zeros(frames, bool), camera=Camera.from_fov(640, 480), name="me",
+        fps=25.0,
+        has_person=has,
+        filled=np.zeros(frames, bool),
+        camera=Camera.from_fov(640, 480),
+        name="me",
         extra={"width": 640, "height": 480},
-    )  # fmt: skip
+    )
 
 
 def plain(**changes):
     """A valid JSON file's content, with changes; a change to None leaves the entry out."""
     entries = {
-        "schema": "prml.keypoints/1", "skeleton": "coco17", "fps": 30, "width": 640, "height": 480,
+        "schema": "prml.keypoints/1",
+        "skeleton": "coco17",
+        "fps": 30,
+        "width": 640,
+        "height": 480,
         "keypoints_px": np.full((3, 17, 2), 5.0).tolist(),
-    }  # fmt: skip
+    }
     return {k: v for k, v in (entries | changes).items() if v is not None}
 
 

@@ -124,8 +124,14 @@ def test_another_person_is_never_taken_for_the_one_who_left():
 
 
 def test_a_jump_beyond_the_gate_is_a_gap():
-    scene = Scene(1400, 500, [(lambda t: person(300 if t < 1 else 330, 100, 240) if t < 1 else None, BLUE),
-                              (lambda t: person(480, 100, 240) if t >= 1 else None, GREEN)])  # fmt: skip
+    scene = Scene(
+        1400,
+        500,
+        [
+            (lambda t: person(300 if t < 1 else 330, 100, 240) if t < 1 else None, BLUE),
+            (lambda t: person(480, 100, 240) if t >= 1 else None, GREEN),
+        ],
+    )
     seen, follower, _ = follow(scene, np.arange(0, 2, 1 / 20))
     assert all(s is not None for s in seen[:20])
     assert all(s is None for s in seen[21:])

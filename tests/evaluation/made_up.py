@@ -22,9 +22,14 @@ def moving(seed: int, frames: int = 20, **labels) -> PoseSequence:
     t = np.arange(frames)[:, None, None] / 10
     joints = base + sway * np.sin(t + rng.uniform(0, 6, (17, 1))) + np.array([0.2, 0.1, rng.uniform(4, 6)])
     return PoseSequence.regular(
-        frames, 50.0, joints_m=joints, keypoints_px=CAMERA.project(joints), confidence=np.ones((frames, 17)),
-        camera=CAMERA, **{"name": f"clip{seed}", "subject": "S9", "action": "Walking", "source": "made up", **labels},
-    )  # fmt: skip
+        frames,
+        50.0,
+        joints_m=joints,
+        keypoints_px=CAMERA.project(joints),
+        confidence=np.ones((frames, 17)),
+        camera=CAMERA,
+        **{"name": f"clip{seed}", "subject": "S9", "action": "Walking", "source": "made up", **labels},
+    )
 
 
 def image_space(sequence: PoseSequence) -> PoseSequence:
@@ -69,10 +74,13 @@ def body_arrays(vertices: int = 40) -> dict[str, np.ndarray]:
     parents = np.array([0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21])
     joints, weights = rng.random((24, vertices)), rng.random((vertices, 24))
     return {
-        "v_template": rng.normal(0, 0.4, (vertices, 3)), "shapedirs": rng.normal(0, 0.02, (vertices, 3, 10)),
-        "posedirs": rng.normal(0, 0.002, (vertices, 3, 207)), "J_regressor": joints / joints.sum(1, keepdims=True),
-        "weights": weights / weights.sum(1, keepdims=True), "kintree_table": np.stack([parents, np.arange(24)]),
-    }  # fmt: skip
+        "v_template": rng.normal(0, 0.4, (vertices, 3)),
+        "shapedirs": rng.normal(0, 0.02, (vertices, 3, 10)),
+        "posedirs": rng.normal(0, 0.002, (vertices, 3, 207)),
+        "J_regressor": joints / joints.sum(1, keepdims=True),
+        "weights": weights / weights.sum(1, keepdims=True),
+        "kintree_table": np.stack([parents, np.arange(24)]),
+    }
 
 
 def write_mesh_files(folder: Path, frames: int = 40) -> None:
@@ -83,8 +91,10 @@ def write_mesh_files(folder: Path, frames: int = 40) -> None:
     regressor = rng.random((17, 40)) ** 8
     np.save(folder / "J_regressor_h36m_correct.npy", regressor / regressor.sum(1, keepdims=True))
     test = {
-        "joint_2d": rng.uniform(300, 1600, (frames, 17, 2)), "confidence": rng.random((frames, 17, 1)),
-        "smpl_pose": rng.normal(0, 0.3, (frames, 72)), "smpl_shape": rng.normal(0, 1, (frames, 10)),
+        "joint_2d": rng.uniform(300, 1600, (frames, 17, 2)),
+        "confidence": rng.random((frames, 17, 1)),
+        "smpl_pose": rng.normal(0, 0.3, (frames, 72)),
+        "smpl_shape": rng.normal(0, 1, (frames, 10)),
         "source": ["downtown_walking_000"] * (frames - 18) + ["downtown_walking_001"] * 18,
-    }  # fmt: skip
+    }
     (folder / "mesh_det_pw3d.pkl").write_bytes(pickle.dumps({"train": {}, "test": test}))

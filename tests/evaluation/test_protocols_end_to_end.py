@@ -195,8 +195,10 @@ def test_the_rule_of_mixste_in_python_and_by_options(data, weights, tmp_path, mo
     assert main([*words, "--root", "zero", "--windows", "last", "--json", "zero.json"]) == 0
     own, zero = read_result(Path("own.json")), read_result(Path("zero.json"))
     assert (own.scores, own.protocol, own.options) == (
-        made["result"].scores, made["result"].protocol, made["result"].options,
-    )  # fmt: skip
+        made["result"].scores,
+        made["result"].protocol,
+        made["result"].options,
+    )
     assert (own.protocol["id"], zero.protocol["id"]) == ("h36m-cpn/1+root+windows", "h36m-cpn/1+windows")
     assert own.per_joint["Hip"] > 1
     assert own.scores["mpjpe"] - zero.scores["mpjpe"] == pytest.approx(own.per_joint["Hip"] / 17)

@@ -24,11 +24,19 @@ def lifted(frames=8, std=True):
     has[3] = False
     joints = rng.normal(size=(frames, 17, 3)).astype(np.float32)
     return PoseSequence(
-        H36M17, np.cumsum(rng.uniform(0.01, 0.05, frames)), rng.uniform(0, 900, (frames, 17, 2)),
+        H36M17,
+        np.cumsum(rng.uniform(0.01, 0.05, frames)),
+        rng.uniform(0, 900, (frames, 17, 2)),
         rng.random((frames, 17)),
-        joints - joints[:, :1], rng.random((frames, 17, 3)) if std else None, root_relative=True, fps=29.97,
-        camera=Camera.from_fov(1920, 1080), has_person=has, filled=np.arange(frames) == 2, name="clip",
-    )  # fmt: skip
+        joints - joints[:, :1],
+        rng.random((frames, 17, 3)) if std else None,
+        root_relative=True,
+        fps=29.97,
+        camera=Camera.from_fov(1920, 1080),
+        has_person=has,
+        filled=np.arange(frames) == 2,
+        name="clip",
+    )
 
 
 @pytest.mark.parametrize("ending", WRITERS)

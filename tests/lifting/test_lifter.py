@@ -48,9 +48,13 @@ def _motion(frames=200, at=(0.0, 0.0, 4.0)):
 
 def _sequence(joints, camera, fps=50.0):
     return PoseSequence.regular(
-        len(joints), fps, H36M17, keypoints_px=camera.project(joints), camera=camera,
+        len(joints),
+        fps,
+        H36M17,
+        keypoints_px=camera.project(joints),
+        camera=camera,
         confidence=np.ones(joints.shape[:2]),
-    )  # fmt: skip
+    )
 
 
 CAMERA = Camera.from_fov(1920, 1080, 60)

@@ -45,9 +45,12 @@ def publish(name, path, *, legacy=False):
     content = state
     if key is not None:
         content = {
-            "epoch": 7, "lr": np.float64(1e-4), "random_state": np.random.RandomState(3), "min_loss": np.float32(40.5),
+            "epoch": 7,
+            "lr": np.float64(1e-4),
+            "random_state": np.random.RandomState(3),
+            "min_loss": np.float32(40.5),
             "optimizer": {"state": {0: {"step": 3, "exp_avg": torch.zeros(2)}}, "param_groups": [{"lr": 1e-4}]},
             key: state,
-        }  # fmt: skip
+        }
     torch.save(content, path, _use_new_zipfile_serialization=not legacy)
     return weights

@@ -11,9 +11,12 @@ import torch
 
 FOLDER = Path(__file__).parent / "golden"
 NAMES = {
-    "capf_cpn_lifter": "capf-cpn", "capf_hrnet_32_lifter": "capf", "motionagformer_l_243": "motionagformer",
-    "motionagformer_xs_27": "motionagformer-xs", "pstmo_s_243": "pstmo-s",
-}  # fmt: skip
+    "capf_cpn_lifter": "capf-cpn",
+    "capf_hrnet_32_lifter": "capf",
+    "motionagformer_l_243": "motionagformer",
+    "motionagformer_xs_27": "motionagformer-xs",
+    "pstmo_s_243": "pstmo-s",
+}
 
 
 def filled(shapes, seed=1):
@@ -63,11 +66,14 @@ def golden(stem):
     if "maxlen" not in arguments:  # MotionBERT: the window may be shorter than the frame embedding
         arguments["frames"] = config["frames_in"]
     return Golden(
-        name=NAMES.get(stem) or stem.split("_")[0], arguments=arguments,
+        name=NAMES.get(stem) or stem.split("_")[0],
+        arguments=arguments,
         shapes={key: tuple(shape) for key, shape in (keys.items() if isinstance(keys, dict) else keys)},
-        inputs=[torch.from_numpy(x) for x in inputs], output=torch.from_numpy(record["output"]),
-        parameters=int(record["parameters"]), seed=seed,
-    )  # fmt: skip
+        inputs=[torch.from_numpy(x) for x in inputs],
+        output=torch.from_numpy(record["output"]),
+        parameters=int(record["parameters"]),
+        seed=seed,
+    )
 
 
 def adapted(case):

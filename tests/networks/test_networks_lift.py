@@ -81,11 +81,16 @@ def walk(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("walk") / "walk.npz"
     write_keypoints(
         PoseSequence.regular(
-            45, 30.0, H36M17, keypoints_px=points, confidence=given.confidence[:45], camera=given.camera,
+            45,
+            30.0,
+            H36M17,
+            keypoints_px=points,
+            confidence=given.confidence[:45],
+            camera=given.camera,
             has_person=present,
         ),
         path,
-    )  # fmt: skip
+    )
     return path
 
 
@@ -213,9 +218,14 @@ def test_an_imported_network_lifts_as_its_authors_use_it(name, tmp_path):
     joints = clips(1, 40, seed=5)[0][..., [1, 2, 0]] * np.array([1, -1, 1])
     points = camera.project(joints - joints.mean((0, 1)) + np.array([0.3, 0, 5]))
     seen = PoseSequence.regular(
-        40, fps, H36M17, keypoints_px=points, camera=camera, has_person=np.ones(40, bool),
+        40,
+        fps,
+        H36M17,
+        keypoints_px=points,
+        camera=camera,
+        has_person=np.ones(40, bool),
         confidence=np.random.default_rng(0).uniform(0.3, 1, (40, 17)),
-    )  # fmt: skip
+    )
     write_keypoints(seen, tmp_path / "seen.npz")
     lift_words = ["lift", str(tmp_path / "seen.npz"), "--weights", str(weights), "--out", str(tmp_path / "out")]
     assert main([*lift_words, "--no-viewer"]) == 0

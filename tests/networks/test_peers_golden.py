@@ -8,10 +8,22 @@ from prml.networks import registry
 
 CASES = sorted(path.stem for path in FOLDER.glob("*.npz"))
 QUICK = [
-    "capf_cpn_lifter", "capf_hrnet_32_lifter", "glagcn_81", "ktpformer_81", "mhformer_81", "mhformer_9", "mixste_27",
-    "motionagformer_xs_27", "motionbert_81", "poseformerv2_243_27", "poseformerv2_81_9", "pstmo_81", "pstmo_s_243",
-    "stcformer_81", "videopose3d_243",
-]  # fmt: skip
+    "capf_cpn_lifter",
+    "capf_hrnet_32_lifter",
+    "glagcn_81",
+    "ktpformer_81",
+    "mhformer_81",
+    "mhformer_9",
+    "mixste_27",
+    "motionagformer_xs_27",
+    "motionbert_81",
+    "poseformerv2_243_27",
+    "poseformerv2_81_9",
+    "pstmo_81",
+    "pstmo_s_243",
+    "stcformer_81",
+    "videopose3d_243",
+]
 # CA-PF samples feature maps that are white noise here: an error of 1e-7 in a sampling place grows about 30 times in
 # each of its four context blocks. The authors' own network differs from its golden output by 2.6e-3 (CPN) and 1.5e-4
 # (HRNet) on another processor, by 8e-3 and 9e-3 in float64; on one machine ours and theirs agree to 1e-6. A tolerance

@@ -27,7 +27,7 @@ TINY = {
     "protocols": ["mocap-gt"],
     "tolerance": 2.0,
     "speed_rounds": 1,
-}  # fmt: skip
+}
 
 
 def _file(folder: Path, **changes) -> Path:

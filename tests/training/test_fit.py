@@ -192,8 +192,15 @@ def test_a_run_that_starts_anew_leaves_nothing_of_the_last_one(tmp_path, capsys)
     assert (out / "best.yaml").is_file()
     assert main([*words, "--overwrite"]) == 0
     assert {p.name for p in out.iterdir()} == {
-        "best.safetensors", "best.yaml", "last.ckpt", "last.safetensors", "last.yaml", "logs", "mine.txt", "run.yaml"
-    }  # fmt: skip
+        "best.safetensors",
+        "best.yaml",
+        "last.ckpt",
+        "last.safetensors",
+        "last.yaml",
+        "logs",
+        "mine.txt",
+        "run.yaml",
+    }
     assert read_card(out / "best.yaml").training["steps"] == 2
     assert not (log.parent / "old.txt").exists()
     assert all(path.exists() for path in mine)
@@ -290,18 +297,27 @@ def test_rules_across_fields():
     [
         *[(f"data.windows.{name}", "0", "be at least 1, got 0") for name in ("frames", "stride", "step", "batch")],
         ("data.windows.speed", "[1.2,0.8]", "lie between 0.1 and 10, low before high"),
-        ("data.windows.clean", ".nan", "lie between 0 and 1"), ("data.windows.in_channels", "4", "lie between 2 and 3"),
-        ("data.windows.cameras.fov_deg", "[30,200]", "lie between 1 and 179"), ("data.workers", "-1", "be at least 0"),
-        ("data.sets", "[]", "name at least one"), ("data.validation_windows", "0", "be at least 1"),
-        ("objective.lambda_t", "-1", "be at least 0"), ("optimiser.learning_rate", "-0.1", "be at least 0"),
-        ("optimiser.learning_rate", ".inf", "be at least 0"), ("optimiser.clip", "-1", "be at least 0"),
-        ("optimiser.ema", "2", "lie between 0 and 0.999999"), ("run.precision", "half", "be one of 32-true, "),
-        ("run.accelerator", "abacus", "be one of auto, cpu"), ("run.devices", "0", "be at least 1"),
-        ("run.threads", "-2", "be at least 0"), ("run.checkpoint_minutes", "-1", "be at least 0"),
-        ("run.max_steps", "0", "be at least 1, or -1"), ("run.epochs", "0", "be at least 1"),
+        ("data.windows.clean", ".nan", "lie between 0 and 1"),
+        ("data.windows.in_channels", "4", "lie between 2 and 3"),
+        ("data.windows.cameras.fov_deg", "[30,200]", "lie between 1 and 179"),
+        ("data.workers", "-1", "be at least 0"),
+        ("data.sets", "[]", "name at least one"),
+        ("data.validation_windows", "0", "be at least 1"),
+        ("objective.lambda_t", "-1", "be at least 0"),
+        ("optimiser.learning_rate", "-0.1", "be at least 0"),
+        ("optimiser.learning_rate", ".inf", "be at least 0"),
+        ("optimiser.clip", "-1", "be at least 0"),
+        ("optimiser.ema", "2", "lie between 0 and 0.999999"),
+        ("run.precision", "half", "be one of 32-true, "),
+        ("run.accelerator", "abacus", "be one of auto, cpu"),
+        ("run.devices", "0", "be at least 1"),
+        ("run.threads", "-2", "be at least 0"),
+        ("run.checkpoint_minutes", "-1", "be at least 0"),
+        ("run.max_steps", "0", "be at least 1, or -1"),
+        ("run.epochs", "0", "be at least 1"),
         ("seed", "-1", "lie between 0 and"),
     ],
-)  # fmt: skip
+)
 def test_values_that_cannot_be_are_refused(tmp_path, field, value, words):
     with pytest.raises(PrmlError, match=rf"{field} must {words}"):
         read_config(str(_good(tmp_path)), [f"--{field}={value}"]).check()
@@ -328,11 +344,13 @@ def test_absurd_motion_is_refused(field, value):
 @pytest.mark.parametrize(
     ("option", "windows"),
     [
-        ("motion", WindowOptions(motion=MotionOptions(arms=0.3))), ("step", WindowOptions(step=3)),
-        ("speed", WindowOptions(speed=(1.0, 1.0))), ("scale", WindowOptions(scale=(1.0, 1.0))),
+        ("motion", WindowOptions(motion=MotionOptions(arms=0.3))),
+        ("step", WindowOptions(step=3)),
+        ("speed", WindowOptions(speed=(1.0, 1.0))),
+        ("scale", WindowOptions(scale=(1.0, 1.0))),
         ("clean", WindowOptions(clean=0.0)),
     ],
-)  # fmt: skip
+)
 def test_options_that_a_kind_of_data_would_not_heed_are_refused(kind, option, windows):
     with pytest.raises(PrmlError, match=rf"data\.windows\.{option} is for data\.kind mocap, not {kind}"):
         FitConfig(data=DataConfig(kind=kind, windows=windows)).check()

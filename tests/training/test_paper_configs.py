@@ -68,10 +68,16 @@ def small(path: Path, *overrides: str) -> FitConfig:
     config = read_config(
         str(path),
         [
-            f"--data.windows.frames={FRAMES}", "--data.windows.stride=3", "--data.windows.batch=2", "--data.workers=0",
-            "--data.validation_windows=4", "--run.max_steps=2", "--run.progress=false", *overrides,
+            f"--data.windows.frames={FRAMES}",
+            "--data.windows.stride=3",
+            "--data.windows.batch=2",
+            "--data.workers=0",
+            "--data.validation_windows=4",
+            "--run.max_steps=2",
+            "--run.progress=false",
+            *overrides,
         ],
-    )  # fmt: skip
+    )
     config.network.arguments |= {"frames": FRAMES, **TINY[config.network.name]}
     return config
 

@@ -16,9 +16,11 @@ CAMERA = Camera(1000, 1002, 1145.0, 1143.0, 512.0, 515.0)
 OPTIONS = WindowOptions(frames=8, stride=4, batch=3, flip=0.5)
 MIRROR = list(H36M17.mirror)
 RULES = [
-    SequenceRule(), SequenceRule(in_channels=3), SequenceRule("image", in_channels=3),
+    SequenceRule(),
+    SequenceRule(in_channels=3),
+    SequenceRule("image", in_channels=3),
     SequenceRule("image", input_from_label=True),
-]  # fmt: skip
+]
 
 
 def person(frames: int = 20, seed: int = 0, **fields) -> PoseSequence:
@@ -29,13 +31,18 @@ def person(frames: int = 20, seed: int = 0, **fields) -> PoseSequence:
     image = np.concatenate([CAMERA.project(joints), (per_m * (joints[..., 2] - joints[:, :1, 2]))[..., None]], -1)
     factor = 1000 / per_m[:, 0]
     return PoseSequence.regular(
-        frames, fields.pop("fps", 50.0), **{
-            "joints_m": joints, "keypoints_px": image[..., :2] + rng.normal(0, 3, (frames, 17, 2)),
-            "confidence": rng.uniform(0.2, 1, (frames, 17)), "camera": CAMERA, "name": f"clip{seed}",
+        frames,
+        fields.pop("fps", 50.0),
+        **{
+            "joints_m": joints,
+            "keypoints_px": image[..., :2] + rng.normal(0, 3, (frames, 17, 2)),
+            "confidence": rng.uniform(0.2, 1, (frames, 17)),
+            "camera": CAMERA,
+            "name": f"clip{seed}",
             "extra": {"joints_image_px": image, "mm_per_px": factor, "joints_25d_mm": image * factor[:, None, None]},
             **fields,
         },
-    )  # fmt: skip
+    )
 
 
 def mirrored(sequence: PoseSequence) -> PoseSequence:
@@ -45,8 +52,9 @@ def mirrored(sequence: PoseSequence) -> PoseSequence:
     return sequence.with_(
         joints_m=sequence.joints_m[:, MIRROR] * [-1, 1, 1],
         keypoints_px=sequence.keypoints_px[:, MIRROR] * [-1, 1] + [width, 0],
-        confidence=sequence.confidence[:, MIRROR], extra={"joints_image_px": image},
-    )  # fmt: skip
+        confidence=sequence.confidence[:, MIRROR],
+        extra={"joints_image_px": image},
+    )
 
 
 def windows(*sequences: PoseSequence, rule: SequenceRule = RULES[0], seed: int = 0, **options) -> SequenceWindows:

@@ -24,9 +24,11 @@ class Browser:
         self.home = tempfile.TemporaryDirectory(prefix="prml-browser-")
         port = _free_port()
         self.process = subprocess.Popen(
-            [DRIVER, f"--port={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            [DRIVER, f"--port={port}"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
             env={**os.environ, "HOME": self.home.name, "TMPDIR": self.home.name},
-        )  # fmt: skip
+        )
         self.root = f"http://127.0.0.1:{port}"
         try:
             self._wait()
@@ -101,9 +103,11 @@ class Browser:
         box = self.box(selector)
         points = [{"x": round(box[0] + box[2] * p[0]), "y": round(box[1] + box[3] * p[1])} for p in (start, end)]
         actions = [
-            {"type": "pointerMove", "duration": 0, **points[0]}, {"type": "pointerDown", "button": 0},
-            {"type": "pointerMove", "duration": 120, **points[1]}, {"type": "pointerUp", "button": 0},
-        ]  # fmt: skip
+            {"type": "pointerMove", "duration": 0, **points[0]},
+            {"type": "pointerDown", "button": 0},
+            {"type": "pointerMove", "duration": 120, **points[1]},
+            {"type": "pointerUp", "button": 0},
+        ]
         pointer = {"type": "pointer", "id": "mouse", "parameters": {"pointerType": "mouse"}, "actions": actions}
         self._send("POST", "/actions", {"actions": [pointer]})
 
@@ -153,11 +157,17 @@ def _free_port():
 
 def _wishes(width, height, home, webgl):
     flags = [
-        "--headless=new", "--no-sandbox", "--disable-dev-shm-usage",
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-dev-shm-usage",
         *(("--use-angle=swiftshader", "--enable-unsafe-swiftshader") if webgl else ("--disable-3d-apis",)),
-        "--host-resolver-rules=MAP * ~NOTFOUND", "--no-first-run", "--disable-background-networking",
-        f"--window-size={width},{height}", f"--user-data-dir={home}/profile", "--hide-scrollbars",
-    ]  # fmt: skip
+        "--host-resolver-rules=MAP * ~NOTFOUND",
+        "--no-first-run",
+        "--disable-background-networking",
+        f"--window-size={width},{height}",
+        f"--user-data-dir={home}/profile",
+        "--hide-scrollbars",
+    ]
     return {
         "browserName": "chrome",
         "goog:chromeOptions": {"binary": CHROMIUM, "args": flags},

@@ -27,10 +27,11 @@ def person(frames=40, width=640, height=360, *, gap=(), filled=(), times_s=None,
     joints[:, [12, 13], 1] -= np.stack([swing * 0.5, swing], 1)
     camera = Camera.from_fov(width, height)
     fields = {
-        "joints_m": joints, "keypoints_px": camera.project(joints + [0, 0, 4.0]),
+        "joints_m": joints,
+        "keypoints_px": camera.project(joints + [0, 0, 4.0]),
         "confidence": np.full((frames, 17), 0.9),
         "std_m": np.full((frames, 17, 3), 0.02) * [1, 1, 3] if std else None,
-    }  # fmt: skip
+    }
     has_person, is_filled = np.ones(frames, bool), np.zeros(frames, bool)
     has_person[[*gap, *filled]] = False
     is_filled[list(filled)] = True
@@ -39,9 +40,15 @@ def person(frames=40, width=640, height=360, *, gap=(), filled=(), times_s=None,
             values[list(gap)] = np.nan
     times = np.arange(frames) / 25 if times_s is None else np.asarray(times_s)
     return PoseSequence(
-        skeleton=PoseSequence.regular(1, 25).skeleton, times_s=times, fps=25.0, root_relative=True, camera=camera,
-        has_person=has_person, filled=is_filled, **fields,
-    )  # fmt: skip
+        skeleton=PoseSequence.regular(1, 25).skeleton,
+        times_s=times,
+        fps=25.0,
+        root_relative=True,
+        camera=camera,
+        has_person=has_person,
+        filled=is_filled,
+        **fields,
+    )
 
 
 def video(sequence, shade=70):

@@ -50,9 +50,12 @@ def main(argv: Sequence[str]) -> int:
     torch.set_num_threads(given.threads)
     with plain_console().status("") as status:
         record = bench(
-            names, repeats=given.repeats, video=given.video, training=not given.networks,
+            names,
+            repeats=given.repeats,
+            video=given.video,
+            training=not given.networks,
             progress=lambda name: status.update(f"measuring {name}"),
-        )  # fmt: skip
+        )
     _print(record)
     if given.json:
         write_file(given.json, json.dumps(record, indent=1) + "\n", given.overwrite)
@@ -71,9 +74,13 @@ def _names(given: Any) -> tuple[str, ...]:
 
 
 def bench(
-    names: Sequence[str], *, repeats: int = 5, video: Path | None = None, training: bool = True,
+    names: Sequence[str],
+    *,
+    repeats: int = 5,
+    video: Path | None = None,
+    training: bool = True,
     progress: Callable[[str], None] = lambda _: None,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """All figures: matrix rate before and after (a busy machine shows), networks, ``prml lift`` if there is a video.
 
     Args:
@@ -100,11 +107,19 @@ def bench(
     progress("matrix products")
     rate_after = matrix_rate()
     return {
-        "prml": __version__, "commit": commit(), "torch": torch.__version__, "python": platform.python_version(),
-        "processor": processor(), "threads": torch.get_num_threads(), "allocator_advice": allocator_advice(),
-        "matrix_gflops": rate, "matrix_gflops_after": rate_after, "networks": networks,
-        "bars": bars(networks, max(rate, rate_after)), "lift": bench_lift(video) if video else None,
-    }  # fmt: skip
+        "prml": __version__,
+        "commit": commit(),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "processor": processor(),
+        "threads": torch.get_num_threads(),
+        "allocator_advice": allocator_advice(),
+        "matrix_gflops": rate,
+        "matrix_gflops_after": rate_after,
+        "networks": networks,
+        "bars": bars(networks, max(rate, rate_after)),
+        "lift": bench_lift(video) if video else None,
+    }
 
 
 def bars(networks: Sequence[dict[str, Any]], rate: float) -> list[dict[str, Any]]:
@@ -124,12 +139,14 @@ def bars(networks: Sequence[dict[str, Any]], rate: float) -> list[dict[str, Any]
         {
             "bar": f"{name}: at most {BAR_SECONDS:g} s per forward at T = {rows[name]['frames']}, "
             f"x {BAR_GMACS:g} / {rate / 2:.0f} G multiply-adds/s",
-            "measured": rows[name]["seconds"], "limit": limit, "met": rows[name]["seconds"] <= limit,
+            "measured": rows[name]["seconds"],
+            "limit": limit,
+            "met": rows[name]["seconds"] <= limit,
             "needs_share_of_matrix_rate": rows[name]["linear_macs"] / 1e9 / (BAR_SECONDS * BAR_GMACS),
         }
         for name in FORWARD_BAR
         if name in rows
-    ]  # fmt: skip
+    ]
     if {"prml", "motionbert"} <= set(rows):
         ratio = rows["prml"]["poses_per_second"] / rows["motionbert"]["poses_per_second"]
         words = f"prml: at least {BAR_RATIO:g} times the frames/s of motionbert"
@@ -184,13 +201,17 @@ def bench_network(name: str, rate: float, *, repeats: int = 5, training: bool = 
     gflops = 2 * cost.linear_macs / seconds / 1e9
     step = _training_seconds(network, inputs[0], max(1, repeats // 2)) if training and not record.context else None
     return {
-        "name": name, "frames": cost.frames, "linear_macs": cost.linear_macs, "seconds": seconds,
-        "poses_per_second": cost.output_frames / seconds, "linear_gflops": gflops,
+        "name": name,
+        "frames": cost.frames,
+        "linear_macs": cost.linear_macs,
+        "seconds": seconds,
+        "poses_per_second": cost.output_frames / seconds,
+        "linear_gflops": gflops,
         "share_of_matrix_rate": gflops / rate,
         "training_batch": TRAINING_BATCH if step else None,
         "training_poses_per_second": TRAINING_BATCH * cost.output_frames / step if step else None,
         "training_share_of_matrix_rate": 6 * TRAINING_BATCH * cost.linear_macs / step / 1e9 / rate if step else None,
-    }  # fmt: skip
+    }
 
 
 def _noise(zeros: Any) -> Any:
@@ -231,10 +252,13 @@ def _table(networks: Sequence[dict[str, Any]]) -> "Table":
     for row in networks:
         training, share = row["training_poses_per_second"], row["training_share_of_matrix_rate"]
         table.add_row(
-            row["name"], str(row["frames"]), f"{row['seconds']:.3f}", _rate(row["poses_per_second"]),
+            row["name"],
+            str(row["frames"]),
+            f"{row['seconds']:.3f}",
+            _rate(row["poses_per_second"]),
             f"{row['share_of_matrix_rate']:.0%}",
             *([_rate(training) if training else "", f"{share:.0%}" if share else ""] if trained else []),
-        )  # fmt: skip
+        )
     return table
 
 
@@ -247,7 +271,7 @@ def _print(record: dict[str, Any]) -> None:
     console.print(
         f"{record['processor']}, {record['threads']} threads: float32 matrix product {before:.0f} GFLOP/s "
         f"(after the networks {after:.0f})",
-    )  # fmt: skip
+    )
     if abs(after - before) > 0.2 * before:
         console.print("note: the two differ by more than a fifth: the machine is busy; measure again")
     if record["allocator_advice"]:
@@ -259,6 +283,6 @@ def _print(record: dict[str, Any]) -> None:
         console.print(
             f"bar: {bar['bar']} = {bar['limit']:.2f}; measured {bar['measured']:.2f}: "
             f"{'met' if bar['met'] else 'not met'}{beyond}",
-        )  # fmt: skip
+        )
     for line in lines(record["lift"]) if record["lift"] else []:
         console.print(line)

@@ -26,12 +26,21 @@ _SHOWN = 12
 
 
 def import_motion(
-    files: list[Path] = [], skeleton: str = "", out: Path | None = None, fps: float = 50.0,  # noqa: B006
+    files: list[Path] = [],  # noqa: B006
+    skeleton: str = "",
+    out: Path | None = None,
+    fps: float = 50.0,
     file_fps: float | None = None,
-    unit_m: float | None = None, subject: str | None = None, action: str | None = None, split: str = "train",
-    license: str = "not stated", attribution: str = "", noncommercial: bool = True, keep_doubtful: bool = False,
+    unit_m: float | None = None,
+    subject: str | None = None,
+    action: str | None = None,
+    split: str = "train",
+    license: str = "not stated",
+    attribution: str = "",
+    noncommercial: bool = True,
+    keep_doubtful: bool = False,
     overwrite: bool = False,
-) -> int:  # fmt: skip
+) -> int:
     """Turn motion files into the project's mocap npz (17 joints, metres, z up).
 
     Bone lengths, left and right, axes and speed of every clip are checked; clips with errors are left out and named.
@@ -198,10 +207,19 @@ def cameras(source: Path, out: Path = Path("h36m-cameras.json"), overwrite: bool
 
 
 def features(
-    images: Path, poses: Path, out: Path | None = None, backbone: str = "hrnet_w32", weights: Path | None = None,
-    keypoints: str = "cpn_ft_h36m_dbb", split: Literal["train", "val"] = "train", half: bool = True,
-    mirrored: bool = True, every: int = 1, licence: str = "not stated", overwrite: bool = False,
-) -> int:  # fmt: skip
+    images: Path,
+    poses: Path,
+    out: Path | None = None,
+    backbone: str = "hrnet_w32",
+    weights: Path | None = None,
+    keypoints: str = "cpn_ft_h36m_dbb",
+    split: Literal["train", "val"] = "train",
+    half: bool = True,
+    mirrored: bool = True,
+    every: int = 1,
+    licence: str = "not stated",
+    overwrite: bool = False,
+) -> int:
     """Run a 2D pose backbone over videos once and keep its feature maps, for 'prml fit' with data.kind features.
 
     Nothing is done if the cache is there and made of the same backbone, weights, crops, videos and poses.
@@ -242,9 +260,13 @@ def features(
     with Progress(console=console, transient=True) as bar:
         task = bar.add_task("features", total=None)
         made = build_cache(
-            out, clips, opened, CacheOptions(half, mirrored, every, licence), overwrite=overwrite,
+            out,
+            clips,
+            opened,
+            CacheOptions(half, mirrored, every, licence),
+            overwrite=overwrite,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
-        )  # fmt: skip
+        )
     size = sum(p.stat().st_size for p in out.iterdir()) / 1e9
     text = f"{'wrote' if made else 'up to date:'} {out}: {FeatureCache(out).frames} frames, {size:.2f} GB"
     console.print(f"{text}, backbone {opened.name} {opened.fingerprint[:12]}", soft_wrap=True)
@@ -252,8 +274,11 @@ def features(
 
 
 _VERBS: dict[str, Callable[..., int]] = {
-    "import": import_motion, "check": check, "cameras": cameras, "features": features
-}  # fmt: skip
+    "import": import_motion,
+    "check": check,
+    "cameras": cameras,
+    "features": features,
+}
 
 
 def main(argv: Sequence[str]) -> int:

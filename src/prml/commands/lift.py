@@ -61,10 +61,22 @@ def command(
             bar.update(tasks[stage], completed=done, total=total)  # type: ignore[arg-type]
 
         result = lift(
-            input, folder, progress=progress, warn=lambda text: console.print(f"note: {text}"),
-            weights=weights, model=model, fov=fov, intrinsics=intrinsics, fps=fps, flip=flip,
-            backbone=backbone, backbone_weights=backbone_weights, overlay=overlay, viewer=viewer, overwrite=overwrite,
-        )  # fmt: skip
+            input,
+            folder,
+            progress=progress,
+            warn=lambda text: console.print(f"note: {text}"),
+            weights=weights,
+            model=model,
+            fov=fov,
+            intrinsics=intrinsics,
+            fps=fps,
+            flip=flip,
+            backbone=backbone,
+            backbone_weights=backbone_weights,
+            overlay=overlay,
+            viewer=viewer,
+            overwrite=overwrite,
+        )
     _report(console, result)
     return 0
 
@@ -91,7 +103,7 @@ def _report(console: "Console", result: "LiftResult") -> None:
         ("camera", camera + assumed),
         ("joints", "metres, camera frame (x right, y down, z forward), relative to the hip; its path is not solved"),
         ("seconds", ", ".join(f"{k} {v:.1f}" for k, v in result.seconds.items())),
-    ]  # fmt: skip
+    ]
     for event in result.provenance.get("events", [])[:5]:
         rows.append(("event", ", ".join(f"{k} {v}" for k, v in event.items())))
     rows += [("wrote", str(path)) for path in result.files.values()]

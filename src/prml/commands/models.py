@@ -36,16 +36,26 @@ def model_rows(names: tuple[str, ...] = ()) -> list[dict[str, Any]]:
     rows = []
     for record in [registry.entry(name) for name in names or registry.names()]:
         cost = cost_of(record.name)
-        rows.append({
-            "name": record.name, "window": record.window, "output": record.output, "parameters": cost.parameters,
-            "linear_macs": cost.linear_macs, "full_macs": cost.full_macs,
-            "linear_macs_per_frame": cost.linear_macs_per_frame,
-            "paper": {
-                "parameters_m": record.paper_parameters_m, "macs_g": record.paper_macs_g,
-                "macs_per_frame_m": record.paper_macs_per_frame_m,
-            },
-            "reference": record.paper, "year": record.year, "venue": record.venue, "notes": record.notes,
-        })  # fmt: skip
+        rows.append(
+            {
+                "name": record.name,
+                "window": record.window,
+                "output": record.output,
+                "parameters": cost.parameters,
+                "linear_macs": cost.linear_macs,
+                "full_macs": cost.full_macs,
+                "linear_macs_per_frame": cost.linear_macs_per_frame,
+                "paper": {
+                    "parameters_m": record.paper_parameters_m,
+                    "macs_g": record.paper_macs_g,
+                    "macs_per_frame_m": record.paper_macs_per_frame_m,
+                },
+                "reference": record.paper,
+                "year": record.year,
+                "venue": record.venue,
+                "notes": record.notes,
+            }
+        )
     return rows
 
 
@@ -65,8 +75,11 @@ def _print(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         paper = row["paper"]
         table.add_row(
-            row["name"], str(row["window"]), f"{row['parameters'] / 1e6:.2f} M" + printed(paper["parameters_m"], "M"),
-            f"{row['linear_macs'] / 1e9:.2f} G" + printed(paper["macs_g"], "G"), f"{row['full_macs'] / 1e9:.2f} G",
+            row["name"],
+            str(row["window"]),
+            f"{row['parameters'] / 1e6:.2f} M" + printed(paper["parameters_m"], "M"),
+            f"{row['linear_macs'] / 1e9:.2f} G" + printed(paper["macs_g"], "G"),
+            f"{row['full_macs'] / 1e9:.2f} G",
             f"{row['linear_macs_per_frame'] / 1e6:.1f} M" + printed(paper["macs_per_frame_m"], "M"),
-        )  # fmt: skip
+        )
     print_tables(plain_console(), [table])

@@ -102,17 +102,22 @@ def settings_of(clips: Sequence[Clip], backbone: Backbone, options: CacheOptions
             if array is not None:
                 digest.update(np.ascontiguousarray(array).tobytes())
     return {
-        "format": FORMAT, "backbone": backbone.record(), "crop": crops.RULE, "options": asdict(options),
+        "format": FORMAT,
+        "backbone": backbone.record(),
+        "crop": crops.RULE,
+        "options": asdict(options),
         "clips_sha256": digest.hexdigest(),
-    }  # fmt: skip
+    }
 
 
 def differences(found: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
     """In which respects a cache is not the wanted one, in words."""
     words = {
-        "format": "format of the cache", "crop": "crop", "options": "options (float16, mirrored, every, licence)",
+        "format": "format of the cache",
+        "crop": "crop",
+        "options": "options (float16, mirrored, every, licence)",
         "clips_sha256": "videos or poses",
-    }  # fmt: skip
+    }
     out = [text for key, text in words.items() if found.get(key) != wanted[key]]
     if found.get("backbone", {}).get("fingerprint") != wanted["backbone"]["fingerprint"]:
         out.insert(0, "backbone or its weights")
@@ -120,9 +125,14 @@ def differences(found: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
 
 
 def build_cache(
-    out: Path, clips: Sequence[Clip], backbone: Backbone, options: CacheOptions | None = None, *,
-    overwrite: bool = False, progress: Progress | None = None,
-) -> bool:  # fmt: skip
+    out: Path,
+    clips: Sequence[Clip],
+    backbone: Backbone,
+    options: CacheOptions | None = None,
+    *,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> bool:
     """Compute the features of clips and keep them; True if anything had to be done.
 
     Args:
@@ -178,9 +188,13 @@ def _up_to_date(out: Path, wanted: dict[str, Any], overwrite: bool) -> bool:
 
 
 def _write(
-    draft: Path, clips: Sequence[Clip], backbone: Backbone, options: CacheOptions, settings: dict[str, Any],
+    draft: Path,
+    clips: Sequence[Clip],
+    backbone: Backbone,
+    options: CacheOptions,
+    settings: dict[str, Any],
     progress: Progress,
-) -> None:  # fmt: skip
+) -> None:
     chosen = [_arrays(clip, options.every) for clip in clips]
     total, at = sum(len(rows) for rows, _, _ in chosen), 0
     if not total:
@@ -211,9 +225,14 @@ def _write(
 def _entry(clip: Clip, start: int, stop: int) -> dict[str, Any]:
     s = clip.sequence
     return {
-        "name": s.name, "split": clip.split, "subject": s.subject, "action": s.action, "fps": float(s.fps),
-        "start": start, "stop": stop,
-    }  # fmt: skip
+        "name": s.name,
+        "split": clip.split,
+        "subject": s.subject,
+        "action": s.action,
+        "fps": float(s.fps),
+        "start": start,
+        "stop": stop,
+    }
 
 
 def _append(files: Sequence[IO[bytes]], maps: Sequence[Tensor], half: bool) -> None:

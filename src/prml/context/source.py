@@ -80,9 +80,11 @@ class FrameFeatures:
         for seen in self._crops(rows, where):
             part = slice(done, done + len(seen))
             yield Features(
-                rows[part], places[part], self.backbone.features(crops.normalised(seen)),
+                rows[part],
+                places[part],
+                self.backbone.features(crops.normalised(seen)),
                 self.backbone.features(crops.normalised(np.ascontiguousarray(seen[:, :, ::-1]))) if mirrored else None,
-            )  # fmt: skip
+            )
             done = part.stop
         if done < len(rows):
             raise PrmlError(f"{self.path} ends after {done} of the {len(rows)} frames that have 2D; is it their video?")

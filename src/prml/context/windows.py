@@ -92,7 +92,8 @@ class FeatureWindows(Windows):
         places = cache.references[at]
         maps = cache.maps("mirrored" if flip else "map")
         return {
-            "input": cache.inputs[at], "target": cache.targets[at],
+            "input": cache.inputs[at],
+            "target": cache.targets[at],
             "reference": crops.mirrored_reference(places) if flip else places,
             **{f"map{i}": level[at] for i, level in enumerate(maps)},
-        }  # fmt: skip
+        }

@@ -77,9 +77,11 @@ def torso_frame(joints_m: Float[Array, "B L 17 3"], torso: tuple[int, ...]) -> F
 
 
 def exchange_limbs(
-    joints_m: Float[Array, "B L 17 3"], which: Bool[Array, " B"], torso: tuple[int, ...],
+    joints_m: Float[Array, "B L 17 3"],
+    which: Bool[Array, " B"],
+    torso: tuple[int, ...],
     chains: tuple[tuple[int, ...], ...],
-) -> Float[Array, "B L 17 3"]:  # fmt: skip
+) -> Float[Array, "B L 17 3"]:
     """Give the chosen windows the limbs of the window before them, turned with the torso; bones keep their lengths.
 
     Args:

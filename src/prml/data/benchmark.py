@@ -31,15 +31,24 @@ def _seen(clip: PoseSequence, camera_number: int, noisy: bool) -> PoseSequence:
     back = conversion(MEASURED13, H36M17)
     focal, centre = np.array([camera.fx, camera.fy]), np.array([camera.cx, camera.cy])
     return clip.with_(
-        joints_m=cam, frame="camera", camera=camera, keypoints_px=back.apply(plane * focal + centre),
-        confidence=back.apply_confidence(confidence), name=f"{clip.name}/camera{camera_number}",
-    )  # fmt: skip
+        joints_m=cam,
+        frame="camera",
+        camera=camera,
+        keypoints_px=back.apply(plane * focal + centre),
+        confidence=back.apply_confidence(confidence),
+        name=f"{clip.name}/camera{camera_number}",
+    )
 
 
 def benchmark_sequences(
-    names: tuple[str, ...], noisy: bool, data_dir: str | os.PathLike[str] | None = None, *, split: str | None = "test",
-    limit: int | None = None, cameras: int = 4,
-) -> Iterator[PoseSequence]:  # fmt: skip
+    names: tuple[str, ...],
+    noisy: bool,
+    data_dir: str | os.PathLike[str] | None = None,
+    *,
+    split: str | None = "test",
+    limit: int | None = None,
+    cameras: int = 4,
+) -> Iterator[PoseSequence]:
     """The benchmark's sequences, one after the other.
 
     Args:

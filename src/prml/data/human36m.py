@@ -38,15 +38,40 @@ TEST_SUBJECTS = ("S9", "S11")
 # The joints that move, of the 32 of the recording; the other 15 are copies or ends of hands and feet.
 JOINTS_OF_32 = (0, 1, 2, 3, 6, 7, 8, 12, 13, 14, 15, 17, 18, 19, 25, 26, 27)
 ACTIONS = (
-    "Directions", "Discussion", "Eating", "Greeting", "Phoning", "Photo", "Posing", "Purchases", "Sitting",
-    "SittingDown", "Smoking", "Waiting", "WalkDog", "Walking", "WalkTogether",
-)  # fmt: skip
+    "Directions",
+    "Discussion",
+    "Eating",
+    "Greeting",
+    "Phoning",
+    "Photo",
+    "Posing",
+    "Purchases",
+    "Sitting",
+    "SittingDown",
+    "Smoking",
+    "Waiting",
+    "WalkDog",
+    "Walking",
+    "WalkTogether",
+)
 # Number in "s_09_act_05_subact_02_ca_01" -> the same 15 names.
 ACTION_OF_NUMBER = {
-    2: "Directions", 3: "Discussion", 4: "Eating", 5: "Greeting", 6: "Phoning", 7: "Posing", 8: "Purchases", 9:
-        "Sitting",
-    10: "SittingDown", 11: "Smoking", 12: "Photo", 13: "Waiting", 14: "Walking", 15: "WalkDog", 16: "WalkTogether",
-}  # fmt: skip
+    2: "Directions",
+    3: "Discussion",
+    4: "Eating",
+    5: "Greeting",
+    6: "Phoning",
+    7: "Posing",
+    8: "Purchases",
+    9: "Sitting",
+    10: "SittingDown",
+    11: "Smoking",
+    12: "Photo",
+    13: "Waiting",
+    14: "Walking",
+    15: "WalkDog",
+    16: "WalkTogether",
+}
 _SOURCE = re.compile(r"s_(\d+)_act_(\d+)_subact_(\d+)_ca_(\d+)$")
 
 
@@ -241,14 +266,22 @@ def _npz_sequences(
             found = views[clip["subject"], clip["action"], view]
             camera = table.camera(clip["subject"], camera_id)
             yield PoseSequence.regular(
-                len(world), FPS, H36M17,
+                len(world),
+                FPS,
+                H36M17,
                 keypoints_px=np.array(image.arrays["keypoints_px"][found["start"] : found["start"] + len(world)]),
-                joints_m=camera.to_camera(world).astype(np.float32), camera=camera,
-                name=f"{clip['subject']}/{clip['action']}/{camera_id}", subject=clip["subject"],
-                action=clip["action"].split(" ")[0], source="human36m",
-                extra={"action_key": clip["action"], "camera_id": camera_id, "frames_2d": found["stop"] -
-                found["start"]},
-            )  # fmt: skip
+                joints_m=camera.to_camera(world).astype(np.float32),
+                camera=camera,
+                name=f"{clip['subject']}/{clip['action']}/{camera_id}",
+                subject=clip["subject"],
+                action=clip["action"].split(" ")[0],
+                source="human36m",
+                extra={
+                    "action_key": clip["action"],
+                    "camera_id": camera_id,
+                    "frames_2d": found["stop"] - found["start"],
+                },
+            )
 
 
 # ------------------------------------------------------------------------------------------------ the SH pickle
@@ -337,8 +370,16 @@ def _sh_videos(data: dict[str, Any], source: list[str], split: str, what: str) -
             if len(set(actions[start:stop])) > 1:
                 raise PrmlError(f"{what}: {label} has several actions {sorted(set(actions[start:stop]))}; expected one")
             action = actions[start]
-        videos.append({"source": label, "subject": f"S{int(match[1])}", "action": action, "camera_id": wanted,
-                       "start": start, "stop": stop})  # fmt: skip
+        videos.append(
+            {
+                "source": label,
+                "subject": f"S{int(match[1])}",
+                "action": action,
+                "camera_id": wanted,
+                "start": start,
+                "stop": stop,
+            }
+        )
     return videos
 
 
@@ -362,10 +403,20 @@ def _sh_sequence(video: dict[str, Any], table: Table) -> PoseSequence:
         extra |= {"mm_per_px": cut["mm_per_px"], "joints_25d_mm": cut["joints_25d_mm"]}
         joints_m = (cut["joints_25d_mm"] - cut["joints_25d_mm"][:, :1]) / np.float32(1000)
     return PoseSequence.regular(
-        video["stop"] - video["start"], FPS, H36M17, keypoints_px=cut["keypoints_px"], confidence=cut["confidence"],
-        joints_m=joints_m, root_relative=joints_m is not None, camera=_nominal_camera(camera_id), name=video["source"],
-        subject=video["subject"], action=video["action"], source="human36m-sh", extra=extra,
-    )  # fmt: skip
+        video["stop"] - video["start"],
+        FPS,
+        H36M17,
+        keypoints_px=cut["keypoints_px"],
+        confidence=cut["confidence"],
+        joints_m=joints_m,
+        root_relative=joints_m is not None,
+        camera=_nominal_camera(camera_id),
+        name=video["source"],
+        subject=video["subject"],
+        action=video["action"],
+        source="human36m-sh",
+        extra=extra,
+    )
 
 
 def _nominal_camera(camera_id: str) -> Camera:

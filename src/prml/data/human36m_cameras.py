@@ -138,9 +138,18 @@ def lens(
     k1, k2, k3 = (float(v) for v in np.ravel(radial)[:3])
     p1, p2 = (TANGENTIAL_FACTOR * float(v) for v in np.ravel(tangential)[:2])
     return Camera(
-        width, height, float(focal[0]), float(focal[1]), float(centre[0]), float(centre[1]), (k1, k2, k3), (p1, p2),
-        R, -R @ position_m, source=source,
-    )  # fmt: skip
+        width,
+        height,
+        float(focal[0]),
+        float(focal[1]),
+        float(centre[0]),
+        float(centre[1]),
+        (k1, k2, k3),
+        (p1, p2),
+        R,
+        -R @ position_m,
+        source=source,
+    )
 
 
 def from_json(text: str, name: str) -> CameraTable:
@@ -151,8 +160,10 @@ def from_json(text: str, name: str) -> CameraTable:
         for views in cameras.values():
             for camera_id, camera in views.items():
                 if IMAGE_SIZE.get(camera_id) != (camera.width, camera.height):
-                    raise PrmlError(f"{name}: camera {camera_id} of {camera.width} x {camera.height} px is none of "
-                                    f"Human3.6M's: {IMAGE_SIZE}; the names are shuffled or wrong")  # fmt: skip
+                    raise PrmlError(
+                        f"{name}: camera {camera_id} of {camera.width} x {camera.height} px is none of "
+                        f"Human3.6M's: {IMAGE_SIZE}; the names are shuffled or wrong"
+                    )
         return CameraTable(cameras, str(record.get("source", name)))
     intrinsics: dict[str, dict[str, Any]] = record["intrinsics"]
     table: dict[str, dict[str, Camera]] = {}
@@ -222,8 +233,10 @@ def _from_literals(text: str, name: str) -> CameraTable:
 def quaternion_to_matrix(q: Float[np.ndarray, " 4"]) -> Float[np.ndarray, "3 3"]:
     """Rotation matrix of a quaternion (w, x, y, z) of any length."""
     w, x, y, z = q / np.linalg.norm(q)
-    return np.array([
-        [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-        [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-        [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-    ])  # fmt: skip
+    return np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+            [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+            [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+        ]
+    )

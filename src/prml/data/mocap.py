@@ -89,9 +89,21 @@ class MocapSet:
         if starts[0] != 0 or starts[-1] != len(positions) or np.any(np.diff(starts) <= 0):
             raise PrmlError(f"{path.name}: clip_start must increase from 0 to {len(positions)}, the number of frames")
         return cls(
-            path.stem, positions, starts, z["clip_name"], z["subject"], z["action"], z["source"], z["split"],
-            z["origin"], float(z["fps"]), float(z["unit_m"]), path, str(z["license"]), bool(z["noncommercial"]),
-        )  # fmt: skip
+            path.stem,
+            positions,
+            starts,
+            z["clip_name"],
+            z["subject"],
+            z["action"],
+            z["source"],
+            z["split"],
+            z["origin"],
+            float(z["fps"]),
+            float(z["unit_m"]),
+            path,
+            str(z["license"]),
+            bool(z["noncommercial"]),
+        )
 
     def __len__(self) -> int:
         return len(self.clip_name)
@@ -105,10 +117,16 @@ class MocapSet:
         """One clip as a PoseSequence in the world frame, metres."""
         joints = self.clip_m(index)
         return PoseSequence.regular(
-            len(joints), self.fps, H36M17, joints_m=joints, frame="world", name=f"{self.name}/{self.clip_name[index]}",
-            subject=str(self.subject[index]), action=str(self.action[index]),
+            len(joints),
+            self.fps,
+            H36M17,
+            joints_m=joints,
+            frame="world",
+            name=f"{self.name}/{self.clip_name[index]}",
+            subject=str(self.subject[index]),
+            action=str(self.action[index]),
             source=f"{self.name}/{self.source[index]}",
-        )  # fmt: skip
+        )
 
     def indices(self, split: str | None) -> np.ndarray:
         """Clip numbers of a split ("train", "val", "test"), or of all for None."""

@@ -137,8 +137,18 @@ def _parse_train(path: Path) -> Table:
         for camera_id, arrays in cameras.items():
             what = f"{key} camera {camera_id}"
             px, joints = (entry(arrays, k, f"{path.name}: {what}") for k in ("data_2d", "data_3d"))
-            gather.add(what, px, joints, flags={}, name=f"{key}/{camera_id}", subject=key.split(" ")[0], fps=float(fps),
-                       camera_id=camera_id, size=list(TRAIN_SIZE), camera=None)  # fmt: skip
+            gather.add(
+                what,
+                px,
+                joints,
+                flags={},
+                name=f"{key}/{camera_id}",
+                subject=key.split(" ")[0],
+                fps=float(fps),
+                camera_id=camera_id,
+                size=list(TRAIN_SIZE),
+                camera=None,
+            )
     return gather.table()
 
 
@@ -147,8 +157,18 @@ def _parse_test(path: Path) -> Table:
     gather = _Gather(path.name)
     for key, value in _items(data, path.name, r"TS\d", "'TS1'"):
         px, joints, valid = (entry(value, k, f"{path.name}: {key}") for k in ("data_2d", "data_3d", "valid"))
-        gather.add(key, px, joints, flags={"valid": valid}, name=key, subject=key, fps=TEST_FPS, camera_id="",
-                   size=list(TEST_SIZE.get(key, TRAIN_SIZE)), camera=None)  # fmt: skip
+        gather.add(
+            key,
+            px,
+            joints,
+            flags={"valid": valid},
+            name=key,
+            subject=key,
+            fps=TEST_FPS,
+            camera_id="",
+            size=list(TEST_SIZE.get(key, TRAIN_SIZE)),
+            camera=None,
+        )
     return gather.table()
 
 
@@ -178,10 +198,17 @@ def _parse_annot(files: list[Path]) -> Table:
                 raise PrmlError(f"{key}: annot.mat holds {len(px)} cameras, expected 14")
             flat_px, flat_mm = (as_array(a[c], (None, 28 * n), f"{key} camera {c}") for a, n in ((px, 2), (joints, 3)))
             gather.add(
-                f"{key} camera {c}", to17.apply(flat_px.reshape(-1, 28, 2)), to17.apply(flat_mm.reshape(-1, 28, 3)),
-                flags={}, name=f"{key}/{c}", subject=key.split(" ")[0], fps=50.0 if key in _FPS_50 else 25.0,
-                camera_id=str(c), size=list(TRAIN_SIZE), camera=cameras[c].to_dict() if c in cameras else None,
-            )  # fmt: skip
+                f"{key} camera {c}",
+                to17.apply(flat_px.reshape(-1, 28, 2)),
+                to17.apply(flat_mm.reshape(-1, 28, 3)),
+                flags={},
+                name=f"{key}/{c}",
+                subject=key.split(" ")[0],
+                fps=50.0 if key in _FPS_50 else 25.0,
+                camera_id=str(c),
+                size=list(TRAIN_SIZE),
+                camera=cameras[c].to_dict() if c in cameras else None,
+            )
     return gather.table()
 
 
@@ -203,8 +230,18 @@ def _parse_annot_data(files: list[Path]) -> Table:
         flags = {"valid": valid}
         if "activity_annotation" in arrays:
             flags["activity"] = arrays["activity_annotation"]
-        gather.add(key, _without_person_axis(px), _without_person_axis(joints), flags=flags, name=key, subject=key,
-                   fps=TEST_FPS, camera_id="", size=list(TEST_SIZE.get(key, TRAIN_SIZE)), camera=None)  # fmt: skip
+        gather.add(
+            key,
+            _without_person_axis(px),
+            _without_person_axis(joints),
+            flags=flags,
+            name=key,
+            subject=key,
+            fps=TEST_FPS,
+            camera_id="",
+            size=list(TEST_SIZE.get(key, TRAIN_SIZE)),
+            camera=None,
+        )
     return gather.table()
 
 
@@ -251,8 +288,17 @@ def _calibrated(record: dict[str, list[str]]) -> tuple[int, Camera]:
     K = np.array(record["intrinsic"], dtype=float).reshape(4, 4)
     E = np.array(record["extrinsic"], dtype=float).reshape(4, 4)
     width, height = (int(float(v)) for v in record["size"][:2])
-    camera = Camera(width, height, K[0, 0], K[1, 1], K[0, 2], K[1, 2], R_world_to_camera=E[:3, :3], t_m=E[:3, 3] / 1000,
-                    source="camera.calibration")  # fmt: skip
+    camera = Camera(
+        width,
+        height,
+        K[0, 0],
+        K[1, 1],
+        K[0, 2],
+        K[1, 2],
+        R_world_to_camera=E[:3, :3],
+        t_m=E[:3, 3] / 1000,
+        source="camera.calibration",
+    )
     return int(record["name"][0]), camera
 
 
@@ -266,6 +312,14 @@ def _sequence(clip: dict[str, Any], table: Table, source: str) -> PoseSequence:
     if "activity" in cut:
         extra["activity"] = cut["activity"]
     return PoseSequence.regular(
-        len(px), clip["fps"], MPI_INF_3DHP17, keypoints_px=px, joints_m=joints_m, camera=camera, name=clip["name"],
-        subject=clip["subject"], source=source, extra=extra,
-    )  # fmt: skip
+        len(px),
+        clip["fps"],
+        MPI_INF_3DHP17,
+        keypoints_px=px,
+        joints_m=joints_m,
+        camera=camera,
+        name=clip["name"],
+        subject=clip["subject"],
+        source=source,
+        extra=extra,
+    )

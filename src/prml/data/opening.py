@@ -72,10 +72,11 @@ def kind_of(path: Path) -> str:
     """The kind of dataset at ``path`` (a key of KINDS); raises PrmlError that says what is known."""
     if path.is_dir():
         tests = {
-            "human36m": ("data_3d_h36m.npz",), "human36m-sh": ("h36m_sh_conf_cam_source_final.pkl",),
+            "human36m": ("data_3d_h36m.npz",),
+            "human36m-sh": ("h36m_sh_conf_cam_source_final.pkl",),
             "3dhp": ("data_test_3dhp.npz", "data_train_3dhp.npz", "TS1", "S1/Seq1/annot.mat", "mpi_inf_3dhp_test_set"),
             "3dpw": ("sequenceFiles", "test"),
-        }  # fmt: skip
+        }
         for kind, names in tests.items():
             if any((path / name).exists() for name in names):
                 return kind

@@ -257,9 +257,17 @@ def _sequence(record: Mapping[str, Any], clip: int, source: str) -> PoseSequence
     valid = np.asarray(record["valid"][cut]) != 0 if "valid" in record else np.ones(frames, dtype=bool)
     name, subject, action, split = (_labels(record, key)[clip] for key in LABELS)
     return PoseSequence.regular(
-        frames, float(_of_clip(record, "fps", clip)), skeleton(str(record["skeleton"])), camera=_camera(record, clip),
-        name=name, subject=subject, action=action, source=source, extra={"valid": valid, "split": split}, **fields,
-    )  # fmt: skip
+        frames,
+        float(_of_clip(record, "fps", clip)),
+        skeleton(str(record["skeleton"])),
+        camera=_camera(record, clip),
+        name=name,
+        subject=subject,
+        action=action,
+        source=source,
+        extra={"valid": valid, "split": split},
+        **fields,
+    )
 
 
 # ------------------------------------------------------------------------------------------------ writing
@@ -284,13 +292,16 @@ def write_own(path: Path | str, sequences: Sequence[PoseSequence], overwrite: bo
 def _record(sequences: Sequence[PoseSequence]) -> dict[str, Any]:
     first = sequences[0]
     record: dict[str, Any] = {
-        "format": np.array(FORMAT), "skeleton": np.array(first.skeleton.name),
+        "format": np.array(FORMAT),
+        "skeleton": np.array(first.skeleton.name),
         "fps": np.array([s.fps for s in sequences]),
-        "clip_start": np.cumsum([0, *map(len, sequences)]), "clip_name": np.array([s.name for s in sequences]),
-        "subject": np.array([s.subject for s in sequences]), "action": np.array([s.action for s in sequences]),
+        "clip_start": np.cumsum([0, *map(len, sequences)]),
+        "clip_name": np.array([s.name for s in sequences]),
+        "subject": np.array([s.subject for s in sequences]),
+        "action": np.array([s.action for s in sequences]),
         "split": np.array([str(s.extra.get("split", "train")) for s in sequences]),
         "valid": np.concatenate([s.extra.get("valid", np.ones(len(s), bool)) for s in sequences]).astype(np.int8),
-    }  # fmt: skip
+    }
     if first.joints_m is not None:
         record |= {
             "unit": np.array("m"),

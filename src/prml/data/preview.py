@@ -84,9 +84,14 @@ def _around(points: Float[np.ndarray, "J 2"], least: float = 1.0) -> Box:
 
 
 def _panel(
-    pen: ImageDraw.ImageDraw, corner: tuple[int, int], label: str, points: np.ndarray, box: Box, skeleton: Skeleton,
+    pen: ImageDraw.ImageDraw,
+    corner: tuple[int, int],
+    label: str,
+    points: np.ndarray,
+    box: Box,
+    skeleton: Skeleton,
     font: ImageFont.ImageFont | ImageFont.FreeTypeFont,
-) -> None:  # fmt: skip
+) -> None:
     left, top, right, bottom = box
     w, h = _CELL[0] - 12, _CELL[1] - 22
     scale = min(w / (right - left), h / (bottom - top))

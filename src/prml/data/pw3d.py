@@ -87,17 +87,29 @@ def _person(data: dict[str, Any], person: int, file: Path) -> PoseSequence:
     detected = as_array(_of(data, "poses2d", person, file), (frames, 3, 18), f"{what}: poses2d").transpose(0, 2, 1)
     px, confidence = _detections(detected)
     return PoseSequence.regular(
-        frames, FPS, H36M17, keypoints_px=px, confidence=confidence, has_person=(detected[..., 2] > 0).any(1),
-        joints_m=conversion(SMPL24, H36M17).apply(cam).astype(np.float32), camera=_camera(data, file),
-        name=f"{data.get('sequence', file.stem)}/{person}", subject=f"person {person}", source="3dpw",
+        frames,
+        FPS,
+        H36M17,
+        keypoints_px=px,
+        confidence=confidence,
+        has_person=(detected[..., 2] > 0).any(1),
+        joints_m=conversion(SMPL24, H36M17).apply(cam).astype(np.float32),
+        camera=_camera(data, file),
+        name=f"{data.get('sequence', file.stem)}/{person}",
+        subject=f"person {person}",
+        source="3dpw",
         action=str(data.get("sequence", file.stem)),
         extra={
-            "valid": valid, "joints_smpl24_world_m": world, "world_to_camera": poses, "keypoints_openpose18_px":
-            detected, "smpl_pose": np.asarray(_of(data, "poses", person, file))[:frames], "smpl_betas":
-            np.asarray(_of(data, "betas", person, file)).reshape(-1)[:10], "smpl_trans_m": np.asarray(_of(data,
-            "trans", person, file))[:frames], "gender": str(_of(data, "genders", person, file)),
+            "valid": valid,
+            "joints_smpl24_world_m": world,
+            "world_to_camera": poses,
+            "keypoints_openpose18_px": detected,
+            "smpl_pose": np.asarray(_of(data, "poses", person, file))[:frames],
+            "smpl_betas": np.asarray(_of(data, "betas", person, file)).reshape(-1)[:10],
+            "smpl_trans_m": np.asarray(_of(data, "trans", person, file))[:frames],
+            "gender": str(_of(data, "genders", person, file)),
         },
-    )  # fmt: skip
+    )
 
 
 def _detections(detected: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

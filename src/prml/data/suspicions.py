@@ -20,17 +20,23 @@ Array = np.ndarray
 Joints = Float[np.ndarray, "frames 17 3"]
 # Human bounds in metres (median over a clip); generous: children and generic figures pass.
 _HUMAN_M: Mapping[str, tuple[float, float]] = {
-    "thigh": (0.25, 0.60), "shin": (0.25, 0.60), "upper arm": (0.15, 0.45), "forearm": (0.13, 0.42),
+    "thigh": (0.25, 0.60),
+    "shin": (0.25, 0.60),
+    "upper arm": (0.15, 0.45),
+    "forearm": (0.13, 0.42),
     "half hips": (0.03, 0.22),
-}  # fmt: skip
+}
 BONES: Mapping[str, tuple[str, str]] = {
     f"{side} {bone}": (s + a if a != "Hip0" else "Hip", s + b)
     for side, s in (("left", "L"), ("right", "R"))
     for bone, a, b in (
-        ("thigh", "Hip", "Knee"), ("shin", "Knee", "Ankle"), ("upper arm", "Shoulder", "Elbow"),
-        ("forearm", "Elbow", "Wrist"), ("half hips", "Hip0", "Hip"),
+        ("thigh", "Hip", "Knee"),
+        ("shin", "Knee", "Ankle"),
+        ("upper arm", "Shoulder", "Elbow"),
+        ("forearm", "Elbow", "Wrist"),
+        ("half hips", "Hip0", "Hip"),
     )
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)
@@ -102,9 +108,11 @@ def inspect_sides(joints: Joints, where: str) -> Iterator[Finding]:
     forward, bent = knees_forward(joints)
     if bent >= 20 and forward < 0.35 * bent:
         yield Finding(
-            "warning", where, f"bent knees point backward in {100 - 100 * forward / bent:.0f} % of {bent} cases: left "
+            "warning",
+            where,
+            f"bent knees point backward in {100 - 100 * forward / bent:.0f} % of {bent} cases: left "
             "and right are swapped, or an axis is mirrored",
-        )  # fmt: skip
+        )
     at = {name: joints[:, i] for i, name in enumerate(H36M17.joints)}
     across = ((at["LHip"] - at["RHip"]) * (at["LShoulder"] - at["RShoulder"])).sum(-1)
     if np.nanmean(across < 0) > 0.5:
@@ -121,8 +129,12 @@ def inspect_axes(joints_m: Joints, frame: str, root_relative: bool, where: str) 
     found = ("+" if body[axis] > 0 else "-") + "xyz"[axis]
     wanted = "+z" if frame == "world" else "-y"
     if found != wanted and np.abs(body[axis]) > 0.6:
-        yield Finding("warning", where, f"heads are above feet along {found}, expected {wanted} in the {frame} frame: "
-                      "axes are swapped or flipped (or the person lies down)")  # fmt: skip
+        yield Finding(
+            "warning",
+            where,
+            f"heads are above feet along {found}, expected {wanted} in the {frame} frame: "
+            "axes are swapped or flipped (or the person lies down)",
+        )
     if frame == "camera" and not root_relative and np.nanmedian(joints_m[:, 0, 2]) <= 0:
         yield Finding("error", where, "the person stands behind the camera (z <= 0); expected z forward")
     if frame == "world" and wanted == found:
@@ -142,12 +154,20 @@ def inspect_speed(joints_m: Joints, fps: float, where: str) -> Iterator[Finding]
         yield Finding("warning", where, f"{joint} jumps {step[worst]:.2f} m from frame {worst[0]} to {worst[0] + 1}")
     speed = float(np.nanquantile(step, 0.9)) * fps
     if speed > 6:
-        yield Finding("warning", where, f"a tenth of all joints is faster than {speed:.1f} m/s at {fps:g} fps: the "
-                      "frame rate is too high, or the joints are noisy")  # fmt: skip
+        yield Finding(
+            "warning",
+            where,
+            f"a tenth of all joints is faster than {speed:.1f} m/s at {fps:g} fps: the "
+            "frame rate is too high, or the joints are noisy",
+        )
     same = np.nanmax(step, axis=1) == 0
     if same.mean() > 0.3:
-        yield Finding("warning", where, f"{100 * same.mean():.0f} % of the frames repeat the frame before: doubled "
-                      "frames, a lower true frame rate, or a still")  # fmt: skip
+        yield Finding(
+            "warning",
+            where,
+            f"{100 * same.mean():.0f} % of the frames repeat the frame before: doubled "
+            "frames, a lower true frame rate, or a still",
+        )
 
 
 def inspect_2d(sequence: PoseSequence) -> Iterator[Finding]:

@@ -147,10 +147,23 @@ class _Restricted(pickle.Unpickler):
 
 
 _BROKEN = (
-    ArithmeticError, RuntimeError,
-    pickle.UnpicklingError, EOFError, zipfile.BadZipFile, zlib.error, OSError, MemoryError,
-    ValueError, TypeError, KeyError, IndexError, AttributeError, UnicodeDecodeError, OverflowError, NotImplementedError,
-)  # fmt: skip
+    ArithmeticError,
+    RuntimeError,
+    pickle.UnpicklingError,
+    EOFError,
+    zipfile.BadZipFile,
+    zlib.error,
+    OSError,
+    MemoryError,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    AttributeError,
+    UnicodeDecodeError,
+    OverflowError,
+    NotImplementedError,
+)
 
 
 def guarded(what: str, read: Callable[[], R]) -> R:

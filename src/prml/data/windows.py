@@ -169,9 +169,15 @@ class MocapWindows(Windows):
     """
 
     def __init__(
-        self, sets: list[MocapSet], options: WindowOptions, noise: NoiseModel | None, *, seed: int,
-        split: str = "train", part: Part = "train",
-    ) -> None:  # fmt: skip
+        self,
+        sets: list[MocapSet],
+        options: WindowOptions,
+        noise: NoiseModel | None,
+        *,
+        seed: int,
+        split: str = "train",
+        part: Part = "train",
+    ) -> None:
         self.options, self.noise, self.seed = options, noise, seed
         fps = common("frames a second", [(s.path.name, s.fps) for s in sets], SAME_FPS)
         self.fps = fps / options.step  # of the windows

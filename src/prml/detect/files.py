@@ -19,9 +19,18 @@ Array = np.ndarray
 SCHEMA = "prml.keypoints/1"
 _JSON_FRAMES = 256
 ENTRIES = (
-    "schema", "skeleton", "fps", "times_s", "width", "height", "keypoints_px", "confidence", "has_person", "camera",
+    "schema",
+    "skeleton",
+    "fps",
+    "times_s",
+    "width",
+    "height",
+    "keypoints_px",
+    "confidence",
+    "has_person",
+    "camera",
     "name",
-)  # fmt: skip
+)
 
 
 def read_keypoints(path: str | Path, *, fps: float | None = None) -> PoseSequence:
@@ -66,11 +75,18 @@ def read_keypoints(path: str | Path, *, fps: float | None = None) -> PoseSequenc
         rate = check_fps(fps, "--fps")
         times_s = np.arange(frames) / rate
     return PoseSequence(
-        skeleton=joints, times_s=times_s, keypoints_px=np.where(has_person[:, None, None], points, np.nan),
-        confidence=confidence, fps=rate, has_person=has_person, filled=np.zeros(frames, dtype=bool),
-        camera=record.camera(), name=record.text("name", record.path.stem), source=record.path.name,
+        skeleton=joints,
+        times_s=times_s,
+        keypoints_px=np.where(has_person[:, None, None], points, np.nan),
+        confidence=confidence,
+        fps=rate,
+        has_person=has_person,
+        filled=np.zeros(frames, dtype=bool),
+        camera=record.camera(),
+        name=record.text("name", record.path.stem),
+        source=record.path.name,
         extra={"width": record.whole("width"), "height": record.whole("height")},
-    )  # fmt: skip
+    )
 
 
 def _has_person(record: Record, points: Array, confidence: Array) -> Array:
@@ -118,9 +134,13 @@ def write_keypoints(sequence: PoseSequence, path: str | Path, overwrite: bool = 
     if not all(size.values()):
         raise PrmlError("the size of the image is not known; put width and height into the sequence's extra")
     entries: dict[str, Any] = {
-        "schema": SCHEMA, "skeleton": sequence.skeleton.name, "fps": float(sequence.fps), "times_s": sequence.times_s,
-        **size, "keypoints_px": sequence.keypoints_px,
-    }  # fmt: skip
+        "schema": SCHEMA,
+        "skeleton": sequence.skeleton.name,
+        "fps": float(sequence.fps),
+        "times_s": sequence.times_s,
+        **size,
+        "keypoints_px": sequence.keypoints_px,
+    }
     optional = {"confidence": sequence.confidence, "has_person": sequence.has_person, "name": sequence.name or None}
     entries |= {k: v for k, v in optional.items() if v is not None}
     if sequence.camera is not None:

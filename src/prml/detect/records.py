@@ -18,10 +18,24 @@ from prml.sequence import check_fps
 
 Array = np.ndarray
 _BROKEN = (
-    OSError, ValueError, KeyError, EOFError, TypeError, IndexError, AttributeError, OverflowError, MemoryError,
-    NotImplementedError, RuntimeError, SyntaxError, AssertionError,
-    zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError,
-)  # fmt: skip
+    OSError,
+    ValueError,
+    KeyError,
+    EOFError,
+    TypeError,
+    IndexError,
+    AttributeError,
+    OverflowError,
+    MemoryError,
+    NotImplementedError,
+    RuntimeError,
+    SyntaxError,
+    AssertionError,
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    tokenize.TokenError,
+)
 
 
 class Record:

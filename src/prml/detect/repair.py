@@ -212,10 +212,11 @@ def bridge_joints(sequence: PoseSequence, target: Skeleton) -> PoseSequence:
         )
     confidence = np.ones(seen.shape) if sequence.confidence is None else sequence.confidence
     return sequence.with_(
-        keypoints_px=np.where(person[:, None, None], points, np.nan), confidence=np.where(seen, confidence, 0.0),
+        keypoints_px=np.where(person[:, None, None], points, np.nan),
+        confidence=np.where(seen, confidence, 0.0),
         has_person=person if sequence.has_person is None else sequence.has_person & person,
         filled=None if sequence.filled is None else sequence.filled & person,
-    )  # fmt: skip
+    )
 
 
 def _lend_ears(points: Float[Array, "T J 2"], known: Bool[Array, "T J"], skeleton: Skeleton) -> None:

@@ -94,9 +94,14 @@ def _choose(info: VideoInfo, detector: Detector, fps: float | None) -> Track:
 
 
 def _follow(
-    info: VideoInfo, detector: Detector, track: Track, fps: float | None, progress: Progress | None, warn: Warn | None,
+    info: VideoInfo,
+    detector: Detector,
+    track: Track,
+    fps: float | None,
+    progress: Progress | None,
+    warn: Warn | None,
     on_person: OnPerson | None,
-) -> tuple[list[float], list[Detection | None], Follower, dict[str, float]]:  # fmt: skip
+) -> tuple[list[float], list[Detection | None], Follower, dict[str, float]]:
     sizes = [extent(p.keypoints_px)[1] for p in track.people]
     scale = min(1.0, PERSON_PX / float(np.median(sizes)))
     first = Detection(track.people[0].keypoints_px * scale, track.people[0].confidence)
@@ -150,10 +155,22 @@ def _sequence(
     points, confidence, filled = fill_gaps(points, confidence, seen, times)
     points, confidence, mended = mend_exchanges(points, confidence, seen | filled, detector.skeleton)
     return PoseSequence(
-        skeleton=detector.skeleton, times_s=times, keypoints_px=points, confidence=confidence, fps=info.fps,
-        has_person=seen | filled, filled=filled, name=info.path.stem, source=f"{info.path.name}; {detector.name}",
+        skeleton=detector.skeleton,
+        times_s=times,
+        keypoints_px=points,
+        confidence=confidence,
+        fps=info.fps,
+        has_person=seen | filled,
+        filled=filled,
+        name=info.path.stem,
+        source=f"{info.path.name}; {detector.name}",
         extra={
-            "width": info.width, "height": info.height, "rotation_deg": info.rotation_deg, "detector": detector.name,
-            "events": seen_at(follower.events), "mended": mended.any(axis=1), "stage_s": stage_s,
+            "width": info.width,
+            "height": info.height,
+            "rotation_deg": info.rotation_deg,
+            "detector": detector.name,
+            "events": seen_at(follower.events),
+            "mended": mended.any(axis=1),
+            "stage_s": stage_s,
         },
-    )  # fmt: skip
+    )

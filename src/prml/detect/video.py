@@ -107,9 +107,13 @@ def probe(path: str | Path, *, fps: float | None = None) -> VideoInfo:
 
 
 def read_frames(
-    path: str | Path, *, fps: float | None = None, scale: float = 1.0, size: tuple[int, int] | None = None,
+    path: str | Path,
+    *,
+    fps: float | None = None,
+    scale: float = 1.0,
+    size: tuple[int, int] | None = None,
     on_warning: Warn | None = None,
-) -> Iterator[VideoFrame]:  # fmt: skip
+) -> Iterator[VideoFrame]:
     """Upright RGB frames in order; memory does not grow with the length of the video.
 
     Args:
@@ -132,9 +136,10 @@ def read_frames(
     width, height = size or (max(1, round(info.width * scale)), max(1, round(info.height * scale)))
     folder = info.path.is_dir()
     source = (
-        _read_folder(info, width, height) if folder
+        _read_folder(info, width, height)
+        if folder
         else _read_video(info, width, height, on_warning or _ignore, even=fps is not None)
-    )  # fmt: skip
+    )
     yield from source
 
 

@@ -35,9 +35,16 @@ class VideoWriter:
     """
 
     def __init__(
-        self, path: str | Path, width: int, height: int, fps: float, *,
-        crf: int = 23, preset: str = "veryfast", overwrite: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        path: str | Path,
+        width: int,
+        height: int,
+        fps: float,
+        *,
+        crf: int = 23,
+        preset: str = "veryfast",
+        overwrite: bool = False,
+    ) -> None:
         self._path = Path(path)
         if self._path.exists() and not overwrite:
             raise PrmlError(f"{self._path} exists; choose another name or allow overwriting")

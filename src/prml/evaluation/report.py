@@ -116,9 +116,13 @@ def describe_weights(lifter: "Lifter") -> dict[str, Any]:
 def describe_protocol(protocol: EvaluationProtocol, data: Path | None, limit: int | None) -> dict[str, Any]:
     """What a result says of the rules and the data that it was made under."""
     return {
-        "name": protocol.name, "version": protocol.version, "id": protocol.id, "rules": protocol.describe(),
-        "data": protocol.source.stamp(data), "limit": limit,
-    }  # fmt: skip
+        "name": protocol.name,
+        "version": protocol.version,
+        "id": protocol.id,
+        "rules": protocol.describe(),
+        "data": protocol.source.stamp(data),
+        "limit": limit,
+    }
 
 
 def make_result(
@@ -128,12 +132,17 @@ def make_result(
     scored = evaluation.scores
     total = sum(evaluation.seconds.values())
     return Result(
-        protocol=describe_protocol(evaluation.protocol, data, evaluation.limit), weights=weights, options=options,
-        scores=scored.overall, units={name: METRICS[name].unit for name in scored.overall},
+        protocol=describe_protocol(evaluation.protocol, data, evaluation.limit),
+        weights=weights,
+        options=options,
+        scores=scored.overall,
+        units={name: METRICS[name].unit for name in scored.overall},
         seconds={k: round(v, 3) for k, v in evaluation.seconds.items()},
-        frames_per_s=round(evaluation.tally.frames / total, 2) if total else 0.0, commit=commit(), versions=versions(),
+        frames_per_s=round(evaluation.tally.frames / total, 2) if total else 0.0,
+        commit=commit(),
+        versions=versions(),
         **{k: v for k, v in plain(scored).items() if k != "overall"},
-    )  # fmt: skip
+    )
 
 
 # ---------------------------------------------------------------------- tables

@@ -39,10 +39,12 @@ class Conditions:
         """What the result says of them beside the protocol."""
         rules = self.protocol
         found = {
-            "flip": rules.flip if self.flip is None else self.flip, "flip_rule": rules.flip,
+            "flip": rules.flip if self.flip is None else self.flip,
+            "flip_rule": rules.flip,
             "overlap": overlap_of(rules) if self.overlap is None else self.overlap,
-            "root": rules.root.kind, "windows": rules.windows.kind,
-        }  # fmt: skip
+            "root": rules.root.kind,
+            "windows": rules.windows.kind,
+        }
         return found if self.every == 1 else {**found, "every": self.every}
 
     def made(self, result: Result, sha256: str) -> bool:
@@ -67,7 +69,11 @@ def score_lifter(
     rules, options = conditions.protocol, conditions.options
     predictor = predictor_of(lifter.with_options(flip=options["flip"]), rules, overlap=options["overlap"])
     evaluation = evaluate(
-        predictor, rules, data=conditions.data, limit=conditions.limit, shard=(0, conditions.every),
+        predictor,
+        rules,
+        data=conditions.data,
+        limit=conditions.limit,
+        shard=(0, conditions.every),
         progress=progress,
-    )  # fmt: skip
+    )
     return make_result(evaluation, describe_weights(lifter), options, conditions.data)

@@ -108,10 +108,12 @@ METRICS: Mapping[str, Metric] = {
     ),
     "bone": Metric("Bone", "mm", lambda s: m.bone_length_error(s.prediction, s.target), "mean bone length error"),
     "bone_variation": Metric(
-        "Bone var", "mm", lambda s: m.bone_length_variation(s.prediction).expand(len(s.prediction)),
+        "Bone var",
+        "mm",
+        lambda s: m.bone_length_variation(s.prediction).expand(len(s.prediction)),
         "standard deviation of the predicted bone lengths over each sequence (or window)",
     ),
-}  # fmt: skip
+}
 
 
 @dataclass

@@ -14,9 +14,20 @@ from prml.skeleton import Skeleton, skeleton
 Array = np.ndarray
 SCHEMA = "prml.poses/1"
 ENTRIES = (
-    "schema", "joints_cam_m", "std_m", "keypoints_px", "confidence", "times_s", "has_person", "filled", "fps",
-    "skeleton", "camera", "provenance", "name",
-)  # fmt: skip
+    "schema",
+    "joints_cam_m",
+    "std_m",
+    "keypoints_px",
+    "confidence",
+    "times_s",
+    "has_person",
+    "filled",
+    "fps",
+    "skeleton",
+    "camera",
+    "provenance",
+    "name",
+)
 
 
 def entries_of(sequence: PoseSequence, provenance: dict[str, Any]) -> dict[str, Any]:
@@ -26,14 +37,20 @@ def entries_of(sequence: PoseSequence, provenance: dict[str, Any]) -> dict[str, 
     frames = len(sequence)
     present = np.ones(frames, bool) if sequence.has_person is None else sequence.has_person
     entries: dict[str, Any] = {
-        "schema": SCHEMA, "joints_cam_m": _blank(sequence.joints_m, present), "std_m": _blank(sequence.std_m, present),
-        "keypoints_px": _blank(sequence.keypoints_px, present), "confidence": _float32(sequence.confidence),
-        "times_s": np.asarray(sequence.times_s, np.float64), "has_person": present,
-        "filled": np.zeros(frames, bool) if sequence.filled is None else sequence.filled, "fps": float(sequence.fps),
+        "schema": SCHEMA,
+        "joints_cam_m": _blank(sequence.joints_m, present),
+        "std_m": _blank(sequence.std_m, present),
+        "keypoints_px": _blank(sequence.keypoints_px, present),
+        "confidence": _float32(sequence.confidence),
+        "times_s": np.asarray(sequence.times_s, np.float64),
+        "has_person": present,
+        "filled": np.zeros(frames, bool) if sequence.filled is None else sequence.filled,
+        "fps": float(sequence.fps),
         "skeleton": _skeleton_record(sequence.skeleton),
         "camera": None if sequence.camera is None else sequence.camera.to_dict(),
-        "provenance": provenance, "name": sequence.name or None,
-    }  # fmt: skip
+        "provenance": provenance,
+        "name": sequence.name or None,
+    }
     return {k: v for k, v in entries.items() if v is not None}
 
 
@@ -73,9 +90,13 @@ def _blank(values: Array | None, present: Array) -> Array | None:
 
 def _skeleton_record(joints: Skeleton) -> dict[str, Any]:
     return {
-        "name": joints.name, "joints": list(joints.joints), "parents": list(joints.parents),
-        "left": list(joints.left), "right": list(joints.right), "root": joints.root,
-    }  # fmt: skip
+        "name": joints.name,
+        "joints": list(joints.joints),
+        "parents": list(joints.parents),
+        "left": list(joints.left),
+        "right": list(joints.right),
+        "root": joints.root,
+    }
 
 
 def _read_skeleton(record: Record) -> Skeleton:
@@ -114,9 +135,19 @@ def read_poses(path: str | Path) -> PoseSequence:
         return record.numbers(name, (frames, *shape), nan=True).astype(np.float32) if name in record else None
 
     return PoseSequence(
-        skeleton=joints, times_s=times_s, joints_m=points.astype(np.float32), std_m=optional("std_m", count, 3),
-        keypoints_px=optional("keypoints_px", count, 2), confidence=optional("confidence", count),
-        frame="camera", root_relative=True, camera=record.camera(), fps=fps, has_person=has_person,
-        filled=record.flags("filled", frames), name=record.text("name", ""), source=record.path.name,
+        skeleton=joints,
+        times_s=times_s,
+        joints_m=points.astype(np.float32),
+        std_m=optional("std_m", count, 3),
+        keypoints_px=optional("keypoints_px", count, 2),
+        confidence=optional("confidence", count),
+        frame="camera",
+        root_relative=True,
+        camera=record.camera(),
+        fps=fps,
+        has_person=has_person,
+        filled=record.flags("filled", frames),
+        name=record.text("name", ""),
+        source=record.path.name,
         extra={"provenance": record.mapping("provenance")},
-    )  # fmt: skip
+    )

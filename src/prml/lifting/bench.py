@@ -24,9 +24,7 @@ _RUNS = {
 }
 
 
-def bench_lift(
-    video: Path, *, weights: str = "prml-s", seconds: float = SECONDS, rounds: int = 2
-) -> dict[str, Any]:  # fmt: skip
+def bench_lift(video: Path, *, weights: str = "prml-s", seconds: float = SECONDS, rounds: int = 2) -> dict[str, Any]:
     """``prml lift`` against its detector alone, on the video's frames played to and fro for some seconds.
 
     Each run is a process of its own, so that what both have to load counts too; the three kinds take turns, and the
@@ -85,10 +83,12 @@ def bars(runs: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
     return [
         {
             "bar": f"lift {_WORDS[kind]}: frames/s as a share of the detector's alone, at least",
-            "measured": runs[kind]["of_detector"], "limit": limit, "met": runs[kind]["of_detector"] >= limit,
+            "measured": runs[kind]["of_detector"],
+            "limit": limit,
+            "met": runs[kind]["of_detector"] >= limit,
         }
         for kind, limit in BARS.items()
-    ]  # fmt: skip
+    ]
 
 
 def lines(record: dict[str, Any]) -> Sequence[str]:

@@ -36,9 +36,15 @@ def check_context(card: Card, source: FeatureSource | None) -> None:
 
 @torch.inference_mode()
 def lift_frames(
-    network: nn.Module, source: FeatureSource, sequence: PoseSequence, inputs: Float[Array, "n 17 c"],
-    rows: Int[Array, " n"], *, flip: bool, device: torch.device,
-) -> Float[Array, "n 17 3"]:  # fmt: skip
+    network: nn.Module,
+    source: FeatureSource,
+    sequence: PoseSequence,
+    inputs: Float[Array, "n 17 c"],
+    rows: Int[Array, " n"],
+    *,
+    flip: bool,
+    device: torch.device,
+) -> Float[Array, "n 17 3"]:
     """What the network returns for single frames.
 
     Args:

@@ -70,9 +70,12 @@ class Lifter:
     """
 
     def __init__(
-        self, record: Record, options: LiftOptions | None = None, device: str | torch.device = "cpu",
+        self,
+        record: Record,
+        options: LiftOptions | None = None,
+        device: str | torch.device = "cpu",
         context: FeatureSource | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.card: Card = record.card
         self.card.check_joints()
         self.options = options or LiftOptions()
@@ -211,9 +214,13 @@ class Lifter:
         frames = self.card.window
         if self.output != "sequence":
             return predict_frames(
-                inputs, predict, frames=frames, batch=self.options.batch, causal=self.output == "last",
+                inputs,
+                predict,
+                frames=frames,
+                batch=self.options.batch,
+                causal=self.output == "last",
                 whole=bool(getattr(self.network, "any_length", False)),
-            )  # fmt: skip
+            )
         hop = max(1, frames // max(1, self.options.overlap))
         return predict_blended(
             inputs, predict, frames=frames, hop=hop, batch=self.options.batch, phase=self.options.phase
@@ -256,9 +263,12 @@ def _runs(present: Array) -> list[slice]:
 
 
 def load(
-    name: str | os.PathLike[str] = "prml-s", *, device: str = "cpu", context: FeatureSource | None = None,
+    name: str | os.PathLike[str] = "prml-s",
+    *,
+    device: str = "cpu",
+    context: FeatureSource | None = None,
     **options: Any,
-) -> Lifter:  # fmt: skip
+) -> Lifter:
     """A lifter from bundled weights ("prml-s", "prml-xs") or a record's path.
 
     Args:

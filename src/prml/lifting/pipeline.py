@@ -187,9 +187,13 @@ def _read(
 
     with _ahead(lifter, _camera_of_video(path, settings)) as on_person:
         sequence = detect(
-            path, model=settings.model, fps=settings.fps, on_warning=warn, on_person=on_person,
+            path,
+            model=settings.model,
+            fps=settings.fps,
+            on_warning=warn,
+            on_person=on_person,
             progress=lambda n, of: progress("detect", n, of),
-        )  # fmt: skip
+        )
     return sequence, {"detect": perf_counter() - started}
 
 
@@ -212,19 +216,31 @@ def residual_px(sequence: PoseSequence) -> float:
 
 def _provenance(source: Path, lifter: Lifter, seen: PoseSequence) -> dict[str, Any]:
     return {
-        "prml": __version__, "commit": commit(), "weights": lifter.card.name, "weights_sha256": lifter.card.sha256,
+        "prml": __version__,
+        "commit": commit(),
+        "weights": lifter.card.name,
+        "weights_sha256": lifter.card.sha256,
         "weights_data_licence": lifter.card.data_licence,
         "detector": str(seen.extra.get("detector", "given keypoints")),
-        "input": source.name, "flip": lifter.options.flip, "overlap": lifter.options.overlap,
-        "normalisation": lifter.card.normalisation, "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "trajectory": "absent: joints are relative to the hip", "events": seen.extra.get("events", []),
-    }  # fmt: skip
+        "input": source.name,
+        "flip": lifter.options.flip,
+        "overlap": lifter.options.overlap,
+        "normalisation": lifter.card.normalisation,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "trajectory": "absent: joints are relative to the hip",
+        "events": seen.extra.get("events", []),
+    }
 
 
 def lift(
-    source: str | os.PathLike[str], out: str | os.PathLike[str] | None = None, *, progress: Progress | None = None,
-    warn: Warn | None = None, lifter: Lifter | None = None, **settings: Any,
-) -> LiftResult:  # fmt: skip
+    source: str | os.PathLike[str],
+    out: str | os.PathLike[str] | None = None,
+    *,
+    progress: Progress | None = None,
+    warn: Warn | None = None,
+    lifter: Lifter | None = None,
+    **settings: Any,
+) -> LiftResult:
     """Lift a video, an image folder or a keypoint file.
 
     Args:
@@ -331,9 +347,12 @@ def _write_views(result: LiftResult, source: Path, work: Path, options: LiftSett
         layout = Layout.of(int(result.sequence.extra["width"]), int(result.sequence.extra["height"]))
         shown = (layout.video_width, layout.height)
         write_overlay(
-            read_frames(source, fps=options.fps, size=shown), result.sequence, work / "overlay.mp4",
-            thumbnails=thumbnails, progress=lambda n: progress("overlay", n, total),
-        )  # fmt: skip
+            read_frames(source, fps=options.fps, size=shown),
+            result.sequence,
+            work / "overlay.mp4",
+            thumbnails=thumbnails,
+            progress=lambda n: progress("overlay", n, total),
+        )
         result.seconds["overlay"] = perf_counter() - started
     if options.viewer:
         from prml.view.viewer import write_viewer

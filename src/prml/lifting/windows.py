@@ -77,9 +77,14 @@ def predict_blended(
 
 
 def predict_frames(
-    inputs: Float[Array, "L J c"], predict: Predict, *, frames: int, batch: int, causal: bool = False,
+    inputs: Float[Array, "L J c"],
+    predict: Predict,
+    *,
+    frames: int,
+    batch: int,
+    causal: bool = False,
     whole: bool = False,
-) -> Float[Array, "L J d"]:  # fmt: skip
+) -> Float[Array, "L J d"]:
     """Run a network with one pose per window on the window around every frame (ends repeated).
 
     Args:

@@ -18,9 +18,20 @@ from prml.networks.capf import LEVELS
 
 _HRNET = re.compile(r"hrnet_w(\d+)")
 _PARTS = (
-    "conv1", "bn1", "act1", "conv2", "bn2", "act2", "layer1", "transition1", "stage2", "transition2", "stage3",
-    "transition3", "stage4",
-)  # fmt: skip
+    "conv1",
+    "bn1",
+    "act1",
+    "conv2",
+    "bn2",
+    "act2",
+    "layer1",
+    "transition1",
+    "stage2",
+    "transition2",
+    "stage3",
+    "transition3",
+    "stage4",
+)
 
 
 def check_maps(maps: Any, images: int) -> list[Tensor]:

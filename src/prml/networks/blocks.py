@@ -41,9 +41,17 @@ class Block(Encoder):
     """
 
     def __init__(
-        self, *, width: int, heads: int, axis: Axis, mlp_ratio: float = 2.0, eps: float = 1e-6, dropout: float = 0.0,
-        drop_path: float = 0.0, qkv_bias: bool = True,
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        width: int,
+        heads: int,
+        axis: Axis,
+        mlp_ratio: float = 2.0,
+        eps: float = 1e-6,
+        dropout: float = 0.0,
+        drop_path: float = 0.0,
+        qkv_bias: bool = True,
+    ) -> None:
         super().__init__(width=width, heads=heads, axis=axis, mlp_ratio=mlp_ratio)
         self.norm1.eps = self.norm2.eps = eps
         self.dropout, self.drop_path, self.axis = dropout, drop_path, axis

@@ -110,18 +110,33 @@ class CAPF(Network):
     """
 
     ARGUMENTS: ClassVar = {
-        "embed_dim_ratio": "width", "num_joints": "joints", "in_chans": "in_channels", "num_heads": "heads",
-        "drop_path_rate": "drop_path", "backbone": "features", "levels": Fixed((4,)), "qkv_bias": Fixed((True,)),
-        "qk_scale": Fixed((None,)), "base_dim": "features", "drop_rate": Fixed((0,)),
+        "embed_dim_ratio": "width",
+        "num_joints": "joints",
+        "in_chans": "in_channels",
+        "num_heads": "heads",
+        "drop_path_rate": "drop_path",
+        "backbone": "features",
+        "levels": Fixed((4,)),
+        "qkv_bias": Fixed((True,)),
+        "qk_scale": Fixed((None,)),
+        "base_dim": "features",
+        "drop_rate": Fixed((0,)),
         "attn_drop_rate": Fixed((0,)),
-    }  # fmt: skip
+    }
     any_length = True
 
     def __init__(
-        self, *, frames: int = 1, joints: int = 17, in_channels: int = 2,
-        features: str | int | Sequence[int] = "hrnet_32", width: int = 128, heads: int = 8, mlp_ratio: float = 2.0,
+        self,
+        *,
+        frames: int = 1,
+        joints: int = 17,
+        in_channels: int = 2,
+        features: str | int | Sequence[int] = "hrnet_32",
+        width: int = 128,
+        heads: int = 8,
+        mlp_ratio: float = 2.0,
         drop_path: float = 0.2,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(frames=frames, joints=joints, in_channels=in_channels)
         given: str | Sequence[int]
         if isinstance(features, int):
@@ -160,9 +175,11 @@ class CAPF(Network):
             )
 
     def forward(
-        self, x: Float[Tensor, "B T J C_in"], reference: Float[Tensor, "B T J 2"] | None = None,
+        self,
+        x: Float[Tensor, "B T J C_in"],
+        reference: Float[Tensor, "B T J 2"] | None = None,
         features: Sequence[Float[Tensor, "N c h w"]] | None = None,
-    ) -> Float[Tensor, "B T J 3"]:  # fmt: skip
+    ) -> Float[Tensor, "B T J 3"]:
         """Root-relative metres, camera frame, of each frame.
 
         Args:
@@ -203,7 +220,9 @@ class CAPF(Network):
         """Everything but the number of heads."""
         width, in_channels = shapes["coord_embed.weight"]
         return {
-            "width": width, "in_channels": in_channels, "joints": shapes["Spatial_pos_embed"][2],
+            "width": width,
+            "in_channels": in_channels,
+            "joints": shapes["Spatial_pos_embed"][2],
             "features": tuple(shapes[f"feat_embed.{i}.weight"][1] for i in range(LEVELS)),
             "mlp_ratio": shapes["joint_blocks.0.mlp.fc1.weight"][0] / shapes["joint_blocks.0.mlp.fc1.weight"][1],
-        }  # fmt: skip
+        }

@@ -55,115 +55,201 @@ class NetworkEntry:
 
 _PRML = "prml.networks.prml.network:PrML"
 _OWN: dict[str, Any] = {
-    "builder": _PRML, "paper": "PrML: progressive multi-task learning for monocular 3D human pose estimation",
+    "builder": _PRML,
+    "paper": "PrML: progressive multi-task learning for monocular 3D human pose estimation",
     "code_licence": "Apache-2.0",
-}  # fmt: skip
+}
 
 
 def _peer(builder: str, paper: str, year: int, venue: str, licence: str, **rest: Any) -> dict[str, Any]:
     return {
-        "builder": f"prml.networks.{builder}", "paper": paper, "year": year, "venue": venue, "code_licence": licence,
-        "published": True, **rest,
-    }  # fmt: skip
+        "builder": f"prml.networks.{builder}",
+        "paper": paper,
+        "year": year,
+        "venue": venue,
+        "code_licence": licence,
+        "published": True,
+        **rest,
+    }
 
 
 _MHFORMER = _peer(
-    "mhformer:MHFormer", "MHFormer: Multi-Hypothesis Transformer for 3D Human Pose Estimation", 2022, "CVPR", "MIT",
-    output="centre", any_length=False, windows=(9, 27, 81, 243, 351),
-)  # fmt: skip
+    "mhformer:MHFormer",
+    "MHFormer: Multi-Hypothesis Transformer for 3D Human Pose Estimation",
+    2022,
+    "CVPR",
+    "MIT",
+    output="centre",
+    any_length=False,
+    windows=(9, 27, 81, 243, 351),
+)
 _MIXSTE = _peer(
-    "mixste:MixSTE", "MixSTE: Seq2seq Mixed Spatio-Temporal Encoder for 3D Human Pose Estimation in Video", 2022,
-    "CVPR", "none", any_length=False, windows=(27, 81, 243),
-)  # fmt: skip
+    "mixste:MixSTE",
+    "MixSTE: Seq2seq Mixed Spatio-Temporal Encoder for 3D Human Pose Estimation in Video",
+    2022,
+    "CVPR",
+    "none",
+    any_length=False,
+    windows=(27, 81, 243),
+)
 _PSTMO = _peer(
-    "pstmo:PSTMO", "P-STMO: Pre-trained Spatial Temporal Many-to-One Model for 3D Human Pose Estimation", 2022,
-    "ECCV", "MIT", output="centre", any_length=False, windows=(9, 27, 81, 243, 351), dilation=2,
-)  # fmt: skip
+    "pstmo:PSTMO",
+    "P-STMO: Pre-trained Spatial Temporal Many-to-One Model for 3D Human Pose Estimation",
+    2022,
+    "ECCV",
+    "MIT",
+    output="centre",
+    any_length=False,
+    windows=(9, 27, 81, 243, 351),
+    dilation=2,
+)
 _POSEFORMERV2 = _peer(
     "poseformerv2:PoseFormerV2",
-    "PoseFormerV2: Exploring Frequency Domain for Efficient and Robust 3D Human Pose Estimation", 2023, "CVPR", "MIT",
-    output="centre", any_length=False, windows=(27, 81, 243),
-)  # fmt: skip
+    "PoseFormerV2: Exploring Frequency Domain for Efficient and Robust 3D Human Pose Estimation",
+    2023,
+    "CVPR",
+    "MIT",
+    output="centre",
+    any_length=False,
+    windows=(27, 81, 243),
+)
 _STCFORMER = _peer(
-    "stcformer:STCFormer", "3D Human Pose Estimation with Spatio-Temporal Criss-cross Attention", 2023, "CVPR", "none",
-    windows=(27, 81, 243), dilation=3,
-)  # fmt: skip
+    "stcformer:STCFormer",
+    "3D Human Pose Estimation with Spatio-Temporal Criss-cross Attention",
+    2023,
+    "CVPR",
+    "none",
+    windows=(27, 81, 243),
+    dilation=3,
+)
 _GLAGCN = _peer(
-    "glagcn:GLAGCN", "GLA-GCN: Global-local Adaptive Graph Convolutional Network for 3D Human Pose Estimation", 2023,
-    "ICCV", "none", output="centre", any_length=False, windows=(27, 81, 243),
-)  # fmt: skip
+    "glagcn:GLAGCN",
+    "GLA-GCN: Global-local Adaptive Graph Convolutional Network for 3D Human Pose Estimation",
+    2023,
+    "ICCV",
+    "none",
+    output="centre",
+    any_length=False,
+    windows=(27, 81, 243),
+)
 _MOTIONBERT = _peer(
-    "motionbert:MotionBERT", "MotionBERT: A Unified Perspective on Learning Human Motion Representations", 2023, "ICCV",
-    "Apache-2.0", windows=(243,), space="image",
-)  # fmt: skip
+    "motionbert:MotionBERT",
+    "MotionBERT: A Unified Perspective on Learning Human Motion Representations",
+    2023,
+    "ICCV",
+    "Apache-2.0",
+    windows=(243,),
+    space="image",
+)
 _KTPFORMER = _peer(
-    "ktpformer:KTPFormer", "KTPFormer: Kinematics and Trajectory Prior Knowledge-Enhanced Transformer", 2024, "CVPR",
-    "none", any_length=False, windows=(27, 81, 243),
-)  # fmt: skip
+    "ktpformer:KTPFormer",
+    "KTPFormer: Kinematics and Trajectory Prior Knowledge-Enhanced Transformer",
+    2024,
+    "CVPR",
+    "none",
+    any_length=False,
+    windows=(27, 81, 243),
+)
 _MOTIONAGFORMER = _peer(
     "motionagformer:MotionAGFormer",
-    "MotionAGFormer: Enhancing 3D Pose Estimation with a Transformer-GCNFormer Network", 2024,
-    "WACV", "Apache-2.0", any_length=False, space="image",
-)  # fmt: skip
+    "MotionAGFormer: Enhancing 3D Pose Estimation with a Transformer-GCNFormer Network",
+    2024,
+    "WACV",
+    "Apache-2.0",
+    any_length=False,
+    space="image",
+)
 _CAPF = _peer(
-    "capf:CAPF", "A Single 2D Pose with Context is Worth Hundreds for 3D Human Pose Estimation", 2023, "NeurIPS",
-    "none", window=1, windows=(1,), context=True,
-)  # fmt: skip
+    "capf:CAPF",
+    "A Single 2D Pose with Context is Worth Hundreds for 3D Human Pose Estimation",
+    2023,
+    "NeurIPS",
+    "none",
+    window=1,
+    windows=(1,),
+    context=True,
+)
 _VIDEOPOSE3D = _peer(
     "videopose3d:VideoPose3D",
-    "3D Human Pose Estimation in Video with Temporal Convolutions and Semi-supervised Training", 2019, "CVPR",
-    "CC BY-NC 4.0", output="centre", windows=(27, 81, 243),
-)  # fmt: skip
+    "3D Human Pose Estimation in Video with Temporal Convolutions and Semi-supervised Training",
+    2019,
+    "CVPR",
+    "CC BY-NC 4.0",
+    output="centre",
+    windows=(27, 81, 243),
+)
 
 
 def _printed(parameters_m: float, macs_g: float, per_frame_m: float) -> dict[str, Any]:
     """A row of the PrML paper's Table 2."""
-    return {
-        "paper_parameters_m": parameters_m, "paper_macs_g": macs_g, "paper_macs_per_frame_m": per_frame_m
-    }  # fmt: skip
+    return {"paper_parameters_m": parameters_m, "paper_macs_g": macs_g, "paper_macs_per_frame_m": per_frame_m}
 
 
 ENTRIES: dict[str, NetworkEntry] = {
     entry.name: entry
     for entry in (
         NetworkEntry(
-            "prml", **_OWN, **_printed(13.0, 49.3, 203),
+            "prml",
+            **_OWN,
+            **_printed(13.0, 49.3, 203),
             notes="K = 1 and N = 13 are not printed in the paper; they reproduce its cost.",
         ),
         NetworkEntry(
-            "prml-s", **_OWN, arguments={"frames": 81, "width": 64, "heads": 4, "branch_blocks": 2}, window=81,
+            "prml-s",
+            **_OWN,
+            arguments={"frames": 81, "width": 64, "heads": 4, "branch_blocks": 2},
+            window=81,
             notes="for CPUs; bundled weights",
         ),
         NetworkEntry(
-            "prml-xs", **_OWN, arguments={"frames": 27, "width": 64, "heads": 4, "branch_blocks": 2}, window=27,
+            "prml-xs",
+            **_OWN,
+            arguments={"frames": 27, "width": 64, "heads": 4, "branch_blocks": 2},
+            window=27,
             notes="for live use; bundled weights",
         ),
         NetworkEntry(
-            "mhformer", **_MHFORMER, **_printed(30.9, 7.1, 7096), window=351,
+            "mhformer",
+            **_MHFORMER,
+            **_printed(30.9, 7.1, 7096),
+            window=351,
             notes="the printed parameters leave the position embeddings out (full count 31.52 M)",
         ),
         NetworkEntry(
-            "mixste", **_MIXSTE, **_printed(33.6, 139.0, 572),
+            "mixste",
+            **_MIXSTE,
+            **_printed(33.6, 139.0, 572),
             notes="the printed parameters leave the position embeddings out",
         ),
         NetworkEntry(
-            "pstmo", **_PSTMO, **_printed(6.2, 0.7, 740),
+            "pstmo",
+            **_PSTMO,
+            **_printed(6.2, 0.7, 740),
             notes="the printed size and cost are of P-STMO-S (3 layers), the printed accuracy is of P-STMO (4 layers)",
         ),
         NetworkEntry(
-            "pstmo-s", **_PSTMO, arguments={"depth": 3},
+            "pstmo-s",
+            **_PSTMO,
+            arguments={"depth": 3},
             notes="its size and cost stand in the paper's row of P-STMO (6.2 M, 0.7 G)",
         ),
         NetworkEntry(
-            "poseformerv2", **_POSEFORMERV2, **_printed(14.3, 0.5, 528),
+            "poseformerv2",
+            **_POSEFORMERV2,
+            **_printed(14.3, 0.5, 528),
             notes="27 frames and 27 cosine coefficients of a window of 243",
         ),
         NetworkEntry(
-            "poseformerv2-81", **_POSEFORMERV2, arguments={"frames": 81, "kept_frames": 9}, window=81,
+            "poseformerv2-81",
+            **_POSEFORMERV2,
+            arguments={"frames": 81, "kept_frames": 9},
+            window=81,
             notes="9 frames and 9 cosine coefficients of a window of 81",
         ),
         NetworkEntry(
-            "stcformer", **_STCFORMER, **_printed(4.7, 19.6, 80),
+            "stcformer",
+            **_STCFORMER,
+            **_printed(4.7, 19.6, 80),
             notes="sequence to sequence, but its published scores slide by a frame and keep the centre: 19.6 G a frame",
         ),
         NetworkEntry("stcformer-l", **_STCFORMER, arguments={"width": 512}),
@@ -171,7 +257,9 @@ ENTRIES: dict[str, NetworkEntry] = {
         NetworkEntry("motionbert", **_MOTIONBERT, **_printed(42.5, 174.7, 719)),
         NetworkEntry("motionbert-lite", **_MOTIONBERT, arguments={"width": 256, "mlp_ratio": 4.0}),
         NetworkEntry(
-            "ktpformer", **_KTPFORMER, **_printed(33.7, 69.5, 286),
+            "ktpformer",
+            **_KTPFORMER,
+            **_printed(33.7, 69.5, 286),
             notes="the printed multiply-adds are half of what the released model takes (139.1 G by the same counter); "
             "the printed parameters leave W, M and the adjacency offsets out (full count 35.21 M)",
         ),
@@ -183,7 +271,10 @@ ENTRIES: dict[str, NetworkEntry] = {
             "motionagformer-s", **_MOTIONAGFORMER, arguments={"frames": 81, "width": 64}, window=81, windows=(81,)
         ),
         NetworkEntry(
-            "motionagformer-xs", **_MOTIONAGFORMER, arguments={"frames": 27, "width": 64, "depth": 12}, window=27,
+            "motionagformer-xs",
+            **_MOTIONAGFORMER,
+            arguments={"frames": 27, "width": 64, "depth": 12},
+            window=27,
             windows=(27,),
         ),
         NetworkEntry("capf", **_CAPF, notes="lifter alone, fed by HRNet-W32; single frame"),
@@ -193,18 +284,28 @@ ENTRIES: dict[str, NetworkEntry] = {
         NetworkEntry("capf-cpn", **_CAPF, arguments={"features": "cpn"}, notes="lifter alone, fed by CPN"),
         NetworkEntry("videopose3d", **_VIDEOPOSE3D, notes="dilated: gives all frames of a longer sequence in one pass"),
         NetworkEntry(
-            "videopose3d-window", **{**_VIDEOPOSE3D, "any_length": False}, arguments={"strided": True},
+            "videopose3d-window",
+            **{**_VIDEOPOSE3D, "any_length": False},
+            arguments={"strided": True},
             notes="strided: the same function of one window at a fifteenth of the cost",
         ),
         NetworkEntry(
-            "videopose3d-causal", **{**_VIDEOPOSE3D, "any_length": False, "output": "last"},
-            arguments={"strided": True, "causal": True}, notes="sees only the past: for live use",
+            "videopose3d-causal",
+            **{**_VIDEOPOSE3D, "any_length": False, "output": "last"},
+            arguments={"strided": True, "causal": True},
+            notes="sees only the past: for live use",
         ),
     )
-}  # fmt: skip
+}
 
 # other names that people know a size by
 ALIASES = {
-    "p-stmo": "pstmo", "p-stmo-s": "pstmo-s", "motionagformer-l": "motionagformer", "gla-gcn": "glagcn",
-    "ca-pf": "capf", "capf-hrnet-32": "capf", "capf-hrnet32": "capf", "capf-hrnet-48": "capf-hrnet48",
-}  # fmt: skip
+    "p-stmo": "pstmo",
+    "p-stmo-s": "pstmo-s",
+    "motionagformer-l": "motionagformer",
+    "gla-gcn": "glagcn",
+    "ca-pf": "capf",
+    "capf-hrnet-32": "capf",
+    "capf-hrnet32": "capf",
+    "capf-hrnet-48": "capf-hrnet48",
+}

@@ -159,14 +159,25 @@ class GLAGCN(Network):
     """
 
     ARGUMENTS: ClassVar = {
-        "in_features": "in_channels", "channels": "width", "filter_widths": "strides", "num_joints_in": Fixed((17,)),
-        "num_joints_out": Fixed((17,)), "joints": Fixed((17,)), "causal": Fixed((False,)), "dataset": Fixed(("h36m",)),
-    }  # fmt: skip
+        "in_features": "in_channels",
+        "channels": "width",
+        "filter_widths": "strides",
+        "num_joints_in": Fixed((17,)),
+        "num_joints_out": Fixed((17,)),
+        "joints": Fixed((17,)),
+        "causal": Fixed((False,)),
+        "dataset": Fixed(("h36m",)),
+    }
 
     def __init__(
-        self, *, frames: int | None = None, in_channels: int = 2, width: int = 96, strides: Sequence[int] | None = None,
+        self,
+        *,
+        frames: int | None = None,
+        in_channels: int = 2,
+        width: int = 96,
+        strides: Sequence[int] | None = None,
         dropout: float = 0.1,
-    ) -> None:  # fmt: skip
+    ) -> None:
         strides = powers_of_3(frames or 243) if strides is None else tuple(strides)
         if frames not in (None, prod(strides)):
             raise ValueError(f"the strides {strides} make windows of {prod(strides)} frames, not {frames}")
@@ -198,7 +209,7 @@ class GLAGCN(Network):
         head = (
             Slot("fc.weight", "head.weight", lambda own: own[..., None]),
             *slots("fc", "head", "bias"),
-        )  # fmt: skip
+        )
         return chain(batch_norm("data_bn", "input_norm"), self.expand.layout("expand_gcn", "expand"), *stages, head)
 
     @classmethod

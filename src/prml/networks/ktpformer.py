@@ -24,7 +24,7 @@ from prml.networks.published import (
     count,
     mlp,
     with_leading_axis,
-)  # fmt: skip
+)
 from prml.skeleton import H36M17
 
 
@@ -90,15 +90,30 @@ class KTPFormer(Network):
     """
 
     ARGUMENTS: ClassVar = {
-        "num_frame": "frames", "num_joints": Fixed((17,)), "joints": Fixed((17,)), "in_chans": "in_channels",
-        "embed_dim_ratio": "width", "num_heads": "heads", "drop_path_rate": "drop_path", "qkv_bias": Fixed((True,)),
-        "qk_scale": Fixed((None,)), "drop_rate": Fixed((0,)), "attn_drop_rate": Fixed((0,)),
-    }  # fmt: skip
+        "num_frame": "frames",
+        "num_joints": Fixed((17,)),
+        "joints": Fixed((17,)),
+        "in_chans": "in_channels",
+        "embed_dim_ratio": "width",
+        "num_heads": "heads",
+        "drop_path_rate": "drop_path",
+        "qkv_bias": Fixed((True,)),
+        "qk_scale": Fixed((None,)),
+        "drop_rate": Fixed((0,)),
+        "attn_drop_rate": Fixed((0,)),
+    }
 
     def __init__(
-        self, *, frames: int = 243, in_channels: int = 2, width: int = 512, depth: int = 7, heads: int = 8,
-        mlp_ratio: float = 2.0, drop_path: float = 0.1,
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        frames: int = 243,
+        in_channels: int = 2,
+        width: int = 512,
+        depth: int = 7,
+        heads: int = 8,
+        mlp_ratio: float = 2.0,
+        drop_path: float = 0.1,
+    ) -> None:
         joints = len(H36M17)
         super().__init__(frames=frames, joints=joints, in_channels=in_channels)
         bones = [(j, parent) for j, parent in enumerate(H36M17.parents) if parent >= 0]
@@ -139,18 +154,23 @@ class KTPFormer(Network):
             self.pairs.layout("pairs"),
             prior("kpattention", "spatial", ("Spatial_pos_embed", "joint_embedding"), {"kpa": "kinematic"}),
             prior(
-                "tpattention", "temporal", ("Temporal_pos_embed", "frame_embedding"),
+                "tpattention",
+                "temporal",
+                ("Temporal_pos_embed", "frame_embedding"),
                 {"tpa.gconv1": "trajectory.0", "tpa.gconv2": "trajectory.1"},
             ),
             affine("head.0", "head.norm"),
             affine("head.1", "head.fc"),
-        )  # fmt: skip
+        )
 
     @classmethod
     def sizes(cls, shapes: Shapes) -> dict[str, Any]:
         """Everything but the number of heads."""
         _, in_channels, width = shapes["kpattention.attn.kpa.gconv.W"]
         return {
-            "frames": shapes["tpattention.attn.Temporal_pos_embed"][1], "in_channels": in_channels, "width": width,
-            "depth": count(shapes, "STEblocks"), "mlp_ratio": shapes["kpattention.mlp.fc1.weight"][0] / width,
-        }  # fmt: skip
+            "frames": shapes["tpattention.attn.Temporal_pos_embed"][1],
+            "in_channels": in_channels,
+            "width": width,
+            "depth": count(shapes, "STEblocks"),
+            "mlp_ratio": shapes["kpattention.mlp.fc1.weight"][0] / width,
+        }

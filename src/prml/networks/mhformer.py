@@ -17,7 +17,7 @@ from prml.networks.blocks import (
     frames_first,
     parameter,
     stochastic_depth,
-)  # fmt: skip
+)
 from prml.networks.layers import Attention, Mlp
 from prml.networks.published import (
     Network,
@@ -32,7 +32,7 @@ from prml.networks.published import (
     mlp,
     rows,
     with_leading_axis,
-)  # fmt: skip
+)
 
 HYPOTHESES = 3
 DROPOUT, DROP_PATH = 0.1, 0.2
@@ -174,13 +174,24 @@ class MHFormer(Network):
     """
 
     ARGUMENTS: ClassVar = {
-        "layers": "depth", "channel": "width", "d_hid": "hidden", "n_joints": "joints", "out_joints": "joints"
-    }  # fmt: skip
+        "layers": "depth",
+        "channel": "width",
+        "d_hid": "hidden",
+        "n_joints": "joints",
+        "out_joints": "joints",
+    }
 
     def __init__(
-        self, *, frames: int = 351, joints: int = 17, in_channels: int = 2, width: int = 512, depth: int = 3,
-        hidden: int = 1024, heads: int = 8,
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        frames: int = 351,
+        joints: int = 17,
+        in_channels: int = 2,
+        width: int = 512,
+        depth: int = 3,
+        hidden: int = 1024,
+        heads: int = 8,
+    ) -> None:
         super().__init__(frames=frames, joints=joints, in_channels=in_channels)
         tokens = joints * in_channels
         self.norms = nn.ModuleList(nn.LayerNorm(frames) for _ in range(HYPOTHESES))
@@ -257,7 +268,10 @@ class MHFormer(Network):
         _, frames, width = shapes[f"{theirs}.pos_embed_1"]
         joints = shapes["regression.1.bias"][0] // 3
         return {
-            "frames": frames, "width": width, "depth": count(shapes, f"{theirs}.SHR_blocks") + 1,
-            "hidden": shapes[f"{theirs}.CHI_blocks.0.mlp.fc1.bias"][0], "joints": joints,
+            "frames": frames,
+            "width": width,
+            "depth": count(shapes, f"{theirs}.SHR_blocks") + 1,
+            "hidden": shapes[f"{theirs}.CHI_blocks.0.mlp.fc1.bias"][0],
+            "joints": joints,
             "in_channels": shapes["Transformer_encoder_1.pos_embed"][1] // joints,
-        }  # fmt: skip
+        }

@@ -65,15 +65,30 @@ class MixSTE(Network):
     """
 
     ARGUMENTS: ClassVar = {
-        "num_frame": "frames", "num_joints": "joints", "in_chans": "in_channels", "embed_dim_ratio": "width",
-        "num_heads": "heads", "drop_path_rate": "drop_path", "qkv_bias": Fixed((True,)), "qk_scale": Fixed((None,)),
-        "drop_rate": Fixed((0, None)), "attn_drop_rate": Fixed((0, None)),
-    }  # fmt: skip
+        "num_frame": "frames",
+        "num_joints": "joints",
+        "in_chans": "in_channels",
+        "embed_dim_ratio": "width",
+        "num_heads": "heads",
+        "drop_path_rate": "drop_path",
+        "qkv_bias": Fixed((True,)),
+        "qk_scale": Fixed((None,)),
+        "drop_rate": Fixed((0, None)),
+        "attn_drop_rate": Fixed((0, None)),
+    }
 
     def __init__(
-        self, *, frames: int = 243, joints: int = 17, in_channels: int = 2, width: int = 512, depth: int = 8,
-        heads: int = 8, mlp_ratio: float = 2.0, drop_path: float = 0.1,
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        frames: int = 243,
+        joints: int = 17,
+        in_channels: int = 2,
+        width: int = 512,
+        depth: int = 8,
+        heads: int = 8,
+        mlp_ratio: float = 2.0,
+        drop_path: float = 0.1,
+    ) -> None:
         super().__init__(frames=frames, joints=joints, in_channels=in_channels)
         self.embed = nn.Linear(in_channels, width)
         self.joint_embedding, self.frame_embedding = parameter(joints, width), parameter(frames, width)
@@ -105,7 +120,10 @@ class MixSTE(Network):
         """T, J, C_in, C, depth and MLP ratio; the number of heads leaves no trace."""
         width, in_channels = shapes["Spatial_patch_to_embedding.weight"]
         return {
-            "frames": shapes["Temporal_pos_embed"][1], "joints": shapes["Spatial_pos_embed"][1],
-            "in_channels": in_channels, "width": width, "depth": count(shapes, "STEblocks"),
+            "frames": shapes["Temporal_pos_embed"][1],
+            "joints": shapes["Spatial_pos_embed"][1],
+            "in_channels": in_channels,
+            "width": width,
+            "depth": count(shapes, "STEblocks"),
             "mlp_ratio": shapes["STEblocks.0.mlp.fc1.weight"][0] / width,
-        }  # fmt: skip
+        }

@@ -193,20 +193,44 @@ class MotionAGFormer(Network):
     """
 
     ARGUMENTS: ClassVar = {
-        "n_frames": "frames", "dim_in": "in_channels", "n_layers": "depth", "dim_feat": "width", "num_heads": "heads",
-        "dim_rep": "representation", "neighbour_num": "neighbours", "layer_scale_init_value": "layer_scale",
-        "num_joints": Fixed((17,)), "joints": Fixed((17,)), "dim_out": Fixed((3,)), "attn_drop": Fixed((0,)),
+        "n_frames": "frames",
+        "dim_in": "in_channels",
+        "n_layers": "depth",
+        "dim_feat": "width",
+        "num_heads": "heads",
+        "dim_rep": "representation",
+        "neighbour_num": "neighbours",
+        "layer_scale_init_value": "layer_scale",
+        "num_joints": Fixed((17,)),
+        "joints": Fixed((17,)),
+        "dim_out": Fixed((3,)),
+        "attn_drop": Fixed((0,)),
         "drop": Fixed((0,)),
-        "drop_path": Fixed((0,)), "use_layer_scale": Fixed((True,)), "use_adaptive_fusion": Fixed((True,)),
-        "qkv_scale": Fixed((None,)), "hierarchical": Fixed((False,)), "use_temporal_similarity": Fixed((True,)),
-        "temporal_connection_len": Fixed((1,)), "use_tcn": Fixed((False,)), "graph_only": Fixed((False,)),
-    }  # fmt: skip
+        "drop_path": Fixed((0,)),
+        "use_layer_scale": Fixed((True,)),
+        "use_adaptive_fusion": Fixed((True,)),
+        "qkv_scale": Fixed((None,)),
+        "hierarchical": Fixed((False,)),
+        "use_temporal_similarity": Fixed((True,)),
+        "temporal_connection_len": Fixed((1,)),
+        "use_tcn": Fixed((False,)),
+        "graph_only": Fixed((False,)),
+    }
 
     def __init__(
-        self, *, frames: int = 243, in_channels: int = 3, width: int = 128, depth: int = 26, heads: int = 8,
-        mlp_ratio: float = 4.0, representation: int = 512, neighbours: int = 2, layer_scale: float | None = 1e-5,
+        self,
+        *,
+        frames: int = 243,
+        in_channels: int = 3,
+        width: int = 128,
+        depth: int = 26,
+        heads: int = 8,
+        mlp_ratio: float = 4.0,
+        representation: int = 512,
+        neighbours: int = 2,
+        layer_scale: float | None = 1e-5,
         qkv_bias: bool = False,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(frames=frames, joints=len(H36M17), in_channels=in_channels)
 
         def block(kind: str, axis: Axis) -> ScaledBlock:
@@ -250,8 +274,11 @@ class MotionAGFormer(Network):
         """Everything but the number of heads and of neighbours."""
         width, in_channels = shapes["joints_embed.weight"]
         return {
-            "frames": shapes["layers.0.graph_temporal.mixer.batch_norm.weight"][0], "in_channels": in_channels,
-            "width": width, "depth": count(shapes, "layers"), "representation": shapes["rep_logit.fc.weight"][0],
+            "frames": shapes["layers.0.graph_temporal.mixer.batch_norm.weight"][0],
+            "in_channels": in_channels,
+            "width": width,
+            "depth": count(shapes, "layers"),
+            "representation": shapes["rep_logit.fc.weight"][0],
             "mlp_ratio": shapes["layers.0.att_spatial.mlp.fc1.weight"][0] / width,
             "qkv_bias": "layers.0.att_spatial.mixer.qkv.bias" in shapes,
-        }  # fmt: skip
+        }

@@ -45,17 +45,35 @@ class MotionBERT(Network):
     """
 
     ARGUMENTS: ClassVar = {
-        "dim_in": "in_channels", "dim_feat": "width", "dim_rep": "representation", "num_heads": "heads",
-        "maxlen": "longest", "num_joints": "joints", "dim_out": Fixed((3,)), "att_fuse": Fixed((True,)),
-        "qkv_bias": Fixed((True,)), "qk_scale": Fixed((None,)), "drop_rate": Fixed((0,)), "attn_drop_rate": Fixed((0,)),
+        "dim_in": "in_channels",
+        "dim_feat": "width",
+        "dim_rep": "representation",
+        "num_heads": "heads",
+        "maxlen": "longest",
+        "num_joints": "joints",
+        "dim_out": Fixed((3,)),
+        "att_fuse": Fixed((True,)),
+        "qkv_bias": Fixed((True,)),
+        "qk_scale": Fixed((None,)),
+        "drop_rate": Fixed((0,)),
+        "attn_drop_rate": Fixed((0,)),
         "drop_path_rate": Fixed((0,)),
-    }  # fmt: skip
+    }
     any_length = True
 
     def __init__(
-        self, *, frames: int = 243, joints: int = 17, in_channels: int = 3, width: int = 512, depth: int = 5,
-        heads: int = 8, mlp_ratio: float = 2.0, representation: int = 512, longest: int | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        frames: int = 243,
+        joints: int = 17,
+        in_channels: int = 3,
+        width: int = 512,
+        depth: int = 5,
+        heads: int = 8,
+        mlp_ratio: float = 2.0,
+        representation: int = 512,
+        longest: int | None = None,
+    ) -> None:
         super().__init__(frames=frames, joints=joints, in_channels=in_channels)
         self.longest = max(frames, 243) if longest is None else longest
         self.embed = nn.Linear(in_channels, width)
@@ -117,8 +135,12 @@ class MotionBERT(Network):
         """Everything but the number of heads."""
         width, in_channels = shapes["joints_embed.weight"]
         return {
-            "longest": shapes["temp_embed"][1], "frames": shapes["temp_embed"][1], "joints": shapes["pos_embed"][1],
-            "in_channels": in_channels, "width": width, "depth": count(shapes, "blocks_st"),
+            "longest": shapes["temp_embed"][1],
+            "frames": shapes["temp_embed"][1],
+            "joints": shapes["pos_embed"][1],
+            "in_channels": in_channels,
+            "width": width,
+            "depth": count(shapes, "blocks_st"),
             "mlp_ratio": shapes["blocks_st.0.mlp_s.fc1.weight"][0] / width,
             "representation": shapes["pre_logits.fc.weight"][0],
-        }  # fmt: skip
+        }

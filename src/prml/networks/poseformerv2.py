@@ -22,7 +22,7 @@ from prml.networks.published import (
     encoder,
     mlp,
     with_leading_axis,
-)  # fmt: skip
+)
 
 
 def cosine_basis(frames: int, coefficients: int) -> Float[Tensor, "coefficients frames"]:
@@ -98,17 +98,34 @@ class PoseFormerV2(Network):
 
     transform: Tensor
     ARGUMENTS: ClassVar = {
-        "num_frame": "frames", "num_joints": "joints", "in_chans": "in_channels", "embed_dim_ratio": "width",
-        "num_heads": "heads", "drop_path_rate": "drop_path", "number_of_kept_frames": "kept_frames",
-        "number_of_kept_coeffs": "kept_coefficients", "qkv_bias": Fixed((True,)), "qk_scale": Fixed((None,)),
-        "drop_rate": Fixed((0,)), "attn_drop_rate": Fixed((0,)),
-    }  # fmt: skip
+        "num_frame": "frames",
+        "num_joints": "joints",
+        "in_chans": "in_channels",
+        "embed_dim_ratio": "width",
+        "num_heads": "heads",
+        "drop_path_rate": "drop_path",
+        "number_of_kept_frames": "kept_frames",
+        "number_of_kept_coeffs": "kept_coefficients",
+        "qkv_bias": Fixed((True,)),
+        "qk_scale": Fixed((None,)),
+        "drop_rate": Fixed((0,)),
+        "attn_drop_rate": Fixed((0,)),
+    }
 
     def __init__(
-        self, *, frames: int = 243, joints: int = 17, in_channels: int = 2, kept_frames: int = 27,
-        kept_coefficients: int | None = None, width: int = 32, depth: int = 4, heads: int = 8, mlp_ratio: float = 2.0,
+        self,
+        *,
+        frames: int = 243,
+        joints: int = 17,
+        in_channels: int = 2,
+        kept_frames: int = 27,
+        kept_coefficients: int | None = None,
+        width: int = 32,
+        depth: int = 4,
+        heads: int = 8,
+        mlp_ratio: float = 2.0,
         drop_path: float = 0.1,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(frames=frames, joints=joints, in_channels=in_channels)
         coefficients = kept_coefficients or kept_frames
         if kept_frames % 2 == 0 or max(kept_frames, coefficients) > frames:
@@ -188,8 +205,11 @@ class PoseFormerV2(Network):
         """Everything but T and the number of heads."""
         width, in_channels = shapes["Joint_embedding.weight"]
         return {
-            "kept_frames": shapes["Temporal_pos_embed"][1], "kept_coefficients": shapes["Temporal_pos_embed_"][1],
-            "joints": shapes["Spatial_pos_embed"][1], "in_channels": in_channels, "width": width,
+            "kept_frames": shapes["Temporal_pos_embed"][1],
+            "kept_coefficients": shapes["Temporal_pos_embed_"][1],
+            "joints": shapes["Spatial_pos_embed"][1],
+            "in_channels": in_channels,
+            "width": width,
             "depth": count(shapes, "blocks"),
             "mlp_ratio": shapes["blocks.0.mlp1.fc1.bias"][0] / shapes["Freq_embedding.bias"][0],
-        }  # fmt: skip
+        }

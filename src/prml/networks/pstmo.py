@@ -22,7 +22,7 @@ from prml.networks.published import (
     rows,
     share,
     with_leading_axis,
-)  # fmt: skip
+)
 
 DROPOUT = 0.1
 STRIDES = {9: (1, 3, 3), 27: (3, 3, 3), 81: (3, 3, 3, 3), 243: (3, 3, 3, 3, 3), 351: (3, 9, 13)}
@@ -130,14 +130,26 @@ class PSTMO(Network):
     """
 
     ARGUMENTS: ClassVar = {
-        "layers": "depth", "channel": "width", "d_hid": "hidden", "n_joints": "joints", "out_joints": "joints",
+        "layers": "depth",
+        "channel": "width",
+        "d_hid": "hidden",
+        "n_joints": "joints",
+        "out_joints": "joints",
         "stride_num": "strides",
-    }  # fmt: skip
+    }
 
     def __init__(
-        self, *, frames: int = 243, joints: int = 17, in_channels: int = 2, width: int = 256, depth: int = 4,
-        hidden: int = 512, heads: int = 8, strides: Sequence[int] | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        frames: int = 243,
+        joints: int = 17,
+        in_channels: int = 2,
+        width: int = 256,
+        depth: int = 4,
+        hidden: int = 512,
+        heads: int = 8,
+        strides: Sequence[int] | None = None,
+    ) -> None:
         super().__init__(frames=frames, joints=joints, in_channels=in_channels)
         if strides is None and frames not in STRIDES:
             raise ValueError(f"the authors' windows are {', '.join(map(str, STRIDES))}; for {frames} give the strides")
@@ -201,7 +213,10 @@ class PSTMO(Network):
         _, frames, width = shapes["Transformer.pos_embedding"]
         joints = shapes["fcn.1.bias"][0] // 3
         return {
-            "frames": frames, "width": width, "depth": count(shapes, "Transformer.model.layers"), "joints": joints,
+            "frames": frames,
+            "width": width,
+            "depth": count(shapes, "Transformer.model.layers"),
+            "joints": joints,
             "hidden": shapes["Transformer.model.layers.0.feed_forward.w_1.bias"][0],
             "in_channels": shapes["encoder.fc_1.weight"][1] // joints,
-        }  # fmt: skip
+        }

@@ -11,9 +11,16 @@ from prml.errors import PrmlError
 from prml.networks.catalogue import ALIASES, ENTRIES, NetworkEntry
 
 __all__ = [
-    "NetworkEntry", "build", "entry", "from_published", "names", "published_arguments", "published_keys",
-    "published_state", "regression_heads",
-]  # fmt: skip
+    "NetworkEntry",
+    "build",
+    "entry",
+    "from_published",
+    "names",
+    "published_arguments",
+    "published_keys",
+    "published_state",
+    "regression_heads",
+]
 
 # in front of every key of the lifter in a CA-PF checkpoint; its frozen 2D backbone is under the other
 _LIFTER, _BACKBONE = "volume_net.", "backbone."

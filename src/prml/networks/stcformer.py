@@ -111,14 +111,24 @@ class STCFormer(Network):
     """
 
     ARGUMENTS: ClassVar = {
-        "layers": "depth", "d_hid": "width", "n_joints": "joints", "out_joints": "joints", "channel": Fixed((256, 512))
-    }  # fmt: skip
+        "layers": "depth",
+        "d_hid": "width",
+        "n_joints": "joints",
+        "out_joints": "joints",
+        "channel": Fixed((256, 512)),
+    }
     any_length = True
 
     def __init__(
-        self, *, frames: int = 243, joints: int = 17, in_channels: int = 2, width: int = 256, depth: int = 6,
+        self,
+        *,
+        frames: int = 243,
+        joints: int = 17,
+        in_channels: int = 2,
+        width: int = 256,
+        depth: int = 6,
         dropout: float = 0.1,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(frames=frames, joints=joints, in_channels=in_channels)
         self.width = width
         self.embed = nn.Sequential(nn.Linear(in_channels, width, bias=False), nn.GELU())

@@ -35,14 +35,26 @@ class VideoPose3D(Network):
     """
 
     ARGUMENTS: ClassVar = {
-        "num_joints_in": "joints", "num_joints_out": "joints", "in_features": "in_channels", "filter_widths": "kernels",
-        "channels": "width", "dense": Fixed((False,)),
-    }  # fmt: skip
+        "num_joints_in": "joints",
+        "num_joints_out": "joints",
+        "in_features": "in_channels",
+        "filter_widths": "kernels",
+        "channels": "width",
+        "dense": Fixed((False,)),
+    }
 
     def __init__(
-        self, *, frames: int | None = None, joints: int = 17, in_channels: int = 2, width: int = 1024,
-        kernels: Sequence[int] | None = None, causal: bool = False, strided: bool = False, dropout: float = 0.25,
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        frames: int | None = None,
+        joints: int = 17,
+        in_channels: int = 2,
+        width: int = 1024,
+        kernels: Sequence[int] | None = None,
+        causal: bool = False,
+        strided: bool = False,
+        dropout: float = 0.25,
+    ) -> None:
         kernels = powers_of_3(frames or 243) if kernels is None else tuple(kernels)
         if any(k % 2 == 0 for k in kernels) or frames not in (None, prod(kernels)):
             raise ValueError(f"kernels must be odd and their product the window: {kernels} and {frames} frames")
@@ -116,6 +128,8 @@ class VideoPose3D(Network):
         width, channels, first = shapes["expand_conv.weight"]
         stages = range(0, count(shapes, "layers_conv"), 2)
         return {
-            "joints": joints, "in_channels": channels // joints, "width": width,
+            "joints": joints,
+            "in_channels": channels // joints,
+            "width": width,
             "kernels": (first, *(shapes[f"layers_conv.{i}.weight"][2] for i in stages)),
-        }  # fmt: skip
+        }

@@ -271,9 +271,15 @@ class ConditionalMI(VariationalMI):
     """
 
     def __init__(
-        self, *, c: int, support_width: int, bias_width: int, joints: int = 17, hidden: int | None = None,
+        self,
+        *,
+        c: int,
+        support_width: int,
+        bias_width: int,
+        joints: int = 17,
+        hidden: int | None = None,
         tokens: int = 128,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(c=c, support_width=support_width, joints=joints, hidden=hidden)
         self.tokens = tokens
         self.critic = Critic(y_width=bias_width, s_width=support_width, joints=joints)
@@ -291,9 +297,15 @@ class ConditionalMI(VariationalMI):
 
 
 def build_mi(
-    kind: Kind, *, c: int, support_width: int, joints: int = 17, bias_width: int | None = None, tokens: int = 128,
+    kind: Kind,
+    *,
+    c: int,
+    support_width: int,
+    joints: int = 17,
+    bias_width: int | None = None,
+    tokens: int = 128,
     hidden: int | None = None,
-) -> MutualInformation:  # fmt: skip
+) -> MutualInformation:
     """An estimator by name.
 
     Args:

@@ -82,9 +82,11 @@ class BestRecord(pl.Callback):
     def write(self, name: str, module: LiftingModule, scores: dict[str, float], step: int) -> None:
         """Write a record of the module's present weights."""
         card = replace(
-            self.card, name=name, scores={"validation": {k: round(v, 2) for k, v in scores.items()}},
+            self.card,
+            name=name,
+            scores={"validation": {k: round(v, 2) for k, v in scores.items()}},
             training={**self.card.training, "steps": step},
-        )  # fmt: skip
+        )
         keep = module.information if self.card.uncertainty else None
         save_record(self.folder, card, module.network, keep)
 

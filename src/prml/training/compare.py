@@ -89,9 +89,11 @@ class CompareConfig:
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise PrmlError(f"seeds must be different numbers, at least one, got {self.seeds}")
         for name, value in (
-            ("run.max_steps", self.run.max_steps), ("overlap", self.overlap), ("every", self.every),
+            ("run.max_steps", self.run.max_steps),
+            ("overlap", self.overlap),
+            ("every", self.every),
             ("speed_rounds", self.speed_rounds),
-        ):  # fmt: skip
+        ):
             if value < 1:
                 raise PrmlError(f"{name} must be at least 1, got {value}: all networks get the same, stated amount")
         for protocol in self.protocols:
@@ -254,8 +256,14 @@ class Run:
     commit: str
 
 
-def _run(config: CompareConfig, entrant: Entrant, seed: int, out: Path, limit: int | None, say: Callable[[str], None],
-) -> Run:  # fmt: skip
+def _run(
+    config: CompareConfig,
+    entrant: Entrant,
+    seed: int,
+    out: Path,
+    limit: int | None,
+    say: Callable[[str], None],
+) -> Run:
     from prml.weights.record import read_card
 
     run = config.fit_config(entrant, seed)

@@ -100,16 +100,29 @@ def _row(entrant: Entrant, runs: Sequence[Run], speed: Speed) -> Row:
     cost = entrant.cost
     means, deviations = _over_seeds(runs)
     return Row(
-        entrant.label, entrant.name, entrant.heads, entrant.arguments, cost.parameters, linear_per_frame(cost),
-        full_per_frame(cost), round(speed.training_frames_per_s, 1), round(speed.inference_frames_per_s, 1),
-        means, deviations, [asdict(run) for run in runs],
-    )  # fmt: skip
+        entrant.label,
+        entrant.name,
+        entrant.heads,
+        entrant.arguments,
+        cost.parameters,
+        linear_per_frame(cost),
+        full_per_frame(cost),
+        round(speed.training_frames_per_s, 1),
+        round(speed.inference_frames_per_s, 1),
+        means,
+        deviations,
+        [asdict(run) for run in runs],
+    )
 
 
 def make_comparison(
-    config: CompareConfig, runs: dict[str, list[Run]], speeds: Sequence[Speed], *, limit: int | None,
+    config: CompareConfig,
+    runs: dict[str, list[Run]],
+    speeds: Sequence[Speed],
+    *,
+    limit: int | None,
     machine: dict[str, Any],
-) -> Comparison:  # fmt: skip
+) -> Comparison:
     """The record of a comparison.
 
     Args:
@@ -152,12 +165,16 @@ def _cells(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
     order = sorted(comparison.rows, key=lambda row: row.mean[comparison.protocols[0]][_METRIC])
     rows = [
         [
-            row.label, row.heads, f"{row.parameters / 1e3:.0f} k", f"{row.linear_macs_per_frame / 1e6:.2f} M",
+            row.label,
+            row.heads,
+            f"{row.parameters / 1e3:.0f} k",
+            f"{row.linear_macs_per_frame / 1e6:.2f} M",
             *(_score(row, p, m) for p, m in shown),
-            f"{row.training_frames_per_s:,.0f}", f"{row.inference_frames_per_s:,.0f}",
+            f"{row.training_frames_per_s:,.0f}",
+            f"{row.inference_frames_per_s:,.0f}",
         ]
         for row in order
-    ]  # fmt: skip
+    ]
     return head, rows
 
 
@@ -216,10 +233,17 @@ def _panel(axes: "Axes", comparison: Comparison, protocol: str, cost: str, title
     for row in comparison.rows:
         x = row.linear_macs_per_frame / 1e6 if cost == "macs" else 1e6 / row.inference_frames_per_s
         axes.errorbar(
-            x, row.mean[protocol][_METRIC], yerr=row.deviation[protocol].get(_METRIC, 0.0), capsize=2.5, elinewidth=1,
-            fmt="s" if row.heads == "dual" else "o", markersize=6, color=_COLOURS[labels.index(row.label) % 6],
-            markerfacecolor=None if row.heads == "dual" else "white", label=row.title,
-        )  # fmt: skip
+            x,
+            row.mean[protocol][_METRIC],
+            yerr=row.deviation[protocol].get(_METRIC, 0.0),
+            capsize=2.5,
+            elinewidth=1,
+            fmt="s" if row.heads == "dual" else "o",
+            markersize=6,
+            color=_COLOURS[labels.index(row.label) % 6],
+            markerfacecolor=None if row.heads == "dual" else "white",
+            label=row.title,
+        )
     axes.set_title(protocol, fontsize=9, loc="left")
     axes.set_xlabel(title, fontsize=8)
     axes.set_ylabel("MPJPE (mm)", fontsize=8)

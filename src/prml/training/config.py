@@ -75,10 +75,18 @@ class DataConfig:
 
 
 _HEEDED_BY = {
-    "keypoints": ("human36m",), "input_from_label": ("human36m-sh",), "sets": ("mocap",), "split": ("mocap",),
-    "noise": ("mocap",), "windows.step": ("mocap",), "windows.speed": ("mocap",), "windows.scale": ("mocap",),
-    "windows.motion": ("mocap",), "windows.cameras": ("mocap",), "windows.clean": ("mocap",),
-}  # fmt: skip
+    "keypoints": ("human36m",),
+    "input_from_label": ("human36m-sh",),
+    "sets": ("mocap",),
+    "split": ("mocap",),
+    "noise": ("mocap",),
+    "windows.step": ("mocap",),
+    "windows.speed": ("mocap",),
+    "windows.scale": ("mocap",),
+    "windows.motion": ("mocap",),
+    "windows.cameras": ("mocap",),
+    "windows.clean": ("mocap",),
+}
 
 
 @dataclass
@@ -222,18 +230,22 @@ _RANGES: dict[str, tuple[float, float]] = {
     **{f"data.windows.{name}": (0, 1) for name in ("flip", "clean")},
     **{f"data.windows.{name}": (0.1, 10) for name in ("speed", "scale")},
     "data.windows.in_channels": (2, 3),
-    "data.windows.cameras.distance_m": (0.1, math.inf), "data.windows.cameras.height_m": (-math.inf, math.inf),
-    "data.windows.cameras.fov_deg": (1, 179), "data.windows.cameras.off_centre": (0, 1),
+    "data.windows.cameras.distance_m": (0.1, math.inf),
+    "data.windows.cameras.height_m": (-math.inf, math.inf),
+    "data.windows.cameras.fov_deg": (1, 179),
+    "data.windows.cameras.off_centre": (0, 1),
     **{f"data.windows.cameras.{name}": (0, math.inf) for name in ("roll_deg", "misjudged_focal", "distortion_k1")},
-    "data.workers": (0, math.inf), "data.validation_windows": (1, math.inf),
+    "data.workers": (0, math.inf),
+    "data.validation_windows": (1, math.inf),
     **{f"objective.lambda_{name}": (0, math.inf) for name in ("mi", "2d", "depth", "t")},
     **{f"optimiser.{n}": (0, math.inf) for n in ("learning_rate", "muon_rate", "weight_decay", "warmup_steps", "clip")},
-    "optimiser.decay": (0, 1), "optimiser.ema": (0, 0.999999),  # 1 would save the first weights
+    "optimiser.decay": (0, 1),
+    "optimiser.ema": (0, 0.999999),  # 1 would save the first weights
     **{f"run.{name}": (1, math.inf) for name in ("epochs", "devices", "nodes")},
     **{f"run.{name}": (0, math.inf) for name in ("validate_every", "checkpoint_minutes", "threads", "log_every")},
     "run.max_steps": (-1, math.inf),
     "seed": (0, 2**32 - 1),
-}  # fmt: skip
+}
 _CHOICES = {
     "run.precision": ("32-true", "bf16-mixed", "16-mixed", "bf16-true", "16-true", "64-true"),
     "run.accelerator": ("auto", "cpu", "gpu", "cuda", "mps"),

@@ -42,9 +42,13 @@ class WindowsDataModule(pl.LightningDataModule):
         sampler = EpochSampler(len(self.train), epoch=epoch, first=first, rank=rank, world=self.world)
         workers = self.config.data.workers
         return DataLoader(
-            self.train, batch_size=None, sampler=sampler, num_workers=workers, prefetch_factor=4 if workers else None,
+            self.train,
+            batch_size=None,
+            sampler=sampler,
+            num_workers=workers,
+            prefetch_factor=4 if workers else None,
             worker_init_fn=_one_thread if workers else None,
-        )  # fmt: skip
+        )
 
     def val_dataloader(self) -> "DataLoader[tuple[Tensor, ...]]":
         """Fixed windows of the validation clips."""

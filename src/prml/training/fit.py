@@ -37,15 +37,25 @@ def _card(config: FitConfig, module: LiftingModule, data: WindowsDataModule) -> 
         widths = network.support_widths
         uncertainty = {"width_2d": widths[0], "width_depth": widths[1], "joints": network.joints}
     card = Card(
-        name="best", network=config.network.name, arguments=module.network_arguments, window=config.data.windows.frames,
-        fps=data.train.fps, uncertainty=uncertainty,
+        name="best",
+        network=config.network.name,
+        arguments=module.network_arguments,
+        window=config.data.windows.frames,
+        fps=data.train.fps,
+        uncertainty=uncertainty,
         training={
-            "data": data.source.hashes, "split": config.data.split, "commit": commit(), "versions": versions(),
+            "data": data.source.hashes,
+            "split": config.data.split,
+            "commit": commit(),
+            "versions": versions(),
             "seed": config.seed,
         },
-        normalisation=data.source.normalisation, output=data.source.output, context=data.source.context,
-        data_licence=data.source.licence, weights_licence=data.source.weights_licence,
-    )  # fmt: skip
+        normalisation=data.source.normalisation,
+        output=data.source.output,
+        context=data.source.context,
+        data_licence=data.source.licence,
+        weights_licence=data.source.weights_licence,
+    )
     start = config.network.start_from
     return inherit_terms(card, read_card(find_record(start))) if start else card
 
@@ -86,14 +96,27 @@ def _trainer(
         loggers.append(TensorBoardLogger(out, name="logs", version="tensorboard"))
     make = partial(
         pl.Trainer,
-        default_root_dir=out, logger=loggers, callbacks=callbacks, max_epochs=-1, max_steps=_total(config, data),
-        precision=precision, accelerator=run.accelerator, devices=run.devices, num_nodes=run.nodes,
+        default_root_dir=out,
+        logger=loggers,
+        callbacks=callbacks,
+        max_epochs=-1,
+        max_steps=_total(config, data),
+        precision=precision,
+        accelerator=run.accelerator,
+        devices=run.devices,
+        num_nodes=run.nodes,
         strategy="ddp" if run.devices * run.nodes > 1 else "auto",
-        gradient_clip_val=config.optimiser.clip or None, log_every_n_steps=run.log_every, enable_checkpointing=False,
-        enable_progress_bar=run.progress, enable_model_summary=False, num_sanity_val_steps=0,
-        use_distributed_sampler=False, reload_dataloaders_every_n_epochs=1,
-        val_check_interval=run.validate_every or max(1, data.steps_per_epoch), check_val_every_n_epoch=None,
-    )  # fmt: skip
+        gradient_clip_val=config.optimiser.clip or None,
+        log_every_n_steps=run.log_every,
+        enable_checkpointing=False,
+        enable_progress_bar=run.progress,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        reload_dataloaders_every_n_epochs=1,
+        val_check_interval=run.validate_every or max(1, data.steps_per_epoch),
+        check_val_every_n_epoch=None,
+    )
     try:
         return make()
     except MisconfigurationException as error:  # what only Lightning knows: what this machine has

@@ -17,9 +17,17 @@ END = "last.safetensors"
 # a run may be made longer, and its data may be moved: their hashes are compared
 _MAY_DIFFER = {*NOT_THE_RESULT, "run.max_steps", "run.epochs", "data.directory"}
 _OF_A_RUN = (
-    CHECKPOINT, "last.tmp", RECORD, END, "last.yaml", "best.safetensors", "best.yaml",
-    "logs/csv/*", "logs/csv[0-9]*/*", "logs/tensorboard/*",
-)  # fmt: skip
+    CHECKPOINT,
+    "last.tmp",
+    RECORD,
+    END,
+    "last.yaml",
+    "best.safetensors",
+    "best.yaml",
+    "logs/csv/*",
+    "logs/csv[0-9]*/*",
+    "logs/tensorboard/*",
+)
 
 
 def open_folder(out: Path, *, resume: bool, overwrite: bool, first: bool = True) -> Path | None:

@@ -195,9 +195,10 @@ def validation_errors(prediction: Float[Tensor, "B T 17 3"], target: Float[Tenso
     """MPJPE, P-MPJPE, x, y, z per window in mm, root-relative, of poses in metres."""
     prediction = prediction - prediction[:, :, :1]
     columns = [
-        metrics.mpjpe(prediction, target), metrics.p_mpjpe(prediction, target),
+        metrics.mpjpe(prediction, target),
+        metrics.p_mpjpe(prediction, target),
         *metrics.axis_errors(prediction, target).unbind(-1),
-    ]  # fmt: skip
+    ]
     return torch.stack([c.reshape(len(prediction), -1).mean(1).float() for c in columns], 1)
 
 

@@ -93,10 +93,13 @@ def _features(config: FitConfig) -> Source:
     return Source(
         FeatureWindows(caches, data.windows, part="train", seed=config.seed),
         FeatureWindows(caches, still, part="val", seed=_VALIDATION_SEED),
-        "screen", "camera_m", licence, f"that of the data: {licence}",
+        "screen",
+        "camera_m",
+        licence,
+        f"that of the data: {licence}",
         {p.name: str(c.index["clips_sha256"]) for p, c in zip(places, caches, strict=True)},
         {**caches[0].index["backbone"], "crop": caches[0].index["crop"]},
-    )  # fmt: skip
+    )
 
 
 def _check_channels(config: FitConfig, cache: FeatureCache) -> None:
@@ -115,16 +118,25 @@ def _mocap(config: FitConfig) -> Source:
     sets = load_sets(tuple(data.sets), data.directory)
     noise = measured_noise() if data.noise else None
     still = replace(
-        data.windows, flip=0.0, speed=(1.0, 1.0), scale=(1.0, 1.0), motion=MotionOptions(), clean=0.0, batch=16,
+        data.windows,
+        flip=0.0,
+        speed=(1.0, 1.0),
+        scale=(1.0, 1.0),
+        motion=MotionOptions(),
+        clean=0.0,
+        batch=16,
         stride=data.windows.frames,
-    )  # fmt: skip
+    )
     bound = any(s.noncommercial for s in sets)
     return Source(
         MocapWindows(sets, data.windows, noise, seed=config.seed, split=data.split),
         MocapWindows(sets, still, noise, seed=_VALIDATION_SEED, split=data.split, part="val"),
-        "virtual_camera", "camera_m", _mocap_licence(sets), _NONCOMMERCIAL if bound else OPEN,
+        "virtual_camera",
+        "camera_m",
+        _mocap_licence(sets),
+        _NONCOMMERCIAL if bound else OPEN,
         {s.path.name: s.sha256 for s in sets},
-    )  # fmt: skip
+    )
 
 
 def _mocap_licence(sets: list[MocapSet]) -> str:
@@ -149,8 +161,12 @@ def _licensed(config: FitConfig) -> Source:
     return Source(
         SequenceWindows(train, rule, data.windows, seed=config.seed),
         SequenceWindows(test, rule, still, seed=_VALIDATION_SEED),
-        "screen", rule.label, _LICENSED, _NONCOMMERCIAL, _sizes(data, folder),
-    )  # fmt: skip
+        "screen",
+        rule.label,
+        _LICENSED,
+        _NONCOMMERCIAL,
+        _sizes(data, folder),
+    )
 
 
 def _sequences(data: DataConfig, folder: Path, train: bool) -> Iterator[PoseSequence]:

@@ -21,9 +21,14 @@ _LIMB_M, _JOINT_M, _HEAD_M = 0.022, 0.027, 0.075  # radii that are drawn
 
 
 def draw_keypoints(
-    image: Image, skeleton: Skeleton, points: Float[Array, "J 2"], confidence: Float[Array, " J"] | None = None, *,
-    thickness: float | None = None, opacity: float = 1.0,
-) -> None:  # fmt: skip
+    image: Image,
+    skeleton: Skeleton,
+    points: Float[Array, "J 2"],
+    confidence: Float[Array, " J"] | None = None,
+    *,
+    thickness: float | None = None,
+    opacity: float = 1.0,
+) -> None:
     """Draw the 2D skeleton into an image; left blue, right orange, uncertain joints faint.
 
     Args:
@@ -152,9 +157,14 @@ class FigurePanel:
         return image
 
     def _limb(
-        self, image: Image, ends: tuple[Point, Point], per_metre: tuple[float, float], child: int, colour: Colour,
+        self,
+        image: Image,
+        ends: tuple[Point, Point],
+        per_metre: tuple[float, float],
+        child: int,
+        colour: Colour,
         opacity: float,
-    ) -> None:  # fmt: skip
+    ) -> None:
         p, q = ends
         wide = (_LIMB_M * per_metre[0], _LIMB_M * per_metre[1])
         capsule(image, p, q, wide, colour, opacity=opacity, outline=1.0, shading=0.55)

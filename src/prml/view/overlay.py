@@ -32,9 +32,15 @@ class OverlayInfo(NamedTuple):
 
 
 def render_frame(
-    sequence: PoseSequence, index: int, image: UInt8[Array, "H W 3"] | None = None, *,
-    height: int | None = None, yaw_deg: float = 35.0, pitch_deg: float = 10.0, up: Float[Array, "3"] | None = None,
-) -> UInt8[Array, "height width 3"]:  # fmt: skip
+    sequence: PoseSequence,
+    index: int,
+    image: UInt8[Array, "H W 3"] | None = None,
+    *,
+    height: int | None = None,
+    yaw_deg: float = 35.0,
+    pitch_deg: float = 10.0,
+    up: Float[Array, "3"] | None = None,
+) -> UInt8[Array, "height width 3"]:
     """One picture of the overlay, for a page or a paper.
 
     Args:
@@ -57,10 +63,18 @@ def render_frame(
 
 
 def write_overlay(
-    frames: Iterable[FrameLike], sequence: PoseSequence, path: str | Path, *, overwrite: bool = False,
-    progress: Callable[[int], None] | None = None, thumbnails: Thumbnails | None = None, height: int | None = None,
-    yaw_deg: float = 35.0, pitch_deg: float = 10.0, up: Float[Array, "3"] | None = None,
-) -> OverlayInfo:  # fmt: skip
+    frames: Iterable[FrameLike],
+    sequence: PoseSequence,
+    path: str | Path,
+    *,
+    overwrite: bool = False,
+    progress: Callable[[int], None] | None = None,
+    thumbnails: Thumbnails | None = None,
+    height: int | None = None,
+    yaw_deg: float = 35.0,
+    pitch_deg: float = 10.0,
+    up: Float[Array, "3"] | None = None,
+) -> OverlayInfo:
     """Stream the overlay video (H.264, mp4): one frame out for every frame in, at the time of that frame.
 
     Memory does not grow with the length. The file appears under its name only when it is whole.

@@ -45,9 +45,16 @@ def _offsets(
 
 
 def capsule(
-    image: Image, p: Point, q: Point, radii: tuple[float, float], colour: Colour, *,
-    opacity: float = 1.0, outline: float = 0.0, shading: float = 0.0,
-) -> None:  # fmt: skip
+    image: Image,
+    p: Point,
+    q: Point,
+    radii: tuple[float, float],
+    colour: Colour,
+    *,
+    opacity: float = 1.0,
+    outline: float = 0.0,
+    shading: float = 0.0,
+) -> None:
     """Draw a rounded limb from p to q (pixels), of radius ``radii`` at its ends; a disc if p equals q.
 
     Args:
@@ -72,9 +79,15 @@ def capsule(
 
 
 def disc(
-    image: Image, centre: Point, radius: float, colour: Colour, *, opacity: float = 1.0, outline: float = 0.0,
+    image: Image,
+    centre: Point,
+    radius: float,
+    colour: Colour,
+    *,
+    opacity: float = 1.0,
+    outline: float = 0.0,
     shading: float = 0.0,
-) -> None:  # fmt: skip
+) -> None:
     """Draw a disc as :func:`capsule` would, from stamps kept ready: to a quarter of a pixel, in 16 steps of opacity."""
     if not isfinite(centre[0] + centre[1]):
         return
@@ -99,16 +112,20 @@ def _stamp(
     reach = int(radius / 4 + outline) + 2
     size = 2 * reach + 1
     centre = (reach + x / 4, reach + y / 4)
-    keep, ink = _paint(
-        (0, size, 0, size), centre, centre, (radius / 4,) * 2, colour, opacity / 16, outline, shading
-    )  # fmt: skip
+    keep, ink = _paint((0, size, 0, size), centre, centre, (radius / 4,) * 2, colour, opacity / 16, outline, shading)
     return keep.reshape(size, size, 3), ink.reshape(size, size, 3), reach
 
 
 def _paint(
-    box: tuple[int, int, int, int], p: Point, q: Point, radii: tuple[float, float], colour: Colour, opacity: float,
-    outline: float, shading: float,
-) -> tuple[Float[Array, "h w"], Float[Array, "h w"]]:  # fmt: skip
+    box: tuple[int, int, int, int],
+    p: Point,
+    q: Point,
+    radii: tuple[float, float],
+    colour: Colour,
+    opacity: float,
+    outline: float,
+    shading: float,
+) -> tuple[Float[Array, "h w"], Float[Array, "h w"]]:
     """A limb inside a pixel box: the share of the image that stays, and the light that comes on top (see _offsets)."""
     dx, dy, along = _offsets(box, p, q, 3)
     radius = radii[0] + along * (radii[1] - radii[0])
@@ -180,9 +197,17 @@ def _letter(letter: str, size: int) -> tuple[Float[Array, "h w"], float]:
 
 
 def text(
-    image: Image, x: int, y: int, line: str, size: int, colour: Colour, *, align: str = "left", shadow: bool = False,
+    image: Image,
+    x: int,
+    y: int,
+    line: str,
+    size: int,
+    colour: Colour,
+    *,
+    align: str = "left",
+    shadow: bool = False,
     changing: bool = False,
-) -> None:  # fmt: skip
+) -> None:
     """Write a line with its top-left corner at pixel x, y (``align="right"``: top-right); cut at the image's edge.
 
     ``shadow`` lays a dark halo under it, for text on video. ``changing``: the line will be another in the next frame.

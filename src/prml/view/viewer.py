@@ -25,10 +25,14 @@ _STD_UNIT_M = 0.002  # one byte per value: up to half a metre
 
 
 def write_viewer(
-    sequence: PoseSequence, path: str | Path, *, title: str,
-    video_frames: Thumbnails | Iterable[FrameLike] | None = None, up: Float[Array, "3"] | None = None,
+    sequence: PoseSequence,
+    path: str | Path,
+    *,
+    title: str,
+    video_frames: Thumbnails | Iterable[FrameLike] | None = None,
+    up: Float[Array, "3"] | None = None,
     overwrite: bool = False,
-) -> Path:  # fmt: skip
+) -> Path:
     """Write the HTML viewer of a sequence.
 
     Args:
@@ -93,8 +97,10 @@ def _pack(sequence: PoseSequence, stage: Stage) -> tuple[dict[str, Any], dict[st
     flags = person_in(sequence) * 1 + measured_in(sequence) * 2
     joints, joints_unit = quantise(joints_m, 0.0005)
     arrays: dict[str, Array] = {
-        "times": sequence.times_s.astype("<f8"), "flags": flags.astype(np.uint8), "joints": joints,
-    }  # fmt: skip
+        "times": sequence.times_s.astype("<f8"),
+        "flags": flags.astype(np.uint8),
+        "joints": joints,
+    }
     unit = {"joints": joints_unit, "std": _STD_UNIT_M}
     if sequence.keypoints_px is not None and sequence.camera is not None:
         arrays["keypoints"], unit["keypoints"] = quantise(sequence.keypoints_px, 0.0625)
@@ -109,15 +115,22 @@ def _record(sequence: PoseSequence, stage: Stage) -> dict[str, Any]:
     skeleton, camera = sequence.skeleton, sequence.camera
     return {
         "frames": len(sequence),
-        "joints": skeleton.joints, "bones": skeleton.bones, "sides": sides(skeleton),
+        "joints": skeleton.joints,
+        "bones": skeleton.bones,
+        "sides": sides(skeleton),
         "image": None if camera is None else [camera.width, camera.height],
-        "rotation": stage.R_view.round(9).ravel().tolist(), "centre": stage.centre_m.tolist(),
-        "floor": stage.floor_m, "top": stage.top_m, "radius": stage.radius_m, "ankle": ANKLE_HEIGHT_M,
+        "rotation": stage.R_view.round(9).ravel().tolist(),
+        "centre": stage.centre_m.tolist(),
+        "floor": stage.floor_m,
+        "top": stage.top_m,
+        "radius": stage.radius_m,
+        "ankle": ANKLE_HEIGHT_M,
         "axes": ["right", "down", "forward"] if sequence.frame == "camera" else ["x", "y", "z"],
         "colours": {"left": _css(LEFT), "right": _css(RIGHT)},
-        "note": path_note(sequence), "subtitle": " · ".join(filter(None, [sequence.subject, sequence.action])),
+        "note": path_note(sequence),
+        "subtitle": " · ".join(filter(None, [sequence.subject, sequence.action])),
         "facts": facts(sequence),
-    }  # fmt: skip
+    }
 
 
 def facts(sequence: PoseSequence) -> list[tuple[str, str]]:

@@ -22,11 +22,17 @@ Dataset = Literal["h36m", "3dhp"]
 # where the weights are in the authors' dictionaries, in the order of looking
 CONTAINERS = ("model_pos", "model", "state_dict", "model_state_dict")
 _NUMPY = (
-    "numpy.ndarray", "numpy.dtype", "numpy.random._pickle.__randomstate_ctor",
-    "numpy.random._pickle.__bit_generator_ctor", "numpy.random._mt19937.MT19937", "numpy.random.__RandomState_ctor",
-    "numpy.random.mtrand.__RandomState_ctor", "numpy.random.RandomState", "numpy.random.mtrand.RandomState",
+    "numpy.ndarray",
+    "numpy.dtype",
+    "numpy.random._pickle.__randomstate_ctor",
+    "numpy.random._pickle.__bit_generator_ctor",
+    "numpy.random._mt19937.MT19937",
+    "numpy.random.__RandomState_ctor",
+    "numpy.random.mtrand.__RandomState_ctor",
+    "numpy.random.RandomState",
+    "numpy.random.mtrand.RandomState",
     *(f"numpy.{core}.multiarray.{name}" for core in ("core", "_core") for name in ("_reconstruct", "scalar")),
-)  # fmt: skip
+)
 
 
 class _Nothing:
@@ -135,13 +141,13 @@ def _trained_on(dataset: Dataset, entry: registry.NetworkEntry) -> dict[str, Any
     if dataset == "3dhp":  # in P-STMO's files, which all of them use; 25 Hz but for 5 of the 16 training clips
         unit = "camera_mm" if entry.space == "camera_m" else entry.space
         return {
-            "skeleton": "mpi_inf_3dhp17", "output": unit, "fps": 25.0,
+            "skeleton": "mpi_inf_3dhp17",
+            "output": unit,
+            "fps": 25.0,
             "data_licence": "MPI-INF-3DHP: non-commercial research only",
-        }  # fmt: skip
+        }
     rate = 50.0 / entry.dilation  # the authors' window takes every n-th frame of 50 Hz
-    return {
-        "skeleton": "h36m17", "output": entry.space, "fps": rate, "data_licence": "Human3.6M: academic use only"
-    }  # fmt: skip
+    return {"skeleton": "h36m17", "output": entry.space, "fps": rate, "data_licence": "Human3.6M: academic use only"}
 
 
 def _protocol(dataset: Dataset, entry: registry.NetworkEntry) -> str:

@@ -27,9 +27,12 @@ SCHEMA = "prml.card/1"
 OPEN = "Apache-2.0"  # weights that neither data nor earlier weights restrict, as this project
 OUTPUTS = ("camera_m", "camera_mm", "image")
 _KINDS: dict[Any, tuple[str, tuple[type, ...]]] = {
-    str: ("a text", (str,)), dict: ("names and values", (dict,)), int: ("a whole number", (int,)),
-    float: ("a number", (int, float)), bool: ("true or false", (bool,)),
-}  # fmt: skip
+    str: ("a text", (str,)),
+    dict: ("names and values", (dict,)),
+    int: ("a whole number", (int,)),
+    float: ("a number", (int, float)),
+    bool: ("true or false", (bool,)),
+}
 
 
 @dataclass(frozen=True)
@@ -99,9 +102,13 @@ class Record:
 
 
 def save_record(
-    directory: str | os.PathLike[str], card: Card, network: nn.Module | Mapping[str, Tensor],
-    uncertainty: nn.Module | None = None, *, half: bool = False,
-) -> Path:  # fmt: skip
+    directory: str | os.PathLike[str],
+    card: Card,
+    network: nn.Module | Mapping[str, Tensor],
+    uncertainty: nn.Module | None = None,
+    *,
+    half: bool = False,
+) -> Path:
     """Write ``card.name``.safetensors and .yaml; returns the card's path.
 
     Args:

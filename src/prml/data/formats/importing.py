@@ -41,9 +41,14 @@ class Clip:
 
 
 def import_files(
-    files: Sequence[Path], skeleton: JointMap, fps: float = 50.0, file_fps: float | None = None,
-    unit_m: float | None = None, subject: str | None = None, action: str | None = None,
-) -> list[Clip]:  # fmt: skip
+    files: Sequence[Path],
+    skeleton: JointMap,
+    fps: float = 50.0,
+    file_fps: float | None = None,
+    unit_m: float | None = None,
+    subject: str | None = None,
+    action: str | None = None,
+) -> list[Clip]:
     """Read mocap files with a joint map.
 
     Args:
@@ -166,9 +171,14 @@ def _inspect(joints: np.ndarray, rate: float, name: str) -> tuple[Finding, ...]:
 
 
 def write_mocap_npz(
-    clips: Sequence[Clip], out: Path, split: str | Mapping[str, str] = "train", license_text: str = "not stated",
-    attribution: str = "", noncommercial: bool = True, overwrite: bool = False,
-) -> None:  # fmt: skip
+    clips: Sequence[Clip],
+    out: Path,
+    split: str | Mapping[str, str] = "train",
+    license_text: str = "not stated",
+    attribution: str = "",
+    noncommercial: bool = True,
+    overwrite: bool = False,
+) -> None:
     """Pack clips in the schema of ``data/mocap/README.md``: int16 positions, all clips one after the other.
 
     Args:
@@ -196,12 +206,22 @@ def write_mocap_npz(
         packed.append(steps.astype(np.int16))
     splits = [split if isinstance(split, str) else split.get(c.subject, "train") for c in clips]
     pack = partial(
-        np.savez_compressed, positions=np.concatenate(packed), clip_start=np.cumsum([0, *map(len, packed)]),
-        origin=np.array(origins, np.float32), clip_name=np.array([c.name for c in clips]),
-        subject=np.array([c.subject for c in clips]), action=np.array([c.action for c in clips]),
-        source=np.array([c.source for c in clips]), split=np.array(splits), fps=np.float32(clips[0].fps),
-        unit_m=np.float32(UNIT_M), axis=np.array("Z up, right-handed"), joint_names=np.array(H36M17.joints),
-        parents=np.array(H36M17.parents), license=np.array(license_text), attribution=np.array(attribution),
+        np.savez_compressed,
+        positions=np.concatenate(packed),
+        clip_start=np.cumsum([0, *map(len, packed)]),
+        origin=np.array(origins, np.float32),
+        clip_name=np.array([c.name for c in clips]),
+        subject=np.array([c.subject for c in clips]),
+        action=np.array([c.action for c in clips]),
+        source=np.array([c.source for c in clips]),
+        split=np.array(splits),
+        fps=np.float32(clips[0].fps),
+        unit_m=np.float32(UNIT_M),
+        axis=np.array("Z up, right-handed"),
+        joint_names=np.array(H36M17.joints),
+        parents=np.array(H36M17.parents),
+        license=np.array(license_text),
+        attribution=np.array(attribution),
         noncommercial=np.array(noncommercial),
-    )  # fmt: skip
+    )
     write_file(out, pack, overwrite)

@@ -20,15 +20,32 @@ from prml.evaluation.protocols.rules import (
 from prml.evaluation.protocols.sources import Human36mNpz, Human36mPickle, MocapSource, Mpi3dhpTest, Pw3dTest
 
 _COLUMNS = (
-    ("Directions", "Dir."), ("Discussion", "Disc."), ("Eating", "Eat"), ("Greeting", "Greet"), ("Phoning", "Phone"),
-    ("Photo", "Photo"), ("Posing", "Pose"), ("Purchases", "Pur."), ("Sitting", "Sit"), ("SittingDown", "SitD."),
-    ("Smoking", "Smoke"), ("Waiting", "Wait"), ("WalkDog", "WalkD."), ("Walking", "Walk"), ("WalkTogether", "WalkT."),
-)  # fmt: skip
+    ("Directions", "Dir."),
+    ("Discussion", "Disc."),
+    ("Eating", "Eat"),
+    ("Greeting", "Greet"),
+    ("Phoning", "Phone"),
+    ("Photo", "Photo"),
+    ("Posing", "Pose"),
+    ("Purchases", "Pur."),
+    ("Sitting", "Sit"),
+    ("SittingDown", "SitD."),
+    ("Smoking", "Smoke"),
+    ("Waiting", "Wait"),
+    ("WalkDog", "WalkD."),
+    ("Walking", "Walk"),
+    ("WalkTogether", "WalkT."),
+)
 _SYNONYMS = (
-    ("TakingPhoto", "Photo"), ("Taking photo", "Photo"), ("Purchasing", "Purchases"), ("WalkingDog", "WalkDog"),
-    ("Walking dog", "WalkDog"), ("WalkingTogether", "WalkTogether"), ("Walking together", "WalkTogether"),
+    ("TakingPhoto", "Photo"),
+    ("Taking photo", "Photo"),
+    ("Purchasing", "Purchases"),
+    ("WalkingDog", "WalkDog"),
+    ("Walking dog", "WalkDog"),
+    ("WalkingTogether", "WalkTogether"),
+    ("Walking together", "WalkTogether"),
     ("Sitting down", "SittingDown"),
-)  # fmt: skip
+)
 # Figure 3 does not name its three hard actions in the text. These three have the largest errors in all rows of Table 1.
 H36M_ACTIONS = ActionTable(_COLUMNS, _SYNONYMS, hard=("Photo", "Sitting", "SittingDown"))
 
@@ -51,21 +68,34 @@ def _mocap(name: str, sets: tuple[str, ...], noisy: bool, split: str | None) -> 
     )
     derived = "trunk and head joints derived from limbs and head centre as at inference"
     return EvaluationProtocol(
-        name, 1, f"{'noisy' if noisy else 'exact'} 2D of motion capture ({', '.join(sets)})",
-        MocapSource(sets, noisy, split), _MOCAP_METRICS, KeypointsAsRead(f"{seen}; {derived}"), origin=_OWN,
+        name,
+        1,
+        f"{'noisy' if noisy else 'exact'} 2D of motion capture ({', '.join(sets)})",
+        MocapSource(sets, noisy, split),
+        _MOCAP_METRICS,
+        KeypointsAsRead(f"{seen}; {derived}"),
+        origin=_OWN,
         notes=(
-            ("another laboratory and other actors, floor poses among them; never trained on",) if split is None
+            ("another laboratory and other actors, floor poses among them; never trained on",)
+            if split is None
             else ("subjects, not persons, are apart: CMU gives no list of who is who",)
         ),
-    )  # fmt: skip
+    )
 
 
 def _h36m_camera(name: str, keypoints: str, what: str, title: str, notes: tuple[str, ...]) -> EvaluationProtocol:
     return EvaluationProtocol(
-        name, 1, title, Human36mNpz(keypoints), _H36M_METRICS, KeypointsAsRead(what), averaging=Averaging("actions"),
-        actions=H36M_ACTIONS, origin="VideoPose3D (Pavllo et al. 2019), as MHFormer, P-STMO and STCFormer score it",
+        name,
+        1,
+        title,
+        Human36mNpz(keypoints),
+        _H36M_METRICS,
+        KeypointsAsRead(what),
+        averaging=Averaging("actions"),
+        actions=H36M_ACTIONS,
+        origin="VideoPose3D (Pavllo et al. 2019), as MHFormer, P-STMO and STCFormer score it",
         notes=notes,
-    )  # fmt: skip
+    )
 
 
 def _h36m_image(
@@ -73,10 +103,20 @@ def _h36m_image(
 ) -> EvaluationProtocol:
     detected = KeypointsAsRead("Stacked-Hourglass detections with confidence")
     return EvaluationProtocol(
-        name, 1, title, Human36mPickle(), _H36M_METRICS, KeypointsFromLabel() if truth else detected,
-        leave_out=_DAMAGED, windows=CutWindows("drop"), space=ImageSpace(paste), averaging=Averaging("actions"),
-        actions=H36M_ACTIONS, origin=origin, notes=notes,
-    )  # fmt: skip
+        name,
+        1,
+        title,
+        Human36mPickle(),
+        _H36M_METRICS,
+        KeypointsFromLabel() if truth else detected,
+        leave_out=_DAMAGED,
+        windows=CutWindows("drop"),
+        space=ImageSpace(paste),
+        averaging=Averaging("actions"),
+        actions=H36M_ACTIONS,
+        origin=origin,
+        notes=notes,
+    )
 
 
 _ALL = (
@@ -85,7 +125,9 @@ _ALL = (
     _mocap("hdm05-gt", ("hdm05",), False, None),
     _mocap("hdm05-noisy", ("hdm05",), True, None),
     _h36m_camera(
-        "h36m-cpn", "cpn_ft_h36m_dbb", "CPN detections, fine-tuned on Human3.6M (no confidence in the file)",
+        "h36m-cpn",
+        "cpn_ft_h36m_dbb",
+        "CPN detections, fine-tuned on Human3.6M (no confidence in the file)",
         "Human3.6M, CPN 2D, camera-frame metres",
         (
             "MixSTE, KTPFormer, PoseFormerV2 and GLA-GCN let the predicted root's own error count; "
@@ -94,43 +136,64 @@ _ALL = (
         ),
     ),
     _h36m_image(
-        "h36m-sh-2.5d", "Human3.6M, Stacked-Hourglass 2D, MotionBERT's 2.5D (the paper's Table 1 and 12)",
+        "h36m-sh-2.5d",
+        "Human3.6M, Stacked-Hourglass 2D, MotionBERT's 2.5D (the paper's Table 1 and 12)",
         "MotionBERT (Zhu et al. 2023), followed by MotionAGFormer and PrML",
         ("the label is 14 to 20 mm (mean, by distance) away from the camera-frame pose: do not compare with h36m-cpn",),
         truth=False,
     ),
     _h36m_camera(
-        "h36m-gt-projected", "gt", "ground truth projected by the calibrated camera, lens distortion included",
+        "h36m-gt-projected",
+        "gt",
+        "ground truth projected by the calibrated camera, lens distortion included",
         "Human3.6M, ground-truth 2D by true projection",
         ("the rule of the rows of 19 to 30 mm in the paper's Table 2 (all but MotionBERT, MotionAGFormer and PrML)",),
     ),
     _h36m_image(
-        "h36m-gt-orthographic", "Human3.6M, ground-truth 2D = x, y of the 2.5D label",
+        "h36m-gt-orthographic",
+        "Human3.6M, ground-truth 2D = x, y of the 2.5D label",
         "MotionAGFormer (use_proj_as_2d)",
-        ("only depth is unknown: a network that copies its input has no error in x and y",
-         "the rule of MotionAGFormer's 17.3 mm in Table 2"),
+        (
+            "only depth is unknown: a network that copies its input has no error in x and y",
+            "the rule of MotionAGFormer's 17.3 mm in Table 2",
+        ),
     ),
     _h36m_image(
-        "h36m-gt-pasted", "Human3.6M, ground-truth 2D, predicted x, y overwritten: an error of DEPTH ALONE",
+        "h36m-gt-pasted",
+        "Human3.6M, ground-truth 2D, predicted x, y overwritten: an error of DEPTH ALONE",
         "MotionBERT (gt_2d: True)",
-        ("measures depth alone: x and y of the prediction are replaced by the input's, which are the label's",
-         "the rule of MotionBERT's 17.8 mm in Table 2; PrML's 17.2 mm follows MotionBERT or MotionAGFormer, "
-         "the paper does not say which"),
+        (
+            "measures depth alone: x and y of the prediction are replaced by the input's, which are the label's",
+            "the rule of MotionBERT's 17.8 mm in Table 2; PrML's 17.2 mm follows MotionBERT or MotionAGFormer, "
+            "the paper does not say which",
+        ),
         paste=True,
     ),
     EvaluationProtocol(
-        "3dhp-gt", 1, "MPI-INF-3DHP, ground-truth 2D (the paper's Table 3)", Mpi3dhpTest(),
-        ("pck", "auc", "mpjpe", "p_mpjpe", "x", "y", "z"), KeypointsAsRead("ground-truth annotations in the image"),
+        "3dhp-gt",
+        1,
+        "MPI-INF-3DHP, ground-truth 2D (the paper's Table 3)",
+        Mpi3dhpTest(),
+        ("pck", "auc", "mpjpe", "p_mpjpe", "x", "y", "z"),
+        KeypointsAsRead("ground-truth annotations in the image"),
         frames=FrameRule("valid", "with the file's valid flag (2,929 of the six sequences)"),
         origin="P-STMO (Shan et al. 2022), reused by all later lifters; PCK and AUC as in the official script",
-        notes=("MPJPE is of 17 joints; PCK (below 150 mm) and AUC (0, 5, ..., 150 mm) of 14: no pelvis, spine, head",
-               "AUC cannot exceed 96.8 %: the threshold of 0 mm never counts"),
+        notes=(
+            "MPJPE is of 17 joints; PCK (below 150 mm) and AUC (0, 5, ..., 150 mm) of 14: no pelvis, spine, head",
+            "AUC cannot exceed 96.8 %: the threshold of 0 mm never counts",
+        ),
     ),
     EvaluationProtocol(
-        "3dpw", 1, "3DPW, official joints: what a joint lifter can claim without the SMPL files", Pw3dTest(),
-        ("mpjpe", "p_mpjpe", "x", "y", "z"), KeypointsFilled("the OpenPose detections of the files, in H36M17"),
-        frames=FrameRule("score-valid", "with an aligned camera and a person detected"), root=RootRule("subtract"),
-        joints=_3DPW_JOINTS, flip=True,
+        "3dpw",
+        1,
+        "3DPW, official joints: what a joint lifter can claim without the SMPL files",
+        Pw3dTest(),
+        ("mpjpe", "p_mpjpe", "x", "y", "z"),
+        KeypointsFilled("the OpenPose detections of the files, in H36M17"),
+        frames=FrameRule("score-valid", "with an aligned camera and a person detected"),
+        root=RootRule("subtract"),
+        joints=_3DPW_JOINTS,
+        flip=True,
         origin="the 14 joints of MotionBERT's mesh evaluation; targets: SMPL's 24 joints of the official files",
         notes=(
             "NOT the rule of the paper's Table 15 (see 3dpw-mesh): that regresses 14 joints from SMPL's mesh, and its "
@@ -139,9 +202,16 @@ _ALL = (
         ),
     ),
     EvaluationProtocol(
-        "3dpw-mesh", 1, "3DPW, 14 joints of SMPL's mesh: the paper's Table 15, given the SMPL files", Pw3dMesh(),
-        ("mpjpe", "p_mpjpe", "x", "y", "z"), KeypointsAsRead("the detections of mesh_det_pw3d.pkl, with confidence"),
-        windows=CutWindows("last", length=16), root=RootRule("subtract"), joints=_3DPW_JOINTS, flip=True,
+        "3dpw-mesh",
+        1,
+        "3DPW, 14 joints of SMPL's mesh: the paper's Table 15, given the SMPL files",
+        Pw3dMesh(),
+        ("mpjpe", "p_mpjpe", "x", "y", "z"),
+        KeypointsAsRead("the detections of mesh_det_pw3d.pkl, with confidence"),
+        windows=CutWindows("last", length=16),
+        root=RootRule("subtract"),
+        joints=_3DPW_JOINTS,
+        flip=True,
         origin="MotionBERT's mesh evaluation (Zhu et al. 2023), without vertices",
         notes=(
             "the published figures are of networks with an SMPL head, trained on 3DPW; a joint lifter is scored on the "
@@ -150,7 +220,7 @@ _ALL = (
             "a video's last clip counts twice",
         ),
     ),
-)  # fmt: skip
+)
 _PROTOCOLS: Mapping[str, EvaluationProtocol] = {p.name: p for p in _ALL}
 
 

@@ -167,6 +167,14 @@ def _sequence(test: dict[str, Any], name: str, rows: slice, model: BodyModel, re
     px, confidence = part("joint_2d", 17, 2), part("confidence", 17)
     nominal = Camera.from_fov(1920, 1920, 55.0, source="nominal: the file says 1920 x 1920 and no calibration")
     return PoseSequence.regular(
-        len(joints), 30.0, joints_m=joints - joints[:, :1], root_relative=True, keypoints_px=px, confidence=confidence,
-        camera=nominal, name=name, action=name.rsplit("_", 1)[0], source="3dpw",
-    )  # fmt: skip
+        len(joints),
+        30.0,
+        joints_m=joints - joints[:, :1],
+        root_relative=True,
+        keypoints_px=px,
+        confidence=confidence,
+        camera=nominal,
+        name=name,
+        action=name.rsplit("_", 1)[0],
+        source="3dpw",
+    )

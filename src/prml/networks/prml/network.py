@@ -50,17 +50,36 @@ class PrML(nn.Module):
     """
 
     def __init__(
-        self, *, frames: int = 243, joints: int = 17, in_channels: int = 3, width: int = 128, heads: int = 8,
-        mlp_ratio: float = 4.0, shared_blocks: int = 1, branch_blocks: int = 13, branches: Tasks = "both",
-        order: BlockOrder = "T->S", decoder: bool = True, coarse_alignment: bool = True, task_bias: Tasks = "both",
-        bias_learnable: bool = True, bias_start_2d: BiasInit = "gaussian", bias_start_depth: BiasInit = "gaussian",
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        frames: int = 243,
+        joints: int = 17,
+        in_channels: int = 3,
+        width: int = 128,
+        heads: int = 8,
+        mlp_ratio: float = 4.0,
+        shared_blocks: int = 1,
+        branch_blocks: int = 13,
+        branches: Tasks = "both",
+        order: BlockOrder = "T->S",
+        decoder: bool = True,
+        coarse_alignment: bool = True,
+        task_bias: Tasks = "both",
+        bias_learnable: bool = True,
+        bias_start_2d: BiasInit = "gaussian",
+        bias_start_depth: BiasInit = "gaussian",
+    ) -> None:
         super().__init__()
         self.frames, self.joints, self.in_channels = frames, joints, in_channels
         self.bottom = SharedBottom(
-            in_channels=in_channels, width=width, joints=joints, frames=frames, blocks=shared_blocks, heads=heads,
+            in_channels=in_channels,
+            width=width,
+            joints=joints,
+            frames=frames,
+            blocks=shared_blocks,
+            heads=heads,
             mlp_ratio=mlp_ratio,
-        )  # fmt: skip
+        )
 
         def branch() -> TaskBranch:
             return TaskBranch(
@@ -71,13 +90,20 @@ class PrML(nn.Module):
         self.branch_depth = branch() if branches in ("depth", "both") else None
         self.decoder = (
             TaskAwareDecoder(
-                width=width, joints=joints, frames=frames, heads=heads, mlp_ratio=mlp_ratio,
-                coarse_alignment=coarse_alignment, task_bias=task_bias, bias_learnable=bias_learnable,
-                bias_start_2d=bias_start_2d, bias_start_depth=bias_start_depth,
+                width=width,
+                joints=joints,
+                frames=frames,
+                heads=heads,
+                mlp_ratio=mlp_ratio,
+                coarse_alignment=coarse_alignment,
+                task_bias=task_bias,
+                bias_learnable=bias_learnable,
+                bias_start_2d=bias_start_2d,
+                bias_start_depth=bias_start_depth,
             )
             if decoder
             else None
-        )  # fmt: skip
+        )
         self.support_widths = (self.decoder.width_2d, self.decoder.width_depth) if self.decoder else (width, width)
         self.heads = DualHead(width=width)
         self.reset()

@@ -86,10 +86,19 @@ class TaskAwareDecoder(nn.Module):
     """
 
     def __init__(
-        self, *, width: int, joints: int, frames: int, heads: int, mlp_ratio: float = 4.0,
-        coarse_alignment: bool = True, task_bias: Tasks = "both", bias_learnable: bool = True,
-        bias_start_2d: BiasInit = "gaussian", bias_start_depth: BiasInit = "gaussian",
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        width: int,
+        joints: int,
+        frames: int,
+        heads: int,
+        mlp_ratio: float = 4.0,
+        coarse_alignment: bool = True,
+        task_bias: Tasks = "both",
+        bias_learnable: bool = True,
+        bias_start_2d: BiasInit = "gaussian",
+        bias_start_depth: BiasInit = "gaussian",
+    ) -> None:
         super().__init__()
         self.alignment = CoarseAlignment(width=width, learned=coarse_alignment)
 
@@ -110,9 +119,12 @@ class TaskAwareDecoder(nn.Module):
     def forward(
         self, f_2d: Float[Tensor, "B T J C"], f_d: Float[Tensor, "B T J C"]
     ) -> tuple[
-        Float[Tensor, "B T J C"], Float[Tensor, "B T J C"],
-        Float[Tensor, "B T J D"], Float[Tensor, "B T J E"], Float[Tensor, "B T J 2"],
-    ]:  # fmt: skip
+        Float[Tensor, "B T J C"],
+        Float[Tensor, "B T J C"],
+        Float[Tensor, "B T J D"],
+        Float[Tensor, "B T J E"],
+        Float[Tensor, "B T J 2"],
+    ]:
         """The enhanced features of both tasks, their supports S_2D and S_D, and theta."""
         shared, theta = self.alignment(f_2d, f_d)
         s_2d = shared if self.bias_2d is None else self.bias_2d(shared)
