@@ -10,9 +10,9 @@ ROOT = Path(__file__).parents[1]
 WANTED = {
     "the detector": "prml/detect/models/pose_landmarker_full.task",
     "the small detector": "prml/detect/models/pose_landmarker_lite.task",
-    "the viewer's page": "prml/view/assets/template.html",
-    "three.js": "prml/view/assets/three.bundle.js",
-    "the detector's measured errors": "prml/data/detector_noise.json",
+    "the viewer's page": "prml/view/page/assets/template.html",
+    "three.js": "prml/view/page/assets/three.bundle.js",
+    "the detector's measured errors": "prml/batches/detector_noise.json",
     "type annotations": "prml/py.typed",
 }
 WANTED_SUFFIXES = {"weights": ("prml/weights/", ".safetensors"), "model cards": ("prml/weights/", ".yaml")}

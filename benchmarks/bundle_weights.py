@@ -13,7 +13,7 @@ from pathlib import Path
 
 import yaml
 
-from prml.evaluation.report import read_result
+from prml.evaluation.result import read_result
 from prml.weights.record import load_record, read_card, save_record
 
 ROOT = Path(__file__).parents[1]

@@ -11,8 +11,8 @@ from time import perf_counter
 import torch
 from torch.utils.data import DataLoader
 
+from prml.batches.training_windows import EpochSampler
 from prml.commands.fit import read_config
-from prml.data.windows import EpochSampler
 from prml.provenance import commit, versions
 from prml.training.datamodule import WindowsDataModule
 from prml.training.module import LiftingModule

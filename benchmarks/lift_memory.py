@@ -17,8 +17,9 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from prml.detect.loop import loop_video
-from prml.provenance import commit, processor, versions, write_file
+from prml.io.files import write_file
+from prml.media.loop import loop_video
+from prml.provenance import commit, processor, versions
 
 BAR = 1.5
 CLIP = Path(__file__).parents[1] / "examples" / "jump.mp4"

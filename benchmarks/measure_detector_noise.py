@@ -26,7 +26,7 @@ from PIL import Image, ImageEnhance, ImageFilter
 from scipy.stats import spearmanr
 
 from prml.detect.mediapipe import MediaPipeDetector
-from prml.detect.repair import mend_exchanges
+from prml.filters.repair import mend_exchanges
 from prml.skeleton import BLAZEPOSE33, MEASURED13, conversion
 
 Array = np.ndarray
@@ -345,7 +345,7 @@ def _symmetric(values: Array) -> Array:
 
 
 def noise_model(stats: dict[str, Any], step_s: float) -> dict[str, Any]:
-    """The parameters of ``prml.data.noise.NoiseModel`` that these statistics give."""
+    """The parameters of ``prml.batches.noise.NoiseModel`` that these statistics give."""
     sure = stats["confidence"]
     weight = stats["outlier_rate"] / stats["outlier_rate"].sum()
     lost = sure["lost"]
@@ -390,7 +390,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--video", type=Path, required=True, help="jump.mp4 of Sports2D")
     parser.add_argument("--reference", type=Path, required=True, help="pose_landmarker_heavy.task")
-    parser.add_argument("--out", type=Path, default=Path("src/prml/data/detector_noise.json"))
+    parser.add_argument("--out", type=Path, default=Path("src/prml/batches/detector_noise.json"))
     parser.add_argument("--fps", type=float, default=30.0)
     parser.add_argument(
         "--mended", action="store_true", help="measure what reaches the lifter: exchanged sides put back"

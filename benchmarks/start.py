@@ -12,11 +12,12 @@ from pathlib import Path
 
 import torch
 
-from prml.data.windows import WindowOptions
-from prml.provenance import commit, processor, versions, write_file
+from prml.batches.training_windows import WindowOptions
+from prml.io.files import write_file
+from prml.provenance import commit, processor, versions
 from prml.training.config import DataConfig, FitConfig, NetworkConfig, ObjectiveConfig
+from prml.training.data import open_source
 from prml.training.module import LiftingModule
-from prml.training.sources import open_source
 
 NETWORKS = {
     "prml-xs": {},

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from prml.evaluation.report import SCHEMA, Result, read_result
+from prml.evaluation.result import SCHEMA, Result, read_result
 
 ROOT = Path(__file__).parents[1]
 COMPARISON, FIGURE = Path("results/comparison.json"), Path("docs/images/comparison.png")
@@ -61,7 +61,7 @@ def comparison(root: Path) -> str:
     """The comparison of networks and its figure, or that it has not been run."""
     if not (root / COMPARISON).is_file():
         return "**The comparison has not been run yet: there is no result file, hence no number.**"
-    from prml.training.compare_report import markdown, read_comparison
+    from prml.studies.compare_report import markdown, read_comparison
 
     text = markdown(read_comparison(root / COMPARISON))
     if (root / FIGURE).is_file():
@@ -93,7 +93,7 @@ def network_speeds(root: Path) -> str:
 
 def lift_speed(root: Path) -> str:
     """What ``prml bench --video`` printed of ``prml lift``."""
-    from prml.lifting.bench import lines
+    from prml.bench.lift import lines
 
     record = json.loads((root / LIFT_SPEED).read_text())
     return "\n".join(["```text", *lines(record["lift"]), "```", "", f"{_machine(record)}."])

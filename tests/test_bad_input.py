@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from prml.cli import main
-from prml.export.poses import read_poses
+from prml.io.poses import read_poses
 
 CLIP = Path(__file__).parents[1] / "examples/jump.mp4"
 

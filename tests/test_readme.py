@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 import prml
-from prml import cli, options
+from prml import cli
+from prml.commands import _options as options
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]

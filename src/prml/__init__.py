@@ -16,7 +16,7 @@ _PUBLIC = {
     "Skeleton": "prml.skeleton",
     "Lifter": "prml.lifting.lifter",
     "load": "prml.lifting.lifter",
-    "lift": "prml.lifting.pipeline",
+    "lift": "prml.pipeline.lift",
 }
 
 __all__ = ["Camera", "Lifter", "PoseSequence", "PrmlError", "Skeleton", "__version__", "lift", "load"]
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from prml.camera import Camera
     from prml.errors import PrmlError
     from prml.lifting.lifter import Lifter, load
-    from prml.lifting.pipeline import lift
+    from prml.pipeline.lift import lift
     from prml.sequence import PoseSequence
     from prml.skeleton import Skeleton
 

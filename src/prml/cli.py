@@ -61,7 +61,7 @@ def _run(verb: str, arguments: Sequence[str]) -> int:
     own_main = getattr(module, "main", None)  # a verb with sub-verbs or dotted overrides parses for itself
     if own_main is not None:
         return int(own_main(arguments) or 0)
-    from prml.options import parse
+    from prml.commands._options import parse
 
     return int(module.command(**parse(module.command, verb, arguments)) or 0)
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from prml.detect.mediapipe import MediaPipeDetector, model_path, quiet_stderr
+from prml.detect.people import extent
 from prml.detect.run import detect
-from prml.detect.tracking import extent
-from prml.detect.video import probe, read_frames
-from prml.detect.video_writer import VideoWriter
 from prml.errors import PrmlError
+from prml.media.read import probe, read_frames
+from prml.media.write import VideoWriter
 from prml.skeleton import BLAZEPOSE33, MEASURED13
 
 CLIP = Path(__file__).parents[2] / "examples" / "jump.mp4"

@@ -7,8 +7,8 @@ import numpy as np
 
 from prml.camera import Camera
 from prml.evaluation.protocols.base import EvaluationProtocol
+from prml.evaluation.protocols.data import Given
 from prml.evaluation.protocols.rules import KeypointsAsRead
-from prml.evaluation.protocols.sources import Given
 from prml.sequence import PoseSequence
 
 CAMERA = Camera(1000, 1002, 1145.0, 1143.0, 512.0, 515.0, radial=(-0.2, 0.24, 0.0), tangential=(-0.001, -0.001))

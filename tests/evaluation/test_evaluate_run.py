@@ -9,7 +9,7 @@ from prml.errors import PrmlError
 from prml.evaluation import metrics as m
 from prml.evaluation import protocols
 from prml.evaluation.protocols.rules import CutWindows, ImageSpace
-from prml.evaluation.report import differences, make_result
+from prml.evaluation.result import differences, make_result
 from prml.evaluation.run import Evaluation, evaluate, gather, score_sequence
 from prml.evaluation.scoring import JOINTS_3DHP, METRICS
 from prml.skeleton import H36M17

@@ -14,7 +14,7 @@ from prml.cli import main
 from prml.evaluation import protocols
 from prml.evaluation.predictor import predictor_of
 from prml.evaluation.protocols.rules import CutWindows, ImageSpace, WholeVideo
-from prml.evaluation.report import read_result
+from prml.evaluation.result import read_result
 from prml.evaluation.run import evaluate
 from prml.networks import registry
 from prml.weights.record import Card, save_record

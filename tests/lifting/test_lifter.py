@@ -6,13 +6,13 @@ import torch
 from torch import nn
 
 from prml.camera import Camera, rotation_towards
-from prml.data.benchmark import benchmark_sequences
-from prml.data.mocap import load_sets
+from prml.datasets.mocap import load_sets
 from prml.errors import PrmlError
+from prml.evaluation.protocols.mocap_benchmark import benchmark_sequences
+from prml.filters.resample import interpolate, interpolate_smooth, network_times
+from prml.filters.root import solve_root
+from prml.filters.scale import bone_sum, to_metres
 from prml.lifting.lifter import Lifter, LiftOptions, load
-from prml.lifting.resample import interpolate, interpolate_smooth, network_times
-from prml.lifting.scale import bone_sum, to_metres
-from prml.lifting.trajectory import solve_root
 from prml.lifting.windows import blend_weights, predict_blended, predict_frames, window_starts
 from prml.sequence import PoseSequence
 from prml.skeleton import BLAZEPOSE33, H36M17

@@ -13,19 +13,19 @@ from fixtures.motion import clips
 from fixtures.networks import small_arguments
 from prml.camera import Camera
 from prml.cli import main
-from prml.data.benchmark import benchmark_sequences
-from prml.detect.files import read_keypoints, write_keypoints
 from prml.errors import PrmlError
 from prml.evaluation import protocols
 from prml.evaluation.predictor import image_to_metres, overlap_of
-from prml.evaluation.report import read_result
+from prml.evaluation.protocols.mocap_benchmark import benchmark_sequences
+from prml.evaluation.result import read_result
 from prml.evaluation.run import evaluate
-from prml.export.poses import read_poses
+from prml.filters.scale import bone_sum
+from prml.io.keypoints import read_keypoints, write_keypoints
+from prml.io.poses import read_poses
 from prml.lifting.lifter import Lifter, LiftOptions
-from prml.lifting.pipeline import lift
-from prml.lifting.scale import bone_sum
 from prml.lifting.windows import predict_blended, predict_frames
 from prml.networks import registry
+from prml.pipeline.lift import lift
 from prml.sequence import PoseSequence
 from prml.skeleton import H36M17
 from prml.training.config import FitConfig

@@ -8,7 +8,7 @@ from fixtures.networks import SMALL, small_arguments
 from prml.errors import PrmlError
 from prml.networks import registry
 from prml.networks.cost import count
-from prml.networks.heads import DualHead
+from prml.networks.dual_head import DualHead
 
 # name, arguments, T in, frames out; parameters and linear multiply-adds (G) measured on the authors' code
 MEASURED = [

@@ -13,7 +13,7 @@ from prml.cli import main
 from prml.errors import PrmlError
 from prml.lifting.lifter import Lifter
 from prml.networks import registry
-from prml.weights.published import read_checkpoint, read_published, state_dict_of
+from prml.weights.import_checkpoint import read_checkpoint, read_published, state_dict_of
 from prml.weights.record import load_record
 
 

@@ -15,17 +15,17 @@ import yaml
 from safetensors.torch import load_file
 
 from fixtures.mocap_npz import write_mocap
+from prml.batches.augment import MotionOptions
+from prml.batches.training_windows import WindowOptions
 from prml.cli import main
 from prml.commands.fit import read_config
-from prml.data.augment import MotionOptions
-from prml.data.windows import WindowOptions
 from prml.errors import PrmlError
 from prml.training.callbacks import SafeCheckpoint
 from prml.training.config import DataConfig, FitConfig, NetworkConfig, OptimiserConfig, RunConfig
-from prml.training.fit import fit
+from prml.training.data import open_source
+from prml.training.engine import fit
 from prml.training.folder import check_same_run, describe
 from prml.training.schedule import rate_factor
-from prml.training.sources import open_source
 from prml.weights.record import read_card
 
 # compare.yaml is a comparison of runs; tests/training/test_compare.py reads it

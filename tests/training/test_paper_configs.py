@@ -15,13 +15,13 @@ from prml.commands.fit import read_config
 from prml.errors import PrmlError
 from prml.evaluation import protocols
 from prml.evaluation.predictor import image_to_metres, predictor_of
-from prml.evaluation.report import describe_weights, make_result, read_result
+from prml.evaluation.result import describe_weights, make_result, read_result
 from prml.evaluation.run import evaluate
 from prml.networks import registry
 from prml.training.config import FitConfig
-from prml.training.fit import fit
+from prml.training.data import open_source
+from prml.training.engine import fit
 from prml.training.module import LiftingModule
-from prml.training.sources import open_source
 
 ROOT = Path(__file__).parents[2]
 # compare.yaml is a comparison of runs; tests/training/test_compare.py reads it

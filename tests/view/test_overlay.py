@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 
 from prml.errors import PrmlError
-from prml.view.compose import Composer, Layout
-from prml.view.figure import BACKGROUND, FigurePanel, draw_keypoints
-from prml.view.overlay import render_frame, write_overlay
+from prml.view.overlay.compose import Composer, Layout
+from prml.view.overlay.figure import BACKGROUND, FigurePanel, draw_keypoints
+from prml.view.overlay.video import render_frame, write_overlay
 from prml.view.raster import capsule, disc, shrink, text
 from prml.view.stage import LEFT, RIGHT, Stage
 from prml.view.thumbnails import Thumbnails

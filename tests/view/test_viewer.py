@@ -5,8 +5,8 @@ import pytest
 
 from prml.errors import PrmlError
 from prml.sequence import PoseSequence
+from prml.view.page.page import facts, quantise, write_viewer
 from prml.view.thumbnails import Thumbnails
-from prml.view.viewer import facts, quantise, write_viewer
 
 
 def test_one_file_that_asks_for_nothing(tmp_path, make_person):

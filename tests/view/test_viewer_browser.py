@@ -9,7 +9,7 @@ from PIL import Image
 from view_browser import CHROMIUM, DRIVER, Browser
 from view_people import person, video
 
-from prml.view.viewer import write_viewer
+from prml.view.page.page import write_viewer
 
 pytestmark = pytest.mark.skipif(
     not (CHROMIUM and DRIVER), reason="no Chromium with chromedriver on this machine; CI installs both"

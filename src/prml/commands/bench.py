@@ -27,7 +27,7 @@ def main(argv: Sequence[str]) -> int:
     from prml.commands._arguments import Arguments
     from prml.commands._console import plain_console
     from prml.errors import PrmlError
-    from prml.provenance import check_writable, write_file
+    from prml.io.files import check_writable, write_file
 
     parser = Arguments("bench", "Measure speed on this machine; run it while nothing else computes.")
     parser.add_argument("names", nargs="*", help=f"networks (default: {' '.join(DEFAULT_NETWORKS)})")
@@ -95,7 +95,7 @@ def bench(
     import torch
 
     from prml import __version__
-    from prml.lifting.bench import bench_lift
+    from prml.bench.lift import bench_lift
     from prml.provenance import commit, processor
     from prml.training.allocator import allocator_advice
 
@@ -263,8 +263,8 @@ def _table(networks: Sequence[dict[str, Any]]) -> "Table":
 
 
 def _print(record: dict[str, Any]) -> None:
+    from prml.bench.lift import lines
     from prml.commands._console import plain_console, print_tables
-    from prml.lifting.bench import lines
 
     before, after = record["matrix_gflops"], record["matrix_gflops_after"]
     console = plain_console()

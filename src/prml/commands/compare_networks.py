@@ -29,9 +29,10 @@ def command(
     from prml.commands._configuration import read_file
     from prml.commands._console import plain_console, print_tables
     from prml.errors import PrmlError
-    from prml.provenance import check_writable, processor, write_file
-    from prml.training import compare_report as report
-    from prml.training.compare import CompareConfig, run_all
+    from prml.io.files import check_writable, write_file
+    from prml.provenance import processor
+    from prml.studies import compare_report as report
+    from prml.studies.compare import CompareConfig, run_all
 
     given = read_file(CompareConfig, config)
     if limit is not None and limit < 1:
@@ -50,7 +51,7 @@ def command(
 
     import torch
 
-    from prml.training.speed import measure
+    from prml.bench.training import measure
 
     console.print("measuring speeds")
     speeds = measure([given.fit_config(e, given.seeds[0]) for e in given.entrants()], given.speed_rounds)

@@ -10,7 +10,7 @@ from prml.errors import PrmlError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from prml.data.suspicions import Finding
+    from prml.datasets.inspect import Finding
     from prml.sequence import PoseSequence
 
 _USAGE = """usage: prml data {import,check,cameras,features} ...
@@ -62,9 +62,9 @@ def import_motion(
         overwrite: replace a file that is there.
     """
     from prml.commands._console import plain_console
-    from prml.data.formats.importing import import_files, write_mocap_npz
-    from prml.data.formats.joint_map import joint_map
-    from prml.provenance import check_writable
+    from prml.datasets.importing import import_files, write_mocap_npz
+    from prml.io.files import check_writable
+    from prml.io.joint_map import joint_map
     from prml.sequence import check_fps
 
     if out is None or out.suffix != ".npz":
@@ -113,7 +113,7 @@ def check(
     Exit code 0 if nothing is wrong, 1 if something cannot be used as it is.
 
     Args:
-        path: a file in the schema of prml.data.own (npz or Parquet), a mocap npz, or the folder of Human3.6M,
+        path: a file in the schema of prml.io.sequences (npz or Parquet), a mocap npz, or the folder of Human3.6M,
             MPI-INF-3DHP or 3DPW files.
         png: where to draw.
         clips: how many clips to look at closely, chosen at random; all of them are read.
@@ -123,11 +123,11 @@ def check(
     import numpy as np
 
     from prml.commands._console import plain_console
-    from prml.data.opening import KINDS, kind_of, open_any, survey
-    from prml.data.own import load_record, problems
-    from prml.data.preview import draw_frames
-    from prml.data.suspicions import inspect_sequence
-    from prml.provenance import check_writable
+    from prml.datasets.inspect import inspect_sequence
+    from prml.datasets.preview import draw_frames
+    from prml.datasets.registry import KINDS, kind_of, open_any, survey
+    from prml.io.files import check_writable
+    from prml.io.sequences import load_arrays, problems
 
     if clips < 1 or seed < 0:
         raise PrmlError(f"--clips must be at least 1 and --seed not negative, got {clips} and {seed}")
@@ -135,10 +135,10 @@ def check(
     console = plain_console()
     kind = kind_of(path)
     console.print(f"{path}: {KINDS[kind][0]}")
-    if kind == "own" and (wrong := problems(load_record(path))):
+    if kind == "own" and (wrong := problems(load_arrays(path))):
         for line in wrong[:_SHOWN]:
             console.print(f"  error: {line}", soft_wrap=True)
-        console.print(f"{len(wrong)} errors; nothing is drawn. The schema: python -c 'help(\"prml.data.own\")'")
+        console.print(f"{len(wrong)} errors; nothing is drawn. The schema: python -c 'help(\"prml.io.sequences\")'")
         return 1
     found = survey(open_any(path)[1], clips, seed)
     for line in found.lines():
@@ -170,7 +170,7 @@ def _print_bones(console: "Console", sample: "Sequence[PoseSequence]") -> None:
     import numpy as np
     from rich.table import Table
 
-    from prml.data.suspicions import bone_lengths
+    from prml.datasets.inspect import bone_lengths
     from prml.skeleton import H36M17
 
     joints = [j for s in sample if (j := s.to_skeleton(H36M17).joints_m) is not None]
@@ -195,9 +195,9 @@ def cameras(source: Path, out: Path = Path("h36m-cameras.json"), overwrite: bool
         overwrite: replace a file that is there.
     """
     from prml.commands._console import plain_console
-    from prml.data.human36m import solved_cameras
-    from prml.data.human36m_cameras import read_cameras
-    from prml.provenance import check_writable, write_file
+    from prml.datasets.human36m import solved_cameras
+    from prml.datasets.human36m_cameras import read_cameras
+    from prml.io.files import check_writable, write_file
 
     check_writable(out, overwrite)
     table = solved_cameras(source) if source.is_dir() else read_cameras(source)
@@ -227,8 +227,8 @@ def features(
     Args:
         images: video or image folder of one clip, or the folder that holds a video (NAME.mp4) or image folder (NAME)
             for every clip; for Human3.6M the folder of the release's S1 to S11.
-        poses: poses.npz of 'prml lift', a file in the schema of prml.data.own, or the folder of Human3.6M's npz pair; a
-            keypoint file has no 3D to train on.
+        poses: poses.npz of 'prml lift', a file in the schema of prml.io.sequences, or the folder of Human3.6M's npz
+            pair; a keypoint file has no 3D to train on.
         out: folder of the cache.
         backbone: hrnet_w32 or another HRNet of timm (the extra prml-pose[backbone]), or your own: FILE.py:FUNCTION.
         weights: of the backbone: safetensors or a torch checkpoint (a whole CA-PF checkpoint too); none is downloaded.
@@ -243,11 +243,11 @@ def features(
     from rich.progress import Progress
 
     from prml.commands._console import plain_console
-    from prml.context.backbones import open_backbone
-    from prml.context.build import CacheOptions, build_cache
-    from prml.context.cache import FeatureCache
-    from prml.context.clips import clips_of
-    from prml.provenance import check_folder
+    from prml.image_features.backbones import open_backbone
+    from prml.image_features.build import CacheOptions, build_cache
+    from prml.image_features.cache import FeatureCache
+    from prml.image_features.clips import clips_of
+    from prml.io.files import check_folder
 
     if out is None:
         raise PrmlError("expected --out DIR, the folder of the cache")
@@ -285,7 +285,7 @@ def main(argv: Sequence[str]) -> int:
     """Run ``prml data VERB ...``; raises PrmlError for what it does not take."""
     import sys
 
-    from prml.options import parse
+    from prml.commands._options import parse
 
     if not argv or argv[0] in ("-h", "--help", "help"):
         sys.stdout.write(_USAGE)

@@ -42,17 +42,17 @@ def command(
     from prml import load
     from prml.commands._console import plain_console, print_tables
     from prml.evaluation import protocols
-    from prml.evaluation.report import tables
+    from prml.evaluation.result import tables
     from prml.evaluation.run import Evaluation
     from prml.evaluation.score import Conditions, score_lifter
-    from prml.provenance import check_writable
+    from prml.io.files import check_writable
 
     rules = protocols.get(protocol).with_kinds(root, windows)
     if json is not None:
         check_writable(Path(json), overwrite)  # before the work, not after it
     context = None
     if features is not None:
-        from prml.context.cache import FeatureCache
+        from prml.image_features.cache import FeatureCache
 
         context = FeatureCache(Path(features))
     lifter = load(weights, context=context, batch=batch)

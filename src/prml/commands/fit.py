@@ -68,7 +68,7 @@ def main(argv: Sequence[str]) -> int:
     config, out, resume, overwrite = _parse(list(argv))
     config.check()
     from prml.commands._console import plain_console
-    from prml.training.fit import fit
+    from prml.training.engine import fit
 
     folder = fit(config, out, resume=resume, overwrite=overwrite)
     meanings = {"best": "lowest validation error", "last": "the end"}

@@ -31,7 +31,7 @@ def command(
 
     from prml.commands._console import plain_console
     from prml.errors import PrmlError
-    from prml.weights.published import read_published
+    from prml.weights.import_checkpoint import read_published
     from prml.weights.record import save_record
 
     if dataset is None and "3dhp" in Path(file).name.lower():

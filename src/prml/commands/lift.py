@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from prml.lifting.pipeline import LiftResult
+    from prml.pipeline.lift import LiftResult
 
 
 def command(
@@ -47,7 +47,7 @@ def command(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from prml.commands._console import plain_console
-    from prml.lifting.pipeline import lift
+    from prml.pipeline.lift import lift
 
     console = plain_console()
     folder = Path(out) if out else Path(f"{Path(input).stem}_prml")

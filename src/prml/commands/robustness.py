@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from prml.evaluation.robustness import Contestant
     from prml.lifting.lifter import Lifter
+    from prml.studies.robustness import Contestant
 
 
 def command(
@@ -38,10 +38,11 @@ def command(
 
     from prml.commands._console import plain_console, print_tables
     from prml.errors import PrmlError
-    from prml.evaluation import protocols, robustness_report
-    from prml.evaluation.report import describe_weights
-    from prml.evaluation.robustness import spoilers, sweep
-    from prml.provenance import check_writable, write_file
+    from prml.evaluation import protocols
+    from prml.evaluation.result import describe_weights
+    from prml.io.files import check_writable, write_file
+    from prml.studies import robustness_report
+    from prml.studies.robustness import spoilers, sweep
 
     rules, wanted = protocols.get(protocol), spoilers(changes)
     for path in filter(None, (json, figure)):
@@ -75,8 +76,8 @@ def _contestants(weights: list[str], flip: bool, protocol: str) -> "tuple[list[L
     from prml import load
     from prml.evaluation import protocols
     from prml.evaluation.predictor import macs_per_frame, predictor_of
-    from prml.evaluation.report import describe_weights, weights_label
-    from prml.evaluation.robustness import Contestant
+    from prml.evaluation.result import describe_weights, weights_label
+    from prml.studies.robustness import Contestant
 
     rules = protocols.get(protocol)
     lifters: list[Lifter] = [load(name, flip=flip) for name in weights]

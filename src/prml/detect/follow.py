@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from prml.detect.base import Detection, Detector
-from prml.detect.tracking import Identity, distinct, extent, tiles
+from prml.detect.people import Identity, distinct, extent, tiles
 
 Array = np.ndarray
 ROOM = 1.9  # side of the part looked at, in person sizes

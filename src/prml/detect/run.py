@@ -10,11 +10,11 @@ import numpy as np
 from prml.detect.base import Detection, Detector
 from prml.detect.follow import Follower, find_people, seen_at
 from prml.detect.mediapipe import MediaPipeDetector
-from prml.detect.prefetch import prefetch
-from prml.detect.repair import fill_gaps, mend_exchanges
-from prml.detect.tracking import Identity, Track, extent, link
-from prml.detect.video import VideoInfo, probe, read_frames
+from prml.detect.people import Identity, Track, extent, link
 from prml.errors import PrmlError
+from prml.filters.repair import fill_gaps, mend_exchanges
+from prml.media.prefetch import prefetch
+from prml.media.read import VideoInfo, probe, read_frames
 from prml.sequence import PoseSequence
 
 Array = np.ndarray
@@ -43,7 +43,7 @@ def detect(
         path: video file or image folder.
         detector: what finds people; it is left open. Default: MediaPipe with ``model``.
         model: "full", "lite" or the path of a ``.task`` file.
-        fps: as for :func:`prml.detect.video.read_frames`.
+        fps: as for :func:`prml.media.read.read_frames`.
         progress: called with frames done and, if known, of how many.
         on_warning: called with one line, for instance where a video is cut off.
         on_person: called with every frame's time and the person in it, if seen, before anything is mended.

@@ -104,7 +104,7 @@ def _metric_names(protocol: EvaluationProtocol) -> tuple[str, ...]:
 
 
 Change = Callable[[PoseSequence], PoseSequence]
-"""Something done to a sequence before it is lifted (see ``prml.evaluation.robustness``)."""
+"""Something done to a sequence before it is lifted (see ``prml.studies.robustness``)."""
 
 
 def _predictions(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from prml.evaluation.predictor import overlap_of, predictor_of
 from prml.evaluation.protocols.base import EvaluationProtocol
-from prml.evaluation.report import Result, describe_protocol, describe_weights, make_result
+from prml.evaluation.result import Result, describe_protocol, describe_weights, make_result
 from prml.evaluation.run import Evaluation, evaluate
 
 if TYPE_CHECKING:

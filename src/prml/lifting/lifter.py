@@ -9,18 +9,19 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from prml.context.source import FeatureSource
-from prml.data import normalise
-from prml.data.normalise import NormalisedInput
-from prml.detect.repair import bridge_joints
+from prml import normalise
 from prml.errors import PrmlError
-from prml.lifting.context import check_context, lift_frames
-from prml.lifting.resample import interpolate, interpolate_smooth, network_times
-from prml.lifting.windows import Predict, blocks, predict_blended, predict_frames
+from prml.filters.repair import bridge_joints
+from prml.filters.resample import interpolate, interpolate_smooth, network_times
+from prml.image_features.source import FeatureSource
+from prml.lifting.image_features import check_context, lift_frames
+from prml.lifting.windows import Predict, predict_blended, predict_frames
 from prml.networks import registry
 from prml.networks.prml import PrML
+from prml.normalise import NormalisedInput
 from prml.sequence import PoseSequence
 from prml.skeleton import H36M17
+from prml.spans import blocks, runs
 from prml.weights.record import Card, Record, load_record
 
 Array = np.ndarray
@@ -104,7 +105,7 @@ class Lifter:
             sequence: keypoints in pixels of any known skeleton, NaN in frames without a person; its camera says what
                 they mean in space. A joint that is NaN or has confidence 0 was not found.
             bridge: interpolate joints that were not found over at most 0.25 s; other frames without one of them have no
-                pose (``prml.detect.repair.bridge_joints``). False takes what is given, whatever its confidence.
+                pose (``prml.filters.repair.bridge_joints``). False takes what is given, whatever its confidence.
 
         Returns:
             The sequence on H36M17 with root-relative ``joints_m`` (camera frame, metres) and ``std_m``; NaN where there
@@ -126,7 +127,7 @@ class Lifter:
         if self.context is not None:
             joints[present] = self._lift_frames(given, np.flatnonzero(present), self.context)
             return given.with_(joints_m=joints, std_m=std, frame="camera", root_relative=True)
-        for run in _runs(present):
+        for run in runs(present):
             for rows in self._interleaved(given.times_s, run):
                 lifted = self._lift_run(given, rows)
                 joints[rows] = lifted[..., :3]
@@ -179,12 +180,12 @@ class Lifter:
 
     def _lift_frames(self, given: PoseSequence, rows: Array, context: FeatureSource) -> Float[Array, "n 17 3"]:
         """Single frames with their image features, at the video's own times."""
-        runs = _runs(np.isin(np.arange(len(given)), rows))
-        parts = [self._inputs(given, run, given.times_s[run]) for run in runs]
+        stretches = runs(np.isin(np.arange(len(given)), rows))
+        parts = [self._inputs(given, run, given.times_s[run]) for run in stretches]
         seen, inputs = [part[0] for part in parts], np.concatenate([part[1] for part in parts])
         joints = lift_frames(self.network, context, given, inputs, rows, flip=self.options.flip, device=self.device)
         joints = joints - joints[:, :1] if self.options.relative else joints
-        cuts = np.cumsum([run.stop - run.start for run in runs])[:-1]
+        cuts = np.cumsum([run.stop - run.start for run in stretches])[:-1]
         turned = [s.to_camera(part) for s, part in zip(seen, np.split(joints, cuts), strict=True)]
         return np.concatenate(turned).astype(np.float32)
 
@@ -254,12 +255,6 @@ def _usable_device(device: str | torch.device) -> torch.device:
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0]
         raise PrmlError(f"cannot compute on the device {str(device)!r} ({reason}); give another, as cpu") from None
-
-
-def _runs(present: Array) -> list[slice]:
-    """Stretches of True."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], present, [False]]).astype(int)))
-    return [slice(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
 
 def load(

@@ -1,6 +1,6 @@
 """Overlapping windows over a sequence, blended smoothly: no seams, and no frame depends on where the windows start."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 from jaxtyping import Float
@@ -23,18 +23,6 @@ def window_starts(length: int, frames: int, hop: int, phase: int = 0) -> Array:
     """
     shift = phase % hop
     return np.arange(shift - frames if shift else hop - frames, length, hop)
-
-
-def blocks(length: int, size: int, margin: int = 0) -> Iterator[tuple[slice, slice, slice]]:
-    """Cut [0, length) into blocks, for work whose temporary arrays would be large on the whole.
-
-    Yields:
-        The block; the block with up to ``margin`` more on both sides; and where the block lies within that.
-    """
-    for start in range(0, length, size):
-        stop = min(start + size, length)
-        low, high = max(start - margin, 0), min(stop + margin, length)
-        yield slice(start, stop), slice(low, high), slice(start - low, stop - low)
 
 
 def blend_weights(frames: int) -> Float[Array, " T"]:

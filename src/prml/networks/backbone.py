@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from prml.errors import PrmlError
-from prml.networks.capf import LEVELS
+from prml.networks.peers.capf import LEVELS
 
 _HRNET = re.compile(r"hrnet_w(\d+)")
 _PARTS = (

@@ -63,7 +63,7 @@ _OWN: dict[str, Any] = {
 
 def _peer(builder: str, paper: str, year: int, venue: str, licence: str, **rest: Any) -> dict[str, Any]:
     return {
-        "builder": f"prml.networks.{builder}",
+        "builder": f"prml.networks.peers.{builder}",
         "paper": paper,
         "year": year,
         "venue": venue,

@@ -70,7 +70,7 @@ def build(name: str, **arguments: Any) -> nn.Module:
     Args:
         name: registry name.
         arguments: override those of the named size; ``regression_heads="dual"`` gives any network a head for (x, y) and
-            one for depth instead of its single one (see ``prml.networks.heads``).
+            one for depth instead of its single one (see ``prml.networks.dual_head``).
 
     Raises:
         PrmlError: unknown name or argument, or a value that the network cannot have.
@@ -82,7 +82,7 @@ def build(name: str, **arguments: Any) -> nn.Module:
     except (TypeError, ValueError) as error:
         raise PrmlError(f"network {name!r} cannot be built: {error}") from error
     if kind == "dual":
-        from prml.networks.heads import use_dual
+        from prml.networks.dual_head import use_dual
 
         use_dual(network)
     return network
@@ -158,7 +158,7 @@ def published_state(network: nn.Module) -> dict[str, Tensor]:
     Raises:
         PrmlError: the network is no peer, or has two regression heads.
     """
-    from prml.networks.heads import DualHead
+    from prml.networks.dual_head import DualHead
     from prml.networks.published import Network, save
 
     if not isinstance(network, Network) or isinstance(network.head, DualHead):

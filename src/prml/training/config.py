@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, Literal
 
-from prml.data.windows import WindowOptions
+from prml.batches.training_windows import WindowOptions
 from prml.errors import PrmlError
 from prml.networks import registry
 
@@ -24,7 +24,7 @@ class NetworkConfig:
         start_from: record (bundled name or path) whose tensors the training starts from; tensors that depend on the
             window length are resampled in time, and blocks that the record lacks start as the identity.
         start: "own" leaves the network's own first weights; "distinct" makes joints differ and spatial attention choose
-            from the first step on (see ``prml.networks.distinct``), so that depth is learned sooner.
+            from the first step on (see ``prml.networks.init``), so that depth is learned sooner.
     """
 
     name: str = "prml"

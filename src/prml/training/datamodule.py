@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
-from prml.data.windows import Batch, EpochSampler
+from prml.batches.training_windows import Batch, EpochSampler
 from prml.errors import PrmlError
 from prml.training.config import FitConfig
-from prml.training.sources import open_source
+from prml.training.data import open_source
 
 
 class WindowsDataModule(pl.LightningDataModule):

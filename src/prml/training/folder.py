@@ -8,7 +8,8 @@ from typing import Any
 import yaml
 
 from prml.errors import PrmlError
-from prml.provenance import commit, versions, write_file
+from prml.io.files import write_file
+from prml.provenance import commit, versions
 from prml.training.callbacks import CHECKPOINT
 from prml.training.config import NOT_THE_RESULT, FitConfig
 

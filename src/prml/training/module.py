@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from prml.errors import PrmlError
 from prml.evaluation import metrics
 from prml.networks import registry
-from prml.networks.distinct import distinct_joints
+from prml.networks.init import distinct_joints
 from prml.networks.prml import PrML, PrMLFeatures
 from prml.objectives import pose as pose_loss
 from prml.objectives.mutual_information import MIResult, MutualInformation, build_mi
@@ -87,7 +87,7 @@ def _tasks(
 
 
 class LiftingModule(pl.LightningModule):
-    """Trains any registered network on batches of ``input`` and ``target`` (see ``prml.data.windows``).
+    """Trains any registered network on batches of ``input`` and ``target`` (see ``prml.batches.training_windows``).
 
     Args:
         config: the run.

@@ -16,10 +16,10 @@ from typing import Any, get_origin
 import yaml
 from torch import Tensor, nn
 
-from prml.data.normalise import check_strategy
 from prml.errors import PrmlError
+from prml.io.files import write_file
 from prml.networks import registry
-from prml.provenance import write_file
+from prml.normalise import check_strategy
 from prml.sequence import check_fps
 from prml.skeleton import skeleton
 
@@ -43,7 +43,7 @@ class Card:
         name: of the record.
         network, arguments: registry name and all constructor arguments that differ from its defaults.
         skeleton: joint set of input and output.
-        normalisation: strategy that made the input (``prml.data.normalise``).
+        normalisation: strategy that made the input (``prml.normalise``).
         output: what the network returns: "camera_m" (root-relative metres in the frame of the normalised input),
             "image" (root-relative, in units of the normalised image: MotionBERT's 2.5D space), "camera_mm" (as
             camera_m in millimetres: weights for MPI-INF-3DHP of other authors, kept but not lifted with).

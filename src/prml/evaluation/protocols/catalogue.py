@@ -5,6 +5,7 @@ from difflib import get_close_matches
 
 from prml.errors import PrmlError
 from prml.evaluation.protocols.base import ActionTable, EvaluationProtocol
+from prml.evaluation.protocols.data import Human36mNpz, Human36mPickle, MocapSource, Mpi3dhpTest, Pw3dTest
 from prml.evaluation.protocols.mesh import Pw3dMesh
 from prml.evaluation.protocols.rules import (
     Averaging,
@@ -17,7 +18,6 @@ from prml.evaluation.protocols.rules import (
     LeaveOut,
     RootRule,
 )
-from prml.evaluation.protocols.sources import Human36mNpz, Human36mPickle, MocapSource, Mpi3dhpTest, Pw3dTest
 
 _COLUMNS = (
     ("Directions", "Dir."),

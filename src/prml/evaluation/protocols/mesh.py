@@ -17,7 +17,7 @@ from scipy.spatial.transform import Rotation
 
 from prml.camera import Camera
 from prml.errors import PrmlError
-from prml.evaluation.protocols.sources import need_folder, sizes
+from prml.evaluation.protocols.data import need_folder, sizes
 from prml.sequence import PoseSequence
 
 Array = np.ndarray
@@ -49,7 +49,7 @@ class BodyModel:
     @classmethod
     def read(cls, folder: Path) -> "BodyModel":
         """Read ``SMPL_NEUTRAL.npz`` or ``.pkl`` of a folder; raises PrmlError that says what is wrong."""
-        from prml.data.unpickle import load_npz, load_pickle
+        from prml.io.unpickle import load_npz, load_pickle
 
         npz, pkl = folder / f"{MODEL}.npz", folder / f"{MODEL}.pkl"
         if not npz.is_file() and not pkl.is_file():
@@ -124,7 +124,7 @@ class Pw3dMesh:
         return islice(self._sequences(folder), limit)
 
     def _sequences(self, folder: Path) -> Iterator[PoseSequence]:
-        from prml.data.unpickle import load_pickle
+        from prml.io.unpickle import load_pickle
 
         model, regressor = BodyModel.read(folder), _regressor(folder / REGRESSOR)
         if regressor.shape != (17, len(model.template_m)):

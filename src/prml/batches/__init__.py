@@ -1,0 +1,1 @@
+"""Training windows: virtual cameras, detector noise, augmentation."""

@@ -1,0 +1,133 @@
+"""What a real 2D detector does to exact keypoints: jitter, slow drift, bursts of large error, limbs swapped or lost.
+
+Every magnitude comes from ``detector_noise.json``, which ``benchmarks/measure_detector_noise.py`` wrote from real video
+(docs/detector_noise.md says what was fitted and how). Errors are in millimetres at the person's depth, so that they do
+not depend on the image's resolution.
+"""
+
+import json
+from dataclasses import dataclass, fields, replace
+from functools import cache
+from importlib.resources import files
+
+import numpy as np
+from jaxtyping import Float
+from scipy.ndimage import gaussian_filter1d
+
+from prml.skeleton import MEASURED13
+
+Array = np.ndarray
+_LIMBS = tuple(
+    tuple((MEASURED13.index("L" + j), MEASURED13.index("R" + j)) for j in joints)
+    for joints in (("Hip", "Knee", "Ankle"), ("Shoulder", "Elbow", "Wrist"))
+)
+
+
+@dataclass(frozen=True)
+class NoiseModel:
+    """Statistics of a detector on the joints of MEASURED13; arrays are (13,).
+
+    Attributes:
+        jitter_mm: standard deviation per axis of the part that is new in every frame.
+        drift_mm, drift_time_s: standard deviation per axis and correlation time of the slow part.
+        offset_mm: standard deviation per axis of what stays the same through a clip.
+        burst_rate, burst_mm, burst_s: bursts of large error: starts per second and joint, size per axis, mean length.
+        swap_rate, swap_s: exchanges of left and right (both legs or both arms): starts per second and pair, length.
+        drop_rate, drop_s: joints lost (confidence near zero, position a guess): starts per second and joint, length.
+        confidence_logit: (13,) median confidence on the logit scale where the error is small.
+        confidence_slope: how much the logit falls when the error grows e-fold over 20 mm.
+        confidence_sigma: slow scatter of the logit.
+        severity_sigma: clips differ; log-normal spread of one factor on all magnitudes.
+    """
+
+    jitter_mm: Array
+    drift_mm: Array
+    drift_time_s: float
+    offset_mm: Array
+    burst_rate: Array
+    burst_mm: Array
+    burst_s: float
+    swap_rate: float
+    swap_s: float
+    drop_rate: Array
+    drop_s: float
+    confidence_logit: Array
+    confidence_slope: float
+    confidence_sigma: float
+    severity_sigma: float
+
+    def sample(
+        self, rng: np.random.Generator, clips: int, frames: int, fps: float
+    ) -> "tuple[Float[Array, 'B T 13 2'], Float[Array, 'B T 13'], Float[Array, 'B T 2']]":
+        """Draw errors for ``clips`` independent stretches.
+
+        Returns:
+            Errors in metres at the person's depth, confidences in (0, 1), and for legs and arms whether left and right
+            are exchanged (1 or 0).
+        """
+        shape = (clips, frames, len(MEASURED13))
+        severity = np.exp(rng.normal(0, self.severity_sigma, (clips, 1, 1, 1))).astype(np.float32)
+        error = _gauss(rng, (*shape, 2)) * self.jitter_mm[:, None]
+        error += _slow(rng, (*shape, 2), self.drift_time_s * fps) * self.drift_mm[:, None]
+        error += _gauss(rng, (clips, 1, shape[2], 2)) * self.offset_mm[:, None]
+        error *= severity
+        burst = _runs(rng, shape, self.burst_rate / fps, self.burst_s * fps)
+        drop = _runs(rng, shape, self.drop_rate / fps, self.drop_s * fps)
+        wild = _slow(rng, (*shape, 2), max(2.0, self.burst_s * fps / 2)) * self.burst_mm[:, None]
+        error += wild * np.maximum(burst, drop)[..., None]
+        swap = _runs(rng, (clips, frames, 2), np.full(2, self.swap_rate / fps, np.float32), self.swap_s * fps)
+        size = np.linalg.norm(error, axis=-1)
+        logit = self.confidence_logit - self.confidence_slope * np.log1p(size / 20)
+        logit += self.confidence_sigma * _slow(rng, shape, 0.3 * fps) - 4.0 * drop
+        confidence = 1 / (1 + np.exp(-logit))
+        return error / np.float32(1000), confidence.astype(np.float32), swap
+
+    def scaled(self, factor: float) -> "NoiseModel":
+        """The same detector with all magnitudes of error multiplied (rates and confidences stay)."""
+        names = ("jitter_mm", "drift_mm", "offset_mm", "burst_mm")
+        return replace(self, **{n: getattr(self, n) * np.float32(factor) for n in names})
+
+
+def exchange(points: Float[Array, "B T 13 2"], swap: Float[Array, "B T 2"]) -> Float[Array, "B T 13 2"]:
+    """Swap left and right of the legs (first flag) and arms (second) where the flag is set."""
+    out = points.copy()
+    for flag, pairs in zip(np.moveaxis(swap, -1, 0) > 0, _LIMBS, strict=True):
+        for left, right in pairs:
+            out[..., left, :] = np.where(flag[..., None], points[..., right, :], points[..., left, :])
+            out[..., right, :] = np.where(flag[..., None], points[..., left, :], points[..., right, :])
+    return out
+
+
+def _gauss(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    return rng.standard_normal(shape, dtype=np.float32)
+
+
+def _slow(rng: np.random.Generator, shape: tuple[int, ...], time_frames: float) -> Array:
+    """Unit-variance noise along axis 1 whose correlation falls to 1/e after ``time_frames``."""
+    sigma = max(time_frames, 0.5) / 2  # exp(-d^2 / (4 sigma^2)) = 1/e at d = 2 sigma
+    pad = int(3 * sigma) + 1
+    white = _gauss(rng, (shape[0], shape[1] + 2 * pad, *shape[2:]))
+    slow = gaussian_filter1d(white, sigma, axis=1, mode="wrap", truncate=3.0)[:, pad : pad + shape[1]]
+    return slow * np.float32(np.sqrt(2 * sigma * np.sqrt(np.pi)))
+
+
+def _runs(rng: np.random.Generator, shape: tuple[int, ...], start: Array, mean_frames: float) -> Array:
+    """1 inside runs that start with probability ``start`` a frame and last ``mean_frames`` on average, else 0."""
+    out = np.zeros(shape, np.float32)
+    first = rng.random(shape, dtype=np.float32) < start
+    where = np.argwhere(first)
+    lengths = 1 + rng.geometric(1 / max(mean_frames, 1.0), len(where))
+    for (clip, frame, joint), length in zip(where, lengths, strict=True):
+        out[clip, frame : frame + length, joint] = 1
+    return out
+
+
+@cache
+def measured_noise() -> NoiseModel:
+    """The statistics of the bundled detector."""
+    record = json.loads(files("prml.batches").joinpath("detector_noise.json").read_text(encoding="utf-8"))["model"]
+    values = {
+        f.name: np.asarray(record[f.name], np.float32) if f.type is Array else float(record[f.name])
+        for f in fields(NoiseModel)
+    }
+    return NoiseModel(**values)  # type: ignore[arg-type]

@@ -1,0 +1,275 @@
+"""Training windows: random stretches of clips, seen by random cameras, spoilt as a detector would, normalised.
+
+A batch is a pure function of (seed, epoch, batch number): workers, restarts and machines do not change it. Batches
+are made at once with array operations; the clips live in one shared-memory tensor that workers do not copy.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int16
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+
+from prml import normalise
+from prml.batches.augment import MotionOptions
+from prml.batches.noise import NoiseModel, exchange
+from prml.batches.virtual_camera import CameraRanges, sample_cameras
+from prml.datasets.mocap import MocapSet
+from prml.errors import PrmlError
+from prml.skeleton import H36M17, MEASURED13, conversion
+
+Array = np.ndarray
+Batch = dict[str, Tensor]
+Part = Literal["train", "val"]
+SAME_FPS = 0.01  # rates this near, as 29.97 and 30, are one
+HELD_OUT = 0.1  # of every clip's frames, at its end, where no clip is for validation
+_TO_MEASURED = conversion(H36M17, MEASURED13)
+_FROM_MEASURED = conversion(MEASURED13, H36M17)
+
+
+@dataclass(frozen=True)
+class WindowOptions:
+    """How windows are cut and varied.
+
+    Attributes:
+        frames: T.
+        stride: frames between the starts of neighbouring windows of an epoch.
+        step: frames between neighbours inside a window: 3 shows every third frame (dilation in time), so that a cheap
+            window spans as long as one of three times its size.
+        batch: windows in a batch.
+        flip: probability of mirroring left and right.
+        speed: range of factors on the playing speed.
+        scale: range of factors on the size of the person (it becomes a larger or smaller one).
+        motion: what is made up beyond the captured motion.
+        cameras: where the virtual cameras stand.
+        clean: share of windows that get exact keypoints instead of detector noise.
+        in_channels: 3 for x, y, confidence; 2 for x, y.
+    """
+
+    frames: int = 81
+    stride: int = 27
+    step: int = 1
+    batch: int = 16
+    flip: float = 0.5
+    speed: tuple[float, float] = (0.75, 1.3)
+    scale: tuple[float, float] = (0.92, 1.08)
+    motion: MotionOptions = field(default_factory=MotionOptions)
+    cameras: CameraRanges = field(default_factory=CameraRanges)
+    clean: float = 0.1
+    in_channels: int = 3
+
+
+def spoil(
+    rng: np.random.Generator,
+    plane: Float[Array, "B T 13 2"],
+    depth_m: Float[Array, "B T"],
+    noise: NoiseModel,
+    fps: float,
+) -> tuple[Float[Array, "B T 13 2"], Float[Array, "B T 13"]]:
+    """Add a detector's errors to exact image-plane points (z = 1) of a person at ``depth_m``; also its confidences."""
+    error_m, confidence, swap = noise.sample(rng, plane.shape[0], plane.shape[1], fps)
+    return exchange(plane, swap) + error_m / depth_m[..., None, None], confidence
+
+
+def shared(array: Array) -> Tensor:
+    """The array as a tensor in shared memory, which worker processes do not copy."""
+    tensor: Tensor = torch.from_numpy(array).share_memory_()  # type: ignore[no-untyped-call]
+    return tensor
+
+
+def before_held_out(frames: int) -> int:
+    """How many frames of a clip are trained on where its end is held out for validation."""
+    return frames - max(1, round(HELD_OUT * frames))
+
+
+def common(what: str, values: Sequence[tuple[str, float]], tolerance: float = 1e-6) -> float:
+    """The one value (of the first) that all named ones agree on; raises PrmlError that names two that differ."""
+    (first, wanted), *others = values
+    for name, value in others:
+        if not math.isclose(value, wanted, rel_tol=tolerance):
+            raise PrmlError(
+                f"{first} and {name} cannot be trained on together: their {what} are {wanted:g} and {value:g}; make "
+                "both anew with the same, or leave one out"
+            )
+    return wanted
+
+
+class Windows(Dataset[Batch], ABC):
+    """Batches of training windows; item ``(epoch, number)`` is one, the same on every machine.
+
+    Attributes:
+        options: how windows are cut and varied.
+        seed: of everything random.
+        fps: frame rate of the windows.
+        index: a row for every window of an epoch.
+    """
+
+    options: WindowOptions
+    seed: int
+    fps: float
+    index: Array
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Batches in an epoch."""
+
+    def __getitem__(self, key: tuple[int, int]) -> Batch:
+        epoch, number = key
+        order = np.random.default_rng([self.seed, epoch]).permutation(len(self.index))
+        B = self.options.batch
+        rng = np.random.default_rng([self.seed, epoch, number])
+        return self.make(rng, self.index[order[number * B : (number + 1) * B]])
+
+    @abstractmethod
+    def make(self, rng: np.random.Generator, rows: Array) -> Batch:
+        """One batch from rows of the index."""
+
+
+def _stretches(sets: list[MocapSet], split: str, part: Part) -> list[Int16[Array, "T 17 3"]]:
+    """The clips of a part, or what of them is not held out for the other."""
+    apart = any(len(s.indices("val")) for s in sets)
+    wanted = "val" if apart and part == "val" else split
+    clips = [s.positions[s.clip_start[i] : s.clip_start[i + 1]] for s in sets for i in s.indices(wanted)]
+    if not apart:
+        ends = [before_held_out(len(c)) for c in clips]
+        clips = [c[:end] if part == "train" else c[end:] for c, end in zip(clips, ends, strict=True)]
+    clips = [c for c in clips if len(c)]
+    if not clips:
+        there = ", ".join(sorted({str(name) for s in sets for name in s.split}))
+        raise PrmlError(
+            f"no clip of the split {wanted!r} in {', '.join(s.path.name for s in sets)}; "
+            f"the splits there are: {there}; see data.split"
+        )
+    return clips
+
+
+class MocapWindows(Windows):
+    """Batches of training windows from motion capture through virtual cameras.
+
+    Item ``(epoch, number)`` is a batch: ``input`` (B, T, 17, C_in) normalised, ``target`` (B, T, 17, 3) root-relative
+    metres in the frame of the input (``virtual_camera`` normalisation).
+
+    Args:
+        sets: mocap files; their clips of ``split`` are used.
+        options: window options.
+        noise: detector statistics; None for exact keypoints.
+        seed: of everything random.
+        split: clips to train on.
+        part: "train" for those, "val" for the clips of the split "val". Where no set has such clips, the last tenth of
+            every clip to train on is held out for it.
+
+    Raises:
+        PrmlError: no clip of the split, or sets of different frame rates or units.
+    """
+
+    def __init__(
+        self,
+        sets: list[MocapSet],
+        options: WindowOptions,
+        noise: NoiseModel | None,
+        *,
+        seed: int,
+        split: str = "train",
+        part: Part = "train",
+    ) -> None:
+        self.options, self.noise, self.seed = options, noise, seed
+        fps = common("frames a second", [(s.path.name, s.fps) for s in sets], SAME_FPS)
+        self.fps = fps / options.step  # of the windows
+        self.unit_m = np.float32(common("metres per unit", [(s.path.name, s.unit_m) for s in sets]))
+        clips = _stretches(sets, split, part)
+        self.positions = shared(np.concatenate(clips))
+        ends = np.cumsum([len(c) for c in clips])
+        starts = np.concatenate([[0], ends[:-1]])
+        # (first frame of the clip, its end, centre of the window) for every window of an epoch
+        rows = [
+            (a, b, c)
+            for a, b in zip(starts, ends, strict=True)
+            for c in np.arange(a + min(options.stride, b - a) // 2, b, options.stride)
+        ]
+        self.index = np.array(rows, dtype=np.int64)
+
+    def __len__(self) -> int:
+        """Batches in an epoch, at least one (the last, smaller one is left out if there are others)."""
+        return max(1, len(self.index) // self.options.batch)
+
+    def _positions(self, rng: np.random.Generator, rows: Array) -> Float[Array, "B L 17 3"]:
+        """World metres of the windows and a margin on both sides, at a random speed and size, linearly interpolated."""
+        o, B = self.options, len(rows)
+        margin = round(normalise.MARGIN_S * self.fps)
+        L = o.frames + 2 * margin
+        centre = rows[:, 2:] + rng.uniform(-0.5, 0.5, (B, 1)) * o.stride
+        at = centre + (np.arange(L) - (L - 1) / 2) * o.step * rng.uniform(*o.speed, (B, 1))
+        at = np.clip(at, rows[:, :1], rows[:, 1:2] - 1)
+        low = np.floor(at).astype(np.int64)
+        weight = (at - low).astype(np.float32)[..., None, None]
+        source = self.positions.numpy()
+        high = np.minimum(low + 1, rows[:, 1:2] - 1)
+        joints = source[low] * (1 - weight) + source[high] * weight
+        return np.asarray(joints * (self.unit_m * rng.uniform(*o.scale, (B, 1, 1, 1)).astype(np.float32)))
+
+    def make(self, rng: np.random.Generator, rows: Array) -> Batch:
+        """One batch from rows of the index."""
+        o = self.options
+        world = o.motion.change(rng, self._positions(rng, rows))
+        cameras = sample_cameras(rng, world[:, :, 0], o.cameras)
+        cam = cameras.to_camera(world)
+        plane = cameras.plane(_TO_MEASURED.apply(cam))
+        if self.noise is None:
+            confidence = np.ones(plane.shape[:-1], np.float32)
+        else:
+            depth = np.maximum(cam[:, :, 0, 2], 0.5)
+            noisy, doubt = spoil(rng, plane, depth, self.noise, self.fps)
+            exact = (rng.random(len(rows)) < o.clean)[:, None, None]
+            plane = np.where(exact[..., None], plane, noisy)
+            confidence = np.where(exact, np.float32(1), doubt)
+        seen = normalise.virtual_camera(_FROM_MEASURED.apply(plane).astype(np.float32), self.fps)
+        target = seen.from_camera(cam - cam[:, :, :1])
+        given = np.concatenate([seen.xy, _FROM_MEASURED.apply_confidence(confidence)[..., None]], -1)
+        margin = (world.shape[1] - o.frames) // 2
+        keep = slice(margin, margin + o.frames)
+        inputs, targets = mirror(given[:, keep, :, : o.in_channels], target[:, keep], rng.random(len(rows)) < o.flip)
+        return {
+            "input": torch.from_numpy(np.ascontiguousarray(inputs, np.float32)),
+            "target": torch.from_numpy(np.ascontiguousarray(targets, np.float32)),
+        }
+
+
+def mirror(
+    inputs: Float[Array, "B T 17 c"], targets: Float[Array, "B T 17 3"], which: Array
+) -> tuple[Float[Array, "B T 17 c"], Float[Array, "B T 17 3"]]:
+    """Mirror the chosen windows: negate x, exchange left and right."""
+    order = list(H36M17.mirror)
+    sign_in = np.ones(inputs.shape[-1], inputs.dtype)
+    sign_in[0] = -1
+    sign_out = np.array([-1, 1, 1], targets.dtype)
+    pick = which[:, None, None, None]
+    return (
+        np.where(pick, inputs[..., order, :] * sign_in, inputs),
+        np.where(pick, targets[..., order, :] * sign_out, targets),
+    )
+
+
+class EpochSampler(Sampler[tuple[int, int]]):
+    """(epoch, batch number) keys from a given place on, so that training resumes in the middle of an epoch.
+
+    Args:
+        batches: batches in the whole epoch, over all ranks.
+        epoch, first: where to start; ``first`` counts batches of this rank.
+        rank, world: which part of a distributed run this is.
+    """
+
+    def __init__(self, batches: int, *, epoch: int = 0, first: int = 0, rank: int = 0, world: int = 1) -> None:
+        self.batches, self.epoch, self.first, self.rank, self.world = batches, epoch, first, rank, world
+
+    def __len__(self) -> int:
+        return self.batches // self.world - self.first
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        for step in range(self.first, self.batches // self.world):
+            yield self.epoch, step * self.world + self.rank

@@ -1,1 +1,0 @@
-"""From motion capture to training windows: reading, virtual cameras, detector noise, normalisation."""

@@ -1,0 +1,424 @@
+"""Human3.6M as the field uses it: the VideoPose3D npz pair, and the Stacked-Hourglass pickle.
+
+**npz pair.** ``data_3d_h36m.npz`` holds world-frame metres of 32 joints at 50 Hz; ``data_2d_h36m_<keypoints>.npz``
+holds pixels of 17 joints for each of the four cameras, sometimes with more frames than the 3D. The reader keeps 17 of
+the 32 joints, turns them into every camera's frame, and cuts the 2D to the length of the 3D. The calibration is in
+neither file:
+see :mod:`prml.datasets.human36m_cameras` for where it is taken from.
+
+**Pickle.** ``h36m_sh_conf_cam_source_final.pkl`` holds per-frame Stacked-Hourglass detections with confidence and
+labels in "image space": x, y in pixels of a distortion-free projection, z scaled to pixels at the root's depth. Times
+``2.5d_factor`` (mm per pixel) that is a weak-perspective copy of the pose, not the camera-frame pose; what is scored
+under that protocol.
+
+Layouts: VideoPose3D (Pavllo et al. 2019), LCN (Ci et al. 2019), MotionBERT (Zhu et al. 2023); read as facts, no
+code taken.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from prml.camera import Camera
+from prml.datasets.cache import Table, cached
+from prml.datasets.checks import as_array, entry, need_finite, need_unit
+from prml.datasets.human36m_cameras import CAMERA_IDS, IMAGE_SIZE, CameraTable, find_cameras, from_json
+from prml.errors import PrmlError
+from prml.io.unpickle import load_npz, load_pickle
+from prml.sequence import PoseSequence
+from prml.skeleton import H36M17
+
+FPS = 50.0
+TRAIN_SUBJECTS = ("S1", "S5", "S6", "S7", "S8")
+TEST_SUBJECTS = ("S9", "S11")
+# The joints that move, of the 32 of the recording; the other 15 are copies or ends of hands and feet.
+JOINTS_OF_32 = (0, 1, 2, 3, 6, 7, 8, 12, 13, 14, 15, 17, 18, 19, 25, 26, 27)
+ACTIONS = (
+    "Directions",
+    "Discussion",
+    "Eating",
+    "Greeting",
+    "Phoning",
+    "Photo",
+    "Posing",
+    "Purchases",
+    "Sitting",
+    "SittingDown",
+    "Smoking",
+    "Waiting",
+    "WalkDog",
+    "Walking",
+    "WalkTogether",
+)
+# Number in "s_09_act_05_subact_02_ca_01" -> the same 15 names.
+ACTION_OF_NUMBER = {
+    2: "Directions",
+    3: "Discussion",
+    4: "Eating",
+    5: "Greeting",
+    6: "Phoning",
+    7: "Posing",
+    8: "Purchases",
+    9: "Sitting",
+    10: "SittingDown",
+    11: "Smoking",
+    12: "Photo",
+    13: "Waiting",
+    14: "Walking",
+    15: "WalkDog",
+    16: "WalkTogether",
+}
+_SOURCE = re.compile(r"s_(\d+)_act_(\d+)_subact_(\d+)_ca_(\d+)$")
+
+
+# ------------------------------------------------------------------------------------------------ the npz pair
+def read_human36m_npz(
+    folder: Path | str,
+    subjects: Sequence[str] = TEST_SUBJECTS,
+    keypoints: str = "cpn_ft_h36m_dbb",
+    cameras: Path | str | None = None,
+    cache_dir: Path | None = None,
+) -> Iterator[PoseSequence]:
+    """Every clip of the subjects in every camera, in the order of the file: subject, action, camera.
+
+    Args:
+        folder: holds ``data_3d_h36m.npz`` and ``data_2d_h36m_<keypoints>.npz``.
+        subjects: e.g. ``("S9", "S11")``.
+        keypoints: which 2D file, e.g. ``"gt"`` (projected with lens distortion) or ``"cpn_ft_h36m_dbb"``.
+        cameras: the calibration (see :func:`prml.datasets.human36m_cameras.find_cameras`); ``None`` looks in
+            ``folder``, and at last solves for it from the ground-truth 2D.
+        cache_dir: where the parsed arrays are kept; ``None`` for the usual place.
+
+    Yields:
+        Sequences of H36M17 with ``joints_m`` (T, 17, 3) float32 camera-frame metres, absolute (joint 0 carries the
+        trajectory); ``keypoints_px`` (T, 17, 2) pixels, distorted as in the file; ``confidence`` None (the files have
+        none); ``camera`` with extrinsics; ``fps`` 50; ``name`` ``"S9/Walking 1/54138969"``; ``action`` one of ACTIONS;
+        ``extra`` with ``action_key`` (``"Walking 1"``), ``camera_id`` and ``frames_2d`` (frames in the 2D file).
+
+    Raises:
+        PrmlError: files absent or broken, a subject absent, wrong joint counts or units, numbers missing, cameras that
+            do not fit the 2D.
+    """
+    folder = Path(folder)
+    pose, image = _npz_tables(folder, keypoints, cache_dir)
+    have = {clip["subject"] for clip in pose.meta["clips"]}
+    if unknown := [s for s in subjects if s not in have]:
+        raise PrmlError(f"data_3d_h36m.npz has no subject {unknown[0]}; it has {', '.join(sorted(have, key=_natural))}")
+    views = {(v["subject"], v["action"], v["view"]): v for v in image.meta["views"]}
+    clips = [c for c in pose.meta["clips"] if c["subject"] in subjects]
+    if not clips:
+        raise PrmlError(
+            f"no clip of the subjects {', '.join(subjects) or '(none given)'} in {folder.name}; nothing to read"
+        )
+    for clip in clips:
+        _need_views(clip, views, keypoints)
+    table = find_cameras(folder, cameras, lambda: solved_cameras(folder, cache_dir))
+    for subject in subjects:
+        _need_camera_order(next(c for c in clips if c["subject"] == subject), pose, image, views, table)
+    return _npz_sequences(sorted(clips, key=lambda c: list(subjects).index(c["subject"])), pose, image, views, table)
+
+
+def _natural(name: str) -> tuple[int, str]:
+    digits = re.sub(r"\D", "", name)
+    return (int(digits) if digits else 0, name)
+
+
+def _npz_tables(folder: Path, keypoints: str, cache_dir: Path | None) -> tuple[Table, Table]:
+    file_3d, file_2d = folder / "data_3d_h36m.npz", folder / f"data_2d_h36m_{keypoints}.npz"
+    pose = cached("human36m-3d", 1, [file_3d], lambda: _parse_3d(file_3d), cache_dir)
+    return pose, cached("human36m-2d", 1, [file_2d], lambda: _parse_2d(file_2d), cache_dir)
+
+
+def _parse_3d(path: Path) -> Table:
+    positions = load_npz(path, ("positions_3d",))["positions_3d"]
+    parts, clips, start = [], [], 0
+    for subject, action, value in _subject_actions(positions, path.name):
+        what = f"{path.name}: {subject} {action}"
+        joints = as_array(value, (None, 32, 3), what)[:, JOINTS_OF_32].astype(np.float32)
+        need_finite(joints, what)
+        parts.append(joints)
+        clips.append({"subject": subject, "action": action, "start": start, "stop": start + len(joints)})
+        start += len(joints)
+    joints_world_m = np.concatenate(parts)
+    need_unit(joints_world_m, H36M17, "metres", path.name)
+    return Table({"joints_world_m": joints_world_m}, {"clips": clips})
+
+
+def _parse_2d(path: Path) -> Table:
+    positions = load_npz(path, ("positions_2d",))["positions_2d"]
+    parts, views, start = [], [], 0
+    for subject, action, value in _subject_actions(positions, path.name):
+        what = f"{path.name}: {subject} {action}"
+        if not isinstance(value, list | tuple | np.ndarray) or len(value) != len(CAMERA_IDS):
+            raise PrmlError(f"{what}: expected a list of 4 camera views, got {_describe(value)}")
+        for view, points in enumerate(value):
+            px = as_array(points, (None, 17, 2), f"{what}, camera {CAMERA_IDS[view]}").astype(np.float32)
+            need_finite(px, f"{what}, camera {CAMERA_IDS[view]}")
+            parts.append(px)
+            views.append({"subject": subject, "action": action, "view": view, "start": start, "stop": start + len(px)})
+            start += len(px)
+    keypoints_px = np.concatenate(parts)
+    if np.abs(keypoints_px).max() <= 2.0:
+        raise PrmlError(
+            f"{path.name}: expected pixels, but no coordinate exceeds 2: the file is normalised, use the original"
+        )
+    return Table({"keypoints_px": keypoints_px}, {"views": views})
+
+
+def _describe(value: Any) -> str:
+    return f"{type(value).__name__} of length {len(value)}" if hasattr(value, "__len__") else type(value).__name__
+
+
+def _subject_actions(positions: Any, what: str) -> Iterator[tuple[str, str, Any]]:
+    if not isinstance(positions, dict) or not positions:
+        raise PrmlError(f"{what}: expected a dictionary subject -> action -> positions, got {_describe(positions)}")
+    for subject, actions in positions.items():
+        if not isinstance(actions, dict) or not actions:
+            raise PrmlError(f"{what}: subject {subject} holds no actions; the split is empty")
+        for action, value in actions.items():
+            yield str(subject), str(action), value
+
+
+def _need_views(clip: dict[str, Any], views: dict[tuple[str, str, int], dict[str, Any]], keypoints: str) -> None:
+    frames, name = clip["stop"] - clip["start"], f"{clip['subject']} {clip['action']}"
+    for view, camera_id in enumerate(CAMERA_IDS):
+        found = views.get((clip["subject"], clip["action"], view))
+        if found is None:
+            raise PrmlError(
+                f"data_2d_h36m_{keypoints}.npz has no {name}, which data_3d_h36m.npz has; the pair does not fit"
+            )
+        if (have := found["stop"] - found["start"]) < frames:
+            raise PrmlError(f"{name}, camera {camera_id}: the 2D has {have} frames, fewer than the 3D's {frames}")
+
+
+def solved_cameras(folder: Path, cache_dir: Path | None = None) -> CameraTable:
+    """The calibration solved from ``data_3d_h36m.npz`` and ``data_2d_h36m_gt.npz`` in ``folder``; some seconds, once.
+
+    Raises:
+        PrmlError: files absent or broken, or the 2D is not the projection of the 3D.
+    """
+    from prml.datasets.human36m_resection import solve_cameras
+
+    sources = [folder / "data_3d_h36m.npz", folder / "data_2d_h36m_gt.npz"]
+
+    def build() -> Table:
+        return Table({}, {"json": solve_cameras(_ground_truth_pairs(folder, cache_dir)).to_json()})
+
+    return from_json(cached("human36m-cameras", 1, sources, build, cache_dir).meta["json"], "solved cameras")
+
+
+def _ground_truth_pairs(folder: Path, cache_dir: Path | None) -> dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]:
+    """(subject, camera) -> world points (N, 3) in metres and their pixels (N, 2), thinned: what calibration needs."""
+    pose, image = _npz_tables(folder, "gt", cache_dir)
+    views = {(v["subject"], v["action"], v["view"]): v for v in image.meta["views"]}
+    gathered: dict[tuple[str, str], tuple[list[np.ndarray], list[np.ndarray]]] = {}
+    for clip in pose.meta["clips"]:
+        _need_views(clip, views, "gt")
+        frames = clip["stop"] - clip["start"]
+        step = max(1, frames // 20)
+        for view, camera_id in enumerate(CAMERA_IDS):
+            start = views[clip["subject"], clip["action"], view]["start"]
+            world, pixel = gathered.setdefault((clip["subject"], camera_id), ([], []))
+            world.append(pose.arrays["joints_world_m"][clip["start"] : clip["stop"] : step].reshape(-1, 3))
+            pixel.append(image.arrays["keypoints_px"][start : start + frames : step].reshape(-1, 2))
+    return {key: (np.concatenate(w), np.concatenate(p)) for key, (w, p) in gathered.items()}
+
+
+def _need_camera_order(
+    clip: dict[str, Any],
+    pose: Table,
+    image: Table,
+    views: dict[tuple[str, str, int], dict[str, Any]],
+    table: CameraTable,
+) -> None:
+    """Refuse a calibration whose cameras are in another order than the 2D file's views."""
+    subject, step = clip["subject"], max(1, (clip["stop"] - clip["start"]) // 25)
+    world = pose.arrays["joints_world_m"][clip["start"] : clip["stop"] : step].astype(float)
+    seen = [table.camera(subject, c) for c in CAMERA_IDS]
+    projected = [camera.project(camera.to_camera(world)) for camera in seen]
+    for view, camera_id in enumerate(CAMERA_IDS):
+        start = views[subject, clip["action"], view]["start"]
+        px = image.arrays["keypoints_px"][start : start + clip["stop"] - clip["start"] : step]
+        errors = [float(np.nanmedian(np.linalg.norm(p - px, axis=-1))) for p in projected]
+        best = int(np.argmin(errors))
+        if errors[view] > 50.0:
+            hint = "no camera fits: the calibration, the 3D and the 2D do not belong together"
+            if errors[best] < 50:
+                hint = f"camera {CAMERA_IDS[best]} fits it ({errors[best]:.1f} px): the cameras are shuffled"
+            where = f"{subject} {clip['action']}, view {view}"
+            raise PrmlError(f"{where}: camera {camera_id} puts the 3D {errors[view]:.0f} px from the 2D; {hint}")
+
+
+def _npz_sequences(
+    clips: list[dict[str, Any]],
+    pose: Table,
+    image: Table,
+    views: dict[tuple[str, str, int], dict[str, Any]],
+    table: CameraTable,
+) -> Iterator[PoseSequence]:
+    for clip in clips:
+        world = np.asarray(pose.arrays["joints_world_m"][clip["start"] : clip["stop"]], dtype=np.float64)
+        for view, camera_id in enumerate(CAMERA_IDS):
+            found = views[clip["subject"], clip["action"], view]
+            camera = table.camera(clip["subject"], camera_id)
+            yield PoseSequence.regular(
+                len(world),
+                FPS,
+                H36M17,
+                keypoints_px=np.array(image.arrays["keypoints_px"][found["start"] : found["start"] + len(world)]),
+                joints_m=camera.to_camera(world).astype(np.float32),
+                camera=camera,
+                name=f"{clip['subject']}/{clip['action']}/{camera_id}",
+                subject=clip["subject"],
+                action=clip["action"].split(" ")[0],
+                source="human36m",
+                extra={
+                    "action_key": clip["action"],
+                    "camera_id": camera_id,
+                    "frames_2d": found["stop"] - found["start"],
+                },
+            )
+
+
+# ------------------------------------------------------------------------------------------------ the SH pickle
+def read_human36m_sh(path: Path | str, split: str = "test", cache_dir: Path | None = None) -> Iterator[PoseSequence]:
+    """Every video of a split of the Stacked-Hourglass pickle, in the order of the file (videos are runs of ``source``).
+
+    Args:
+        path: ``h36m_sh_conf_cam_source_final.pkl``, or the folder that holds it.
+        split: ``"train"`` or ``"test"``.
+        cache_dir: where the parsed arrays are kept; ``None`` for the usual place.
+
+    Yields:
+        Sequences of H36M17 with ``keypoints_px`` (T, 17, 2) detections in pixels, ``confidence`` (T, 17), ``fps`` 50,
+        ``name`` and ``extra["source"]`` ``"s_09_act_05_subact_02_ca_01"``, ``subject`` ``"S9"``, ``action``: the
+        string of the file in the test split, the name by act number in the training split. ``camera`` has the true
+        image size (1000 x 1002 or 1000 x 1000) and a nominal focal length: the file holds no calibration.
+        ``joints_m``: None in the training split; in the test split (T, 17, 3) = ``joints_2.5d_image`` in metres,
+        root-relative (weak perspective, see the module's text). ``extra``: ``camera_id``; ``joints_image_px`` (T, 17,
+        3), the raw image-space label; in the test split ``mm_per_px`` (T,), the file's ``2.5d_factor``, and
+        ``joints_25d_mm`` (T, 17, 3), absolute.
+
+    Raises:
+        PrmlError: file absent or broken, wrong keys, lengths, joint counts or camera names, numbers missing, or a split
+            without frames.
+    """
+    path = Path(path)
+    file = path / "h36m_sh_conf_cam_source_final.pkl" if path.is_dir() else path
+    if split not in ("train", "test"):
+        raise PrmlError(f"the Stacked-Hourglass pickle has the splits train and test, not {split!r}")
+    table = cached(f"human36m-sh-{split}", 1, [file], lambda: _parse_sh(file, split), cache_dir)
+    return (_sh_sequence(video, table) for video in table.meta["videos"])
+
+
+def _parse_sh(path: Path, split: str) -> Table:
+    what = f"{path.name}, {split}"
+    data = entry(load_pickle(path), split, path.name)
+    source = entry(data, "source", what)
+    frames = len(source)
+    if not frames:
+        raise PrmlError(f"{what}: the split is empty")
+    px = np.asarray(entry(data, "joint_2d", what))[..., :2]
+    arrays = {
+        "keypoints_px": as_array(px, (frames, 17, 2), f"{what}: joint_2d"),
+        "joints_image_px": as_array(
+            np.asarray(entry(data, "joint3d_image", what))[..., :3], (frames, 17, 3), f"{what}: joint3d_image"
+        ),
+        "confidence": np.ones((frames, 17)),
+    }
+    if "confidence" in data:
+        confidence = np.asarray(data["confidence"])
+        confidence = confidence[..., 0] if confidence.ndim == 3 else confidence
+        arrays["confidence"] = as_array(confidence, (frames, 17), f"{what}: confidence")
+    if split == "test":
+        factor = np.asarray(entry(data, "2.5d_factor", what)).reshape(-1)
+        arrays["mm_per_px"] = as_array(factor, (frames,), f"{what}: 2.5d_factor")
+        joints = entry(data, "joints_2.5d_image", what)
+        arrays["joints_25d_mm"] = as_array(joints, (frames, 17, 3), f"{what}: joints_2.5d_image")
+    arrays = {name: array.astype(np.float32) for name, array in arrays.items()}
+    keys = {"keypoints_px": "joint_2d", "joints_image_px": "joint3d_image", "joints_25d_mm": "joints_2.5d_image"}
+    for name, array in arrays.items():
+        need_finite(array, f"{what}: {keys.get(name, name)}")
+    if split == "test":
+        need_unit(arrays["joints_25d_mm"], H36M17, "millimetres", f"{what}: joints_2.5d_image")
+    return Table(arrays, {"videos": _sh_videos(data, [str(s) for s in source], split, what)})
+
+
+def _sh_videos(data: dict[str, Any], source: list[str], split: str, what: str) -> list[dict[str, Any]]:
+    names = _strings(entry(data, "camera_name", what), len(source), f"{what}: camera_name")
+    actions = _strings(entry(data, "action", what), len(source), f"{what}: action") if split == "test" else None
+    cuts = [0, *(i for i in range(1, len(source)) if source[i] != source[i - 1]), len(source)]
+    videos = []
+    for start, stop in pairwise(cuts):
+        label = source[start]
+        match = _SOURCE.search(label)
+        if not match or int(match[2]) not in ACTION_OF_NUMBER or not 1 <= int(match[4]) <= len(CAMERA_IDS):
+            raise PrmlError(
+                f"{what}: expected a source like 's_09_act_05_subact_02_ca_01', got {label!r} in frame {start}"
+            )
+        wanted = CAMERA_IDS[int(match[4]) - 1]
+        if wrong := set(names[start:stop]) - {wanted}:
+            raise PrmlError(
+                f"{what}: {label} was seen by camera {wanted}, but camera_name says {min(wrong)!r}: shuffled"
+            )
+        action = ACTION_OF_NUMBER[int(match[2])]
+        if actions is not None:
+            if len(set(actions[start:stop])) > 1:
+                raise PrmlError(f"{what}: {label} has several actions {sorted(set(actions[start:stop]))}; expected one")
+            action = actions[start]
+        videos.append(
+            {
+                "source": label,
+                "subject": f"S{int(match[1])}",
+                "action": action,
+                "camera_id": wanted,
+                "start": start,
+                "stop": stop,
+            }
+        )
+    return videos
+
+
+def _strings(values: Any, count: int, what: str) -> list[str]:
+    texts = [v.decode("latin1") if isinstance(v, bytes) else str(v) for v in np.asarray(values).reshape(-1).tolist()]
+    if len(texts) != count:
+        raise PrmlError(f"{what}: expected {count} strings, one a frame, got {len(texts)}")
+    return texts
+
+
+def _sh_sequence(video: dict[str, Any], table: Table) -> PoseSequence:
+    cut = {name: np.array(array[video["start"] : video["stop"]]) for name, array in table.arrays.items()}
+    camera_id = video["camera_id"]
+    extra: dict[str, Any] = {
+        "source": video["source"],
+        "camera_id": camera_id,
+        "joints_image_px": cut["joints_image_px"],
+    }
+    joints_m = None
+    if "joints_25d_mm" in cut:
+        extra |= {"mm_per_px": cut["mm_per_px"], "joints_25d_mm": cut["joints_25d_mm"]}
+        joints_m = (cut["joints_25d_mm"] - cut["joints_25d_mm"][:, :1]) / np.float32(1000)
+    return PoseSequence.regular(
+        video["stop"] - video["start"],
+        FPS,
+        H36M17,
+        keypoints_px=cut["keypoints_px"],
+        confidence=cut["confidence"],
+        joints_m=joints_m,
+        root_relative=joints_m is not None,
+        camera=_nominal_camera(camera_id),
+        name=video["source"],
+        subject=video["subject"],
+        action=video["action"],
+        source="human36m-sh",
+        extra=extra,
+    )
+
+
+def _nominal_camera(camera_id: str) -> Camera:
+    width, height = IMAGE_SIZE[camera_id]
+    return Camera.from_fov(width, height, 47.2, source="nominal Human3.6M field of view; the file holds no calibration")

@@ -1,0 +1,1 @@
+"""Image features: crops, backbones, their maps on disk, training windows that hold them."""

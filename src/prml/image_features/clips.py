@@ -1,0 +1,95 @@
+"""Which video belongs to which poses: clips to compute features of, from the files that people have."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+from prml.camera import Camera
+from prml.datasets.human36m import TEST_SUBJECTS, TRAIN_SUBJECTS, read_human36m_npz
+from prml.errors import PrmlError
+from prml.image_features.build import Clip
+from prml.io.entries import load_entries
+from prml.io.keypoints import SCHEMA as KEYPOINTS
+from prml.io.keypoints import read_keypoints
+from prml.io.poses import SCHEMA as POSES
+from prml.io.poses import read_poses
+from prml.io.sequences import FORMAT as OWN
+from prml.io.sequences import read_sequences
+from prml.io.unpickle import npz_keys
+from prml.media.read import IMAGE_SUFFIXES
+from prml.sequence import PoseSequence
+
+Split = Literal["train", "val"]
+VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v")
+# names in Human3.6M's release -> names in the npz files that the field uses
+_RELEASED = {"Photo": "TakingPhoto", "WalkDog": "WalkingDog"}
+
+
+def clips_of(images: Path, poses: Path, *, split: Split = "train", keypoints: str = "cpn_ft_h36m_dbb") -> list[Clip]:
+    """Clips with their frames.
+
+    Args:
+        images: video or folder of images of one clip; for several clips the folder that holds them: NAME.mp4 (or
+            another ending) or the folder NAME of images for the clip NAME, for Human3.6M also the release's
+            ``S9/Videos/Walking 1.54138969.mp4``.
+        poses: result of ``prml lift`` (poses.npz or .json), keypoint file (2D only: not to be trained on), file in the
+            schema of ``prml.io.sequences``, or the folder of Human3.6M's npz pair.
+        split: of files that do not say it.
+        keypoints: 2D file of Human3.6M.
+
+    Raises:
+        PrmlError: files that cannot be read, or a clip without its video.
+    """
+    if poses.is_dir():
+        return list(_human36m(images, poses, keypoints))
+    if not poses.is_file():
+        raise PrmlError(f"no file or folder {poses}; give poses.npz of 'prml lift', or another file with 2D and 3D")
+    if poses.suffix == ".parquet" or (poses.suffix == ".npz" and "format" in npz_keys(poses)):
+        sequences = list(read_sequences(poses))
+        if len(sequences) == 1 and not _named(images, sequences[0].name):
+            return [Clip(sequences[0], images, _split(sequences[0]))]
+        return [Clip(s, _frames_of(images, s), _split(s)) for s in sequences]
+    return [Clip(_single(poses, images), images, split)]
+
+
+def _single(poses: Path, images: Path) -> PoseSequence:
+    record = load_entries(poses)
+    schema = record.entries.get("schema")
+    if schema not in (POSES, KEYPOINTS):
+        raise record.fail(f"expected {POSES}, {KEYPOINTS} or {OWN}, got {schema!r}; see docs/file_schema.md")
+    s = read_poses(poses) if schema == POSES else read_keypoints(poses)
+    if s.camera is None and "width" in s.extra:
+        s = s.with_(camera=Camera.from_fov(int(s.extra["width"]), int(s.extra["height"])))
+    return s if s.name else s.with_(name=images.stem)
+
+
+def _split(sequence: PoseSequence) -> Split:
+    return "train" if sequence.extra.get("split", "train") == "train" else "val"
+
+
+def _named(images: Path, name: str) -> Path | None:
+    candidates = [images / f"{name}{suffix}" for suffix in VIDEO_SUFFIXES]
+    if (found := next((p for p in candidates if p.is_file()), None)) is not None:
+        return found
+    folder = images / name
+    holds = folder.is_dir() and any(p.suffix.lower() in IMAGE_SUFFIXES for p in folder.iterdir())
+    return folder if holds else None
+
+
+def _frames_of(images: Path, sequence: PoseSequence) -> Path:
+    if (found := _named(images, sequence.name)) is None:
+        raise PrmlError(
+            f"no video of the clip {sequence.name!r} in {images}: expected {sequence.name}.mp4 (avi, mov, mkv, webm) "
+            f"or a folder {sequence.name} with its images"
+        )
+    return found
+
+
+def _human36m(images: Path, poses: Path, keypoints: str) -> Iterator[Clip]:
+    for subjects, split in ((TRAIN_SUBJECTS, "train"), (TEST_SUBJECTS, "val")):
+        for s in read_human36m_npz(poses, subjects, keypoints):
+            action, camera = str(s.extra["action_key"]), str(s.extra["camera_id"])
+            name, number = s.action, action.removeprefix(s.action)
+            released = [f"{s.subject}/Videos/{n}{number}.{camera}" for n in (name, _RELEASED.get(name, name))]
+            found = next((p for n in released if (p := _named(images, n)) is not None), None)
+            yield Clip(s, found or _frames_of(images, s), split)

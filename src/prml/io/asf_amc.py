@@ -1,0 +1,187 @@
+"""ASF/AMC (Acclaim): a skeleton file per subject, and per take the angles of its bones.
+
+A point carries the name of the bone that *ends* there; ``root`` is the root itself. A bone's angles are turned about
+the bone's own axes (``axis``), in the listed order of its degrees of freedom, the first acting first. Lengths are in
+inches divided by the number given under ``:units length`` (0.45 in the CMU database); the vertical axis is y.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from prml.errors import PrmlError
+from prml.io.motion import Motion, axis_rotation, floats
+from prml.io.unpickle import guarded
+
+INCH_M = 0.0254
+_ROOT_ORDER = ("TX", "TY", "TZ", "RX", "RY", "RZ")
+
+
+@dataclass
+class Bone:
+    """One bone: unit ``direction`` and ``length`` at rest, the rotation ``axes`` of its frame, and its free angles."""
+
+    name: str = ""
+    direction: np.ndarray = field(default_factory=lambda: np.zeros(3))
+    length: float = 0.0
+    axes: np.ndarray = field(default_factory=lambda: np.eye(3))
+    dof: tuple[str, ...] = ()
+
+
+@dataclass
+class Skeleton:
+    """An ASF file: bones by name, parent of every bone, metres per unit, order of the root's values."""
+
+    bones: dict[str, Bone]
+    parents: dict[str, str]
+    unit_m: float
+    degrees: bool
+    root_order: tuple[str, ...]
+    root_axes: np.ndarray
+
+
+def _euler(values: np.ndarray, order: list[str], degrees: bool) -> np.ndarray:
+    """Rotations (F, 3, 3) from angles (F, n) about ``order`` ("X", ...), the first acting first."""
+    if not set(order) <= set("XYZ"):
+        raise PrmlError(f"expected an order of the axes X, Y and Z, got {''.join(order)[:20]!r}")
+    radians = np.radians(values) if degrees else values
+    R = np.broadcast_to(np.eye(3), (len(values), 3, 3))
+    for column, axis in enumerate(order):
+        R = axis_rotation(axis, radians[:, column]) @ R
+    return R
+
+
+def read_asf(path: Path | str) -> Skeleton:
+    """Read a skeleton; raises PrmlError if it is absent or no ASF."""
+    path = Path(path)
+    return guarded(path.name, lambda: _parse_asf(_lines(path)))
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8", errors="replace").splitlines()
+
+
+def _parse_asf(lines: list[str]) -> Skeleton:
+    section, bone = "", Bone()
+    skeleton = Skeleton({}, {}, INCH_M, True, _ROOT_ORDER, np.eye(3))
+    pending: dict[str, list[str]] = {}
+    for raw in lines:
+        words = raw.split("#")[0].split()
+        if not words:
+            continue
+        if words[0].startswith(":"):
+            section = words[0].lower()
+        elif section == ":units":
+            _unit(skeleton, words)
+        elif section == ":root" and words[0] == "order":
+            skeleton.root_order = tuple(w.upper() for w in words[1:])
+        elif section == ":root" and words[0] in ("axis", "orientation"):
+            pending[words[0]] = words[1:]
+        elif section == ":bonedata":
+            bone = _bone_line(skeleton, bone, words)
+        elif section == ":hierarchy" and words[0] not in ("begin", "end"):
+            skeleton.parents.update(dict.fromkeys(words[1:], words[0]))
+    if not skeleton.bones or not skeleton.parents:
+        raise PrmlError("not an ASF skeleton: expected :bonedata and :hierarchy")
+    angles = np.array([floats(pending.get("orientation", ["0"] * 3)[:3], "orientation")])
+    skeleton.root_axes = _euler(angles, list(pending.get("axis", ["XYZ"])[0]), skeleton.degrees)[0]
+    return skeleton
+
+
+def _unit(skeleton: Skeleton, words: list[str]) -> None:
+    if words[0] == "length":
+        if not (length := floats(words[1:2], "length")[0]) > 0:
+            raise PrmlError(f"expected a positive unit of length, got {length:g}")
+        skeleton.unit_m = INCH_M / length
+    elif words[0] == "angle":
+        skeleton.degrees = words[1].lower().startswith("deg")
+
+
+def _bone_line(skeleton: Skeleton, bone: Bone, words: list[str]) -> Bone:
+    key, rest = words[0], words[1:]
+    if key == "begin":
+        return Bone()
+    if key == "end":
+        skeleton.bones[bone.name] = bone
+    elif key == "name":
+        bone.name = rest[0]
+    elif key == "direction":
+        bone.direction = np.array(floats(rest[:3], f"direction of {bone.name}"))
+    elif key == "length":
+        bone.length = floats(rest[:1], f"length of {bone.name}")[0]
+    elif key == "axis":
+        angles = np.array([floats(rest[:3], f"axis of {bone.name}")])
+        bone.axes = _euler(angles, list((rest[3:] or ["XYZ"])[0].upper()), skeleton.degrees)[0]
+    elif key == "dof":
+        bone.dof = tuple(w.upper() for w in rest if w.lower() in ("rx", "ry", "rz"))
+    return bone
+
+
+def read_amc(path: Path | str, skeleton: Skeleton) -> Motion:
+    """The take of an AMC file on its skeleton; the frame rate is not in the file (120 in most of the CMU database).
+
+    Raises:
+        PrmlError: absent, not AMC, or bones that the skeleton does not have.
+    """
+    path = Path(path)
+    return guarded(path.name, lambda: _parse_amc(_lines(path), skeleton))
+
+
+def _parse_amc(lines: list[str], skeleton: Skeleton) -> Motion:
+    values, frames = _amc_values(lines)
+    if "root" not in values or not frames:
+        raise PrmlError("not an AMC take: expected numbered frames with the root's values")
+    for name, rows in values.items():
+        if name != "root" and name not in skeleton.bones:
+            raise PrmlError(f"bone {name!r} is not in the skeleton; give the subject's own .asf")
+        want = len(skeleton.root_order) if name == "root" else len(skeleton.bones[name].dof)
+        if rows.shape != (frames, want):
+            raise PrmlError(
+                f"{name} has {rows.shape[0]} rows of {rows.shape[-1]} values, expected {frames} of {want}; "
+                "it is truncated, or the skeleton is another subject's"
+            )
+    return Motion(_positions(skeleton, values, frames), None, skeleton.unit_m, "y")
+
+
+def _amc_values(lines: list[str]) -> tuple[dict[str, np.ndarray], int]:
+    rows: dict[str, list[list[float]]] = {}
+    frames = 0
+    for line in lines:
+        words = line.split()
+        if not words or words[0][0] in "#:":
+            continue
+        if len(words) == 1 and words[0].isdigit():
+            frames += 1
+        else:
+            rows.setdefault(words[0], []).append(floats(words[1:], f"frame {frames}"))
+    try:
+        return {name: np.array(r) for name, r in rows.items()}, frames
+    except ValueError:
+        raise PrmlError("lines of unequal length; the file is truncated") from None
+
+
+def _positions(skeleton: Skeleton, values: dict[str, np.ndarray], frames: int) -> dict[str, np.ndarray]:
+    order = list(skeleton.root_order)
+    root = values["root"]
+    turns = [i for i, name in enumerate(order) if name.startswith("R")]
+    place = {name: root[:, i] for i, name in enumerate(order)}
+    C = skeleton.root_axes
+    pos = {"root": np.stack([place.get(f"T{a}", np.zeros(frames)) for a in "XYZ"], -1)}
+    turned = {"root": C @ _euler(root[:, turns], [order[i][1] for i in turns], skeleton.degrees) @ C.T}
+    waiting = list(skeleton.parents)
+    while waiting:
+        ready = [name for name in waiting if skeleton.parents[name] in pos]
+        if not ready:
+            raise PrmlError(f"the skeleton's hierarchy does not hang together: {waiting[0]} has no way to the root")
+        for name in ready:
+            bone, parent = skeleton.bones.get(name), skeleton.parents[name]
+            if bone is None:
+                raise PrmlError(f"the skeleton's hierarchy names {name}, which has no bone data")
+            R = turned[parent]
+            if name in values:
+                R = R @ bone.axes @ _euler(values[name], [d[1] for d in bone.dof], skeleton.degrees) @ bone.axes.T
+            turned[name] = R
+            pos[name] = pos[parent] + R @ (bone.direction * bone.length)
+        waiting = [name for name in waiting if name not in pos]
+    return pos

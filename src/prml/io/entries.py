@@ -1,0 +1,204 @@
+"""Reading our own npz and JSON files: whatever the bytes, the answer is checked arrays or one clear line."""
+
+import json
+import struct
+import tokenize
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from prml.camera import Camera
+from prml.errors import PrmlError
+from prml.io.files import existing
+from prml.sequence import check_fps
+
+Array = np.ndarray
+_BROKEN = (
+    OSError,
+    ValueError,
+    KeyError,
+    EOFError,
+    TypeError,
+    IndexError,
+    AttributeError,
+    OverflowError,
+    MemoryError,
+    NotImplementedError,
+    RuntimeError,
+    SyntaxError,
+    AssertionError,
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    tokenize.TokenError,
+)
+
+
+class Entries:
+    """The entries of one file, handed out only in the shape that was asked for.
+
+    Args:
+        path: the file, for messages.
+        entries: what it holds.
+    """
+
+    def __init__(self, path: Path, entries: Mapping[str, Any]) -> None:
+        self.path, self.entries = path, entries
+
+    def __contains__(self, name: str) -> bool:
+        return self.entries.get(name) is not None
+
+    def fail(self, message: str) -> PrmlError:
+        """An error that names the file, in one line."""
+        return PrmlError(f"{self.path.name}: {' '.join(message.split())}")
+
+    def check_schema(self, schema: str) -> None:
+        """Raise PrmlError unless the file says that it has this schema."""
+        if (found := self.entries.get("schema")) != schema:
+            raise self.fail(f"expected the schema {schema!r}, got {_short(found)}; docs/file_schema.md describes it")
+
+    def check_names(self, known: Sequence[str]) -> None:
+        """Raise PrmlError for entries that the schema does not know: a misspelt one would go unnoticed."""
+        if unknown := sorted(set(self.entries) - set(known)):
+            raise self.fail(f"unknown entries {_short(unknown)}; known are {', '.join(known)}")
+
+    def text(self, name: str, default: str | None = None) -> str:
+        """A string entry."""
+        value = self.entries.get(name)
+        if value is None and default is not None:
+            return default
+        if not isinstance(value, str):
+            raise self.fail(f"expected a text in {name!r}, got {_short(value)}")
+        return value
+
+    def whole(self, name: str) -> int:
+        """A positive whole number."""
+        value = self.entries.get(name)
+        if isinstance(value, bool) or not isinstance(value, int | float) or value != value or not 1 <= value <= 100_000:
+            raise self.fail(f"expected a number of pixels from 1 to 100000 in {name!r}, got {_short(value)}")
+        return int(value)
+
+    def mapping(self, name: str) -> dict[str, Any]:
+        """An entry of names and values."""
+        value = self.entries.get(name)
+        if isinstance(value, str):  # how npz files hold it
+            try:
+                value = json.loads(value)
+            except (ValueError, RecursionError):
+                raise self.fail(f"{name!r} is not JSON") from None
+        if not isinstance(value, dict):
+            raise self.fail(f"expected names and values in {name!r}, got {_short(value)}")
+        return value
+
+    def numbers(self, name: str, shape: tuple[int | None, ...], nan: bool = False) -> Array:
+        """A float64 array; ``None`` in the shape is any length. ``nan``: null and NaN may stand for what is missing."""
+        array = self._array(name)
+        if array.dtype.kind not in "fiu":
+            raise self.fail(f"expected numbers in {name!r}, got {array.dtype}")
+        self._check_shape(name, array, shape)
+        array = array.astype(np.float64)
+        if np.isinf(array).any() or (not nan and np.isnan(array).any()):
+            raise self.fail(f"{name!r} holds {'infinite' if nan else 'NaN, null or infinite'} values")
+        return array
+
+    def flags(self, name: str, length: int) -> Array:
+        """A (length,) array of true and false."""
+        array = self._array(name)
+        if array.dtype != bool:
+            raise self.fail(f"expected true and false in {name!r}, got {array.dtype}")
+        self._check_shape(name, array, (length,))
+        return array
+
+    def _check_shape(self, name: str, array: Array, shape: tuple[int | None, ...]) -> None:
+        fits = array.ndim == len(shape) and all(w is None or w == g for w, g in zip(shape, array.shape, strict=True))
+        if not fits:
+            wanted = " x ".join("any" if n is None else str(n) for n in shape)
+            got = " x ".join(map(str, array.shape)) or "a single value"
+            raise self.fail(f"expected {name!r} to be {wanted}, got {got}")
+
+    def _array(self, name: str) -> Array:
+        if name not in self:
+            raise self.fail(f"lacks {name!r}; docs/file_schema.md lists what is needed")
+        value = self.entries[name]
+        if isinstance(value, np.ndarray):
+            return value
+        if not isinstance(value, list):
+            raise self.fail(f"expected a list in {name!r}, got {_short(value)}")
+        try:
+            array = np.array(value)
+            return np.array(value, dtype=np.float64) if array.dtype == object else array  # null becomes NaN
+        except (ValueError, TypeError, OverflowError, RecursionError):
+            raise self.fail(f"{name!r} is not an even list of numbers; every frame needs every joint") from None
+
+    def times_and_fps(self, length: int) -> tuple[Array, float]:
+        """Times from ``times_s`` or else from ``fps``; and the rate, from ``fps`` or else from the times."""
+        fps = check_fps(self.entries["fps"], f"{self.path.name}: fps") if "fps" in self else None
+        if "times_s" not in self:
+            if fps is None:
+                raise self.fail("lacks both 'fps' and 'times_s'; give one of them")
+            return np.arange(length) / fps, fps
+        times_s = self.numbers("times_s", (length,))
+        if np.any(np.diff(times_s) <= 0):
+            raise self.fail("'times_s' must increase from frame to frame")
+        if fps is None:
+            if length < 2:
+                raise self.fail("one frame has no frame rate of its own; give 'fps'")
+            fps = check_fps(float((length - 1) / (times_s[-1] - times_s[0])), f"{self.path.name}: rate of times_s")
+        return times_s, fps
+
+    def camera(self) -> Camera | None:
+        """The camera, if the file has one."""
+        if "camera" not in self:
+            return None
+        record = self.mapping("camera")
+        try:
+            return Camera.from_dict(record)
+        except PrmlError as error:
+            raise self.fail(str(error)) from None
+
+
+def load_entries(path: str | Path) -> Entries:
+    """Read an npz or JSON file of ours; raises PrmlError for anything that is not one."""
+    path = existing(path, "npz or json file")
+    ending = path.suffix.lower()
+    if ending not in (".npz", ".json"):
+        raise PrmlError(f"{path.name}: expected a .npz or .json file; give a file with one of these endings")
+    try:
+        entries = _load_npz(path) if ending == ".npz" else json.loads(path.read_bytes())
+    except RecursionError:
+        raise PrmlError(f"{path.name}: nested too deeply for a file of ours") from None
+    except _BROKEN as error:
+        raise PrmlError(
+            f"{path.name}: not a whole {ending[1:]} file ({_first_line(error)}); it may be cut off, write it again"
+        ) from None
+    if not isinstance(entries, dict):
+        raise PrmlError(f"{path.name}: expected names and values, got {_short(entries)}; see docs/file_schema.md")
+    return Entries(path, entries)
+
+
+def _load_npz(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+        entries: dict[str, Any] = {}
+        for name in archive.files:
+            array = archive[name]
+            scalar = isinstance(array, np.ndarray) and array.ndim == 0
+            entries[name] = array.item() if scalar else array
+        return entries
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).splitlines()
+    return text[0][:120] if text and text[0] else type(error).__name__
+
+
+def _short(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    if isinstance(value, list | dict | np.ndarray) and not (isinstance(value, list) and len(value) <= 8):
+        return f"a {type(value).__name__}"
+    text = ascii(value)
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -1,0 +1,175 @@
+"""Keypoint files: 2D poses from any detector, in our schema ``prml.keypoints/1`` (docs/file_schema.md)."""
+
+import json
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from prml.errors import PrmlError
+from prml.filters.repair import seen_joints
+from prml.io.entries import Entries, load_entries
+from prml.io.files import write_file
+from prml.sequence import PoseSequence, check_fps
+from prml.skeleton import skeleton
+
+Array = np.ndarray
+SCHEMA = "prml.keypoints/1"
+_JSON_FRAMES = 256
+ENTRIES = (
+    "schema",
+    "skeleton",
+    "fps",
+    "times_s",
+    "width",
+    "height",
+    "keypoints_px",
+    "confidence",
+    "has_person",
+    "camera",
+    "name",
+)
+
+
+def read_keypoints(path: str | Path, *, fps: float | None = None) -> PoseSequence:
+    """Read a keypoint file.
+
+    Args:
+        path: ``.npz`` or ``.json`` in the schema ``prml.keypoints/1``.
+        fps: rate at which the pictures were taken, instead of the file's rate and times.
+
+    Returns:
+        A sequence with keypoints in pixels (NaN in frames without a person; for a joint that was not found as in the
+        file), confidence (1 if the file has none), times and rate, ``has_person``, the camera if given, and
+        ``width`` and ``height`` in ``extra``. Nothing is filled: see :func:`filled_in`.
+
+    Raises:
+        PrmlError: for everything else, in one line that names the file and the entry.
+    """
+    record = load_entries(path)
+    record.check_schema(SCHEMA)
+    record.check_names(ENTRIES)
+    try:
+        joints = skeleton(record.text("skeleton"))
+    except PrmlError as error:
+        raise record.fail(str(error)) from None
+    points = record.numbers("keypoints_px", (None, None, 2), nan=True)
+    frames = len(points)
+    if frames == 0:
+        raise record.fail("'keypoints_px' has no frames")
+    if points.shape[1] != len(joints):
+        raise record.fail(f"{joints.name} has {len(joints)} joints, 'keypoints_px' has {points.shape[1]}")
+    confidence = (
+        record.numbers("confidence", (frames, len(joints)), nan=True)
+        if "confidence" in record
+        else np.ones((frames, len(joints)))
+    )
+    has_person = _has_person(record, points, confidence)
+    confidence = np.where(has_person[:, None] & ~np.isnan(points).any(axis=2), confidence, 0.0)
+    if not np.all((confidence >= 0) & (confidence <= 1)):
+        raise record.fail("'confidence' must lie between 0 and 1 for every joint that has a place")
+    times_s, rate = record.times_and_fps(frames)
+    if fps is not None:
+        rate = check_fps(fps, "--fps")
+        times_s = np.arange(frames) / rate
+    return PoseSequence(
+        skeleton=joints,
+        times_s=times_s,
+        keypoints_px=np.where(has_person[:, None, None], points, np.nan),
+        confidence=confidence,
+        fps=rate,
+        has_person=has_person,
+        filled=np.zeros(frames, dtype=bool),
+        camera=record.camera(),
+        name=record.text("name", record.path.stem),
+        source=record.path.name,
+        extra={"width": record.whole("width"), "height": record.whole("height")},
+    )
+
+
+def _has_person(record: Entries, points: Array, confidence: Array) -> Array:
+    """Frames in which the file says that somebody is, and at least one joint was found."""
+    seen = np.asarray(seen_joints(points, confidence).any(axis=1))
+    if "has_person" in record:
+        stated = record.flags("has_person", len(points))
+        if (wrong := stated & np.isnan(points).any(axis=2).all(axis=1)).any():
+            raise record.fail(f"'keypoints_px' is NaN in frame {int(wrong.argmax())}, where 'has_person' is true")
+        if not stated.any():
+            raise record.fail("'has_person' is false in every frame; there is nobody to lift")
+        seen &= stated
+    if not seen.any():
+        raise record.fail("no joint was found in any frame (all are NaN or have confidence 0); there is nobody to lift")
+    return seen
+
+
+def write_keypoints(sequence: PoseSequence, path: str | Path, overwrite: bool = False) -> None:
+    """Write the 2D side of a sequence, by the ending of ``path`` as npz or JSON; :func:`read_keypoints` reads it back.
+
+    Args:
+        sequence: needs ``keypoints_px``, and its image size in ``camera`` or in ``extra`` as ``width`` and ``height``.
+        path: ends with ``.npz`` or ``.json``.
+        overwrite: whether a file that is there may be replaced.
+
+    Raises:
+        PrmlError: if something is missing, the file exists or cannot be written.
+    """
+    path = Path(path)
+    if sequence.keypoints_px is None:
+        raise PrmlError("the sequence has no keypoints_px to write; detect them first")
+    size = {k: sequence.extra.get(k) or getattr(sequence.camera, k, None) for k in ("width", "height")}
+    if not all(size.values()):
+        raise PrmlError("the size of the image is not known; put width and height into the sequence's extra")
+    entries: dict[str, Any] = {
+        "schema": SCHEMA,
+        "skeleton": sequence.skeleton.name,
+        "fps": float(sequence.fps),
+        "times_s": sequence.times_s,
+        **size,
+        "keypoints_px": sequence.keypoints_px,
+    }
+    optional = {"confidence": sequence.confidence, "has_person": sequence.has_person, "name": sequence.name or None}
+    entries |= {k: v for k, v in optional.items() if v is not None}
+    if sequence.camera is not None:
+        entries["camera"] = sequence.camera.to_dict()
+    write_record(entries, path, overwrite)
+
+
+def write_record(entries: dict[str, Any], path: Path, overwrite: bool = False) -> None:
+    """Write names and values (texts, numbers, arrays, plain mappings) as npz or JSON, whole or not at all.
+
+    Raises:
+        PrmlError: for another ending, a file that exists, or a disk that is full.
+    """
+    if path.suffix == ".npz":
+        write_file(path, partial(_npz, entries), overwrite)
+    elif path.suffix == ".json":
+        write_file(path, partial(_json, entries), overwrite)
+    else:
+        raise PrmlError(f"{path.name}: expected the ending .npz or .json; choose one of them")
+
+
+def _npz(entries: dict[str, Any], file: BinaryIO) -> None:
+    packed = {k: json.dumps(v) if isinstance(v, dict) else v for k, v in entries.items()}
+    np.savez_compressed(file, allow_pickle=False, **packed)
+
+
+def _json(entries: dict[str, Any], file: BinaryIO) -> None:
+    """One entry per line; NaN, which JSON has not, becomes null."""
+    for index, (name, value) in enumerate(entries.items()):
+        file.write(f"{',' if index else '{'}\n {json.dumps(name)}: ".encode())
+        for text in _json_array(value) if isinstance(value, np.ndarray) else [json.dumps(value)]:
+            file.write(text.encode())
+    file.write(b"\n}\n")
+
+
+def _json_array(values: Array) -> Iterator[str]:
+    """The text of an array with at least one axis, a few hundred frames at a time: its numbers as objects are large."""
+    yield "["
+    for first in range(0, len(values), _JSON_FRAMES):
+        part = values[first : first + _JSON_FRAMES]
+        rounded = np.round(part.astype(np.float64), 6) if part.dtype.kind == "f" else part
+        text = json.dumps(rounded.tolist(), separators=(",", ":")).replace("NaN", "null")
+        yield ("," if first else "") + text[1:-1]
+    yield "]"

@@ -1,0 +1,148 @@
+"""The result of lifting as a file: the schema ``prml.poses/1``, shared by npz and JSON (docs/file_schema.md)."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from prml.errors import PrmlError
+from prml.io.entries import Entries, load_entries
+from prml.io.keypoints import write_record
+from prml.sequence import PoseSequence
+from prml.skeleton import Skeleton, skeleton
+
+Array = np.ndarray
+SCHEMA = "prml.poses/1"
+ENTRIES = (
+    "schema",
+    "joints_cam_m",
+    "std_m",
+    "keypoints_px",
+    "confidence",
+    "times_s",
+    "has_person",
+    "filled",
+    "fps",
+    "skeleton",
+    "camera",
+    "provenance",
+    "name",
+)
+
+
+def entries_of(sequence: PoseSequence, provenance: dict[str, Any]) -> dict[str, Any]:
+    """What a result file holds, by name; raises PrmlError unless the joints are root-relative in the camera frame."""
+    if sequence.joints_m is None or sequence.frame != "camera" or not sequence.root_relative:
+        raise PrmlError("a result file needs root-relative joints in the camera frame; lift the sequence first")
+    frames = len(sequence)
+    present = np.ones(frames, bool) if sequence.has_person is None else sequence.has_person
+    entries: dict[str, Any] = {
+        "schema": SCHEMA,
+        "joints_cam_m": _blank(sequence.joints_m, present),
+        "std_m": _blank(sequence.std_m, present),
+        "keypoints_px": _blank(sequence.keypoints_px, present),
+        "confidence": _float32(sequence.confidence),
+        "times_s": np.asarray(sequence.times_s, np.float64),
+        "has_person": present,
+        "filled": np.zeros(frames, bool) if sequence.filled is None else sequence.filled,
+        "fps": float(sequence.fps),
+        "skeleton": _skeleton_record(sequence.skeleton),
+        "camera": None if sequence.camera is None else sequence.camera.to_dict(),
+        "provenance": provenance,
+        "name": sequence.name or None,
+    }
+    return {k: v for k, v in entries.items() if v is not None}
+
+
+def write_poses(
+    sequence: PoseSequence,
+    path: str | Path,
+    provenance: dict[str, Any],
+    overwrite: bool = False,
+) -> None:
+    """Write root-relative camera-frame joints, metres, with all that belongs to them; whole or not at all.
+
+    Args:
+        sequence: a lifted sequence.
+        path: ends with ``.npz`` or ``.json``.
+        provenance: plain values: version, commit, weights and their hash, detector, options, input, date.
+        overwrite: whether a file that is there may be replaced.
+
+    Raises:
+        PrmlError: for another ending, a sequence that is not lifted, a file that exists, a full disk.
+    """
+    write_record(entries_of(sequence, provenance), Path(path), overwrite)
+
+
+def _float32(values: Array | None) -> Array | None:
+    return None if values is None else np.asarray(values, np.float32)
+
+
+def _blank(values: Array | None, present: Array) -> Array | None:
+    """float32, NaN in the gaps: nobody shall take what a network made of nothing for a pose."""
+    return None if values is None else np.where(present[:, None, None], values, np.nan).astype(np.float32)
+
+
+def _skeleton_record(joints: Skeleton) -> dict[str, Any]:
+    return {
+        "name": joints.name,
+        "joints": list(joints.joints),
+        "parents": list(joints.parents),
+        "left": list(joints.left),
+        "right": list(joints.right),
+        "root": joints.root,
+    }
+
+
+def _read_skeleton(record: Entries) -> Skeleton:
+    stated = record.mapping("skeleton")
+    try:
+        known = skeleton(str(stated.get("name")))
+    except PrmlError as error:
+        raise record.fail(str(error)) from None
+    if stated != _skeleton_record(known):
+        raise record.fail(f"its skeleton {known.name} is not the {known.name} of this version; lift the video again")
+    return known
+
+
+def read_poses(path: str | Path) -> PoseSequence:
+    """Read a result file, npz or JSON.
+
+    Returns:
+        Root-relative joints in camera metres, standard deviations, keypoints in pixels, confidence, flags, times and
+        camera; ``extra["provenance"]`` says how it was made. Frames without a person are NaN.
+
+    Raises:
+        PrmlError: for everything that is not a whole result file.
+    """
+    record = load_entries(path)
+    record.check_schema(SCHEMA)
+    record.check_names(ENTRIES)
+    joints = _read_skeleton(record)
+    points = record.numbers("joints_cam_m", (None, len(joints), 3), nan=True)
+    frames, count = points.shape[:2]
+    times_s, fps = record.times_and_fps(frames)
+    has_person = record.flags("has_person", frames)
+    if (wrong := np.isnan(points).any(axis=(1, 2)) & has_person).any():
+        raise record.fail(f"'joints_cam_m' is NaN in frame {int(wrong.argmax())}, where 'has_person' is true")
+
+    def optional(name: str, *shape: int) -> Array | None:
+        return record.numbers(name, (frames, *shape), nan=True).astype(np.float32) if name in record else None
+
+    return PoseSequence(
+        skeleton=joints,
+        times_s=times_s,
+        joints_m=points.astype(np.float32),
+        std_m=optional("std_m", count, 3),
+        keypoints_px=optional("keypoints_px", count, 2),
+        confidence=optional("confidence", count),
+        frame="camera",
+        root_relative=True,
+        camera=record.camera(),
+        fps=fps,
+        has_person=has_person,
+        filled=record.flags("filled", frames),
+        name=record.text("name", ""),
+        source=record.path.name,
+        extra={"provenance": record.mapping("provenance")},
+    )

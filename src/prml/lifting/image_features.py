@@ -1,0 +1,75 @@
+"""Lifting with image features: frame by frame, a few at a time, as they come from a video or a cache."""
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from prml.errors import PrmlError
+from prml.image_features.crops import RULE, mirrored_reference
+from prml.image_features.source import FeatureSource
+from prml.sequence import PoseSequence
+from prml.skeleton import H36M17
+from prml.weights.record import Card
+
+Array = np.ndarray
+
+
+def check_context(card: Card, source: FeatureSource | None) -> None:
+    """Raise PrmlError unless the features are those that the network was trained on."""
+    if source is None:
+        raise PrmlError(
+            f"{card.network} needs image features; keypoints alone do not lift with it: give the video, --backbone and "
+            "--backbone-weights, or a cache of features to score on (--features)"
+        )
+    wanted = card.context.get("fingerprint")
+    if wanted is not None and wanted != source.fingerprint:
+        raise PrmlError(
+            f"{card.name} was trained on features of {card.context.get('name')} {wanted[:12]}…, these are of "
+            f"{source.fingerprint[:12]}…; give the backbone and weights that its cache was made with"
+        )
+    if card.context.get("crop", RULE) != RULE:
+        raise PrmlError(
+            f"{card.name} was trained on other crops ('{card.context['crop']}'), now '{RULE}'; train it anew"
+        )
+
+
+@torch.inference_mode()
+def lift_frames(
+    network: nn.Module,
+    source: FeatureSource,
+    sequence: PoseSequence,
+    inputs: Float[Array, "n 17 c"],
+    rows: Int[Array, " n"],
+    *,
+    flip: bool,
+    device: torch.device,
+) -> Float[Array, "n 17 3"]:
+    """What the network returns for single frames.
+
+    Args:
+        network: takes (x, joints in the crop, maps).
+        source: of the features.
+        sequence: whose frames these are.
+        inputs: normalised 2D of the frames.
+        rows: their indices in the sequence.
+        flip: average with the mirrored result of the mirrored crop.
+        device: of the network.
+    """
+    mirror, sign = list(H36M17.mirror), np.ones(inputs.shape[-1], np.float32)
+    sign[0] = -1
+    parts, done = [], 0
+    for seen in source.features(sequence, rows, mirrored=flip):
+        x = np.ascontiguousarray(inputs[done : done + len(seen.rows)], np.float32)
+        done += len(seen.rows)
+        joints = _run(network, x, seen.reference, seen.maps, device)
+        if seen.mirrored is not None:
+            other = _run(network, x[:, mirror] * sign, mirrored_reference(seen.reference), seen.mirrored, device)
+            joints = (joints + other[:, mirror] * np.array([-1, 1, 1], np.float32)) / 2
+        parts.append(joints)
+    return np.concatenate(parts)
+
+
+def _run(network: nn.Module, x: Array, reference: Array, maps: list[Tensor], device: torch.device) -> Array:
+    given, places = (torch.from_numpy(np.ascontiguousarray(a)).to(device)[:, None] for a in (x, reference))
+    return np.asarray(network(given, places, [m.to(device) for m in maps])[:, 0].float().cpu())

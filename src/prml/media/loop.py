@@ -1,0 +1,85 @@
+"""A video of any wanted length out of a short one: its frames to and fro, for benchmarks."""
+
+from pathlib import Path
+
+import av
+import numpy as np
+
+from prml.errors import PrmlError
+from prml.media.read import probe, read_frames
+from prml.media.write import VideoWriter
+
+Array = np.ndarray
+MOST_BYTES = 500_000_000  # of frames that are held to be played backwards
+
+
+def loop_video(source: str | Path, path: str | Path, seconds: float, *, overwrite: bool = False) -> int:
+    """Write an H.264 video of ``seconds`` that plays the start of another forwards, backwards, forwards and so on.
+
+    To and fro, so that nobody in it jumps where it turns: a detector has the same work as in a long take. Only one turn
+    is encoded, the others are copies of its packets. Pixels and frame rate are those of the source.
+
+    Args:
+        source: video file or image folder. What is used of it ends after ``seconds`` or 500 MB of frames.
+        path: the mp4 to write.
+        seconds: its length.
+        overwrite: replace an existing file.
+
+    Returns:
+        Frames written.
+
+    Raises:
+        PrmlError: the source cannot be read, ``seconds`` is not positive, or the file exists.
+    """
+    path, info = Path(path), probe(source)
+    if not 0 < seconds < float("inf"):
+        raise PrmlError(f"the length of a video must be positive, got {seconds:g} s")
+    if path.exists() and not overwrite:
+        raise PrmlError(f"{path} exists; choose another name or allow overwriting")
+    wanted = max(1, round(seconds * info.fps))
+    turn = path.with_name(f".{path.stem}.turn.mp4")
+    try:
+        frames = _write_turn(source, turn, min(wanted, max(2, MOST_BYTES // (3 * info.width * info.height))), info.fps)
+        _repeat(turn, path, wanted, frames, info.fps)
+    finally:
+        turn.unlink(missing_ok=True)
+    return wanted
+
+
+def _write_turn(source: str | Path, turn: Path, most: int, fps: float) -> int:
+    """At most ``most`` frames forwards and back again, without the two ends a second time; how many that makes."""
+    images: list[Array] = []
+    # ultrafast: without frames that need later ones, so that a copy may end anywhere
+    info = probe(source)
+    with VideoWriter(turn, info.width, info.height, fps, crf=18, preset="ultrafast", overwrite=True) as writer:
+        for frame in read_frames(source):
+            if frame.index >= most:
+                break
+            images.append(frame.image)
+        order = [*range(len(images)), *range(len(images) - 2, 0, -1)]
+        for count, index in enumerate(order):
+            writer.write(images[index], count / fps)
+    return len(order)
+
+
+def _repeat(turn: Path, path: Path, wanted: int, frames: int, fps: float) -> None:
+    """Packets of ``turn``, over and over, until ``wanted`` frames are written."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        with av.open(str(temporary), "w", format="mp4") as out, av.open(str(turn)) as container:
+            given = container.streams.video[0]
+            ticks = float(1 / given.time_base) if given.time_base else 1.0  # a second
+            stream = out.add_stream_from_template(given)
+            for start in range(0, wanted, frames):
+                container.seek(0)
+                for index, packet in enumerate(p for p in container.demux(given) if p.dts is not None):
+                    if start + index >= wanted:
+                        break
+                    packet.pts = packet.dts = round((start + index) / fps * ticks)
+                    packet.stream = stream
+                    out.mux(packet)
+        temporary.replace(path)
+    except (av.FFmpegError, OSError) as error:
+        raise PrmlError(f"cannot write {path}: {str(error).splitlines()[0]}") from None
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,364 @@
+"""Video, image folder or keypoint file in; poses, overlay and viewer out. What ``prml lift`` and ``prml.lift`` do."""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from prml import __version__
+from prml.camera import Camera
+from prml.errors import PrmlError
+from prml.filters.root import solve_root
+from prml.filters.scale import to_metres
+from prml.io.files import check_writable
+from prml.lifting.lifter import Lifter, LiftOptions
+from prml.networks import registry
+from prml.provenance import commit
+from prml.sequence import PoseSequence
+from prml.spans import blocks
+from prml.weights.record import Record, load_record
+
+if TYPE_CHECKING:
+    from prml.detect.base import Detection
+    from prml.image_features.source import FrameFeatures
+
+Progress = Callable[[str, int, int | None], None]
+Warn = Callable[[str], None]
+DEFAULT_FOV_DEG = 55.0
+_BLOCK = 1024  # frames whose residual is computed at a time
+KEYPOINT_FILES = (".json", ".npz")
+OUTPUTS = ("poses.npz", "poses.json", "overlay.mp4", "viewer.html")
+
+
+@dataclass(frozen=True)
+class LiftResult:
+    """What lifting gave.
+
+    Attributes:
+        sequence: H36M17; ``joints_m`` root-relative camera-frame metres, ``std_m``, 2D, confidence, times, flags.
+        residual_px: mean distance between the given 2D and the projection of the lifted pose, over frames with a
+            person.
+        seconds: wall time per stage.
+        files: what was written, by name.
+        warnings: one line each.
+        provenance: what made it.
+    """
+
+    sequence: PoseSequence
+    residual_px: float
+    seconds: dict[str, float]
+    files: dict[str, Path] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class LiftSettings:
+    """How to lift.
+
+    Attributes:
+        weights: bundled name or path of a record.
+        model: MediaPipe model: "full", "lite" or the path of a .task file.
+        fov: assumed field of view over the longer image side, degrees; None for the default of 55.
+        intrinsics: JSON file with the camera (see ``Camera.from_dict``).
+        fps: rate at which the pictures were taken: of an image folder, and instead of what a video or keypoint file
+            says.
+        flip: average with the mirrored input's result; None does so for networks imported from their authors, who do,
+            and not for others.
+        backbone, backbone_weights: for networks that need image features (``prml.image_features.backbones``); the name
+            may be left out where the card knows it.
+        overlay: write the overlay video.
+        viewer: write the viewer page.
+        overwrite: replace existing results; those that are not made this time are removed.
+    """
+
+    weights: str = "prml-s"
+    model: str = "full"
+    fov: float | None = None
+    intrinsics: str | None = None
+    fps: float | None = None
+    flip: bool | None = None
+    backbone: str | None = None
+    backbone_weights: str | None = None
+    overlay: bool = True
+    viewer: bool = True
+    overwrite: bool = False
+
+
+def camera_of(sequence: PoseSequence, settings: LiftSettings) -> Camera:
+    """The camera: from a file, from the keypoint file, or assumed from a field of view. Raises PrmlError."""
+    width, height = int(sequence.extra["width"]), int(sequence.extra["height"])
+    if settings.intrinsics and settings.fov is not None:
+        raise PrmlError("give --fov or --intrinsics, not both")
+    if settings.intrinsics:
+        return _camera_file(Path(settings.intrinsics), width, height)
+    if settings.fov is None and sequence.camera is not None:
+        return sequence.camera
+    return Camera.from_fov(width, height, DEFAULT_FOV_DEG if settings.fov is None else settings.fov)
+
+
+def _camera_file(path: Path, width: int, height: int) -> Camera:
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise PrmlError(
+            f"{path} is not a readable JSON file with camera intrinsics: {str(error).splitlines()[0]}"
+        ) from error
+    if not isinstance(record, dict):
+        raise PrmlError(f"{path} must hold an object with width, height, fx, fy, cx, cy")
+    try:
+        camera = Camera.from_dict({"source": f"file {path.name}", **record})
+    except PrmlError as error:
+        raise PrmlError(f"{path}: {error}") from None
+    if (camera.width, camera.height) != (width, height):
+        raise PrmlError(f"{path} is for {camera.width} x {camera.height} pixels, the input has {width} x {height}")
+    return camera
+
+
+def _lifter(path: Path, settings: LiftSettings) -> Lifter:
+    record = load_record(settings.weights)
+    flip = record.card.imported and record.card.flip if settings.flip is None else settings.flip
+    return Lifter(record, LiftOptions(flip=flip), context=_context(record, path, settings))
+
+
+def _context(record: Record, path: Path, settings: LiftSettings) -> "FrameFeatures | None":
+    """Features of the video's frames, if the network needs them."""
+    card, given = record.card, settings.backbone is not None or settings.backbone_weights is not None
+    if not registry.entry(card.network).context:
+        if given:
+            raise PrmlError(f"{card.network} needs no image features; leave --backbone and --backbone-weights out")
+        return None
+    if _is_keypoints(path):
+        raise PrmlError(f"{card.network} needs image features: give the video, {path.name} holds keypoints only")
+    from prml.image_features.backbones import open_backbone
+    from prml.image_features.source import FrameFeatures
+
+    name = settings.backbone or str(card.context.get("name", ""))
+    if not name or (":" in name and settings.backbone is None):  # code is run only if the user names it
+        raise PrmlError(f"{card.name} needs its backbone{f' ({name})' if name else ''}; give --backbone")
+    return FrameFeatures(path, open_backbone(name, settings.backbone_weights), fps=settings.fps)
+
+
+def _is_keypoints(path: Path) -> bool:
+    return path.suffix.lower() in KEYPOINT_FILES and not path.is_dir()
+
+
+def _ahead(
+    lifter: Lifter, camera: Camera
+) -> AbstractContextManager[Callable[[float, "Detection | None"], None] | None]:
+    """Lifts while the detector works, if the network allows it and there is a core left for it."""
+    from prml.lifting.eager import can_work_ahead, lifting_ahead
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if cores < 2 or not can_work_ahead(lifter):
+        return nullcontext()
+    from prml.detect.mediapipe import MediaPipeDetector
+
+    return lifting_ahead(lifter, MediaPipeDetector.skeleton, camera)
+
+
+def _camera_of_video(path: Path, settings: LiftSettings) -> Camera:
+    """The camera, before anything is detected. Raises PrmlError."""
+    from prml.media.read import probe
+
+    info = probe(path, fps=settings.fps)
+    size = {"width": info.width, "height": info.height}
+    return camera_of(PoseSequence.regular(0, info.fps, extra=size), settings)
+
+
+def _read(
+    path: Path, settings: LiftSettings, lifter: Lifter, progress: Progress, warn: Warn
+) -> tuple[PoseSequence, dict[str, float]]:
+    """2D keypoints of the input and seconds spent."""
+    started = perf_counter()
+    if _is_keypoints(path):
+        from prml.filters.repair import filled_in
+        from prml.io.keypoints import read_keypoints
+
+        return filled_in(read_keypoints(path, fps=settings.fps)), {"read": perf_counter() - started}
+    from prml.detect.run import detect
+
+    with _ahead(lifter, _camera_of_video(path, settings)) as on_person:
+        sequence = detect(
+            path,
+            model=settings.model,
+            fps=settings.fps,
+            on_warning=warn,
+            on_person=on_person,
+            progress=lambda n, of: progress("detect", n, of),
+        )
+    return sequence, {"detect": perf_counter() - started}
+
+
+def residual_px(sequence: PoseSequence) -> float:
+    """Mean distance in pixels between 2D keypoints and the lifted pose projected from where it fits best."""
+    joints, points, camera = sequence.joints_m, sequence.keypoints_px, sequence.camera
+    if joints is None or points is None or camera is None:
+        raise PrmlError("a residual needs 2D, 3D and a camera")
+    present = np.flatnonzero(np.isfinite(joints).all((1, 2)))
+    total, count = 0.0, 0
+    for block, _, _ in blocks(len(present), _BLOCK):
+        at = present[block]
+        posed, seen = joints[at].astype(np.float64), points[at]
+        weight = np.ones(seen.shape[:2]) if sequence.confidence is None else sequence.confidence[at]
+        root = solve_root(posed, camera.unproject(seen), weight)
+        distance = np.linalg.norm(camera.project(posed + root[:, None]) - seen, axis=-1)
+        total, count = total + float(np.nansum(distance)), count + int(np.isfinite(distance).sum())
+    return total / count if count else float("nan")
+
+
+def _provenance(source: Path, lifter: Lifter, seen: PoseSequence) -> dict[str, Any]:
+    return {
+        "prml": __version__,
+        "commit": commit(),
+        "weights": lifter.card.name,
+        "weights_sha256": lifter.card.sha256,
+        "weights_data_licence": lifter.card.data_licence,
+        "detector": str(seen.extra.get("detector", "given keypoints")),
+        "input": source.name,
+        "flip": lifter.options.flip,
+        "overlap": lifter.options.overlap,
+        "normalisation": lifter.card.normalisation,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "trajectory": "absent: joints are relative to the hip",
+        "events": seen.extra.get("events", []),
+    }
+
+
+def lift(
+    source: str | os.PathLike[str],
+    out: str | os.PathLike[str] | None = None,
+    *,
+    progress: Progress | None = None,
+    warn: Warn | None = None,
+    lifter: Lifter | None = None,
+    **settings: Any,
+) -> LiftResult:
+    """Lift a video, an image folder or a keypoint file.
+
+    Args:
+        source: the input.
+        out: folder for the results; None writes nothing.
+        progress: called with stage, frames done, frames in all or None.
+        warn: called with one line for what a user should know.
+        lifter: used instead of loading ``weights``.
+        settings: fields of :class:`LiftSettings`.
+
+    Raises:
+        PrmlError: one line that says what cannot be used, before anything is written.
+    """
+    options = LiftSettings(**settings)
+    path, folder = Path(source), None if out is None else Path(out)
+    warnings: list[str] = []
+
+    def note(text: str) -> None:
+        warnings.append(text)
+        if warn:
+            warn(text)
+
+    tell = progress or (lambda *_: None)
+    _check_folder(folder, options.overwrite)
+    lifter = lifter or _lifter(path, options)
+    seen, seconds = _read(path, options, lifter, tell, note)
+    camera = camera_of(seen, options)
+    started = perf_counter()
+    tell("lift", 0, len(seen))
+    lifted = lifter.lift(seen.with_(camera=camera))
+    lifter.remembered = None
+    scale = 1.0
+    if lifter.card.output == "image":
+        lifted, scale = to_metres(lifted)
+    tell("lift", len(seen), len(seen))
+    seconds["lift"] = perf_counter() - started
+    made_by = _provenance(path, lifter, seen)
+    if scale != 1.0:
+        made_by["scale"] = f"x {scale:.4g}: long bones of an adult (the network predicts in image space)"
+    result = LiftResult(lifted, residual_px(lifted), seconds, {}, warnings, made_by)
+    if folder is not None:
+        write_results(result, path, folder, options, tell)
+    return result
+
+
+def _check_folder(folder: Path | None, overwrite: bool) -> None:
+    if folder is None:
+        return
+    if folder.exists() and not folder.is_dir():
+        raise PrmlError(f"{folder} is a file; give a folder for the results")
+    if folder.is_dir() and any(folder.iterdir()) and not overwrite:
+        raise PrmlError(
+            f"{folder} exists and is not empty; add --overwrite to replace the results in it, or give another --out"
+        )
+    for name in OUTPUTS:
+        check_writable(folder / name, overwrite)
+
+
+def write_results(result: LiftResult, source: Path, folder: Path, options: LiftSettings, progress: Progress) -> None:
+    """Write all files to a temporary folder, then move them in: all or none.
+
+    Results of a former run that this one does not make go last: a folder holds the results of one input.
+    """
+    from prml.io.poses import write_poses
+
+    beside = folder if folder.is_dir() else folder.parent  # a folder may be a disk of its own
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(dir=beside, prefix=f".{folder.name[:40]}."))
+    except OSError as error:
+        raise PrmlError(f"cannot write into {beside}: {error.strerror}; choose another --out") from error
+    try:
+        started = perf_counter()
+        write_poses(result.sequence, work / "poses.npz", result.provenance)
+        write_poses(result.sequence, work / "poses.json", result.provenance)
+        result.seconds["poses"] = perf_counter() - started
+        _write_views(result, source, work, options, progress)
+        folder.mkdir(exist_ok=True)
+        for name in OUTPUTS:
+            if (work / name).is_file():
+                (work / name).replace(folder / name)
+                result.files[name] = folder / name
+        for name in set(OUTPUTS) - set(result.files):
+            (folder / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise PrmlError(
+            f"cannot write the results to {folder}: {error.strerror}; free some space or choose another --out"
+        ) from error
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _write_views(result: LiftResult, source: Path, work: Path, options: LiftSettings, progress: Progress) -> None:
+    thumbnails = None
+    video = source.is_dir() or source.suffix.lower() not in KEYPOINT_FILES
+    if video and options.overlay:
+        from prml.media.read import read_frames
+        from prml.view.overlay.compose import Layout
+        from prml.view.overlay.video import write_overlay
+        from prml.view.thumbnails import Thumbnails
+
+        started, total = perf_counter(), len(result.sequence)
+        thumbnails = Thumbnails()
+        layout = Layout.of(int(result.sequence.extra["width"]), int(result.sequence.extra["height"]))
+        shown = (layout.video_width, layout.height)
+        write_overlay(
+            read_frames(source, fps=options.fps, size=shown),
+            result.sequence,
+            work / "overlay.mp4",
+            thumbnails=thumbnails,
+            progress=lambda n: progress("overlay", n, total),
+        )
+        result.seconds["overlay"] = perf_counter() - started
+    if options.viewer:
+        from prml.view.page.page import write_viewer
+
+        started = perf_counter()
+        write_viewer(result.sequence, work / "viewer.html", title=source.name, video_frames=thumbnails)
+        result.seconds["viewer"] = perf_counter() - started

@@ -1,0 +1,196 @@
+"""Which data a configuration names: training windows, validation batches, and what a model card says of them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+
+from prml.batches.augment import MotionOptions
+from prml.batches.noise import measured_noise
+from prml.batches.sequence_windows import SequenceRule, SequenceWindows
+from prml.batches.training_windows import Batch, MocapWindows, Windows
+from prml.datasets.mocap import MocapSet, load_sets
+from prml.errors import PrmlError
+from prml.image_features.cache import INDEX, FeatureCache
+from prml.image_features.feature_windows import FeatureWindows
+from prml.networks import registry
+from prml.sequence import PoseSequence
+from prml.training.config import DataConfig, FitConfig
+from prml.weights.record import OPEN
+
+_VALIDATION_SEED = 7
+_LICENSED = "non-commercial research terms of the data set; see its owners"
+_NONCOMMERCIAL = "non-commercial, as the data"
+_SHORT = {  # how the licences of the shipped sets begin -> what cards say, for all their terms are in THIRD_PARTY.md
+    "CMU Graphics Lab Motion Capture Database terms": "CMU terms (commercial products allowed, no resale of the data)",
+    "Open Data Commons Public Domain Dedication and License (PDDL) v1.0": "PDDL 1.0",
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """Training and validation windows, and facts for the card.
+
+    Attributes:
+        train, validation: windows.
+        normalisation, output: as in :class:`prml.weights.record.Card`.
+        licence, weights_licence: of the data, and of what is trained on them.
+        hashes: data file -> SHA-256 (size for files that are too large to hash at every start).
+        context: as in :class:`prml.weights.record.Card`.
+    """
+
+    train: Windows
+    validation: Windows
+    normalisation: str
+    output: str
+    licence: str
+    weights_licence: str
+    hashes: dict[str, str]
+    context: dict[str, Any] = field(default_factory=dict)
+
+    def validation_batch(self, count: int) -> Batch:
+        """``count`` windows, evenly spread, the same in every run with the same options."""
+        chosen = np.linspace(0, len(self.validation.index) - 1, min(count, len(self.validation.index))).astype(int)
+        parts = [
+            self.validation.make(
+                np.random.default_rng([_VALIDATION_SEED, i]), self.validation.index[chosen[i : i + 16]]
+            )
+            for i in range(0, len(chosen), 16)
+        ]
+        return {k: torch.cat([p[k] for p in parts]) for k in parts[0]}
+
+
+def open_source(config: FitConfig) -> Source:
+    """Open the data of a configuration; raises PrmlError if files are missing or wrong."""
+    context, kind = registry.entry(config.network.name).context, config.data.kind
+    if context and kind != "features":
+        raise PrmlError(
+            f"{config.network.name} needs image features beside the 2D: data.kind features, with a cache made by "
+            "'prml data features'"
+        )
+    if kind == "features" and not context:
+        raise PrmlError(f"{config.network.name} takes no image features; data.kind features is for capf and its like")
+    if kind == "features":
+        return _features(config)
+    return _mocap(config) if kind == "mocap" else _licensed(config)
+
+
+def _features(config: FitConfig) -> Source:
+    data = config.data
+    if not data.directory:
+        raise PrmlError("data.kind features needs data.directory, a cache or a folder of caches ('prml data features')")
+    folder = Path(data.directory)
+    places = [folder] if (folder / INDEX).is_file() else sorted(p.parent for p in folder.glob(f"*/{INDEX}"))
+    if not places:
+        raise PrmlError(f"no feature cache in {folder}; make one with 'prml data features'")
+    caches = [FeatureCache(place) for place in places]
+    _check_channels(config, caches[0])
+    still = replace(data.windows, flip=0.0, stride=data.windows.frames)
+    licence = "; ".join(dict.fromkeys(str(c.index["options"]["licence"]) for c in caches))
+    return Source(
+        FeatureWindows(caches, data.windows, part="train", seed=config.seed),
+        FeatureWindows(caches, still, part="val", seed=_VALIDATION_SEED),
+        "screen",
+        "camera_m",
+        licence,
+        f"that of the data: {licence}",
+        {p.name: str(c.index["clips_sha256"]) for p, c in zip(places, caches, strict=True)},
+        {**caches[0].index["backbone"], "crop": caches[0].index["crop"]},
+    )
+
+
+def _check_channels(config: FitConfig, cache: FeatureCache) -> None:
+    with torch.device("meta"):
+        network = registry.build(config.network.name, **config.network.arguments)
+    given, wanted = [shape[0] for shape in cache.shapes], [int(c) for c in cast(Any, network).features]
+    if given != wanted:
+        raise PrmlError(
+            f"{config.network.name} takes maps of {wanted} channels, the cache has {given}; "
+            f"set network.arguments.features to {given}, or use another backbone"
+        )
+
+
+def _mocap(config: FitConfig) -> Source:
+    data = config.data
+    sets = load_sets(tuple(data.sets), data.directory)
+    noise = measured_noise() if data.noise else None
+    still = replace(
+        data.windows,
+        flip=0.0,
+        speed=(1.0, 1.0),
+        scale=(1.0, 1.0),
+        motion=MotionOptions(),
+        clean=0.0,
+        batch=16,
+        stride=data.windows.frames,
+    )
+    bound = any(s.noncommercial for s in sets)
+    return Source(
+        MocapWindows(sets, data.windows, noise, seed=config.seed, split=data.split),
+        MocapWindows(sets, still, noise, seed=_VALIDATION_SEED, split=data.split, part="val"),
+        "virtual_camera",
+        "camera_m",
+        _mocap_licence(sets),
+        _NONCOMMERCIAL if bound else OPEN,
+        {s.path.name: s.sha256 for s in sets},
+    )
+
+
+def _mocap_licence(sets: list[MocapSet]) -> str:
+    """What the sets say of themselves, those that need the most words with the name of their file."""
+    words = dict[str, None]()
+    for s in sets:
+        short = None if s.noncommercial else _SHORT.get(s.licence.partition(":")[0])
+        words[short or f"{s.licence} ({s.path.name}{', non-commercial' if s.noncommercial else ''})"] = None
+    listed = " and ".join(words)
+    return f"{listed}; see THIRD_PARTY.md" if any(w in _SHORT.values() for w in words) else listed
+
+
+def _licensed(config: FitConfig) -> Source:
+    data = config.data
+    if not data.directory:
+        raise PrmlError(f"data.kind {data.kind} needs data.directory, the folder with its official files")
+    folder = Path(data.directory)
+    image = data.kind == "human36m-sh"
+    rule = SequenceRule("image" if image else "camera_m", data.input_from_label, data.windows.in_channels)
+    still = replace(data.windows, flip=0.0, stride=data.windows.frames)
+    train, test = _sequences(data, folder, train=True), _sequences(data, folder, train=False)
+    return Source(
+        SequenceWindows(train, rule, data.windows, seed=config.seed),
+        SequenceWindows(test, rule, still, seed=_VALIDATION_SEED),
+        "screen",
+        rule.label,
+        _LICENSED,
+        _NONCOMMERCIAL,
+        _sizes(data, folder),
+    )
+
+
+def _sequences(data: DataConfig, folder: Path, train: bool) -> Iterator[PoseSequence]:
+    """Training sequences, or those that the data set's protocol scores (damaged videos and invalid frames left out)."""
+    from prml.datasets.human36m import TEST_SUBJECTS, TRAIN_SUBJECTS, read_human36m_npz, read_human36m_sh
+    from prml.datasets.mpi_inf_3dhp import read_3dhp_train
+    from prml.evaluation import protocols
+
+    if data.kind == "human36m":
+        return read_human36m_npz(folder, TRAIN_SUBJECTS if train else TEST_SUBJECTS, keypoints=data.keypoints)
+    if not train:
+        return protocols.get("h36m-sh-2.5d" if data.kind == "human36m-sh" else "3dhp-gt").sequences(folder)
+    return read_human36m_sh(folder, "train") if data.kind == "human36m-sh" else read_3dhp_train(folder)
+
+
+_FILES = {
+    "human36m": ("data_3d_h36m.npz", "data_2d_h36m_{keypoints}.npz"),
+    "human36m-sh": ("h36m_sh_conf_cam_source_final.pkl",),
+    "3dhp": ("data_*_3dhp.npz", "S[1-8]/Seq[12]/annot.mat", "TS[1-6]/annot_data.mat", "*/TS[1-6]/annot_data.mat"),
+}
+
+
+def _sizes(data: DataConfig, folder: Path) -> dict[str, str]:
+    """Files that were read -> bytes: enough to tell data apart without reading gigabytes."""
+    patterns = [p.format(keypoints=data.keypoints) for p in _FILES[data.kind]]
+    files = [folder] if folder.is_file() else sorted(f for p in patterns for f in folder.glob(p))
+    return {str(f.relative_to(folder)) if f != folder else f.name: f"{f.stat().st_size} bytes" for f in files}

@@ -1,0 +1,192 @@
+"""Train a network: ``fit(config, out)``. Killed at any moment and started again with ``resume``, it goes on."""
+
+import os
+import signal
+import sys
+import threading
+import warnings
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.callbacks import EMAWeightAveraging, RichProgressBar
+from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
+from lightning.pytorch.utilities import rank_zero_only
+
+from prml.errors import PrmlError
+from prml.networks.prml import PrML
+from prml.provenance import commit, versions
+from prml.training.allocator import allocator_advice
+from prml.training.callbacks import BestRecord, SafeCheckpoint
+from prml.training.config import FitConfig
+from prml.training.datamodule import WindowsDataModule
+from prml.training.folder import check_same_run, clear, describe, open_folder
+from prml.training.module import LiftingModule
+from prml.training.warm_start import inherit_terms, start_from
+from prml.weights.record import Card, find_record, read_card
+
+
+def _card(config: FitConfig, module: LiftingModule, data: WindowsDataModule) -> Card:
+    uncertainty: dict[str, Any] = {}
+    network, kept = module.network, config.objective.mutual_information == "variational"
+    if kept and module.information is not None and isinstance(network, PrML):
+        widths = network.support_widths
+        uncertainty = {"width_2d": widths[0], "width_depth": widths[1], "joints": network.joints}
+    card = Card(
+        name="best",
+        network=config.network.name,
+        arguments=module.network_arguments,
+        window=config.data.windows.frames,
+        fps=data.train.fps,
+        uncertainty=uncertainty,
+        training={
+            "data": data.source.hashes,
+            "split": config.data.split,
+            "commit": commit(),
+            "versions": versions(),
+            "seed": config.seed,
+        },
+        normalisation=data.source.normalisation,
+        output=data.source.output,
+        context=data.source.context,
+        data_licence=data.source.licence,
+        weights_licence=data.source.weights_licence,
+    )
+    start = config.network.start_from
+    return inherit_terms(card, read_card(find_record(start))) if start else card
+
+
+def _quiet() -> None:
+    """Lightning's advice about things that are on purpose here."""
+    for text in (".*does not have many workers.*", ".*dataloader is not resumable.*", ".*treespec.*", ".*LeafSpec.*"):
+        warnings.filterwarnings("ignore", message=text)
+
+
+def _ignore_profiling_timer() -> None:
+    """Keep a detector that runs after the training from killing the process.
+
+    MediaPipe's library handles SIGPROF, which its timer sends; Lightning puts back the handlers that Python knows of,
+    for that signal the default, which ends the process at the timer's next tick. An ignored signal is put back as such.
+    """
+    if "mediapipe" not in sys.modules or threading.current_thread() is not threading.main_thread():
+        return
+    if hasattr(signal, "SIGPROF") and signal.getsignal(signal.SIGPROF) == signal.SIG_DFL:
+        signal.signal(signal.SIGPROF, signal.SIG_IGN)
+
+
+def _first_process() -> bool:
+    """Whether this is rank 0 (or the only process), from what the launcher has set."""
+    return int(getattr(rank_zero_only, "rank", None) or 0) == 0
+
+
+def _trainer(
+    config: FitConfig, out: Path, callbacks: list[pl.Callback], data: WindowsDataModule, resumed: bool
+) -> pl.Trainer:
+    """A trainer that counts steps only: Lightning would take the rest of a resumed epoch for a whole one."""
+    run = config.run
+    precision: Any = run.precision  # FitConfig.check knows the names
+    # a CSV log cannot be continued: each start has its own
+    parts = len(list((out / "logs").glob("csv*"))) if resumed else 0
+    loggers: list[Logger] = [CSVLogger(out, name="logs", version=f"csv{parts + 1}" if parts else "csv")]
+    if find_spec("tensorboard"):
+        loggers.append(TensorBoardLogger(out, name="logs", version="tensorboard"))
+    make = partial(
+        pl.Trainer,
+        default_root_dir=out,
+        logger=loggers,
+        callbacks=callbacks,
+        max_epochs=-1,
+        max_steps=_total(config, data),
+        precision=precision,
+        accelerator=run.accelerator,
+        devices=run.devices,
+        num_nodes=run.nodes,
+        strategy="ddp" if run.devices * run.nodes > 1 else "auto",
+        gradient_clip_val=config.optimiser.clip or None,
+        log_every_n_steps=run.log_every,
+        enable_checkpointing=False,
+        enable_progress_bar=run.progress,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        reload_dataloaders_every_n_epochs=1,
+        val_check_interval=run.validate_every or max(1, data.steps_per_epoch),
+        check_val_every_n_epoch=None,
+    )
+    try:
+        return make()
+    except MisconfigurationException as error:  # what only Lightning knows: what this machine has
+        raise PrmlError(f"run.accelerator {run.accelerator} cannot be had: {' '.join(str(error).split())}") from error
+
+
+def _total(config: FitConfig, data: WindowsDataModule) -> int:
+    """Steps of the whole run."""
+    steps = data.steps_per_epoch * config.run.epochs
+    return steps if config.run.max_steps < 0 else min(steps, config.run.max_steps)
+
+
+def _train(
+    trainer: pl.Trainer, module: LiftingModule, data: WindowsDataModule, checkpoint: Path | None, best: BestRecord
+) -> None:
+    """Train to the end and validate what came out."""
+    state: dict[str, Any] = {"global_step": 0}
+    if checkpoint:
+        state = torch.load(checkpoint, weights_only=True, mmap=True)
+    if state["global_step"] < best.total:
+        trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True if checkpoint else None)
+    else:  # killed after the last step; the checkpoint's own weights are the averaged ones
+        module.load_state_dict(state["state_dict"])
+        best.load_state_dict(state["callbacks"][best.state_key])
+    if module.validated_step != best.total:
+        trainer.validate(module, datamodule=data, verbose=False)
+
+
+def fit(config: FitConfig, out: str | os.PathLike[str], *, resume: bool = False, overwrite: bool = False) -> Path:
+    """Train; returns the folder with ``best.safetensors``/``.yaml`` (lowest validation error), ``last.*`` and the logs.
+
+    Args:
+        config: the run.
+        out: its folder.
+        resume: go on from ``out/last.ckpt``, with the same configuration and data; only longer if so wished.
+        overwrite: start anew in a folder that is not empty; what an earlier run left there is removed.
+
+    Raises:
+        PrmlError: a configuration, data set or folder that cannot be used, or a run to resume that was another.
+    """
+    config.check()
+    folder = Path(out)
+    checkpoint = open_folder(folder, resume=resume, overwrite=overwrite, first=_first_process())
+    _quiet()
+    if advice := allocator_advice():
+        warnings.warn(advice, stacklevel=2)
+    if config.run.threads:
+        torch.set_num_threads(config.run.threads)
+    pl.seed_everything(config.seed, workers=True, verbose=False)
+    data = WindowsDataModule(config)
+    if resume:
+        check_same_run(folder, config, data.source.hashes)
+    total = _total(config, data)
+    module = LiftingModule(config, steps_per_epoch=data.steps_per_epoch, total_steps=total)
+    if config.network.start_from and checkpoint is None:
+        start_from(module, config.network.start_from)
+    best = BestRecord(folder, _card(config, module, data), total)
+    callbacks: list[pl.Callback] = [best]
+    if config.optimiser.ema:
+        callbacks.append(EMAWeightAveraging(decay=config.optimiser.ema, use_buffers=False))
+    callbacks.append(SafeCheckpoint(folder, config.run.checkpoint_minutes))
+    if config.run.progress:
+        callbacks.append(RichProgressBar())
+    trainer = _trainer(config, folder, callbacks, data, checkpoint is not None)
+    if _first_process():
+        if checkpoint is None:
+            clear(folder)
+        describe(folder, config, data.source.hashes)
+    _ignore_profiling_timer()
+    _train(trainer, module, data, checkpoint, best)
+    if trainer.is_global_zero:
+        best.write("last", module, module.scores() if module.validation else {}, total)
+    return folder

@@ -1,0 +1,151 @@
+"""One overlay picture: left the video with its 2D skeleton, right the 3D figure, and what must be said about them."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from prml.errors import PrmlError
+from prml.sequence import PoseSequence
+from prml.view.overlay.figure import BODY, FigurePanel, draw_keypoints
+from prml.view.raster import disc, shrink, text
+from prml.view.stage import LEFT, RIGHT, Colour, Stage, measured_in, path_note, person_in
+
+Array = np.ndarray
+Image = UInt8[Array, "height width 3"]
+_DIM: Colour = (150, 158, 172)
+_WARN: Colour = (240, 200, 80)
+_FILLED_OPACITY = 0.5
+
+
+def even(value: float) -> int:
+    """Nearest even number of at least 2: what yuv420p video needs."""
+    return max(2 * round(value / 2), 2)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Sizes of the two panels in pixels, all even.
+
+    Attributes:
+        video_width: of the left panel.
+        figure_width: of the right panel.
+        height: of both.
+    """
+
+    video_width: int
+    figure_width: int
+    height: int
+
+    @classmethod
+    def of(cls, image_width: int, image_height: int, height: int | None = None) -> "Layout":
+        """Panels beside each other, 540 high for a wide video, 720 for an upright one; lower for a panorama.
+
+        Raises PrmlError for a ``height`` outside 64 to 2160.
+        """
+        if height is not None and not 64 <= height <= 2160:
+            raise PrmlError(f"overlay height must lie between 64 and 2160 pixels, got {height}")
+        upright = image_height > image_width
+        wish = height or (720 if upright else 540)
+        tall = even(min(wish, 2.4 * wish * image_height / image_width))
+        wide = even(tall * image_width / image_height)
+        return cls(wide, even(tall * (0.75 if upright else 1.0)), tall)
+
+    @property
+    def width(self) -> int:
+        """Of both panels together."""
+        return self.video_width + self.figure_width
+
+
+@dataclass(frozen=True)
+class Composer:
+    """Draws overlay pictures of one sequence.
+
+    Attributes:
+        sequence: with ``joints_m``, ``keypoints_px`` and ``camera`` (whose size the keypoints refer to).
+        layout: panel sizes.
+        yaw_deg, pitch_deg: where the spectator of the 3D figure stands (see FigurePanel).
+        up: direction against gravity in the sequence's frame; by default the camera's -y.
+    """
+
+    sequence: PoseSequence
+    layout: Layout
+    yaw_deg: float = 35.0
+    pitch_deg: float = 10.0
+    up: Float[Array, "3"] | None = None
+
+    @cached_property
+    def panel(self) -> FigurePanel:
+        """The right panel."""
+        size = (self.layout.figure_width, self.layout.height)
+        stage = Stage.of(self.sequence, self.up)
+        return FigurePanel(stage, self.sequence.skeleton, *size, yaw_deg=self.yaw_deg, pitch_deg=self.pitch_deg)
+
+    @cached_property
+    def _furnished(self) -> FigurePanel:
+        """The right panel with the words that never change already in its background."""
+        image = self.panel.background.copy()
+        small = _text_size(self.layout.height)
+        y, x = round(small * 0.8), round(small * 0.8)
+        for label, colour in (("left", LEFT), ("right", RIGHT)):
+            centre = (x + small * 0.35, y + small * 0.62)
+            disc(image, centre, small * 0.34, colour)
+            text(image, round(x + small), y, label, small, BODY)
+            x += round(small * 3.6)
+        text(image, round(small * 0.8), round(self.layout.height - 1.9 * small), path_note(self.sequence), small, _DIM)
+        return _with_background(self.panel, image)
+
+    @cached_property
+    def _person(self) -> Array:
+        return person_in(self.sequence)
+
+    @cached_property
+    def _measured(self) -> Array:
+        return measured_in(self.sequence)
+
+    def __call__(self, index: int, image: Image | None = None, time_s: float | None = None) -> Image:
+        """(height, width, 3) RGB picture of frame ``index``; ``image`` is that frame of the video, black if None.
+
+        Raises PrmlError for a frame outside the sequence.
+        """
+        sequence, layout = self.sequence, self.layout
+        if not 0 <= index < len(sequence):
+            raise PrmlError(f"frame {index} lies outside the sequence of {len(sequence)} frames; lift the same video")
+        out = np.empty((layout.height, layout.width, 3), np.uint8)
+        left, right = out[:, : layout.video_width], out[:, layout.video_width :]
+        left[...] = 0 if image is None else shrink(image, layout.video_width, layout.height)
+        opacity = 1.0 if self._measured[index] else _FILLED_OPACITY
+        self._draw_2d(left, index, opacity)
+        joints = sequence.joints_m[index] if sequence.joints_m is not None and self._person[index] else None
+        right[...] = self._furnished.draw(joints, opacity)
+        self._annotate(left, right, index, float(sequence.times_s[index]) if time_s is None else time_s)
+        return out
+
+    def _draw_2d(self, image: Image, index: int, opacity: float) -> None:
+        sequence, camera = self.sequence, self.sequence.camera
+        if sequence.keypoints_px is None or camera is None:
+            return
+        scale = np.array([image.shape[1] / camera.width, image.shape[0] / camera.height])
+        confidence = None if sequence.confidence is None else sequence.confidence[index]
+        draw_keypoints(image, sequence.skeleton, sequence.keypoints_px[index] * scale, confidence, opacity=opacity)
+
+    def _annotate(self, left: Image, right: Image, index: int, time_s: float) -> None:
+        small = _text_size(self.layout.height)
+        edge = round(small * 0.8)
+        now = f"{time_s:.2f} s   frame {index}"
+        text(right, right.shape[1] - edge, edge, now, small, BODY, align="right", changing=True)
+        if not self._measured[index]:
+            note = "no person found" if not self._person[index] else "filled in: not measured here"
+            text(left, edge, edge, note, small, _WARN, shadow=True)
+
+
+def _with_background(panel: FigurePanel, image: Image) -> FigurePanel:
+    """The same panel with another background."""
+    other = replace(panel)
+    other.__dict__["background"] = image
+    return other
+
+
+def _text_size(height: int) -> int:
+    return max(round(height / 36), 8)

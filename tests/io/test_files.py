@@ -1,0 +1,68 @@
+"""Files are whole or not there: whatever stops the writer, what was there stays, and nothing lies beside it."""
+
+import os
+
+import pytest
+
+from prml.errors import PrmlError
+from prml.io.files import check_writable, write_file
+
+
+def _contents(folder):
+    return {p.name: p.read_text() for p in folder.iterdir()}
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left"), ValueError("no number"), KeyboardInterrupt()])
+def test_whatever_stops_the_writer_nothing_is_left_or_lost(tmp_path, error):
+    def stopped(file):
+        file.write(b"half")
+        raise error
+
+    (tmp_path / "a.json").write_text("before")
+    with pytest.raises(PrmlError if isinstance(error, OSError) else type(error)):
+        write_file(tmp_path / "a.json", stopped, overwrite=True)
+    assert _contents(tmp_path) == {"a.json": "before"}
+
+
+def test_two_writers_do_not_meet(tmp_path):
+    path = tmp_path / "a.txt"
+
+    def slow(file):
+        write_file(path, "quick", overwrite=True)
+        file.write(b"slow")
+
+    write_file(path, slow, overwrite=True)
+    assert _contents(tmp_path) == {"a.txt": "slow"}
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("file/a.json", "file is no folder"),
+        ("file/deep/a.json", "file is no folder"),
+        ("there.json", "add --overwrite"),
+        ("folder", "expected a file name"),
+        ("x" * 300, "File name too long"),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_refused_beforehand(tmp_path, name, told):
+    (tmp_path / "folder").mkdir()
+    for file in ("file", "there.json"):
+        (tmp_path / file).write_text("kept")
+    with pytest.raises(PrmlError, match=told):
+        check_writable(tmp_path / name, overwrite=False)
+    assert {p.name for p in tmp_path.iterdir()} == {"folder", "file", "there.json"}
+
+
+def test_a_folder_without_permission_is_refused_beforehand(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda *_: False)  # the administrator may write everywhere
+    with pytest.raises(PrmlError, match="no permission"):
+        check_writable(tmp_path / "new/a.json", overwrite=False)
+
+
+def test_a_folder_that_is_not_there_is_made_when_the_file_is(tmp_path):
+    path = tmp_path / "new/deep/a.json"
+    check_writable(path, overwrite=False)
+    assert not (tmp_path / "new").exists()
+    write_file(path, "{}")
+    assert path.read_text() == "{}"

@@ -1,0 +1,128 @@
+"""The whole way from a keypoint file to results: what is written, what is refused, what is never half-written."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from prml.camera import Camera
+from prml.errors import PrmlError
+from prml.evaluation.protocols.mocap_benchmark import benchmark_sequences
+from prml.io.keypoints import read_keypoints, write_keypoints
+from prml.io.poses import read_poses
+from prml.networks import registry
+from prml.pipeline.lift import OUTPUTS, lift
+from prml.weights.record import Card, save_record
+
+CLIP = Path(__file__).parents[2] / "examples" / "jump.mp4"
+ARGUMENTS = {"frames": 27, "width": 16, "heads": 2, "branch_blocks": 1}
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    torch.manual_seed(0)
+    card = Card(name="tiny", network="prml-xs", arguments=ARGUMENTS, window=27)
+    return str(save_record(tmp_path_factory.mktemp("weights"), card, registry.build("prml-xs", **ARGUMENTS)))
+
+
+@pytest.fixture
+def keypoints(tmp_path):
+    sequence = next(benchmark_sequences(("ui_prmd",), True, limit=1))
+    extra = {"width": sequence.camera.width, "height": sequence.camera.height}
+    path = tmp_path / "walk.npz"
+    write_keypoints(sequence.with_(extra=extra, has_person=np.ones(len(sequence), bool)), path)
+    return path
+
+
+def _full(*_, **__):
+    raise OSError(28, "No space left on device")
+
+
+def test_results_are_written_and_read_back(keypoints, weights, tmp_path):
+    stages = []
+    result = lift(keypoints, tmp_path / "out", weights=weights, progress=lambda s, n, of: stages.append(s))
+    assert set(result.files) == {"poses.npz", "poses.json", "viewer.html"}
+    for name in ("poses.npz", "poses.json"):
+        again = read_poses(tmp_path / "out" / name)
+        np.testing.assert_allclose(again.joints_m, result.sequence.joints_m, atol=1e-4)
+        assert again.camera.width == result.sequence.camera.width
+    assert result.residual_px > 0
+    assert "lift" in stages
+    assert result.provenance["weights_sha256"]
+    assert [p for p in tmp_path.iterdir() if p.name.startswith(".out")] == []
+
+
+def test_a_short_gap_of_a_keypoint_file_is_filled_and_flagged(keypoints, weights, tmp_path):
+    seen = read_keypoints(keypoints)
+    has = np.ones(len(seen), bool)
+    has[10:13] = False
+    write_keypoints(seen.with_(has_person=has), tmp_path / "gap.npz")
+    lifted = lift(tmp_path / "gap.npz", weights=weights).sequence
+    assert np.flatnonzero(lifted.filled).tolist() == [10, 11, 12]
+    assert lifted.has_person.all()
+    assert np.isfinite(lifted.joints_m).all()
+
+
+def test_an_existing_folder_is_left_alone_unless_told(keypoints, weights, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "mine.txt").write_text("keep")
+    with pytest.raises(PrmlError, match="--overwrite"):
+        lift(keypoints, out, weights=weights)
+    lift(keypoints, out, weights=weights, overwrite=True, viewer=False)
+    assert (out / "mine.txt").read_text() == "keep"
+    assert (out / "poses.npz").is_file()
+
+
+def test_a_folder_holds_the_results_of_one_input(keypoints, weights, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    out.mkdir()
+    former = {name: f"{name} of another person" for name in (*OUTPUTS, "mine.mp4")}
+    for name, text in former.items():
+        (out / name).write_text(text)
+    with monkeypatch.context() as broken:
+        broken.setattr("prml.io.poses.write_poses", _full)
+        with pytest.raises(PrmlError, match="No space left"):
+            lift(keypoints, out, weights=weights, overwrite=True)
+    assert {p.name: p.read_text() for p in out.iterdir()} == former, "a failure loses nothing"
+    lift(keypoints, out, weights=weights, overwrite=True, viewer=False)
+    assert {p.name for p in out.iterdir()} == {"poses.npz", "poses.json", "mine.mp4"}
+
+
+def test_a_failure_leaves_nothing_behind(keypoints, weights, tmp_path, monkeypatch):
+    monkeypatch.setattr("prml.view.page.page.write_viewer", _full)
+    with pytest.raises(PrmlError, match="No space left"):
+        lift(keypoints, tmp_path / "out", weights=weights)
+    assert not (tmp_path / "out").exists()
+    assert [p.name for p in tmp_path.iterdir()] == ["walk.npz"]
+
+
+def test_camera_rules(keypoints, weights, tmp_path):
+    given = lift(keypoints, weights=weights).sequence.camera
+    assert given.source == "virtual"  # the keypoint file names its camera
+    assert lift(keypoints, weights=weights, fov=70.0).sequence.camera.fov_deg == pytest.approx(70)
+    path = tmp_path / "camera.json"
+    path.write_text(json.dumps(Camera.from_fov(given.width, given.height, 40).to_dict()))
+    assert lift(keypoints, weights=weights, intrinsics=str(path)).sequence.camera.fov_deg == pytest.approx(40)
+    with pytest.raises(PrmlError, match="not both"):
+        lift(keypoints, weights=weights, intrinsics=str(path), fov=50.0)
+    path.write_text(json.dumps(Camera.from_fov(10, 10, 40).to_dict()))
+    with pytest.raises(PrmlError, match="is for 10 x 10"):
+        lift(keypoints, weights=weights, intrinsics=str(path))
+    path.write_text('{"width": 3}')
+    with pytest.raises(PrmlError, match="lacks"):
+        lift(keypoints, weights=weights, intrinsics=str(path))
+    with pytest.raises(PrmlError, match="between 5 and 170"):
+        lift(keypoints, weights=weights, fov=0.0)
+
+
+@pytest.mark.parametrize("cores", [1, 2])
+def test_a_video_s_camera_is_refused_before_anything_is_detected(weights, tmp_path, monkeypatch, cores):
+    monkeypatch.setattr("prml.detect.run.detect", _full)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(cores)), raising=False)
+    with pytest.raises(PrmlError, match="between 5 and 170"):
+        lift(CLIP, weights=weights, fov=1.0)
+    with pytest.raises(PrmlError, match="not a readable JSON file"):
+        lift(CLIP, weights=weights, intrinsics=str(tmp_path / "none.json"))
