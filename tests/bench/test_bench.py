@@ -5,8 +5,8 @@ from functools import partial
 
 import pytest
 
+from prml.bench import networks as bench
 from prml.cli import main
-from prml.commands import bench
 from prml.networks import registry
 
 

@@ -38,7 +38,7 @@ def test_ratios_bars_and_words(monkeypatch, video):
     assert record["detector"]["frames_per_second"] == pytest.approx(100 / 8)
     assert record["poses"]["of_detector"] == pytest.approx(8 / 9)
     assert [bar["met"] for bar in record["bars"]] == [True, False]
-    said = "\n".join(bench.lines(record))
+    said = "\n".join(bench.summary(record))
     assert "to and fro for 4 s" in said
     assert "measured 0.89: met" in said
     assert "measured 0.40: not met" in said

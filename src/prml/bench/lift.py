@@ -15,7 +15,7 @@ from prml.media.loop import loop_video
 
 SECONDS = 20.0
 BARS = {"poses": 0.85, "everything": 0.5}  # frames/s, as a share of the detector's alone
-_WORDS = {"poses": "without overlay and viewer", "everything": "with overlay and viewer"}
+_DESCRIPTION = {"poses": "without overlay and viewer", "everything": "with overlay and viewer"}
 _RUNS = {
     "detector": "from prml.detect.run import detect; detect(video); seconds = {}",
     "poses": "from prml.pipeline.lift import lift; "
@@ -82,7 +82,7 @@ def bars(runs: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
     """What is asked, what was measured and whether it is met."""
     return [
         {
-            "bar": f"lift {_WORDS[kind]}: frames/s as a share of the detector's alone, at least",
+            "bar": f"lift {_DESCRIPTION[kind]}: frames/s as a share of the detector's alone, at least",
             "measured": runs[kind]["of_detector"],
             "limit": limit,
             "met": runs[kind]["of_detector"] >= limit,
@@ -91,13 +91,13 @@ def bars(runs: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def lines(record: dict[str, Any]) -> Sequence[str]:
-    """The record in words."""
+def summary(record: dict[str, Any]) -> Sequence[str]:
+    """The record as lines of text."""
     said = [
         f"lift {record['video']}, its frames to and fro for {record['clip_s']:g} s ({record['frames']} frames), "
         f"{record['weights']}: detector alone {record['detector']['frames_per_second']:.1f} frames/s"
     ]
-    for kind, words in _WORDS.items():
+    for kind, words in _DESCRIPTION.items():
         run = record[kind]
         stages = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in run["stages"].items())
         said.append(

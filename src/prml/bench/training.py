@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from prml.batches.training_windows import Batch
+from prml.bench.matrix import torch_threads
 from prml.training.config import FitConfig
 from prml.training.data import open_source
 from prml.training.module import LiftingModule
@@ -53,7 +54,11 @@ def measure(configs: Sequence[FitConfig], rounds: int) -> list[Speed]:
     All are measured in every round, so that a disturbance of the machine meets all of them; each one's best round
     counts, as disturbance only ever adds time. The first round warms up and does not count.
     """
-    torch.set_num_threads(configs[0].run.threads or torch.get_num_threads())
+    with torch_threads(configs[0].run.threads):
+        return _measure(configs, rounds)
+
+
+def _measure(configs: Sequence[FitConfig], rounds: int) -> list[Speed]:
     batch = open_source(configs[0]).train[(0, 0)]
     tasks = []
     for config in configs:
