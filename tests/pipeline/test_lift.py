@@ -1,19 +1,25 @@
 """The whole way from a keypoint file to results: what is written, what is refused, what is never half-written."""
 
+import base64
+import io
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from prml.camera import Camera
 from prml.errors import PrmlError
 from prml.evaluation.protocols.mocap_benchmark import benchmark_sequences
 from prml.io.keypoints import read_keypoints, write_keypoints
 from prml.io.poses import read_poses
+from prml.media.write import VideoWriter
 from prml.networks import registry
-from prml.pipeline.lift import OUTPUTS, lift
+from prml.pipeline.lift import OUTPUTS, LiftResult, LiftSettings, lift, write_results
+from prml.sequence import PoseSequence
 from prml.weights.record import Card, save_record
 
 CLIP = Path(__file__).parents[2] / "examples" / "jump.mp4"
@@ -97,6 +103,29 @@ def test_a_failure_leaves_nothing_behind(keypoints, weights, tmp_path, monkeypat
         lift(keypoints, tmp_path / "out", weights=weights)
     assert not (tmp_path / "out").exists()
     assert [p.name for p in tmp_path.iterdir()] == ["walk.npz"]
+
+
+@pytest.mark.parametrize("overlay", [True, False])
+def test_the_page_has_its_pictures_with_and_without_an_overlay(tmp_path, overlay):
+    video, frames = tmp_path / "clip.mp4", 5
+    with VideoWriter(video, 640, 360, 25) as writer:
+        for index in range(frames):
+            writer.write(np.full((360, 640, 3), 40 * index, np.uint8), index / 25)
+    camera = Camera.from_fov(640, 360)
+    joints = np.random.default_rng(0).normal(size=(frames, 17, 3)) * 0.3
+    sequence = PoseSequence.regular(
+        frames, 25, joints_m=joints, camera=camera, root_relative=True, extra={"width": 640, "height": 360}
+    )
+    result = LiftResult(sequence, 0.0, {})
+    write_results(result, video, tmp_path / "out", LiftSettings(overlay=overlay), lambda *_: None)
+    assert ("overlay.mp4" in result.files) is overlay
+    page = result.files["viewer.html"].read_text("utf-8")
+    pictures = json.loads(re.search(r'<script type="application/json" id="meta">(.*?)</script>', page)[1])["thumbnails"]
+    assert pictures["frames"] == list(range(frames))
+    for index, jpeg in enumerate(pictures["jpeg"]):
+        image = np.asarray(Image.open(io.BytesIO(base64.b64decode(jpeg))))
+        assert image.shape == (224, 400, 3)
+        assert image.mean() == pytest.approx(40 * index, abs=6)
 
 
 def test_camera_rules(keypoints, weights, tmp_path):

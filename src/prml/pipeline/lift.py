@@ -338,11 +338,12 @@ def write_results(result: LiftResult, source: Path, folder: Path, options: LiftS
 def _write_views(result: LiftResult, source: Path, work: Path, options: LiftSettings, progress: Progress) -> None:
     thumbnails = None
     video = source.is_dir() or source.suffix.lower() not in KEYPOINT_FILES
+    from prml.view.thumbnails import Thumbnails
+
     if video and options.overlay:
         from prml.media.read import read_frames
         from prml.view.overlay.compose import Layout
         from prml.view.overlay.video import write_overlay
-        from prml.view.thumbnails import Thumbnails
 
         started, total = perf_counter(), len(result.sequence)
         thumbnails = Thumbnails()
@@ -360,5 +361,7 @@ def _write_views(result: LiftResult, source: Path, work: Path, options: LiftSett
         from prml.view.page.page import write_viewer
 
         started = perf_counter()
+        if video and thumbnails is None:  # the overlay, which gathers them on its way, is not wanted
+            thumbnails = Thumbnails.of_video(source, fps=options.fps)
         write_viewer(result.sequence, work / "viewer.html", title=source.name, video_frames=thumbnails)
         result.seconds["viewer"] = perf_counter() - started

@@ -171,11 +171,6 @@ def _glyphs(text: str, size: int) -> Float[Array, "h w"]:
     return np.asarray(canvas, np.float32) / 255
 
 
-def text_width(text: str, size: int) -> int:
-    """Width in pixels of a line of text."""
-    return int(_glyphs(text, size).shape[1])
-
-
 def _changing(text: str, size: int) -> Float[Array, "h w"]:
     """As ``_glyphs``, put together from single letters, which are kept: for a line that is new in every frame."""
     letters, at, pieces = [_letter(letter, size) for letter in text], 0.0, []

@@ -1,6 +1,7 @@
 """Small JPEG pictures of a video, gathered while it streams by, within a fixed number of bytes."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -10,6 +11,9 @@ from prml.errors import PrmlError
 from prml.view.raster import shrink
 
 Array = np.ndarray
+LIMIT_BYTES = 3_000_000  # of all pictures of a page: with them ten minutes of video stay under 10 MB
+SIDE_PX = 400  # of the longer side
+QUALITY = 60  # of the JPEG files, 0 to 95
 
 
 @runtime_checkable
@@ -41,7 +45,7 @@ class Thumbnails:
         quality: of the JPEG files.
     """
 
-    def __init__(self, limit_bytes: int = 3_000_000, side: int = 400, quality: int = 60) -> None:
+    def __init__(self, limit_bytes: int = LIMIT_BYTES, side: int = SIDE_PX, quality: int = QUALITY) -> None:
         if limit_bytes < 10_000 or side < 16:
             raise PrmlError(f"thumbnails need at least 10000 bytes and 16 pixels, got {limit_bytes} and {side}")
         self.limit_bytes, self.side, self.quality = limit_bytes, side, quality
@@ -52,10 +56,34 @@ class Thumbnails:
     @classmethod
     def of(cls, frames: Iterable[FrameLike]) -> "Thumbnails":
         """Thumbnails of a whole video."""
+        from prml.media.prefetch import prefetch
+
         thumbnails = cls()
-        for frame in frames:
+        for frame in prefetch(frames):  # decode while another is encoded
             thumbnails.add(frame.index, frame.image)
         return thumbnails
+
+    @classmethod
+    def of_video(cls, path: str | Path, *, fps: float | None = None) -> "Thumbnails":
+        """Thumbnails of a video file or a folder of images, decoded at their size.
+
+        Args:
+            path: the video.
+            fps: as for :func:`prml.media.read.read_frames`.
+
+        Raises:
+            PrmlError: the video cannot be read.
+        """
+        from prml.media.read import probe, read_frames
+
+        info = probe(path, fps=fps)
+        return cls.of(read_frames(path, fps=fps, size=cls.shape(info.width, info.height)))
+
+    @staticmethod
+    def shape(width: int, height: int, side: int = SIDE_PX) -> tuple[int, int]:
+        """Width and height of the picture of a frame: even, the longer one at most ``side``."""
+        scale = min(side / max(height, width), 1.0)
+        return max(2 * round(width * scale / 2), 2), max(2 * round(height * scale / 2), 2)
 
     def wants(self, index: int) -> bool:
         """Whether :meth:`add` would keep the frame."""
@@ -78,9 +106,7 @@ class Thumbnails:
 
         from PIL import Image
 
-        height, width = image.shape[:2]
-        scale = min(self.side / max(height, width), 1.0)
-        size = (max(2 * round(width * scale / 2), 2), max(2 * round(height * scale / 2), 2))
+        size = self.shape(image.shape[1], image.shape[0], self.side)
         buffer = BytesIO()
         Image.fromarray(shrink(image, *size)).save(buffer, "JPEG", quality=self.quality)
         return buffer.getvalue()
