@@ -1,11 +1,14 @@
 """Laws of PoseSequence, the currency of the system."""
 
+import pickle
+from dataclasses import fields, is_dataclass, replace
+
 import numpy as np
 import pytest
 
 from prml.camera import Camera, look_at
 from prml.errors import PrmlError
-from prml.sequence import PoseSequence
+from prml.sequence import DetectionLog, Event, GroundTruth, PoseSequence, SmplMotion
 from prml.skeleton import BLAZEPOSE33, COCO17, H36M17, conversion
 
 
@@ -17,6 +20,136 @@ def _walk(frames=12, joints=17, seed=0):
 def _camera():
     R, t = look_at(np.array([4.0, 1.0, 1.5]), np.array([0.0, 0.0, 1.0]))
     return Camera(640, 480, 600.0, 600.0, 320.0, 240.0, R_world_to_camera=R, t_m=t)
+
+
+def _everything(frames=12, joints=17, skeleton=H36M17):
+    """A sequence with every field set; arrays of one entry per frame hold the frame's number."""
+
+    def numbered(*shape, dtype=float):
+        return np.broadcast_to(np.arange(frames).reshape(-1, *[1] * len(shape)), (frames, *shape)).astype(dtype)
+
+    smpl = SmplMotion(numbered(72), np.arange(10.0), numbered(3), numbered(24, 3), "f")
+    image = numbered(joints, 3)
+    return PoseSequence.regular(
+        frames,
+        30.0,
+        skeleton,
+        keypoints_px=numbered(joints, 2),
+        confidence=numbered(joints) / frames,
+        joints_m=numbered(joints, 3),
+        std_m=numbered(joints, 3),
+        has_person=np.arange(frames) % 2 == 0,
+        filled=np.arange(frames) % 3 == 0,
+        camera=Camera.from_fov(640, 480),
+        name="clip",
+        subject="S1",
+        action="walking",
+        source="made up",
+        track_id=3,
+        valid=np.arange(frames) % 5 == 0,
+        mm_per_px=numbered(),
+        labels={"split": "test"},
+        truth=GroundTruth(image, 2 * image, numbered(4, 4), numbered(dtype=int), smpl),
+        detection=DetectionLog(
+            "mine", (Event(0.1, "lost", 3),), np.arange(frames) % 4 == 0, {"detect": 1.5}, 90, numbered(33, 3)
+        ),
+        provenance={"prml": "1"},
+    )
+
+
+def _leaves(item, path=""):
+    """Every field of a dataclass and of the dataclasses in it, by its dotted name; those of named types stay whole."""
+    for each in fields(item):
+        value = getattr(item, each.name)
+        if is_dataclass(value) and not isinstance(value, Camera | type(H36M17)):
+            yield from _leaves(value, f"{path}{each.name}.")
+        else:
+            yield f"{path}{each.name}", value
+
+
+PER_CLIP = {"truth.smpl.betas"}
+
+
+@pytest.mark.parametrize(
+    "rows", [slice(2, 9), slice(None, None, 3), np.array([0, 4, 10]), np.arange(12) % 2 == 1], ids=str
+)
+@pytest.mark.parametrize("frames", [12, 10], ids=["T 12", "T 10, as many as shape numbers"])
+def test_some_frames_are_those_frames_of_every_field(rows, frames):
+    whole = _everything(frames)
+    if isinstance(rows, np.ndarray):
+        rows = rows[:frames] if rows.dtype == bool else rows[rows < frames]
+    part = whole.take(rows)
+    before, after = dict(_leaves(whole)), dict(_leaves(part))
+    assert before.keys() == after.keys()
+    assert all(value is not None for value in before.values()), "the law is empty for a field that is not set"
+    for name, value in before.items():
+        if isinstance(value, np.ndarray) and name not in PER_CLIP:
+            np.testing.assert_array_equal(after[name], value[rows], err_msg=name)
+        elif name == "image_size":
+            assert after[name] == value
+        else:
+            assert after[name] is value, name
+
+
+def test_taking_in_two_steps_is_taking_in_one():
+    whole = _everything()
+    twice, once = whole.take(slice(2, 10)).take(slice(1, 5)), whole.take(slice(3, 7))
+    for (name, a), (_, b) in zip(_leaves(twice), _leaves(once), strict=True):
+        if isinstance(a, np.ndarray):
+            np.testing.assert_array_equal(a, b, err_msg=name)
+
+
+def test_a_pickled_sequence_is_the_same():
+    before = _everything()
+    for (name, a), (_, b) in zip(_leaves(before), _leaves(pickle.loads(pickle.dumps(before))), strict=True):
+        if isinstance(a, np.ndarray):
+            np.testing.assert_array_equal(a, b, err_msg=name)
+        elif not isinstance(a, Camera | type(H36M17)):
+            assert a == b, name
+
+
+def test_the_image_has_the_size_of_its_camera():
+    assert PoseSequence.regular(2, 30).image_size is None
+    first = PoseSequence.regular(2, 30, camera=Camera.from_fov(640, 480))
+    assert first.image_size == (640, 480)
+    assert first.with_(camera=Camera.from_fov(300, 400)).image_size == (300, 400)
+    assert first.with_(camera=None).image_size == (640, 480)
+    film = PoseSequence.regular(2, 30, image_size=(np.int64(640), 480))
+    assert film.with_(camera=Camera.from_fov(640, 480)).image_size == (640, 480)
+    with pytest.raises(PrmlError, match=r"camera is for 300 x 400 pixels, image_size says 640 x 480"):
+        film.with_(camera=Camera.from_fov(300, 400))
+
+
+def test_another_joint_set_converts_the_truth_and_keeps_what_has_no_joints():
+    whole = _everything(joints=33, skeleton=BLAZEPOSE33)
+    ours, table = whole.to_skeleton(H36M17), conversion(BLAZEPOSE33, H36M17)
+    np.testing.assert_array_equal(ours.truth.joints_image_px, table.apply(whole.truth.joints_image_px))
+    np.testing.assert_array_equal(ours.truth.joints_25d_mm, table.apply(whole.truth.joints_25d_mm))
+    assert ours.truth.smpl is whole.truth.smpl
+    for name in ("track_id", "valid", "mm_per_px", "labels", "detection", "provenance"):
+        assert getattr(ours, name) is getattr(whole, name), name
+
+
+def test_the_same_joint_set_changes_no_bit():
+    rng, whole = np.random.default_rng(0), _everything()
+    image = rng.normal(0, 400, (12, 17, 3)).astype(np.float32)
+    same = whole.with_(truth=replace(whole.truth, joints_image_px=image)).to_skeleton(H36M17)
+    assert same.truth.joints_image_px.dtype == np.float32
+    np.testing.assert_array_equal(same.truth.joints_image_px, image)
+
+
+def test_another_root_or_camera_keeps_what_is_said_of_the_person():
+    whole = _everything()
+    for other in (whole.relative_to_root(), whole.with_(frame="world").in_camera(_camera())):
+        for name in ("track_id", "valid", "labels", "provenance"):
+            assert getattr(other, name) is getattr(whole, name), name
+    moved = whole.with_(frame="world").in_camera(Camera.from_fov(300, 400))
+    assert moved.image_size == (300, 400)
+    assert (moved.mm_per_px, moved.truth, moved.detection) == (None, None, None), "they belong to the other picture"
+
+
+def test_an_event_s_record_is_what_result_files_hold():
+    assert Event(1 / 3, "lost", 2).record() == {"time_s": 0.3333, "kind": "lost"}
 
 
 def test_regular_times_are_evenly_spaced_from_zero():
@@ -70,6 +203,31 @@ def test_another_skeleton_converts_every_array_alike():
         ({"joints_m": np.zeros((5, 16, 3))}, r"joints_m .* must be \(5, 17, 3\), got \(5, 16, 3\)"),
         ({"confidence": np.zeros((5, 17, 1))}, r"confidence .* must be \(5, 17\)"),
         ({"has_person": np.ones(6, bool)}, r"has_person .* must be \(5,\), got \(6,\)"),
+        ({"valid": np.ones(4, bool)}, r"valid .* must be \(5,\), got \(4,\)"),
+        ({"mm_per_px": np.ones((5, 1))}, r"mm_per_px .* must be \(5,\), got \(5, 1\)"),
+        (
+            {"truth": GroundTruth(np.zeros((5, 16, 3)))},
+            r"joints_image_px of a ground truth of 17 joints .* \(5, 17, 3\)",
+        ),
+        ({"truth": GroundTruth(joints_25d_mm=np.zeros((4, 17, 3)))}, r"joints_25d_mm .* got \(4, 17, 3\)"),
+        ({"truth": GroundTruth(world_to_camera=np.zeros((5, 3, 4)))}, r"world_to_camera .* must be \(5, 4, 4\)"),
+        ({"truth": GroundTruth(activity=np.zeros(6, int))}, r"activity .* must be \(5,\)"),
+        (
+            {"truth": GroundTruth(smpl=SmplMotion(np.zeros((5, 72)), np.zeros(16), np.zeros((5, 3))))},
+            r"betas of an SMPL motion over 5 frames must be \(10,\), got \(16,\)",
+        ),
+        ({"detection": DetectionLog("d", swapped=np.zeros(4, bool))}, r"swapped of a detection log over 5 frames"),
+        ({"detection": DetectionLog("d", points_px=np.zeros((5, 18, 2)))}, r"points_px .* must be \(5, 18, 3\)"),
+        ({"detection": DetectionLog("d", points_px=np.zeros(5))}, r"points_px .* got \(5,\)"),
+        (
+            {"image_size": (640, 480.5)},
+            r"image_size must be width and height in whole pixels above 0, got \(640, 480.5",
+        ),
+        ({"image_size": (0, 480)}, r"image_size must be .* got \(0, 480\)"),
+        ({"image_size": (640,)}, r"image_size must be .* got \(640,\)"),
+        ({"track_id": -1}, "track_id must be a whole number from 0 on, got -1"),
+        ({"track_id": True}, "track_id must be a whole number from 0 on, got True"),
+        ({"labels": {"take": 1}}, "labels are texts by name, got 'take': 1"),
     ],
 )
 @pytest.mark.misfit

@@ -1,11 +1,12 @@
 """PoseSequence: the one type that readers, detectors, networks, filters, exporters and metrics exchange."""
 
 import math
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from prml.camera import Camera
 from prml.errors import PrmlError
@@ -13,6 +14,8 @@ from prml.skeleton import H36M17, Skeleton, conversion
 
 Array = np.ndarray
 Frame = Literal["world", "camera"]
+Rows = slice | Array
+Part = TypeVar("Part", "DetectionLog", "SmplMotion", "GroundTruth", "PoseSequence")
 FPS_RANGE = (0.1, 1000.0)
 MOST_CONFIDENCE = 2.0  # peaks of heat maps, which many detectors give, stray beyond 0 and 1
 
@@ -23,6 +26,142 @@ def check_fps(fps: Any, what: str = "frame rate") -> float:
     if not FPS_RANGE[0] <= number <= FPS_RANGE[1]:
         raise PrmlError(f"{what} must be between {FPS_RANGE[0]:g} and {FPS_RANGE[1]:g} frames per second, got {fps!r}")
     return float(number)
+
+
+def _cut(item: Part, rows: Rows, arrays: Iterable[str], parts: Iterable[str] = ()) -> Part:
+    """A copy that keeps some frames of the arrays of those names, and of the parts of those names."""
+    cut = {name: array[rows] for name in arrays if (array := getattr(item, name)) is not None}
+    kept = {name: part.take(rows) for name in parts if (part := getattr(item, name)) is not None}
+    return replace(item, **cut, **kept)
+
+
+def _check_shapes(item: object, wanted: Mapping[str, tuple[int, ...]], what: str) -> None:
+    for name, shape in wanted.items():
+        array = getattr(item, name)
+        if array is not None and np.shape(array) != shape:
+            raise PrmlError(f"{name} of {what} must be {shape}, got {np.shape(array)}")
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that a user should know of how a person was followed.
+
+    Attributes:
+        time_s: when.
+        kind: "lost", "found again" or "somebody else ignored".
+        track_id: whom it is about; None if nobody is named.
+    """
+
+    time_s: float
+    kind: str
+    track_id: int | None = None
+
+    def record(self) -> dict[str, float | str]:
+        """The event as it stands in a result's provenance: ``time_s`` and ``kind``."""
+        return {"time_s": round(self.time_s, 4), "kind": self.kind}
+
+
+@dataclass(frozen=True)
+class DetectionLog:
+    """What a detector tells besides its keypoints.
+
+    Attributes:
+        detector: its name.
+        events: where the person was lost or found again, in order of time.
+        swapped: (T,) whether left and right were swapped back in the frame.
+        stage_s: seconds spent in each stage.
+        rotation_deg: counter-clockwise turn that made the stored pictures upright: 0, 90, 180 or 270.
+        points_px: (T, K, 3) x, y in pixels and confidence of the detector's own K points, before any conversion.
+    """
+
+    detector: str
+    events: tuple[Event, ...] = ()
+    swapped: Bool[Array, " T"] | None = None
+    stage_s: Mapping[str, float] = field(default_factory=dict)
+    rotation_deg: int = 0
+    points_px: Float[Array, "T K 3"] | None = None
+
+    def take(self, rows: Rows) -> "DetectionLog":
+        """The log of some frames (a slice or increasing indices); events and seconds stay as they are."""
+        return _cut(self, rows, ("swapped", "points_px"))
+
+    def check(self, frames: int) -> None:
+        """Raise PrmlError unless all arrays have ``frames`` frames."""
+        own = self.points_px.shape[1] if self.points_px is not None and self.points_px.ndim == 3 else 0
+        wanted = {"swapped": (frames,), "points_px": (frames, own, 3)}
+        _check_shapes(self, wanted, f"a detection log over {frames} frames")
+
+
+@dataclass(frozen=True)
+class SmplMotion:
+    """A person as parameters of the SMPL body model.
+
+    Attributes:
+        pose: (T, 72) axis-angle rotations of its 24 joints, radians.
+        betas: (10,) shape.
+        trans_m: (T, 3) metres, in the world frame.
+        joints_world_m: (T, 24, 3) metres, in the world frame.
+        gender: "m", "f" or "n".
+    """
+
+    pose: Float[Array, "T 72"]
+    betas: Float[Array, "10"]
+    trans_m: Float[Array, "T 3"]
+    joints_world_m: Float[Array, "T 24 3"] | None = None
+    gender: str = "n"
+
+    def take(self, rows: Rows) -> "SmplMotion":
+        """Some frames (a slice or increasing indices)."""
+        return _cut(self, rows, ("pose", "trans_m", "joints_world_m"))
+
+    def check(self, frames: int) -> None:
+        """Raise PrmlError unless all arrays have the shapes of SMPL over ``frames`` frames."""
+        wanted = {"pose": (frames, 72), "betas": (10,), "trans_m": (frames, 3), "joints_world_m": (frames, 24, 3)}
+        _check_shapes(self, wanted, f"an SMPL motion over {frames} frames")
+
+
+@dataclass(frozen=True)
+class GroundTruth:
+    """What a dataset knows besides ``joints_m``, and what a predictor must not see.
+
+    Attributes:
+        joints_image_px: (T, J, 3) image-space label: x, y in pixels of a projection without distortion, z scaled to
+            pixels at the root's depth (MotionBERT's 2.5D).
+        joints_25d_mm: (T, J, 3) the same in millimetres, ``joints_image_px`` times the sequence's ``mm_per_px``.
+        world_to_camera: (T, 4, 4) pose of a camera that moves.
+        activity: (T,) number of the activity.
+        smpl: body model parameters.
+    """
+
+    joints_image_px: Float[Array, "T J 3"] | None = None
+    joints_25d_mm: Float[Array, "T J 3"] | None = None
+    world_to_camera: Float[Array, "T 4 4"] | None = None
+    activity: Int[Array, " T"] | None = None
+    smpl: SmplMotion | None = None
+
+    def take(self, rows: Rows) -> "GroundTruth":
+        """The truth of some frames (a slice or increasing indices)."""
+        return _cut(self, rows, ("joints_image_px", "joints_25d_mm", "world_to_camera", "activity"), ("smpl",))
+
+    def convert(self, change: Callable[[Array], Array]) -> "GroundTruth":
+        """The truth on another joint set; ``change`` turns (T, J, 3) into (T, J', 3). SMPL keeps its own joints."""
+        return replace(
+            self,
+            joints_image_px=None if self.joints_image_px is None else change(self.joints_image_px),
+            joints_25d_mm=None if self.joints_25d_mm is None else change(self.joints_25d_mm),
+        )
+
+    def check(self, frames: int, joints: int) -> None:
+        """Raise PrmlError unless all arrays fit ``frames`` frames of ``joints`` joints."""
+        wanted = {
+            "joints_image_px": (frames, joints, 3),
+            "joints_25d_mm": (frames, joints, 3),
+            "world_to_camera": (frames, 4, 4),
+            "activity": (frames,),
+        }
+        _check_shapes(self, wanted, f"a ground truth of {joints} joints over {frames} frames")
+        if self.smpl is not None:
+            self.smpl.check(frames)
 
 
 @dataclass(frozen=True)
@@ -42,7 +181,15 @@ class PoseSequence:
         fps: nominal frame rate; ``times_s`` is what counts.
         has_person: (T,) whether a person was found in the frame.
         filled: (T,) whether the frame lay in a short gap and was interpolated.
-        name, subject, action, source: labels; empty if unknown.
+        name, subject, action, source: what the sequence is; empty if unknown.
+        image_size: width and height of the picture in pixels; the camera's if it is not given.
+        track_id: which of the people of a scene this is, 0 or more.
+        valid: (T,) frames that count in a score; None if all do.
+        mm_per_px: (T,) millimetres that a pixel spans at the root's depth, where the dataset says so.
+        labels: further texts by name, such as ``split`` or ``camera_id``.
+        truth: what a dataset knows and a predictor must not see.
+        detection: what the detector tells.
+        provenance: what a result file says of how it was made; plain values.
     """
 
     skeleton: Skeleton
@@ -61,7 +208,14 @@ class PoseSequence:
     subject: str = ""
     action: str = ""
     source: str = ""
-    extra: dict[str, Any] = field(default_factory=dict)
+    image_size: tuple[int, int] | None = None
+    track_id: int | None = None
+    valid: Bool[Array, " T"] | None = None
+    mm_per_px: Float[Array, " T"] | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    truth: GroundTruth | None = None
+    detection: DetectionLog | None = None
+    provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         T, J = len(self.times_s), len(self.skeleton)
@@ -72,12 +226,17 @@ class PoseSequence:
             "std_m": (T, J, 3),
             "has_person": (T,),
             "filled": (T,),
+            "valid": (T,),
+            "mm_per_px": (T,),
         }
-        for name, shape in wanted.items():
-            array = getattr(self, name)
-            if array is not None and array.shape != shape:
-                raise PrmlError(f"{name} of {self.skeleton.name} over {T} frames must be {shape}, got {array.shape}")
+        _check_shapes(self, wanted, f"{self.skeleton.name} over {T} frames")
+        if self.truth is not None:
+            self.truth.check(T, J)
+        if self.detection is not None:
+            self.detection.check(T)
         self._check_confidence()
+        self._check_image_size()
+        self._check_labels()
         if not np.isfinite(self.fps) or self.fps <= 0:
             raise PrmlError(f"frame rate must be positive, got {self.fps}")
         if T > 1 and not np.all(np.diff(self.times_s) > 0):
@@ -93,6 +252,29 @@ class PoseSequence:
         if most > MOST_CONFIDENCE:
             raise PrmlError(f"confidence must lie between 0 and 1, got {most:g}; divide percentages by 100")
 
+    def _check_image_size(self) -> None:
+        seen = None if self.camera is None else (self.camera.width, self.camera.height)
+        size = seen if self.image_size is None else self.image_size
+        if size is None:
+            return
+        if len(size) != 2 or not all(isinstance(side, int | np.integer) and side > 0 for side in size):
+            raise PrmlError(f"image_size must be width and height in whole pixels above 0, got {size!r}")
+        size = (int(size[0]), int(size[1]))
+        if seen is not None and size != seen:
+            raise PrmlError(
+                f"the camera is for {seen[0]} x {seen[1]} pixels, image_size says {size[0]} x {size[1]}; "
+                "give the camera of this picture"
+            )
+        object.__setattr__(self, "image_size", size)
+
+    def _check_labels(self) -> None:
+        for name, text in self.labels.items():
+            if not isinstance(name, str) or not isinstance(text, str):
+                raise PrmlError(f"labels are texts by name, got {name!r}: {text!r}; write the value as a text")
+        number = self.track_id
+        if number is not None and (isinstance(number, bool) or not isinstance(number, int) or number < 0):
+            raise PrmlError(f"track_id must be a whole number from 0 on, got {number!r}")
+
     def __len__(self) -> int:
         return len(self.times_s)
 
@@ -104,8 +286,16 @@ class PoseSequence:
         return cls(skeleton=skeleton, times_s=np.arange(frames) / fps, fps=fps, **fields)
 
     def with_(self, **changes: Any) -> "PoseSequence":
-        """A copy with some fields replaced."""
+        """A copy with some fields replaced; where one camera replaces another, ``image_size`` becomes the new one's."""
+        if changes.get("camera") is not None and self.camera is not None:
+            changes.setdefault("image_size", None)
         return replace(self, **changes)
+
+    def take(self, rows: Rows) -> "PoseSequence":
+        """Some frames (a slice or increasing indices), with all that has one entry per frame."""
+        arrays = ("times_s", "keypoints_px", "confidence", "joints_m", "std_m")
+        flags = ("has_person", "filled", "valid", "mm_per_px")
+        return _cut(self, rows, (*arrays, *flags), ("truth", "detection"))
 
     def to_skeleton(self, target: Skeleton) -> "PoseSequence":
         """The same motion with another joint set; raises PrmlError where no conversion is known."""
@@ -117,6 +307,7 @@ class PoseSequence:
             confidence=None if self.confidence is None else table.apply_confidence(self.confidence),
             joints_m=None if self.joints_m is None else convert(self.joints_m),
             std_m=None,
+            truth=None if self.truth is None else self.truth.convert(convert),
         )
 
     def relative_to_root(self) -> "PoseSequence":
@@ -127,7 +318,10 @@ class PoseSequence:
         return self.with_(joints_m=self.joints_m - root, root_relative=True)
 
     def in_camera(self, camera: Camera) -> "PoseSequence":
-        """World joints seen by ``camera``: camera-frame metres and their exact projection with full confidence."""
+        """World joints seen by ``camera``: camera-frame metres and their exact projection with full confidence.
+
+        What was said of another camera's picture (``mm_per_px``, ``truth``, ``detection``) is dropped.
+        """
         if self.joints_m is None or self.frame != "world" or self.root_relative:
             raise PrmlError("in_camera needs absolute joints in the world frame")
         joints_cam_m = camera.to_camera(self.joints_m)
@@ -137,4 +331,8 @@ class PoseSequence:
             confidence=np.ones(joints_cam_m.shape[:2], joints_cam_m.dtype),
             frame="camera",
             camera=camera,
+            image_size=(camera.width, camera.height),
+            mm_per_px=None,
+            truth=None,
+            detection=None,
         )

@@ -9,7 +9,7 @@ from prml.batches.training_windows import WindowOptions
 from prml.camera import Camera
 from prml.errors import PrmlError
 from prml.evaluation.predictor import image_to_metres
-from prml.sequence import PoseSequence
+from prml.sequence import GroundTruth, PoseSequence
 from prml.skeleton import H36M17, MPI_INF_3DHP17
 
 CAMERA = Camera(1000, 1002, 1145.0, 1143.0, 512.0, 515.0)
@@ -39,7 +39,8 @@ def person(frames: int = 20, seed: int = 0, **fields) -> PoseSequence:
             "confidence": rng.uniform(0.2, 1, (frames, 17)),
             "camera": CAMERA,
             "name": f"clip{seed}",
-            "extra": {"joints_image_px": image, "mm_per_px": factor, "joints_25d_mm": image * factor[:, None, None]},
+            "mm_per_px": factor,
+            "truth": GroundTruth(joints_image_px=image, joints_25d_mm=image * factor[:, None, None]),
             **fields,
         },
     )
@@ -48,12 +49,13 @@ def person(frames: int = 20, seed: int = 0, **fields) -> PoseSequence:
 def mirrored(sequence: PoseSequence) -> PoseSequence:
     """The same person in a mirror: the image's x counted from the other side, left and right exchanged."""
     width = sequence.camera.width
-    image = sequence.extra["joints_image_px"][:, MIRROR] * [-1, 1, 1] + [width, 0, 0]
+    image = sequence.truth.joints_image_px[:, MIRROR] * [-1, 1, 1] + [width, 0, 0]
     return sequence.with_(
         joints_m=sequence.joints_m[:, MIRROR] * [-1, 1, 1],
         keypoints_px=sequence.keypoints_px[:, MIRROR] * [-1, 1] + [width, 0],
         confidence=sequence.confidence[:, MIRROR],
-        extra={"joints_image_px": image},
+        mm_per_px=None,
+        truth=GroundTruth(joints_image_px=image),
     )
 
 
@@ -75,9 +77,9 @@ def test_shapes_and_a_target_whose_root_is_the_origin(rule):
 def test_the_image_label_comes_back_as_the_protocol_scores_it():
     sequence = person()
     _, target = SequenceRule("image").arrays(sequence)
-    image = sequence.extra["joints_image_px"]
+    image = sequence.truth.joints_image_px
     np.testing.assert_allclose(target * 500 + image[:, :1], image, atol=1e-3)
-    label = sequence.extra["joints_25d_mm"]
+    label = sequence.truth.joints_25d_mm
     np.testing.assert_allclose(image_to_metres(target, sequence), (label - label[:, :1]) / 1000, atol=1e-5)
 
 
@@ -88,11 +90,11 @@ def test_the_unit_of_an_image_target_is_the_protocol_s():
         target * rule.unit_m(sequence)[:, None, None], image_to_metres(target, sequence), rtol=1e-5
     )
     assert SequenceRule().unit_m(sequence) is None
-    assert rule.unit_m(sequence.with_(extra={})) is None
+    assert rule.unit_m(sequence.with_(mm_per_px=None)) is None
     both = windows(sequence, person(seed=1), rule=rule, frames=10, stride=10)
     batch = both.make(np.random.default_rng(0), both.index)
     np.testing.assert_array_equal(batch["unit_m"][0], rule.unit_m(sequence)[:10])
-    silent = person(seed=1).with_(extra={"joints_image_px": sequence.extra["joints_image_px"]})
+    silent = person(seed=1).with_(mm_per_px=None)
     assert windows(sequence, silent, rule=rule).unit_m is None
 
 
@@ -143,8 +145,8 @@ def test_joints_of_another_data_set_are_brought_into_order():
         (SequenceRule(), {"keypoints_px": None}, "needs 2D keypoints"),
         (SequenceRule(), {"camera": None}, "image size"),
         (SequenceRule(), {"joints_m": None}, "no 3D joints"),
-        (SequenceRule("image"), {"extra": {}}, "no image-space label"),
-        (SequenceRule(input_from_label=True), {"extra": {}}, "no image-space label"),
+        (SequenceRule("image"), {"truth": None}, "no image-space label"),
+        (SequenceRule(input_from_label=True), {"truth": None}, "no image-space label"),
     ],
 )
 def test_a_sequence_that_lacks_what_the_rule_needs_is_named(rule, lacking, message):

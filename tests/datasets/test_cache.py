@@ -99,7 +99,7 @@ def test_sequences_from_the_cache_equal_those_from_the_file(tmp_path):
     for a, b in zip(first, second, strict=True):
         assert a.name == b.name
         np.testing.assert_array_equal(a.keypoints_px, b.keypoints_px)
-        np.testing.assert_array_equal(a.extra["joints_25d_mm"], b.extra["joints_25d_mm"])
+        np.testing.assert_array_equal(a.truth.joints_25d_mm, b.truth.joints_25d_mm)
     b.keypoints_px[:] = 0  # what a caller writes into must not reach the cache
     again = list(read_human36m_sh(path, "test", tmp_path / "c"))[-1]
     np.testing.assert_array_equal(again.keypoints_px, a.keypoints_px)

@@ -41,8 +41,8 @@ def test_joints_are_camera_frame_metres_of_the_17(pair, tmp_path):
     folder, truth = pair
     cameras = files.calibration()
     for g in read_human36m_npz(folder, ("S1", "S9"), "gt", cache_dir=tmp_path):
-        view = cameras[g.subject][g.extra["camera_id"]]
-        world = truth[g.subject][g.extra["action_key"]]
+        view = cameras[g.subject][g.labels["camera_id"]]
+        world = truth[g.subject][g.labels["action_key"]]
         np.testing.assert_allclose(g.joints_m, (world - view["position"]) @ view["R"].T, atol=2e-6)
         assert not g.root_relative
         assert g.joints_m[..., 2].min() > 1, "z points forward"
@@ -54,7 +54,7 @@ def test_projection_of_the_joints_is_the_ground_truth_2d(pair, tmp_path):
     for g in read_human36m_npz(folder, ("S9",), "gt", cache_dir=tmp_path):
         error = np.linalg.norm(g.camera.project(g.joints_m) - g.keypoints_px, axis=-1)
         assert np.median(error) < 0.5, "the file's order of tangential terms is not the release's: tenths of a pixel"
-        assert (g.camera.width, g.camera.height) == files.SIZES[g.extra["camera_id"]]
+        assert (g.camera.width, g.camera.height) == files.SIZES[g.labels["camera_id"]]
     pinhole = type(g.camera)(**{**g.camera.__dict__, "radial": (0.0, 0.0, 0.0), "tangential": (0.0, 0.0)})
     assert np.linalg.norm(pinhole.project(g.joints_m) - g.keypoints_px, axis=-1).max() > 1.0
 
@@ -62,7 +62,7 @@ def test_projection_of_the_joints_is_the_ground_truth_2d(pair, tmp_path):
 def test_2d_longer_than_3d_is_cut_and_told(pair, tmp_path):
     got = list(read_human36m_npz(pair[0], ("S9",), cache_dir=tmp_path))
     assert all(len(g.keypoints_px) == len(g.joints_m) == len(g) for g in got)
-    assert {g.extra["frames_2d"] - len(g) for g in got} == {0, 1, 2}
+    assert {int(g.labels["frames_2d"]) - len(g) for g in got} == {0, 1, 2}
 
 
 def test_detector_file_may_hold_subjects_without_3d(pair, tmp_path):
@@ -99,8 +99,8 @@ def test_cameras_are_solved_from_the_pair_when_there_is_no_file(tmp_path):
     truth = files.write_npz_pair(tmp_path, subjects=("S1", "S9"), frames=80)
     cameras = files.calibration()
     for g in read_human36m_npz(tmp_path, ("S9",), "gt", cache_dir=tmp_path / "cache"):
-        view = cameras["S9"][g.extra["camera_id"]]
-        wanted = (truth["S9"][g.extra["action_key"]] - view["position"]) @ view["R"].T
+        view = cameras["S9"][g.labels["camera_id"]]
+        wanted = (truth["S9"][g.labels["action_key"]] - view["position"]) @ view["R"].T
         assert 1000 * np.linalg.norm(g.joints_m - wanted, axis=-1).max() < 1.0
         relative = (g.joints_m - g.joints_m[:, :1]) - (wanted - wanted[:, :1])
         assert 1000 * np.linalg.norm(relative, axis=-1).max() < 0.1
@@ -128,18 +128,18 @@ def test_sh_pickle_gives_one_sequence_per_video(sh, tmp_path):
         np.testing.assert_array_equal(np.concatenate([g.keypoints_px for g in got]), data[split]["joint_2d"])
         confidence = np.concatenate([g.confidence for g in got])
         np.testing.assert_allclose(confidence, data[split]["confidence"][..., 0], rtol=1e-6)
-        images = np.concatenate([g.extra["joints_image_px"] for g in got])
+        images = np.concatenate([g.truth.joints_image_px for g in got])
         np.testing.assert_array_equal(images, data[split]["joint3d_image"])
         assert len({len(g) for g in got}) == 2, "videos of different length stay apart"
 
 
 def test_sh_test_labels_are_the_scaled_image_labels(sh, tmp_path):
     for g in read_human36m_sh(sh[0].parent, "test", tmp_path):
-        scaled = g.extra["joints_image_px"] * g.extra["mm_per_px"][:, None, None]
-        np.testing.assert_allclose(g.extra["joints_25d_mm"], scaled, atol=0.01)
+        scaled = g.truth.joints_image_px * g.mm_per_px[:, None, None]
+        np.testing.assert_allclose(g.truth.joints_25d_mm, scaled, atol=0.01)
         np.testing.assert_allclose(1000 * g.joints_m, scaled - scaled[:, :1], atol=0.01)
         assert g.root_relative
-        assert (g.camera.width, g.camera.height) == files.SIZES[g.extra["camera_id"]]
+        assert (g.camera.width, g.camera.height) == files.SIZES[g.labels["camera_id"]]
 
 
 def test_sh_labels_by_source_and_by_file(sh, tmp_path):

@@ -35,9 +35,9 @@ def test_test_file_keeps_the_valid_flag_and_the_sizes_of_the_outdoor_videos(npz,
     for g in read_3dhp_test(npz[0], tmp_path):
         record = npz[2][g.name]
         assert g.fps == 25
-        assert g.extra["valid"].dtype == bool
-        np.testing.assert_array_equal(g.extra["valid"], record["valid"] == 1)
-        assert 0 < g.extra["valid"].sum() < len(g), "all frames are there, valid or not"
+        assert g.valid.dtype == bool
+        np.testing.assert_array_equal(g.valid, record["valid"] == 1)
+        assert 0 < g.valid.sum() < len(g), "all frames are there, valid or not"
         np.testing.assert_allclose(g.keypoints_px, record["data_2d"], rtol=1e-6)
         assert (g.camera.width, g.camera.height) == files.TEST_SIZES[g.name]
 
@@ -69,8 +69,8 @@ def test_official_training_files_give_the_field_s_17_joints(official, tmp_path):
 def test_official_test_files(official, tmp_path):
     got = {g.name: g for g in read_3dhp_test(official[0], tmp_path)}
     assert list(got) == ["TS1", "TS5"]
-    assert not got["TS1"].extra["valid"][0]
-    assert set(got["TS5"].extra["activity"]) == {2}
+    assert not got["TS1"].valid[0]
+    assert set(got["TS5"].truth.activity) == {2}
     assert got["TS5"].camera.width == 1920
 
 

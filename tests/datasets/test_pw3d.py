@@ -19,7 +19,7 @@ def test_one_sequence_per_person(folder):
     got = list(read_3dpw(folder[0], "test"))
     assert [g.name for g in got] == ["downtown_walking_00/0", "outdoors_fencing_01/0", "outdoors_fencing_01/1"]
     assert {g.fps for g in got} == {30.0}
-    assert [g.extra["gender"] for g in got] == ["m", "m", "f"]
+    assert [g.truth.smpl.gender for g in got] == ["m", "m", "f"]
 
 
 def test_joints_lie_in_the_moving_camera_s_frame(folder):
@@ -29,9 +29,9 @@ def test_joints_lie_in_the_moving_camera_s_frame(folder):
         px = g.camera.project(g.joints_m)[:, limbs]
         seen = g.keypoints_px[:, limbs]
         assert np.nanmax(np.linalg.norm(px - seen, axis=-1)) < 0.5
-        world = g.extra["joints_smpl24_world_m"]
-        moved = np.einsum("tij,tkj->tki", g.extra["world_to_camera"][:, :3, :3], world)
-        moved += g.extra["world_to_camera"][:, None, :3, 3]
+        world = g.truth.smpl.joints_world_m
+        moved = np.einsum("tij,tkj->tki", g.truth.world_to_camera[:, :3, :3], world)
+        moved += g.truth.world_to_camera[:, None, :3, 3]
         np.testing.assert_allclose(g.joints_m[:, 2], moved[:, 5], atol=1e-5)  # RKnee
 
 
@@ -47,7 +47,7 @@ def test_missing_detections_are_nan_and_not_zero(folder):
 
 def test_valid_flag_and_image_size(folder):
     g = next(iter(read_3dpw(folder[0])))
-    assert g.extra["valid"].sum() == len(g) - 3
+    assert g.valid.sum() == len(g) - 3
     assert (g.camera.width, g.camera.height) == (1080, 1920)
 
 

@@ -32,13 +32,13 @@ def test_the_man_is_found_in_every_frame(found):
     assert progress[-1] == (info.frames, info.frames)
     assert sequence.skeleton == BLAZEPOSE33
     assert sequence.has_person.all()
-    assert sequence.extra["events"] == []
-    assert (sequence.extra["width"], sequence.extra["height"]) == (info.width, info.height)
+    assert sequence.detection.events == ()
+    assert sequence.image_size == (info.width, info.height)
     points = sequence.keypoints_px
     assert ((points > -20) & (points < np.array([info.width, info.height]) + 20)).all()
     assert sequence.confidence.min() >= 0
     assert sequence.confidence.max() <= 1
-    assert set(sequence.extra["stage_s"]) == {"choose", "wait_for_frames", "detect"}
+    assert set(sequence.detection.stage_s) == {"choose", "wait_for_frames", "detect"}
 
 
 def test_head_up_and_sides_right_while_he_faces_the_camera(found):

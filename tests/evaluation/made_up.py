@@ -9,7 +9,7 @@ from prml.camera import Camera
 from prml.evaluation.protocols.base import EvaluationProtocol
 from prml.evaluation.protocols.data import Given
 from prml.evaluation.protocols.rules import KeypointsAsRead
-from prml.sequence import PoseSequence
+from prml.sequence import GroundTruth, PoseSequence
 
 CAMERA = Camera(1000, 1002, 1145.0, 1143.0, 512.0, 515.0, radial=(-0.2, 0.24, 0.0), tangential=(-0.001, -0.001))
 
@@ -41,8 +41,8 @@ def image_space(sequence: PoseSequence) -> PoseSequence:
     image = np.concatenate([xy, z[..., None]], -1)
     factor = 1 / ratio[:, 0]
     label = image * factor[:, None, None]
-    extra = {"joints_image_px": image, "mm_per_px": factor, "joints_25d_mm": label, "source": sequence.name}
-    return sequence.with_(joints_m=(label - label[:, :1]) / 1000, root_relative=True, extra=extra)
+    truth = GroundTruth(joints_image_px=image, joints_25d_mm=label)
+    return sequence.with_(joints_m=(label - label[:, :1]) / 1000, root_relative=True, mm_per_px=factor, truth=truth)
 
 
 def given(*sequences: PoseSequence, metrics: tuple[str, ...] = ("mpjpe", "p_mpjpe"), **rules) -> EvaluationProtocol:

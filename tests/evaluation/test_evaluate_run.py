@@ -1,5 +1,7 @@
 """Streaming, merging, what a predictor may see, what is refused."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -12,6 +14,7 @@ from prml.evaluation.protocols.rules import CutWindows, ImageSpace
 from prml.evaluation.result import differences, make_result
 from prml.evaluation.run import Evaluation, evaluate, gather, score_sequence
 from prml.evaluation.scoring import JOINTS_3DHP, METRICS
+from prml.sequence import SmplMotion
 from prml.skeleton import H36M17
 
 ALL = tuple(METRICS)
@@ -162,12 +165,13 @@ def test_sequences_are_read_one_at_a_time(people):
 
 def test_a_predictor_never_sees_the_truth():
     clip = image_space(moving(0))
-    clip = clip.with_(extra={**clip.extra, "smpl_pose": np.zeros((20, 72))})
+    smpl = SmplMotion(np.zeros((20, 72)), np.zeros(10), np.zeros((20, 3)))
+    clip = clip.with_(truth=replace(clip.truth, smpl=smpl), std_m=np.zeros((20, 17, 3)))
     predictor = Wrong(clip)
     evaluate(predictor, given(clip, space=ImageSpace()))
     seen = predictor.seen[0]
-    assert seen.joints_m is None
-    assert set(seen.extra) == {"mm_per_px", "source"}
+    assert (seen.joints_m, seen.std_m, seen.truth) == (None, None, None)
+    np.testing.assert_array_equal(seen.mm_per_px, clip.mm_per_px)
 
 
 @pytest.mark.parametrize(

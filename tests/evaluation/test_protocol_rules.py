@@ -141,7 +141,7 @@ def test_joints_that_do_not_count_are_the_whole_difference(people):
 def test_frames_that_are_not_valid_are_never_seen_or_never_scored():
     clip = moving(2, 20)
     valid = np.arange(20) % 3 != 0
-    flagged = clip.with_(extra={"valid": valid})
+    flagged = clip.with_(valid=valid)
     predictor = Wrong(clip)
     scored = overall(predictor, given(flagged, frames=FrameRule("score-valid", "flagged")))["mpjpe"]
     assert scored == pytest.approx(frame_errors(predictor, clip)[valid].mean())
@@ -166,7 +166,7 @@ def test_keypoint_rules_change_what_is_seen_and_not_what_is_scored():
     detected, label = predictor.seen
     assert (detected.confidence == 0.3).all()
     assert (label.confidence == 1).all()
-    assert np.allclose(label.keypoints_px, clip.extra["joints_image_px"][..., :2])
+    assert np.allclose(label.keypoints_px, clip.truth.joints_image_px[..., :2])
 
 
 def test_missing_detections_are_interpolated_and_not_trusted():

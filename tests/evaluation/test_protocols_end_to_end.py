@@ -101,7 +101,7 @@ def test_three_videos_of_s9_are_not_scored_under_the_2_5d_rules(data):
 def test_only_valid_frames_of_3dhp_are_lifted(data):
     protocol = protocols.get("3dhp-gt")
     lifted = sum(len(s) for s in protocol.sequences(data["3dhp-gt"]))
-    valid = sum(int(s.extra["valid"].sum()) for s in protocol.source.read(data["3dhp-gt"], None))
+    valid = sum(int(s.valid.sum()) for s in protocol.source.read(data["3dhp-gt"], None))
     everything = sum(len(s) for s in protocol.source.read(data["3dhp-gt"], None))
     assert lifted == valid < everything
 

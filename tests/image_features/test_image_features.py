@@ -230,7 +230,7 @@ def test_a_cache_holds_what_the_backbone_returns_for_the_frames(film, cache, cli
 
 
 def test_half_precision_takes_half_the_space(cache, clip, backbone, tmp_path):
-    short = replace(clip, sequence=_first(clip.sequence, 24))
+    short = replace(clip, sequence=clip.sequence.take(slice(24)))
     build_cache(tmp_path / "half", [short], backbone, CacheOptions(mirrored=False))
     half = FeatureCache(tmp_path / "half")
     values = sum(int(np.prod(shape)) for shape in half.shapes)
@@ -242,13 +242,8 @@ def test_half_precision_takes_half_the_space(cache, clip, backbone, tmp_path):
         list(half.features(short.sequence, np.array([0]), mirrored=True))
 
 
-def _first(s, n):
-    cut = {k: getattr(s, k)[:n] for k in ("times_s", "keypoints_px", "confidence", "joints_m", "has_person", "filled")}
-    return s.with_(std_m=None, **cut)
-
-
 def test_a_stale_cache_is_refused_or_rebuilt(clip, backbone, tmp_path):
-    short, out = replace(clip, sequence=_first(clip.sequence, 6)), tmp_path / "c"
+    short, out = replace(clip, sequence=clip.sequence.take(slice(6))), tmp_path / "c"
     options = CacheOptions(mirrored=False)
     assert build_cache(out, [short], backbone, options)
     before = (out / INDEX).stat().st_mtime_ns
@@ -272,7 +267,7 @@ def test_a_stale_cache_is_refused_or_rebuilt(clip, backbone, tmp_path):
 
 
 def test_damaged_and_old_caches_are_refused(clip, backbone, tmp_path, monkeypatch):
-    short, out = replace(clip, sequence=_first(clip.sequence, 4)), tmp_path / "c"
+    short, out = replace(clip, sequence=clip.sequence.take(slice(4))), tmp_path / "c"
     build_cache(out, [short], backbone, CacheOptions(mirrored=False))
     with monkeypatch.context() as patch:
         patch.setattr(crops, "RULE", "another")
@@ -288,7 +283,8 @@ def test_damaged_and_old_caches_are_refused(clip, backbone, tmp_path, monkeypatc
 def test_a_build_that_fails_leaves_nothing(clip, backbone, tmp_path):
     names = ("keypoints_px", "confidence", "joints_m", "has_person", "filled")
     twice = {k: np.concatenate([getattr(clip.sequence, k)] * 2) for k in names}
-    long = clip.sequence.with_(times_s=np.arange(len(twice["filled"])) / 30, std_m=None, **twice)
+    times_s = np.arange(len(twice["filled"])) / 30
+    long = clip.sequence.with_(times_s=times_s, std_m=None, detection=None, **twice)
     with pytest.raises(PrmlError, match="is it their video"):
         build_cache(tmp_path / "c", [replace(clip, sequence=long)], backbone, CacheOptions(every=30))
     assert not list(tmp_path.iterdir())
@@ -403,7 +399,7 @@ def test_what_does_not_belong_together_is_refused(film, trained, cache, tmp_path
     with pytest.raises(PrmlError, match="needs no image features"):
         lift(film, weights="prml-xs", backbone=SMALL)
     keypoints = tmp_path / "k.npz"
-    write_keypoints(lifted.with_(extra={"width": lifted.camera.width, "height": lifted.camera.height}), keypoints)
+    write_keypoints(lifted, keypoints)
     with pytest.raises(PrmlError, match="keypoints only"):
         lift(keypoints, weights=str(trained))
     with pytest.raises(PrmlError, match="needs image features beside the 2D"):
@@ -439,7 +435,7 @@ def test_one_and_two_heads_take_a_step(cache):
 
 # ------------------------------------------------------------------------------------------------ the verb
 def test_prml_data_features_from_a_lifted_clip_and_from_own_files(film, lifted, tmp_path, capsys):
-    short = _first(lifted, 8)
+    short = lifted.take(slice(8))
     write_poses(short, tmp_path / "poses.npz", {"made": "here"})
     words = ["data", "features", str(film), str(tmp_path / "poses.npz"), "--backbone", SMALL, "--every", "2"]
     assert main([*words, "--out", str(tmp_path / "c")]) == 0
@@ -452,7 +448,7 @@ def test_prml_data_features_from_a_lifted_clip_and_from_own_files(film, lifted, 
     (tmp_path / "videos").mkdir()
     for name in ("a", "b"):
         (tmp_path / "videos" / f"{name}.mp4").symlink_to(film)
-    parts = [short.with_(name=n, extra={"split": s}) for n, s in (("a", "train"), ("b", "val"))]
+    parts = [short.with_(name=n, labels={"split": s}) for n, s in (("a", "train"), ("b", "val"))]
     write_sequences(tmp_path / "own.npz", parts)
     clips = clips_of(tmp_path / "videos", tmp_path / "own.npz")
     assert [(c.frames.name, c.split) for c in clips] == [("a.mp4", "train"), ("b.mp4", "val")]
@@ -486,7 +482,7 @@ def test_a_folder_of_images_is_a_clip(film, clip, backbone, tmp_path):
         if frame.index == 5:
             break
         Image.fromarray(frame.image).save(tmp_path / f"{frame.index:06d}.png")
-    short = _first(clip.sequence, 5)
+    short = clip.sequence.take(slice(5))
     a, b = (next(FrameFeatures(p, backbone).features(short, np.arange(5))) for p in (tmp_path, film))
     for x, y in zip(a.maps, b.maps, strict=True):
         torch.testing.assert_close(x, y)

@@ -33,7 +33,7 @@ def sequence(frames=6, gaps=True):
         filled=np.zeros(frames, bool),
         camera=Camera.from_fov(640, 480),
         name="me",
-        extra={"width": 640, "height": 480},
+        image_size=(640, 480),
     )
 
 
@@ -67,7 +67,7 @@ def test_round_trip(tmp_path, ending):
     assert after.skeleton == COCO17
     assert after.fps == 25.0
     assert after.camera.to_dict() == before.camera.to_dict()
-    assert (after.extra["width"], after.extra["height"], after.name) == (640, 480, "me")
+    assert (after.image_size, after.name) == ((640, 480), "me")
 
 
 def test_least_file_is_enough(tmp_path):
@@ -116,6 +116,10 @@ NAN = [[[None, None]] * 17] + [[[1.0, 2.0]] * 17] * 2
         (plain(width=0), "expected a number of pixels from 1 to 100000 in 'width', got 0"),
         (plain(height=None), "in 'height', got nothing"),
         (plain(camera={"fx": 1}), "camera lacks ['cx', 'cy', 'fy', 'height', 'width']"),
+        (
+            plain(camera=Camera.from_fov(1920, 1080).to_dict()),
+            "'camera' is for 1920 x 1080 pixels, 'width' and 'height' say 640 x 480",
+        ),
         (plain(camera=5), "expected names and values in 'camera', got 5"),
         (plain(confidances=[]), "unknown entries ['confidances']; known are schema, skeleton"),
         ("[1, 2, 3]", "expected names and values, got [1, 2, 3]"),

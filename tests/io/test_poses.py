@@ -57,7 +57,7 @@ def test_round_trip(tmp_path, ending, std):
     assert (after.fps, after.name, after.skeleton) == (29.97, "clip", H36M17)
     assert (after.frame, after.root_relative) == ("camera", True)
     assert after.camera.to_dict() == before.camera.to_dict()
-    assert after.extra["provenance"] == PROVENANCE
+    assert after.provenance == PROVENANCE
 
 
 def test_both_endings_say_the_same(tmp_path):

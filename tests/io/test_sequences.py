@@ -38,7 +38,7 @@ def world():
             name=f"c{i}",
             action="a",
             subject=f"s{i % 2}",
-            extra={"split": "test" if i else "train"},
+            labels={"split": "test" if i else "train"},
         )
         for i, c in enumerate(clips(3, 80))
     ]
@@ -85,7 +85,7 @@ def test_a_file_by_hand_needs_little(tmp_path):
         joints=1000 * clips(1, 30)[0],
     )
     (a,) = read_sequences(tmp_path / "a.npz")
-    assert (a.fps, a.name, a.extra["split"], a.camera) == (60, "clip0", "train", None)
+    assert (a.fps, a.name, a.labels["split"], a.camera) == (60, "clip0", "train", None)
     np.testing.assert_allclose(a.joints_m, clips(1, 30)[0], atol=1e-6)
     np.savez(
         tmp_path / "b.npz",
@@ -100,7 +100,7 @@ def test_a_file_by_hand_needs_little(tmp_path):
     one, two = read_sequences(tmp_path / "b.npz")
     assert (one.fps, two.fps, one.skeleton, one.joints_m) == (25, 30, COCO17, None)
     assert "assumed fov" in one.camera.source
-    assert list(two.extra["valid"]) == [True] * 4 + [False]
+    assert list(two.valid) == [True] * 4 + [False]
 
 
 def _good(seen, tmp_path):

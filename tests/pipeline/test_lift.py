@@ -36,9 +36,8 @@ def weights(tmp_path_factory):
 @pytest.fixture
 def keypoints(tmp_path):
     sequence = next(benchmark_sequences(("ui_prmd",), True, limit=1))
-    extra = {"width": sequence.camera.width, "height": sequence.camera.height}
     path = tmp_path / "walk.npz"
-    write_keypoints(sequence.with_(extra=extra, has_person=np.ones(len(sequence), bool)), path)
+    write_keypoints(sequence.with_(has_person=np.ones(len(sequence), bool)), path)
     return path
 
 
@@ -113,9 +112,7 @@ def test_the_page_has_its_pictures_with_and_without_an_overlay(tmp_path, overlay
             writer.write(np.full((360, 640, 3), 40 * index, np.uint8), index / 25)
     camera = Camera.from_fov(640, 360)
     joints = np.random.default_rng(0).normal(size=(frames, 17, 3)) * 0.3
-    sequence = PoseSequence.regular(
-        frames, 25, joints_m=joints, camera=camera, root_relative=True, extra={"width": 640, "height": 360}
-    )
+    sequence = PoseSequence.regular(frames, 25, joints_m=joints, camera=camera, root_relative=True)
     result = LiftResult(sequence, 0.0, {})
     write_results(result, video, tmp_path / "out", LiftSettings(overlay=overlay), lambda *_: None)
     assert ("overlay.mp4" in result.files) is overlay

@@ -95,7 +95,7 @@ def test_a_crop_of_image_space_moves_the_label_along():
     clip = image_space(moving(2))
     out = one("portrait-crop", 0.5).apply(clip)
     shift = clip.keypoints_px - out.keypoints_px
-    assert np.allclose(clip.extra["joints_image_px"][..., :2] - out.extra["joints_image_px"][..., :2], shift)
+    assert np.allclose(clip.truth.joints_image_px[..., :2] - out.truth.joints_image_px[..., :2], shift)
 
 
 class Copy(Wrong):

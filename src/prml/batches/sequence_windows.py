@@ -44,9 +44,9 @@ class SequenceRule:
         width, height = s.camera.width, s.camera.height
         pixels = s.keypoints_px
         if self.label == "image" or self.input_from_label:
-            if "joints_image_px" not in s.extra:
+            if s.truth is None or s.truth.joints_image_px is None:
                 raise PrmlError(f"{s.name} has no image-space label; read it from the Stacked-Hourglass pickle")
-            image = np.asarray(s.extra["joints_image_px"], np.float64)
+            image = np.asarray(s.truth.joints_image_px, np.float64)
             pixels = image[..., :2] if self.input_from_label else pixels
         confidence = np.ones(pixels.shape[:2]) if s.confidence is None or self.input_from_label else s.confidence
         xy = normalise.screen(np.asarray(pixels, np.float64), width, height).xy
@@ -64,9 +64,9 @@ class SequenceRule:
 
         None for targets in metres, and for sequences that do not say it (Human3.6M's training split).
         """
-        if self.label == "camera_m" or sequence.camera is None or "mm_per_px" not in sequence.extra:
+        if self.label == "camera_m" or sequence.camera is None or sequence.mm_per_px is None:
             return None
-        mm = sequence.camera.width / 2 * np.asarray(sequence.extra["mm_per_px"], np.float64)
+        mm = sequence.camera.width / 2 * np.asarray(sequence.mm_per_px, np.float64)
         return (mm / 1000).astype(np.float32)
 
 

@@ -29,7 +29,7 @@ from prml.datasets.checks import as_array, entry, need_finite, need_unit
 from prml.datasets.human36m_cameras import CAMERA_IDS, IMAGE_SIZE, CameraTable, find_cameras, from_json
 from prml.errors import PrmlError
 from prml.io.unpickle import load_npz, load_pickle
-from prml.sequence import PoseSequence
+from prml.sequence import GroundTruth, PoseSequence
 from prml.skeleton import H36M17
 
 FPS = 50.0
@@ -97,7 +97,7 @@ def read_human36m_npz(
         Sequences of H36M17 with ``joints_m`` (T, 17, 3) float32 camera-frame metres, absolute (joint 0 carries the
         trajectory); ``keypoints_px`` (T, 17, 2) pixels, distorted as in the file; ``confidence`` None (the files have
         none); ``camera`` with extrinsics; ``fps`` 50; ``name`` ``"S9/Walking 1/54138969"``; ``action`` one of ACTIONS;
-        ``extra`` with ``action_key`` (``"Walking 1"``), ``camera_id`` and ``frames_2d`` (frames in the 2D file).
+        ``labels`` with ``action_key`` (``"Walking 1"``), ``camera_id`` and ``frames_2d`` (frames in the 2D file).
 
     Raises:
         PrmlError: files absent or broken, a subject absent, wrong joint counts or units, numbers missing, cameras that
@@ -276,10 +276,10 @@ def _npz_sequences(
                 subject=clip["subject"],
                 action=clip["action"].split(" ")[0],
                 source="human36m",
-                extra={
+                labels={
                     "action_key": clip["action"],
                     "camera_id": camera_id,
-                    "frames_2d": found["stop"] - found["start"],
+                    "frames_2d": str(found["stop"] - found["start"]),
                 },
             )
 
@@ -295,13 +295,13 @@ def read_human36m_sh(path: Path | str, split: str = "test", cache_dir: Path | No
 
     Yields:
         Sequences of H36M17 with ``keypoints_px`` (T, 17, 2) detections in pixels, ``confidence`` (T, 17), ``fps`` 50,
-        ``name`` and ``extra["source"]`` ``"s_09_act_05_subact_02_ca_01"``, ``subject`` ``"S9"``, ``action``: the
+        ``name`` ``"s_09_act_05_subact_02_ca_01"``, ``subject`` ``"S9"``, ``action``: the
         string of the file in the test split, the name by act number in the training split. ``camera`` has the true
         image size (1000 x 1002 or 1000 x 1000) and a nominal focal length: the file holds no calibration.
         ``joints_m``: None in the training split; in the test split (T, 17, 3) = ``joints_2.5d_image`` in metres,
-        root-relative (weak perspective, see the module's text). ``extra``: ``camera_id``; ``joints_image_px`` (T, 17,
-        3), the raw image-space label; in the test split ``mm_per_px`` (T,), the file's ``2.5d_factor``, and
-        ``joints_25d_mm`` (T, 17, 3), absolute.
+        root-relative (weak perspective, see the module's text). ``labels``: ``camera_id``. ``truth``:
+        ``joints_image_px`` (T, 17, 3), the raw image-space label; in the test split ``joints_25d_mm`` (T, 17, 3),
+        absolute, and beside it ``mm_per_px`` (T,), the file's ``2.5d_factor``.
 
     Raises:
         PrmlError: file absent or broken, wrong keys, lengths, joint counts or camera names, numbers missing, or a split
@@ -392,15 +392,8 @@ def _strings(values: Any, count: int, what: str) -> list[str]:
 
 def _sh_sequence(video: dict[str, Any], table: Table) -> PoseSequence:
     cut = {name: np.array(array[video["start"] : video["stop"]]) for name, array in table.arrays.items()}
-    camera_id = video["camera_id"]
-    extra: dict[str, Any] = {
-        "source": video["source"],
-        "camera_id": camera_id,
-        "joints_image_px": cut["joints_image_px"],
-    }
-    joints_m = None
+    camera_id, joints_m = video["camera_id"], None
     if "joints_25d_mm" in cut:
-        extra |= {"mm_per_px": cut["mm_per_px"], "joints_25d_mm": cut["joints_25d_mm"]}
         joints_m = (cut["joints_25d_mm"] - cut["joints_25d_mm"][:, :1]) / np.float32(1000)
     return PoseSequence.regular(
         video["stop"] - video["start"],
@@ -415,7 +408,9 @@ def _sh_sequence(video: dict[str, Any], table: Table) -> PoseSequence:
         subject=video["subject"],
         action=video["action"],
         source="human36m-sh",
-        extra=extra,
+        mm_per_px=cut.get("mm_per_px"),
+        labels={"camera_id": camera_id},
+        truth=GroundTruth(joints_image_px=cut["joints_image_px"], joints_25d_mm=cut.get("joints_25d_mm")),
     )
 
 

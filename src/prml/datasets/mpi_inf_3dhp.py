@@ -21,7 +21,7 @@ from prml.datasets.cache import Table, cached
 from prml.datasets.checks import as_array, entry, fit_pinhole, need_finite, need_unit
 from prml.errors import PrmlError
 from prml.io.unpickle import load_npz
-from prml.sequence import PoseSequence
+from prml.sequence import GroundTruth, PoseSequence
 from prml.skeleton import MPI_INF_3DHP17, MPI_INF_3DHP28, conversion
 
 # Cameras 3 and 9 to 13 (too high, or chest-height copies) are left out by the whole field.
@@ -45,7 +45,7 @@ def read_3dhp_train(folder: Path | str, cache_dir: Path | None = None) -> Iterat
         absolute,
         root = joint 14), ``keypoints_px`` (T, 17, 2) pixels of 2048 x 2048, ``fps`` 25 or 50, ``name`` ``"S1 Seq1/0"``,
         ``subject`` ``"S1"``, ``camera`` from ``camera.calibration`` or fitted to the file (its ``source`` tells),
-        ``extra["camera_id"]`` ``"0"``. Convert with ``to_skeleton(H36M17)`` for a Human3.6M network.
+        ``labels["camera_id"]`` ``"0"``. Convert with ``to_skeleton(H36M17)`` for a Human3.6M network.
 
     Raises:
         PrmlError: files absent or broken, wrong keys, joint counts or units, numbers missing, no sequence.
@@ -71,8 +71,8 @@ def read_3dhp_test(folder: Path | str, cache_dir: Path | None = None) -> Iterato
         cache_dir: where the parsed arrays are kept; ``None`` for the usual place.
 
     Yields:
-        As :func:`read_3dhp_train`, with ``name`` and ``subject`` ``"TS1"``, ``fps`` 25, ``extra["valid"]`` (T,) bool:
-        the frames that the official script scores; from the official files also ``extra["activity"]`` (T,) 1 to 7.
+        As :func:`read_3dhp_train`, with ``name`` and ``subject`` ``"TS1"``, ``fps`` 25, ``valid`` (T,):
+        the frames that the official script scores; from the official files also ``truth.activity`` (T,) 1 to 7.
 
     Raises:
         PrmlError: as :func:`read_3dhp_train`; also if h5py is needed and not installed.
@@ -306,11 +306,6 @@ def _sequence(clip: dict[str, Any], table: Table, source: str) -> PoseSequence:
     cut = {name: np.array(array[clip["start"] : clip["stop"]]) for name, array in table.arrays.items()}
     px, joints_m = cut["keypoints_px"], cut["joints_m"]
     camera = Camera.from_dict(clip["camera"]) if clip["camera"] else fit_pinhole(joints_m, px, *clip["size"])
-    extra: dict[str, Any] = {"camera_id": clip["camera_id"]}
-    if "valid" in cut:
-        extra["valid"] = cut["valid"] != 0
-    if "activity" in cut:
-        extra["activity"] = cut["activity"]
     return PoseSequence.regular(
         len(px),
         clip["fps"],
@@ -321,5 +316,7 @@ def _sequence(clip: dict[str, Any], table: Table, source: str) -> PoseSequence:
         name=clip["name"],
         subject=clip["subject"],
         source=source,
-        extra=extra,
+        valid=cut["valid"] != 0 if "valid" in cut else None,
+        labels={"camera_id": clip["camera_id"]},
+        truth=GroundTruth(activity=cut["activity"]) if "activity" in cut else None,
     )

@@ -6,8 +6,8 @@ it was aligned. The SMPL model itself is not needed here, and not in the files: 
 
 Both joint sets are turned into H36M17 by the tables of :mod:`prml.skeleton`. Limb joints have counterparts (SMPL's lie
 inside the body, a few centimetres from those of Human3.6M); Spine, Thorax, Nose and Head are only approximated. The
-published rule of MotionBERT (14 joints regressed from SMPL's mesh) needs the SMPL files; ``extra`` carries what it
-takes.
+published rule of MotionBERT (14 joints regressed from SMPL's mesh) needs the SMPL files; ``truth.smpl`` carries
+what it takes.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from prml.camera import Camera
 from prml.datasets.checks import as_array, entry, need_finite, need_unit
 from prml.errors import PrmlError
 from prml.io.unpickle import load_pickle
-from prml.sequence import PoseSequence
+from prml.sequence import DetectionLog, GroundTruth, PoseSequence, SmplMotion
 from prml.skeleton import H36M17, OPENPOSE18, SMPL24, conversion
 
 FPS = 30.0
@@ -37,11 +37,11 @@ def read_3dpw(folder: Path | str, split: str = "test") -> Iterator[PoseSequence]
     Yields:
         Sequences of H36M17 with ``joints_m`` (T, 17, 3) float32 metres in the camera's frame of each moment, absolute;
         ``keypoints_px`` (T, 17, 2) detections in pixels, NaN where one is missing; ``confidence`` (T, 17);
-        ``has_person`` (T,) whether anything was detected; ``camera``: intrinsics (the camera moves, see ``extra``);
-        ``fps`` 30; ``name`` ``"downtown_arguing_00/0"``, the last figure being the person. ``extra``: ``valid`` (T,)
-        bool, camera aligned; ``joints_smpl24_world_m`` (T, 24, 3); ``world_to_camera`` (T, 4, 4);
-        ``keypoints_openpose18_px`` (T, 18, 3) x, y, confidence; ``smpl_pose`` (T, 72), ``smpl_betas`` (10,),
-        ``smpl_trans_m`` (T, 3), ``gender``.
+        ``has_person`` (T,) whether anything was detected; ``camera``: intrinsics (the camera moves, see ``truth``);
+        ``fps`` 30; ``name`` ``"downtown_arguing_00/0"``, the last figure being the person. ``valid`` (T,): the camera
+        was aligned. ``truth``: ``world_to_camera`` (T, 4, 4), and ``smpl`` with ``pose`` (T, 72), ``betas`` (10,),
+        ``trans_m`` (T, 3), ``joints_world_m`` (T, 24, 3), ``gender``. ``detection.points_px`` (T, 18, 3): OpenPose's x,
+        y, confidence.
 
     Raises:
         PrmlError: no such split or no file in it; per file: broken, wrong keys or shapes, numbers missing, wrong units.
@@ -99,16 +99,28 @@ def _person(data: dict[str, Any], person: int, file: Path) -> PoseSequence:
         subject=f"person {person}",
         source="3dpw",
         action=str(data.get("sequence", file.stem)),
-        extra={
-            "valid": valid,
-            "joints_smpl24_world_m": world,
-            "world_to_camera": poses,
-            "keypoints_openpose18_px": detected,
-            "smpl_pose": np.asarray(_of(data, "poses", person, file))[:frames],
-            "smpl_betas": np.asarray(_of(data, "betas", person, file)).reshape(-1)[:10],
-            "smpl_trans_m": np.asarray(_of(data, "trans", person, file))[:frames],
-            "gender": str(_of(data, "genders", person, file)),
-        },
+        valid=valid,
+        truth=GroundTruth(world_to_camera=poses, smpl=_smpl(data, person, file, world)),
+        detection=DetectionLog("openpose", points_px=detected),
+    )
+
+
+def _smpl(data: dict[str, Any], person: int, file: Path, joints_world_m: np.ndarray) -> SmplMotion:
+    frames, what = len(joints_world_m), f"{file.name}, person {person}"
+
+    def of(key: str, width: int) -> np.ndarray:
+        values = as_array(_of(data, key, person, file), (None, width), f"{what}: {key}")
+        if len(values) < frames:
+            raise PrmlError(f"{what}: {frames} frames of joints but {len(values)} of {key}")
+        return values[:frames]
+
+    betas = np.asarray(_of(data, "betas", person, file)).reshape(-1)[:10]
+    return SmplMotion(
+        pose=of("poses", 72),
+        betas=as_array(betas, (10,), f"{what}: betas"),
+        trans_m=of("trans", 3),
+        joints_world_m=joints_world_m,
+        gender=str(_of(data, "genders", person, file)),
     )
 
 

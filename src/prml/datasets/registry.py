@@ -155,7 +155,7 @@ def survey(sequences: Iterable[PoseSequence], most: int, seed: int) -> Survey:
             out.sample[slot] = sequence
         out.frames += len(sequence)
         out.seconds += len(sequence) / sequence.fps
-        out.valid += int(np.sum(sequence.extra.get("valid", np.ones(len(sequence), bool))))
+        out.valid += len(sequence) if sequence.valid is None else int(np.sum(sequence.valid))
         out.subjects |= {sequence.subject} - {""}
         out.actions |= {sequence.action} - {""}
         out.rates.add(sequence.fps)

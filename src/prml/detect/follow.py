@@ -1,31 +1,16 @@
 """A detector that keeps its eye on one person: it looks at a part of the image around whom it follows."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 import numpy as np
 from jaxtyping import Float, UInt8
 
 from prml.detect.base import Detection, Detector
 from prml.detect.people import Identity, distinct, extent, tiles
+from prml.sequence import Event
 
 Array = np.ndarray
 ROOM = 1.9  # side of the part looked at, in person sizes
 MARGIN = 0.12  # distance, in person sizes, of the person to the part's edge at which the part is moved
 SEARCH_AFTER_S, SEARCH_EVERY_S = 0.15, 0.5
-
-
-@dataclass(frozen=True)
-class Event:
-    """Something that the user should know of the tracking.
-
-    Attributes:
-        time_s: when.
-        kind: "lost", "found again" or "somebody else ignored".
-    """
-
-    time_s: float
-    kind: str
 
 
 def find_people(detector: Detector, image: UInt8[Array, "H W 3"], enough: int = 1) -> list[Detection]:
@@ -145,8 +130,3 @@ def fits(part: tuple[int, int, int, int], points: Float[Array, "J 2"], width: in
         and (y + h >= height or y + h - high[1] > room)
     )
     return bool(inside and max(w, h) < 2.0 * ROOM * size)
-
-
-def seen_at(events: Sequence[Event]) -> list[dict[str, float | str]]:
-    """Events as plain records."""
-    return [{"time_s": round(e.time_s, 4), "kind": e.kind} for e in events]

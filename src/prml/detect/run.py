@@ -8,14 +8,14 @@ from typing import TypeVar
 import numpy as np
 
 from prml.detect.base import Detection, Detector
-from prml.detect.follow import Follower, find_people, seen_at
+from prml.detect.follow import Follower, find_people
 from prml.detect.mediapipe import MediaPipeDetector
 from prml.detect.people import Identity, Track, extent, link
 from prml.errors import PrmlError
 from prml.filters.repair import fill_gaps, mend_exchanges
 from prml.media.prefetch import prefetch
 from prml.media.read import VideoInfo, probe, read_frames
-from prml.sequence import PoseSequence
+from prml.sequence import DetectionLog, PoseSequence
 
 Array = np.ndarray
 Progress = Callable[[int, int | None], None]
@@ -50,9 +50,10 @@ def detect(
 
     Returns:
         Keypoints in pixels of the upright image (origin top-left), confidence, true times, ``has_person`` (the
-        person was seen or a short gap was filled) and ``filled``. Frames without the person are NaN. ``extra``: width,
-        height, rotation_deg, detector, events (lost, found again, somebody else ignored), mended (T,) where left and
-        right were put back, and stage_s: seconds spent choosing the person, waiting for frames and detecting.
+        person was seen or a short gap was filled) and ``filled``. Frames without the person are NaN. ``image_size`` is
+        the video's; ``detection`` has the detector's name, the events (lost, found again, somebody else ignored), the
+        frames where left and right were swapped back, the rotation, and the seconds spent choosing the person
+        ("choose"), waiting for frames ("wait_for_frames") and detecting ("detect").
 
     Raises:
         PrmlError: for what cannot be read, and for a video without people.
@@ -153,7 +154,7 @@ def _sequence(
         if person is not None:
             points[index], confidence[index] = person.keypoints_px, person.confidence
     points, confidence, filled = fill_gaps(points, confidence, seen, times)
-    points, confidence, mended = mend_exchanges(points, confidence, seen | filled, detector.skeleton)
+    points, confidence, swapped = mend_exchanges(points, confidence, seen | filled, detector.skeleton)
     return PoseSequence(
         skeleton=detector.skeleton,
         times_s=times,
@@ -164,13 +165,12 @@ def _sequence(
         filled=filled,
         name=info.path.stem,
         source=f"{info.path.name}; {detector.name}",
-        extra={
-            "width": info.width,
-            "height": info.height,
-            "rotation_deg": info.rotation_deg,
-            "detector": detector.name,
-            "events": seen_at(follower.events),
-            "mended": mended.any(axis=1),
-            "stage_s": stage_s,
-        },
+        image_size=(info.width, info.height),
+        detection=DetectionLog(
+            detector=detector.name,
+            events=tuple(follower.events),
+            swapped=np.asarray(swapped.any(axis=1)),
+            stage_s=stage_s,
+            rotation_deg=info.rotation_deg,
+        ),
     )

@@ -27,12 +27,12 @@ def image_to_metres(joints: Float[np.ndarray, "T 17 3"], seen: PoseSequence) -> 
 
     Half an image width is one unit; the sequence's ``mm_per_px`` does the rest.
     """
-    if seen.camera is None or "mm_per_px" not in seen.extra:
+    if seen.camera is None or seen.mm_per_px is None:
         raise PrmlError(
             f"{seen.name or 'the sequence'}: this network predicts in image space, which needs a factor to metres "
             "(2.5d_factor); score it under a 2.5D protocol (h36m-sh-2.5d), or choose weights that predict metres"
         )
-    factor = np.asarray(seen.extra["mm_per_px"], dtype=np.float64)[:, None, None]
+    factor = np.asarray(seen.mm_per_px, dtype=np.float64)[:, None, None]
     metres: np.ndarray = joints * (seen.camera.width / 2) * factor / MM_PER_M
     return metres
 

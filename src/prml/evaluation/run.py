@@ -13,7 +13,6 @@ from jaxtyping import Float
 
 from prml.errors import PrmlError
 from prml.evaluation.protocols.base import EvaluationProtocol
-from prml.evaluation.protocols.rules import take
 from prml.evaluation.scoring import Scored, Scores, Tally, scores, values_of
 from prml.sequence import PoseSequence
 
@@ -67,9 +66,8 @@ class Evaluation:
 
 
 def hide_truth(sequence: PoseSequence) -> PoseSequence:
-    """What a predictor may see: no 3D joints, neither as fields nor in ``extra``."""
-    extra = {name: value for name, value in sequence.extra.items() if not name.startswith(("joints", "smpl"))}
-    return sequence.with_(joints_m=None, root_relative=False, std_m=None, extra=extra)
+    """What a predictor may see: neither 3D joints nor the dataset's ``truth``."""
+    return sequence.with_(joints_m=None, root_relative=False, std_m=None, truth=None)
 
 
 def _checked(prediction: Any, sequence: PoseSequence) -> np.ndarray:
@@ -118,7 +116,7 @@ def _predictions(
     if not rules.windows.alone(known is not None and known.one_pose):
         whole = _checked(predictor(hide_truth(sequence)), sequence)
     for rows in rules.windows.cuts(len(sequence), window):
-        part = take(sequence, rows)
+        part = sequence.take(rows)
         seen = hide_truth(part)
         prediction = _checked(predictor(seen), part) if whole is None else whole[rows]
         yield part, seen, prediction, time.perf_counter() - start

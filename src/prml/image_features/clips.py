@@ -58,13 +58,13 @@ def _single(poses: Path, images: Path) -> PoseSequence:
     if schema not in (POSES, KEYPOINTS):
         raise record.fail(f"expected {POSES}, {KEYPOINTS} or {OWN}, got {schema!r}; see docs/file_schema.md")
     s = read_poses(poses) if schema == POSES else read_keypoints(poses)
-    if s.camera is None and "width" in s.extra:
-        s = s.with_(camera=Camera.from_fov(int(s.extra["width"]), int(s.extra["height"])))
+    if s.camera is None and s.image_size is not None:
+        s = s.with_(camera=Camera.from_fov(*s.image_size))
     return s if s.name else s.with_(name=images.stem)
 
 
 def _split(sequence: PoseSequence) -> Split:
-    return "train" if sequence.extra.get("split", "train") == "train" else "val"
+    return "train" if sequence.labels.get("split", "train") == "train" else "val"
 
 
 def _named(images: Path, name: str) -> Path | None:
@@ -88,7 +88,7 @@ def _frames_of(images: Path, sequence: PoseSequence) -> Path:
 def _human36m(images: Path, poses: Path, keypoints: str) -> Iterator[Clip]:
     for subjects, split in ((TRAIN_SUBJECTS, "train"), (TEST_SUBJECTS, "val")):
         for s in read_human36m_npz(poses, subjects, keypoints):
-            action, camera = str(s.extra["action_key"]), str(s.extra["camera_id"])
+            action, camera = s.labels["action_key"], s.labels["camera_id"]
             name, number = s.action, action.removeprefix(s.action)
             released = [f"{s.subject}/Videos/{n}{number}.{camera}" for n in (name, _RELEASED.get(name, name))]
             found = next((p for n in released if (p := _named(images, n)) is not None), None)

@@ -43,7 +43,7 @@ def read_keypoints(path: str | Path, *, fps: float | None = None) -> PoseSequenc
     Returns:
         A sequence with keypoints in pixels (NaN in frames without a person; for a joint that was not found as in the
         file), confidence (1 if the file has none), times and rate, ``has_person``, the camera if given, and
-        ``width`` and ``height`` in ``extra``. Nothing is filled: see :func:`filled_in`.
+        the ``image_size``. Nothing is filled: see :func:`filled_in`.
 
     Raises:
         PrmlError: for everything else, in one line that names the file and the entry.
@@ -74,6 +74,11 @@ def read_keypoints(path: str | Path, *, fps: float | None = None) -> PoseSequenc
     if fps is not None:
         rate = check_fps(fps, "--fps")
         times_s = np.arange(frames) / rate
+    size, camera = (record.whole("width"), record.whole("height")), record.camera()
+    if camera is not None and size != (camera.width, camera.height):
+        raise record.fail(
+            f"'camera' is for {camera.width} x {camera.height} pixels, 'width' and 'height' say {size[0]} x {size[1]}"
+        )
     return PoseSequence(
         skeleton=joints,
         times_s=times_s,
@@ -82,10 +87,10 @@ def read_keypoints(path: str | Path, *, fps: float | None = None) -> PoseSequenc
         fps=rate,
         has_person=has_person,
         filled=np.zeros(frames, dtype=bool),
-        camera=record.camera(),
+        camera=camera,
         name=record.text("name", record.path.stem),
         source=record.path.name,
-        extra={"width": record.whole("width"), "height": record.whole("height")},
+        image_size=size,
     )
 
 
@@ -108,7 +113,7 @@ def write_keypoints(sequence: PoseSequence, path: str | Path, overwrite: bool = 
     """Write the 2D side of a sequence, by the ending of ``path`` as npz or JSON; :func:`read_keypoints` reads it back.
 
     Args:
-        sequence: needs ``keypoints_px``, and its image size in ``camera`` or in ``extra`` as ``width`` and ``height``.
+        sequence: needs ``keypoints_px``, and its ``image_size`` or ``camera``.
         path: ends with ``.npz`` or ``.json``.
         overwrite: whether a file that is there may be replaced.
 
@@ -118,15 +123,15 @@ def write_keypoints(sequence: PoseSequence, path: str | Path, overwrite: bool = 
     path = Path(path)
     if sequence.keypoints_px is None:
         raise PrmlError("the sequence has no keypoints_px to write; detect them first")
-    size = {k: sequence.extra.get(k) or getattr(sequence.camera, k, None) for k in ("width", "height")}
-    if not all(size.values()):
-        raise PrmlError("the size of the image is not known; put width and height into the sequence's extra")
+    if sequence.image_size is None:
+        raise PrmlError("the size of the image is not known; give the sequence an image_size (width, height)")
     entries: dict[str, Any] = {
         "schema": SCHEMA,
         "skeleton": sequence.skeleton.name,
         "fps": float(sequence.fps),
         "times_s": sequence.times_s,
-        **size,
+        "width": sequence.image_size[0],
+        "height": sequence.image_size[1],
         "keypoints_px": sequence.keypoints_px,
     }
     optional = {"confidence": sequence.confidence, "has_person": sequence.has_person, "name": sequence.name or None}

@@ -110,7 +110,7 @@ def read_poses(path: str | Path) -> PoseSequence:
 
     Returns:
         Root-relative joints in camera metres, standard deviations, keypoints in pixels, confidence, flags, times and
-        camera; ``extra["provenance"]`` says how it was made. Frames without a person are NaN.
+        camera; ``provenance`` says how it was made. Frames without a person are NaN.
 
     Raises:
         PrmlError: for everything that is not a whole result file.
@@ -144,5 +144,5 @@ def read_poses(path: str | Path) -> PoseSequence:
         filled=record.flags("filled", frames),
         name=record.text("name", ""),
         source=record.path.name,
-        extra={"provenance": record.mapping("provenance")},
+        provenance=record.mapping("provenance"),
     )

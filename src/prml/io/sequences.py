@@ -66,7 +66,7 @@ def read_sequences(path: Path | str, split: str | None = None) -> Iterator[PoseS
         split: only clips of this split; None for all.
 
     Yields:
-        Sequences in metres and pixels; ``extra["valid"]`` (T,) bool and ``extra["split"]``.
+        Sequences in metres and pixels; ``valid`` (T,) and ``labels["split"]``.
 
     Raises:
         PrmlError: the first of :func:`problems`, or a split without clips.
@@ -265,7 +265,8 @@ def _sequence(record: Mapping[str, Any], clip: int, source: str) -> PoseSequence
         subject=subject,
         action=action,
         source=source,
-        extra={"valid": valid, "split": split},
+        valid=valid,
+        labels={"split": split},
         **fields,
     )
 
@@ -299,8 +300,10 @@ def _record(sequences: Sequence[PoseSequence]) -> dict[str, Any]:
         "clip_name": np.array([s.name for s in sequences]),
         "subject": np.array([s.subject for s in sequences]),
         "action": np.array([s.action for s in sequences]),
-        "split": np.array([str(s.extra.get("split", "train")) for s in sequences]),
-        "valid": np.concatenate([s.extra.get("valid", np.ones(len(s), bool)) for s in sequences]).astype(np.int8),
+        "split": np.array([s.labels.get("split", "train") for s in sequences]),
+        "valid": np.concatenate([np.ones(len(s), bool) if s.valid is None else s.valid for s in sequences]).astype(
+            np.int8
+        ),
     }
     if first.joints_m is not None:
         record |= {

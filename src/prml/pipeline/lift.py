@@ -96,7 +96,7 @@ class LiftSettings:
 
 def camera_of(sequence: PoseSequence, settings: LiftSettings) -> Camera:
     """The camera: from a file, from the keypoint file, or assumed from a field of view. Raises PrmlError."""
-    width, height = int(sequence.extra["width"]), int(sequence.extra["height"])
+    width, height = _image_size(sequence)
     if settings.intrinsics and settings.fov is not None:
         raise PrmlError("give --fov or --intrinsics, not both")
     if settings.intrinsics:
@@ -104,6 +104,12 @@ def camera_of(sequence: PoseSequence, settings: LiftSettings) -> Camera:
     if settings.fov is None and sequence.camera is not None:
         return sequence.camera
     return Camera.from_fov(width, height, DEFAULT_FOV_DEG if settings.fov is None else settings.fov)
+
+
+def _image_size(sequence: PoseSequence) -> tuple[int, int]:
+    if sequence.image_size is None:
+        raise PrmlError("the size of the image is not known; give the sequence an image_size (width, height)")
+    return sequence.image_size
 
 
 def _camera_file(path: Path, width: int, height: int) -> Camera:
@@ -171,8 +177,7 @@ def _camera_of_video(path: Path, settings: LiftSettings) -> Camera:
     from prml.media.read import probe
 
     info = probe(path, fps=settings.fps)
-    size = {"width": info.width, "height": info.height}
-    return camera_of(PoseSequence.regular(0, info.fps, extra=size), settings)
+    return camera_of(PoseSequence.regular(0, info.fps, image_size=(info.width, info.height)), settings)
 
 
 def _read(
@@ -223,14 +228,14 @@ def _provenance(source: Path, lifter: Lifter, seen: PoseSequence) -> dict[str, A
         "weights": lifter.card.name,
         "weights_sha256": lifter.card.sha256,
         "weights_data_licence": lifter.card.data_licence,
-        "detector": str(seen.extra.get("detector", "given keypoints")),
+        "detector": "given keypoints" if seen.detection is None else seen.detection.detector,
         "input": source.name,
         "flip": lifter.options.flip,
         "overlap": lifter.options.overlap,
         "normalisation": lifter.card.normalisation,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "trajectory": "absent: joints are relative to the hip",
-        "events": seen.extra.get("events", []),
+        "events": [] if seen.detection is None else [e.record() for e in seen.detection.events],
     }
 
 
@@ -347,7 +352,7 @@ def _write_views(result: LiftResult, source: Path, work: Path, options: LiftSett
 
         started, total = perf_counter(), len(result.sequence)
         thumbnails = Thumbnails()
-        layout = Layout.of(int(result.sequence.extra["width"]), int(result.sequence.extra["height"]))
+        layout = Layout.of(*_image_size(result.sequence))
         shown = (layout.video_width, layout.height)
         write_overlay(
             read_frames(source, fps=options.fps, size=shown),

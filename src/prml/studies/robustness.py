@@ -15,7 +15,7 @@ from jaxtyping import Bool
 
 from prml.errors import PrmlError
 from prml.evaluation.protocols.base import EvaluationProtocol
-from prml.evaluation.protocols.rules import ImageSpace, KeypointsFilled, take
+from prml.evaluation.protocols.rules import ImageSpace, KeypointsFilled
 from prml.evaluation.run import Predictor, evaluate
 from prml.sequence import PoseSequence
 
@@ -162,7 +162,7 @@ class FrameRate:
         """The kept frames, with their 3D."""
         step = max(1, int(self.level))
         rows = np.arange(0, len(sequence), step)
-        return take(sequence, rows).with_(fps=sequence.fps / step)
+        return sequence.take(rows).with_(fps=sequence.fps / step)
 
 
 @dataclass(frozen=True)
@@ -207,10 +207,10 @@ class PortraitCrop:
         width = min(camera.width, round(camera.height * self.level))
         left = float(np.clip(np.median(px[..., 0]) - width / 2, 0, camera.width - width))
         cut = replace(camera, width=width, cx=camera.cx - left)
-        extra = dict(sequence.extra)
-        if "joints_image_px" in extra:
-            extra["joints_image_px"] = extra["joints_image_px"] - np.array([left, 0.0, 0.0])
-        return sequence.with_(camera=cut, keypoints_px=px - np.array([left, 0.0]), extra=extra)
+        truth = sequence.truth
+        if truth is not None and truth.joints_image_px is not None:
+            truth = replace(truth, joints_image_px=truth.joints_image_px - np.array([left, 0.0, 0.0]))
+        return sequence.with_(camera=cut, keypoints_px=px - np.array([left, 0.0]), truth=truth)
 
 
 # family -> (type, usual levels)

@@ -2,35 +2,40 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
 
 from prml.errors import PrmlError
-from prml.sequence import PoseSequence
+from prml.sequence import GroundTruth, PoseSequence
 
 Array = np.ndarray
 MM_PER_M = 1000.0
 
 
-def take(sequence: PoseSequence, rows: slice | Array) -> PoseSequence:
-    """Some frames of a sequence (a slice or increasing indices), with whatever in ``extra`` has one entry per frame."""
-    frames = len(sequence)
-
-    def cut(value: Any) -> Any:
-        return value[rows] if isinstance(value, np.ndarray) and value.ndim and len(value) == frames else value
-
-    arrays = ("times_s", "keypoints_px", "confidence", "joints_m", "std_m", "has_person", "filled")
-    fields = {name: cut(getattr(sequence, name)) for name in arrays}
-    return sequence.with_(**fields, extra={k: cut(v) for k, v in sequence.extra.items()})
+def _needed(array: Array | None, name: str, sequence: PoseSequence) -> Array:
+    if array is None:
+        raise PrmlError(f"{sequence.name or 'the sequence'} lacks {name!r}, which this protocol needs; read it again")
+    return np.asarray(array)
 
 
-def need_extra(sequence: PoseSequence, name: str) -> Array:
-    """A per-frame array of ``sequence.extra``; raises PrmlError if the reader did not give it."""
-    if name not in sequence.extra:
-        raise PrmlError(f"{sequence.name or 'the sequence'} lacks {name!r}, which this protocol needs; read it anew")
-    return np.asarray(sequence.extra[name])
+def _valid(sequence: PoseSequence) -> Array:
+    return _needed(sequence.valid, "valid", sequence)
+
+
+def _mm_per_px(sequence: PoseSequence) -> Array:
+    return _needed(sequence.mm_per_px, "mm_per_px", sequence)
+
+
+def _image_label(sequence: PoseSequence) -> Array:
+    truth = sequence.truth or GroundTruth()
+    return _needed(truth.joints_image_px, "truth.joints_image_px", sequence)
+
+
+def _label_25d_mm(sequence: PoseSequence) -> Array:
+    truth = sequence.truth or GroundTruth()
+    return _needed(truth.joints_25d_mm, "truth.joints_25d_mm", sequence)
 
 
 # ------------------------------------------------------------------------------- what the network sees
@@ -81,7 +86,7 @@ class KeypointsFromLabel:
 
     def apply(self, sequence: PoseSequence) -> PoseSequence:
         """The label's x, y in pixels in place of the detections."""
-        xy = need_extra(sequence, "joints_image_px")[..., :2]
+        xy = _image_label(sequence)[..., :2]
         return sequence.with_(keypoints_px=xy, confidence=np.ones(xy.shape[:2], xy.dtype))
 
 
@@ -120,7 +125,7 @@ class KeypointsFilled:
 # -------------------------------------------------------------------------- which frames, in what cuts
 @dataclass(frozen=True)
 class FrameRule:
-    """Which frames of a video count; those that do are flagged in ``extra["valid"]``.
+    """Which frames of a video count; those that do are flagged in ``valid``.
 
     Attributes:
         kind: "all"; "valid" removes the others before lifting, as if the rest were one video; "score-valid" lifts all
@@ -144,15 +149,15 @@ class FrameRule:
         """The frames that are lifted, at evenly spaced times."""
         if self.kind != "valid":
             return sequence
-        rows = np.flatnonzero(need_extra(sequence, "valid"))
-        return take(sequence, rows).with_(times_s=np.arange(len(rows)) / sequence.fps)
+        rows = np.flatnonzero(_valid(sequence))
+        return sequence.take(rows).with_(times_s=np.arange(len(rows)) / sequence.fps)
 
     def scored(self, sequence: PoseSequence) -> Array | None:
         """Indices of the lifted frames that are scored; None for all."""
         if self.kind != "score-valid":
             return None
         has_person = True if sequence.has_person is None else sequence.has_person
-        return np.flatnonzero(need_extra(sequence, "valid") & has_person)
+        return np.flatnonzero(_valid(sequence) & has_person)
 
 
 @dataclass(frozen=True)
@@ -303,7 +308,7 @@ class ImageSpace:
 
     def target(self, sequence: PoseSequence) -> Float[Array, "T J 3"]:
         """The 2.5D label minus its root, metres."""
-        joints = need_extra(sequence, "joints_25d_mm").astype(np.float64) / MM_PER_M
+        joints = _label_25d_mm(sequence).astype(np.float64) / MM_PER_M
         relative: Array = joints - joints[:, sequence.skeleton.root, None]
         return relative
 
@@ -312,15 +317,15 @@ class ImageSpace:
         if not self.paste_xy:
             return joints_m
         px = np.asarray(seen.keypoints_px, dtype=np.float64)
-        m_per_px = need_extra(seen, "mm_per_px").astype(np.float64)[:, None, None] / MM_PER_M
+        m_per_px = _mm_per_px(seen).astype(np.float64)[:, None, None] / MM_PER_M
         pasted = (px - px[:, seen.skeleton.root, None]) * m_per_px
         joined: Array = np.concatenate([pasted, joints_m[..., 2:]], axis=-1)
         return joined
 
     def image(self, joints_m: Float[Array, "T J 3"], sequence: PoseSequence) -> Float[Array, "T J 2"] | None:
         """Pixels: x and y divided by the factor, at the label's root."""
-        root = need_extra(sequence, "joints_image_px")[:, sequence.skeleton.root, None, :2].astype(np.float64)
-        pixels: Array = joints_m[..., :2] * MM_PER_M / need_extra(sequence, "mm_per_px")[:, None, None] + root
+        root = _image_label(sequence)[:, sequence.skeleton.root, None, :2].astype(np.float64)
+        pixels: Array = joints_m[..., :2] * MM_PER_M / _mm_per_px(sequence)[:, None, None] + root
         return pixels
 
 
