@@ -1,0 +1,49 @@
+"""YAML files that hold plain values: no aliases, which can grow without end, and no deep nesting."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from prml.errors import PrmlError
+
+MAX_BYTES = 2**20
+MAX_DEPTH = 20
+
+
+def read_yaml(path: Path) -> Any:
+    """What a YAML file holds; None for an empty one.
+
+    Raises:
+        PrmlError: not a readable file, not YAML, larger or deeper than any file of ours, or with aliases.
+    """
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise PrmlError(f"{path} is larger than {MAX_BYTES // 2**10} KiB; expected a short YAML file")
+        return parse_yaml(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise PrmlError(f"{path} cannot be read as YAML: {reason}") from error
+
+
+def parse_yaml(text: str, name: str) -> Any:
+    """What a YAML text holds; raises PrmlError as :func:`read_yaml` does, with ``name`` in front."""
+    try:
+        _check_events(text, name)
+        return yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        at = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        raise PrmlError(f"{name} is not YAML: {at}{error.problem or error.context}") from error
+    except (yaml.YAMLError, ValueError, TypeError) as error:  # a date that does not exist, an unhashable key
+        raise PrmlError(f"{name} is not YAML: {' '.join(str(error).split())}") from error
+
+
+def _check_events(text: str, name: str) -> None:
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            raise PrmlError(f"{name} uses YAML aliases (*{event.anchor}); write the values out")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise PrmlError(f"{name} is nested more than {MAX_DEPTH} levels deep")
