@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from prml.detect.mediapipe import MediaPipeDetector, model_path, quiet_stderr
+from prml.detect.mediapipe import MediaPipeDetector, model_path
+from prml.detect.native import quiet_stderr
 from prml.detect.people import extent
 from prml.detect.run import detect
 from prml.errors import PrmlError
@@ -130,7 +131,7 @@ def test_overlapping_quiet_times_put_the_terminal_back(capfd):
 @pytest.mark.parametrize("how", ["2>&-", ""])
 def test_a_process_without_standard_error_has_nothing_to_divert(how):
     """As a daemon has it; with ``""`` the descriptor is closed below Python, which still has its ``sys.stderr``."""
-    code = "import os; from prml.detect.mediapipe import quiet_stderr as q"
+    code = "import os; from prml.detect.native import quiet_stderr as q"
     code += "" if how else "; os.close(2)"
     run = f'exec "$0" -c "{code}\nwith q() as caught: pass\nprint(caught)" {how}'
     done = subprocess.run(["sh", "-c", run, sys.executable], capture_output=True, text=True)

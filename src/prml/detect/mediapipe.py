@@ -1,27 +1,28 @@
 """The default 2D detector: MediaPipe's BlazePose through its Tasks API, with the bundled models."""
 
-import os
-import sys
-import tempfile
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+import weakref
+from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
 from prml.detect.base import Detection
+from prml.detect.native import OFFLINE, deferred_imports, quiet_stderr
 from prml.errors import PrmlError
 from prml.skeleton import BLAZEPOSE33
 
 Array = np.ndarray
 MODELS = Path(__file__).parent / "models"
 BUNDLED = ("full", "lite")
+# What mediapipe imports for drawing and for microphones. Loading them takes a second, writes matplotlib's caches into
+# the home folder and starts a sound server.
+_UNUSED_BY_US = ("matplotlib", "matplotlib.pyplot", "sounddevice", "cv2")
 
 
 def model_path(model: str | Path) -> Path:
@@ -30,75 +31,6 @@ def model_path(model: str | Path) -> Path:
     if path.suffix != ".task" or not path.is_file():
         raise PrmlError(f"no detector model {str(model)!r}; expected {', '.join(BUNDLED)} or the path of a .task file")
     return path
-
-
-class _Diversion:
-    """Where file descriptor 2 leads while somebody wants quiet: it is the process's, the last user puts it back."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._users = 0
-        self._saved = -1
-        self._sink: IO[bytes] | None = None
-
-    def _divert(self) -> IO[bytes] | None:
-        if sys.stderr is None:  # closed, as for a daemon: the number 2 may belong to another file by now
-            return None
-        try:
-            sys.stderr.flush()
-            self._saved = os.dup(2)
-        except (OSError, ValueError):
-            return None
-        try:
-            sink = tempfile.TemporaryFile()  # noqa: SIM115  (open until the last user leaves)
-        except OSError:  # nowhere to keep it: let it be seen
-            os.close(self._saved)
-            return None
-        os.dup2(sink.fileno(), 2)
-        return sink
-
-    def enter(self) -> int:
-        """Start of what a new user will catch, in bytes; -1 where there is nothing to divert."""
-        with self._lock:
-            if not self._users:
-                self._sink = self._divert()
-            if self._sink is None:
-                return -1
-            self._users += 1
-            return os.fstat(self._sink.fileno()).st_size
-
-    def leave(self, start: int) -> str:
-        """What has come since ``start``."""
-        with self._lock:
-            if start < 0 or self._sink is None:
-                return ""
-            file = self._sink.fileno()
-            text = os.pread(file, os.fstat(file).st_size - start, start).decode(errors="replace")
-            self._users -= 1
-            if not self._users:
-                os.dup2(self._saved, 2)
-                os.close(self._saved)
-                self._sink.close()
-                self._sink = None
-            return text
-
-
-_DIVERSION = _Diversion()
-
-
-@contextmanager
-def quiet_stderr() -> Iterator[list[str]]:
-    """Keep what native libraries write to file descriptor 2 away from the terminal; the list holds it afterwards.
-
-    glog, absl and TFLite write below Python, so that replacing ``sys.stderr`` does not reach them. Uses may overlap in
-    several threads, each catches what any of them writes meanwhile; without a standard error nothing is caught.
-    """
-    caught: list[str] = []
-    start = _DIVERSION.enter()
-    try:
-        yield caught
-    finally:
-        caught.append(_DIVERSION.leave(start))
 
 
 def _landmarks(run: Callable[[Any], Any], image: UInt8[Array, "H W 3"], quiet: bool) -> Float[Array, "people 33 4"]:
@@ -111,6 +43,42 @@ def _landmarks(run: Callable[[Any], Any], image: UInt8[Array, "H W 3"], quiet: b
     height, width = image.shape[:2]
     rows = [[(p.x * width, p.y * height, p.visibility, p.presence) for p in person] for person in result.pose_landmarks]
     return np.asarray(rows, dtype=np.float64).reshape(-1, 33, 4)
+
+
+def _create(mode: str, **options: Any) -> Any:
+    """A landmarker; the process is offline until :func:`_shut`. Raises PrmlError for a model that cannot be read.
+
+    MediaPipe reports its use to a server once a minute, and when a landmarker is closed or cannot be made.
+    """
+    OFFLINE.hold()
+    try:
+        with quiet_stderr():
+            with deferred_imports(*_UNUSED_BY_US):
+                from mediapipe.tasks.python import BaseOptions, vision
+
+            path = options.pop("path")
+            base = BaseOptions(model_asset_path=str(path))
+            wanted = vision.PoseLandmarkerOptions(base_options=base, running_mode=vision.RunningMode[mode], **options)
+            try:
+                return vision.PoseLandmarker.create_from_options(wanted)
+            except (RuntimeError, ValueError, OSError) as error:
+                reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+                raise PrmlError(f"MediaPipe cannot read the detector model {path}: {reason}") from None
+    except BaseException:
+        OFFLINE.release()
+        raise
+
+
+def _shut(landmarkers: dict[str, Any], *modes: str) -> None:
+    """Close the landmarkers of some modes, or all: their destructors complain if the interpreter gets there first."""
+    for mode in modes or tuple(landmarkers):
+        landmarker = landmarkers.pop(mode, None)
+        if landmarker is not None:
+            try:
+                with quiet_stderr():
+                    landmarker.close()
+            finally:
+                OFFLINE.release()
 
 
 def _detections(people: Float[Array, "people 33 4"]) -> list[Detection]:
@@ -137,10 +105,10 @@ class MediaPipeDetector:
         self._path = model_path(model)
         self._people, self._min_confidence = people, min_confidence
         self.name = f"mediapipe {self._path.stem} people={people}"
-        self._searcher: Any = None
-        self._landmarker: Any = None
         self._last_ms = -1
         self._chatty = {"VIDEO", "IMAGE"}  # graphs that may still log: they do until they have found somebody
+        self._open: dict[str, Any] = {}  # landmarkers by running mode
+        weakref.finalize(self, _shut, self._open)
         self.reset()
 
     @property
@@ -148,30 +116,24 @@ class MediaPipeDetector:
         """SHA-256 of the model file."""
         return sha256(self._path.read_bytes()).hexdigest()
 
-    def _create(self, mode: str, people: int) -> Any:
-        with quiet_stderr():
-            from mediapipe.tasks.python import BaseOptions, vision
-
-            options = vision.PoseLandmarkerOptions(
-                base_options=BaseOptions(model_asset_path=str(self._path)),
-                running_mode=vision.RunningMode[mode],
-                num_poses=people,
-                min_pose_detection_confidence=self._min_confidence,
-                min_pose_presence_confidence=self._min_confidence,
-                min_tracking_confidence=self._min_confidence,
-            )
-            try:
-                return vision.PoseLandmarker.create_from_options(options)
-            except (RuntimeError, ValueError, OSError) as error:
-                reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-                raise PrmlError(f"MediaPipe cannot read the detector model {self._path}: {reason}") from None
+    def _make(self, mode: str, people: int) -> Any:
+        threshold = self._min_confidence
+        self._open[mode] = _create(
+            mode,
+            path=self._path,
+            num_poses=people,
+            min_pose_detection_confidence=threshold,
+            min_pose_presence_confidence=threshold,
+            min_tracking_confidence=threshold,
+        )
+        return self._open[mode]
 
     def landmarks(self, image: UInt8[Array, "H W 3"], time_s: float) -> Float[Array, "people 33 4"]:
         """Every person's landmarks as x, y in pixels, visibility, presence."""
-        if self._landmarker is None:
+        if "VIDEO" not in self._open:
             raise PrmlError("this detector is closed; make another one")
         self._last_ms = max(self._last_ms + 1, round(time_s * 1000))  # MediaPipe wants whole, increasing milliseconds
-        run = partial(self._landmarker.detect_for_video, timestamp_ms=self._last_ms)
+        run = partial(self._open["VIDEO"].detect_for_video, timestamp_ms=self._last_ms)
         return self._run("VIDEO", run, image)
 
     def _run(self, mode: str, run: Callable[[Any], Any], image: UInt8[Array, "H W 3"]) -> Float[Array, "people 33 4"]:
@@ -186,28 +148,21 @@ class MediaPipeDetector:
 
     def search(self, image: UInt8[Array, "H W 3"]) -> list[Detection]:
         """Up to four people in an RGB image on its own."""
-        if self._searcher is None:
-            self._searcher = self._create("IMAGE", 4)
-        return _detections(self._run("IMAGE", self._searcher.detect, image))
+        searcher = self._open.get("IMAGE") or self._make("IMAGE", 4)
+        return _detections(self._run("IMAGE", searcher.detect, image))
 
     def reset(self) -> None:
         """Forget the person that is being followed (takes about 0.2 s, nothing if no image has been seen)."""
-        if self._landmarker is not None:
-            if self._last_ms < 0:
-                return
-            with quiet_stderr():
-                self._landmarker.close()
-        self._landmarker = self._create("VIDEO", self._people)
+        if "VIDEO" in self._open and self._last_ms < 0:
+            return
+        _shut(self._open, "VIDEO")
+        self._make("VIDEO", self._people)
         self._last_ms = -1
         self._chatty.add("VIDEO")
 
     def close(self) -> None:
-        """Free the native graphs: their destructors complain if the interpreter gets there first."""
-        with quiet_stderr():
-            for landmarker in (self._landmarker, self._searcher):
-                if landmarker is not None:
-                    landmarker.close()
-        self._landmarker = self._searcher = None
+        """Free the native graphs; a closed detector is of no more use."""
+        _shut(self._open)
 
     def __enter__(self) -> "MediaPipeDetector":
         return self
