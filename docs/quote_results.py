@@ -65,7 +65,7 @@ def comparison(root: Path) -> str:
 
     text = markdown(read_comparison(root / COMPARISON))
     if (root / FIGURE).is_file():
-        text += f"\n\n![error against cost]({FIGURE.relative_to('docs')})"
+        text += f"\n\n![error and cost of every network]({FIGURE.relative_to('docs')})"
     return text
 
 

@@ -15,7 +15,7 @@ PIXEL_CHANGES = ("noise", "noise-of-height", "missing-joints", "dropped-frames")
 
 
 def one(family, level):
-    return r.spoilers([family], [level])[0]
+    return r.perturbations([family], [level])[0]
 
 
 @pytest.mark.parametrize("family", PIXEL_CHANGES)
@@ -30,7 +30,7 @@ def test_level_zero_changes_nothing(family):
 def test_changes_are_the_same_for_every_network_and_never_touch_the_source(family):
     clip = moving(0, 60)
     before = clip.keypoints_px.copy()
-    change = r.spoilers([family])[-1]
+    change = r.perturbations([family])[-1]
     a, b = change.apply(clip), change.apply(clip)
     assert np.array_equal(a.keypoints_px, b.keypoints_px)
     assert np.array_equal(clip.keypoints_px, before)
@@ -113,11 +113,11 @@ class Copy(Wrong):
 @pytest.fixture
 def swept():
     clips = [moving(i, 30, name=f"c{i}") for i in range(4)]
-    contestants = [
-        r.Contestant("steady", Copy(0.001, *clips), 27, 5e6),
-        r.Contestant("shaky", Copy(0.004, *clips), 27, 40e6),
+    entrants = [
+        r.Entrant("steady", Copy(0.001, *clips), 27, 5e6),
+        r.Entrant("shaky", Copy(0.004, *clips), 27, 40e6),
     ]
-    return r.sweep(contestants, given(*clips), r.spoilers(["noise"], [2, 8]))
+    return r.sweep(entrants, given(*clips), r.perturbations(["noise"], [2, 8]))
 
 
 def test_the_sweep_measures_the_growth_of_the_error(swept):
@@ -139,21 +139,24 @@ def test_the_record_and_the_table_hold_every_outcome(swept):
 
 def test_the_figure_is_drawn_with_markers_as_large_as_the_cost(swept):
     assert robustness_report.figure(swept).startswith(b"\x89PNG")
-    small, large = (robustness_report._area(c, swept.contestants) for c in swept.contestants)
-    assert large / small == pytest.approx(8)
+    costs = [r.Entrant(str(macs), None, 27, macs) for macs in (1e3, 20e6, 40e6)]
+    tiny, half, full = (robustness_report._marker_size(e, costs) for e in costs)
+    assert (full / half) ** 2 == pytest.approx(2)  # the area grows with the cost
+    assert tiny == robustness_report._MARKER_PT[0]  # and what costs next to nothing can still be seen
+    assert full == robustness_report._MARKER_PT[1]
 
 
 def test_image_space_has_no_other_lens_and_says_so():
     clip = image_space(moving(0))
     protocol = given(clip, space=ImageSpace())
-    result = r.sweep([r.Contestant("a", Wrong(clip), 27)], protocol, r.spoilers(["field-of-view", "noise"], [5]))
+    result = r.sweep([r.Entrant("a", Wrong(clip), 27)], protocol, r.perturbations(["field-of-view", "noise"], [5]))
     assert list(result.skipped) == ["field-of-view"]
     assert {o.family for o in result.outcomes} == {"none", "noise"}
 
 
 def test_unknown_changes_are_refused_with_the_known_ones():
     with pytest.raises(PrmlError, match="known are noise"):
-        r.spoilers(["fog"])
+        r.perturbations(["fog"])
 
 
 def test_the_cost_counts_linear_layers_on_every_path():

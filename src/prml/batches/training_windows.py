@@ -1,4 +1,4 @@
-"""Training windows: random stretches of clips, seen by random cameras, spoilt as a detector would, normalised.
+"""Training windows: random stretches of clips, seen by random cameras, perturbed as by a detector, normalised.
 
 A batch is a pure function of (seed, epoch, batch number): workers, restarts and machines do not change it. Batches
 are made at once with array operations; the clips live in one shared-memory tensor that workers do not copy.
@@ -65,7 +65,7 @@ class WindowOptions:
     in_channels: int = 3
 
 
-def spoil(
+def perturb(
     rng: np.random.Generator,
     plane: Float[Array, "B T 13 2"],
     depth_m: Float[Array, "B T"],
@@ -224,7 +224,7 @@ class MocapWindows(Windows):
             confidence = np.ones(plane.shape[:-1], np.float32)
         else:
             depth = np.maximum(cam[:, :, 0, 2], 0.5)
-            noisy, doubt = spoil(rng, plane, depth, self.noise, self.fps)
+            noisy, doubt = perturb(rng, plane, depth, self.noise, self.fps)
             exact = (rng.random(len(rows)) < o.clean)[:, None, None]
             plane = np.where(exact[..., None], plane, noisy)
             confidence = np.where(exact, np.float32(1), doubt)

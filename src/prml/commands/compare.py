@@ -19,7 +19,8 @@ def main(argv: Sequence[str]) -> int:
     from prml.commands._console import plain_console, print_tables
     from prml.errors import PrmlError
     from prml.evaluation import protocols
-    from prml.evaluation.result import action_table, differences, read_result, score_table
+    from prml.evaluation.result import differences, read_result
+    from prml.report.tables import action_table, score_table
 
     files, mix = _parse(argv)
     results = [read_result(path) for path in files]

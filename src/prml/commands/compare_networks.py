@@ -31,6 +31,7 @@ def command(
     from prml.errors import PrmlError
     from prml.io.files import check_writable, write_file
     from prml.provenance import processor
+    from prml.report.figures import check_figure
     from prml.studies import compare_report as report
     from prml.studies.compare import CompareConfig, run_all
 
@@ -42,9 +43,7 @@ def command(
     for path in filter(None, (json, markdown, figure)):
         check_writable(Path(path), overwrite)  # before the work, not after it
     if figure is not None:
-        if Path(figure).suffix not in (".png", ".pdf", ".svg"):
-            raise PrmlError(f"a figure is .png, .pdf or .svg, got {figure}")
-        report.need_matplotlib()
+        check_figure(figure)
     given.check()
     console = plain_console()
     runs = run_all(given, Path(out), limit=limit, progress=lambda text: console.print(text))

@@ -42,10 +42,10 @@ def command(
     from prml import load
     from prml.commands._console import plain_console, print_tables
     from prml.evaluation import protocols
-    from prml.evaluation.result import tables
     from prml.evaluation.run import Evaluation
     from prml.evaluation.score import Conditions, score_lifter
     from prml.io.files import check_writable
+    from prml.report.tables import tables
 
     rules = protocols.get(protocol).with_kinds(root, windows)
     if json is not None:

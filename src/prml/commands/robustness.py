@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from prml.lifting.lifter import Lifter
-    from prml.studies.robustness import Contestant
+    from prml.studies.robustness import Entrant
 
 
 def command(
@@ -41,22 +41,23 @@ def command(
     from prml.evaluation import protocols
     from prml.evaluation.result import describe_weights
     from prml.io.files import check_writable, write_file
+    from prml.report.figures import check_figure
     from prml.studies import robustness_report
-    from prml.studies.robustness import spoilers, sweep
+    from prml.studies.robustness import perturbations, sweep
 
-    rules, wanted = protocols.get(protocol), spoilers(changes)
+    rules, wanted = protocols.get(protocol), perturbations(changes)
     for path in filter(None, (json, figure)):
         check_writable(Path(path), overwrite)  # before the work, not after it
-    if figure is not None and Path(figure).suffix not in (".png", ".pdf", ".svg"):
-        raise PrmlError(f"a figure is .png, .pdf or .svg, got {figure}")
+    if figure is not None:
+        check_figure(figure)
     if every < 1:
         raise PrmlError(f"--every must be at least 1, got {every}")
-    lifters, contestants = _contestants(weights, rules.flip if flip is None else flip, protocol)
+    lifters, entrants = _entrants(weights, rules.flip if flip is None else flip, protocol)
     place = None if data is None else Path(data)
     console = plain_console()
     with console.status("") as status:
         result = sweep(
-            contestants, rules, wanted, data=place, every=every, progress=lambda text: status.update(Text(text))
+            entrants, rules, wanted, data=place, every=every, progress=lambda text: status.update(Text(text))
         )
     print_tables(console, [robustness_report.table(result)])
     for family, why in result.skipped.items():
@@ -72,20 +73,20 @@ def command(
     return 0
 
 
-def _contestants(weights: list[str], flip: bool, protocol: str) -> "tuple[list[Lifter], list[Contestant]]":
+def _entrants(weights: list[str], flip: bool, protocol: str) -> "tuple[list[Lifter], list[Entrant]]":
     from prml import load
     from prml.evaluation import protocols
     from prml.evaluation.predictor import macs_per_frame, predictor_of
     from prml.evaluation.result import describe_weights, weights_label
-    from prml.studies.robustness import Contestant
+    from prml.studies.robustness import Entrant
 
     rules = protocols.get(protocol)
     lifters: list[Lifter] = [load(name, flip=flip) for name in weights]
-    contestants, taken = [], set[str]()
+    entrants, taken = [], set[str]()
     for lifter in lifters:
         label = weights_label(describe_weights(lifter))
         while label in taken:
             label += "'"
         taken.add(label)
-        contestants.append(Contestant(label, predictor_of(lifter, rules), macs_per_frame=macs_per_frame(lifter)))
-    return lifters, contestants
+        entrants.append(Entrant(label, predictor_of(lifter, rules), macs_per_frame=macs_per_frame(lifter)))
+    return lifters, entrants

@@ -1,4 +1,4 @@
-"""Result records: everything that a number needs to be believed, as JSON, and as the paper's tables."""
+"""Result records: everything that a number needs to be believed, as JSON."""
 
 import json
 from collections.abc import Sequence
@@ -14,8 +14,6 @@ from prml.io.files import write_file
 from prml.provenance import commit, versions
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from prml.lifting.lifter import Lifter
 
 SCHEMA = "prml.result/1"
@@ -146,82 +144,6 @@ def make_result(
     )
 
 
-# ---------------------------------------------------------------------- tables
-def _table(title: str, columns: Sequence[str], first: str = "") -> "Table":
-    from rich import box
-    from rich.table import Table
-
-    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False, collapse_padding=True)
-    table.add_column(first, min_width=12, overflow="fold")
-    for column in columns:
-        table.add_column(column, justify="right", no_wrap=True, min_width=max(4, *map(len, column.split("\n"))))
-    return table
-
-
-def _heading(metric: str) -> str:
-    shown = METRICS[metric]
-    return f"{shown.label}\n{shown.unit} {'↑' if shown.higher_is_better else '↓'}"
-
-
-def _cell(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1f}"
-
-
-def action_table(results: Sequence[Result], protocol: EvaluationProtocol, metric: str) -> "Table":
-    """The paper's Table 1: one row per result, one column per action in the paper's order, the average last."""
-    columns = protocol.actions.columns if protocol.actions else ()
-    table = _table(f"{METRICS[metric].label} ({METRICS[metric].unit})", ["T", *(c for _, c in columns), "Avg"])
-    for result in results:
-        cells = [_cell(result.per_action.get(action, {}).get(metric)) for action, _ in columns]
-        table.add_row(result.label, str(result.weights.get("window", "")), *cells, _cell(result.scores.get(metric)))
-    return table
-
-
-def score_table(results: Sequence[Result], title: str = "") -> "Table":
-    """One row per result, one column per metric (the paper's Tables 3 and 12)."""
-    metrics = list(dict.fromkeys(m for r in results for m in r.scores))
-    table = _table(title, ["T", *(_heading(m) for m in metrics)])
-    for result in results:
-        cells = [_cell(result.scores.get(m)) for m in metrics]
-        table.add_row(result.label, str(result.weights.get("window", "")), *cells)
-    return table
-
-
-def group_table(result: Result, kind: str, limit: int | None = None) -> "Table":
-    """One row per source or action, the hardest first; at most ``limit`` rows."""
-    rows: dict[str, dict[str, float]] = getattr(result, f"per_{kind}")
-    metrics = list(result.scores)
-    order = sorted(rows, key=lambda g: -rows[g].get(metrics[0], 0.0))
-    title = f"per {kind}" + (f" (the {limit} hardest of {len(order)})" if limit and limit < len(order) else "")
-    table = _table(title, [_heading(m) for m in metrics])
-    for group in order[:limit]:
-        table.add_row(group, *(_cell(rows[group].get(m)) for m in metrics))
-    return table
-
-
-def axis_table(result: Result) -> "Table":
-    """Figure 3 of the paper as a table: error along x, y, z over all frames and in the hard actions."""
-    table = _table("mean absolute error along the camera's axes (mm)", ["X", "Y", "Z"])
-    for group, row in result.per_axis.items():
-        table.add_row("all" if group == "all" else f"{group} (hard)", *(_cell(row[a]) for a in "xyz"))
-    return table
-
-
-def tables(result: Result, protocol: EvaluationProtocol) -> list["Table"]:
-    """What ``prml evaluate`` prints: the paper's layout where it has one."""
-    title = f"{protocol.name} (version {protocol.version}): {protocol.title}"
-    shown = [score_table([result], title)]
-    if protocol.actions is not None:
-        shown += [action_table([result], protocol, m) for m in ("mpjpe", "p_mpjpe") if m in result.scores]
-        shown.append(axis_table(result))
-    else:
-        shown += [group_table(result, "source")] if len(result.per_source) > 1 else []
-        shown += [group_table(result, "action", limit=5)] if len(result.per_action) > 1 else []
-        shown += [group_table(result, "subject")] if not result.per_action and len(result.per_subject) > 1 else []
-    return shown
-
-
-# ---------------------------------------------------------------------- comparison
 def differences(results: Sequence[Result]) -> list[str]:
     """Why results may not stand in one table; empty if they may."""
     found: list[str] = []

@@ -32,7 +32,7 @@ Heads = Literal["single", "dual"]
 
 
 @dataclass
-class ContestantConfig:
+class EntrantConfig:
     """A network of the comparison.
 
     Attributes:
@@ -68,7 +68,7 @@ class CompareConfig:
         speed_rounds: times that the speed of each is measured, in turns; the best counts.
     """
 
-    networks: list[ContestantConfig] = field(default_factory=list)
+    networks: list[EntrantConfig] = field(default_factory=list)
     data: DataConfig = field(default_factory=DataConfig)
     single: ObjectiveConfig = field(default_factory=lambda: ObjectiveConfig(pose="mpjpe", mutual_information="none"))
     dual: ObjectiveConfig = field(default_factory=ObjectiveConfig)
@@ -121,7 +121,7 @@ class CompareConfig:
         """Every network with every kind of heads; raises PrmlError for unknown names and arguments."""
         return [self._entrant(given, heads) for given in self.networks for heads in given.heads]
 
-    def _entrant(self, given: ContestantConfig, heads: Heads) -> "Entrant":
+    def _entrant(self, given: EntrantConfig, heads: Heads) -> "Entrant":
         record = registry.entry(given.name)
         if record.context:
             raise PrmlError(f"{record.name} needs image features, motion capture has none; leave it out")

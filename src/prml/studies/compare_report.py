@@ -1,8 +1,7 @@
 """A comparison of networks as a JSON record, a table, a page's table, and a figure of error against cost."""
 
-import io
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import mean, stdev
@@ -12,6 +11,7 @@ from prml.bench.training import Speed
 from prml.errors import PrmlError
 from prml.evaluation.scoring import METRICS
 from prml.provenance import commit, versions
+from prml.report.figures import COLOURS, new_figure, style, to_bytes
 from prml.studies.compare import CompareConfig, Entrant, Run, full_per_frame, linear_per_frame
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 SCHEMA = "prml.comparison/1"
-_COLOURS = ("#1b6ca8", "#d1495b", "#3d8b5f", "#8a5fa8", "#c98a2b", "#4a4a4a")
 _METRIC = "mpjpe"
 Scores = dict[str, dict[str, float]]
 
@@ -228,56 +227,57 @@ def markdown(comparison: Comparison) -> str:
 
 
 # ---------------------------------------------------------------------- figure
-def _panel(axes: "Axes", comparison: Comparison, protocol: str, cost: str, title: str) -> None:
-    labels = list(dict.fromkeys(row.label for row in comparison.rows))
-    for row in comparison.rows:
-        x = row.linear_macs_per_frame / 1e6 if cost == "macs" else 1e6 / row.inference_frames_per_s
-        axes.errorbar(
-            x,
-            row.mean[protocol][_METRIC],
-            yerr=row.deviation[protocol].get(_METRIC, 0.0),
-            capsize=2.5,
-            elinewidth=1,
-            fmt="s" if row.heads == "dual" else "o",
-            markersize=6,
-            color=_COLOURS[labels.index(row.label) % 6],
-            markerfacecolor=None if row.heads == "dual" else "white",
-            label=row.title,
+_COSTS: dict[str, Callable[[Row], float]] = {
+    "multiply-adds per frame (M)": lambda row: row.linear_macs_per_frame / 1e6,
+    "inference time per frame (µs)": lambda row: 1e6 / row.inference_frames_per_s,
+}
+
+
+def _bars(
+    axes: "Axes", rows: Sequence[Row], values: Sequence[float], deviations: Sequence[float] | None = None
+) -> None:
+    """A bar per row from zero, dual heads filled, single ones hollow; the whisker is one standard deviation."""
+    for at, (row, value) in enumerate(zip(rows, values, strict=True)):
+        dual = row.heads == "dual"
+        axes.barh(
+            at,
+            value,
+            height=0.7,
+            xerr=deviations[at] if deviations else None,
+            color=COLOURS[0] if dual else "white",
+            edgecolor=COLOURS[0],
+            error_kw={"elinewidth": 1, "capsize": 2.5, "ecolor": "#222222"},
         )
-    axes.set_title(protocol, fontsize=9, loc="left")
-    axes.set_xlabel(title, fontsize=8)
-    axes.set_ylabel("MPJPE (mm)", fontsize=8)
-    axes.margins(0.15)
-    axes.tick_params(labelsize=8)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(alpha=0.25)
+        reach = value + (deviations[at] if deviations else 0.0)
+        axes.annotate(f"{value:.1f}", (reach, at), xytext=(3, 0), textcoords="offset points", va="center", fontsize=7)
+    axes.set_xlim(0, 1.14 * max(values))
+    axes.set_ylim(len(rows) - 0.5, -0.5)
 
 
 def figure(comparison: Comparison, kind: str = "png") -> bytes:
-    """Error against cost, counted (multiply-adds) and measured (time), a row of panels per protocol.
+    """Error and cost of every entrant as bars from zero, the lowest error under the first protocol on top.
 
-    Hollow circles are single heads, squares dual ones; bars are one standard deviation over the seeds.
+    Filled bars are dual heads, hollow ones single; whiskers are one standard deviation over the seeds. The costs lie
+    within the comparison's tolerance of each other by design, which bars from zero show as it is.
+
     Raises PrmlError without matplotlib (``pip install prml-pose[figures]``).
     """
-    figures = need_matplotlib()
-    costs = (("macs", "multiply-adds per frame (M)"), ("time", "inference time per frame (µs)"))
-    rows = len(comparison.protocols)
-    drawn = figures.Figure(figsize=(8.4, 3.0 * rows + 0.8), layout="constrained")
-    panels = drawn.subplots(rows, 2, squeeze=False)
-    for line, protocol in zip(panels, comparison.protocols, strict=True):
-        for axes, (cost, title) in zip(line, costs, strict=True):
-            _panel(axes, comparison, protocol, cost, title)
-    handles, labels = panels[0][0].get_legend_handles_labels()
-    drawn.legend(handles, labels, loc="outside upper center", ncols=4, fontsize=8, frameon=False)
-    out = io.BytesIO()
-    drawn.savefig(out, format=kind, dpi=150)
-    return out.getvalue()
-
-
-def need_matplotlib() -> Any:
-    """``matplotlib.figure``; raises PrmlError, in one line, if it is not installed."""
-    try:
-        from matplotlib import figure as figures
-    except ImportError as error:
-        raise PrmlError("a figure needs matplotlib: pip install 'prml-pose[figures]', or leave --figure out") from error
-    return figures
+    rows = sorted(comparison.rows, key=lambda row: row.mean[comparison.protocols[0]][_METRIC])
+    panels = len(comparison.protocols) + len(_COSTS)
+    drawn = new_figure(2.3 * panels + 1.6, 0.3 * len(rows) + 1.5)
+    axes = drawn.subplots(1, panels, sharey=True, squeeze=False)[0]
+    for one, protocol in zip(axes, comparison.protocols, strict=False):
+        deviations = [row.deviation[protocol].get(_METRIC, 0.0) for row in rows]
+        _bars(one, rows, [row.mean[protocol][_METRIC] for row in rows], deviations)
+        style(one, f"{protocol}: MPJPE", "mm", grid="x")
+    for one, (title, cost) in zip(axes[len(comparison.protocols) :], _COSTS.items(), strict=True):
+        _bars(one, rows, [cost(row) for row in rows])
+        style(one, title.rsplit(" (", 1)[0], title.rsplit("(", 1)[1].rstrip(")"), grid="x")
+    axes[0].set_yticks(range(len(rows)), [row.title for row in rows])
+    seeds = len(comparison.config["seeds"])
+    drawn.suptitle(
+        f"Networks of equal cost on equal data: mean of {seeds} seed{'s' * (seeds > 1)} after "
+        f"{comparison.config['run']['max_steps']:,} steps (filled: dual heads, hollow: single head)",
+        fontsize=10,
+    )
+    return to_bytes(drawn, kind)

@@ -1,7 +1,7 @@
 """How the error grows when the 2D input gets worse (the paper's Figure 5, and what else happens to a video).
 
 A change is a frozen object with a level and words. Its randomness comes from the sequence's name, so that every network
-sees the same spoilt input.
+sees the same perturbed input.
 """
 
 import zlib
@@ -27,7 +27,7 @@ GAP_FRAMES = 5.0
 
 
 @runtime_checkable
-class Spoiler(Protocol):
+class Perturbation(Protocol):
     """One way to make the input worse, at one level."""
 
     family: ClassVar[str]
@@ -214,7 +214,7 @@ class PortraitCrop:
 
 
 # family -> (type, usual levels)
-FAMILIES: dict[str, tuple[Callable[[float], Spoiler], tuple[float | int, ...]]] = {
+FAMILIES: dict[str, tuple[Callable[[float], Perturbation], tuple[float | int, ...]]] = {
     "noise": (GaussianNoise, (1, 2, 3, 5, 8, 12)),
     "noise-of-height": (NoiseOfHeight, (0.5, 1, 2, 3)),
     "missing-joints": (MissingJoints, (10, 20, 30)),
@@ -225,7 +225,9 @@ FAMILIES: dict[str, tuple[Callable[[float], Spoiler], tuple[float | int, ...]]] 
 }
 
 
-def spoilers(families: Iterable[str] | None = None, levels: Sequence[float | int] | None = None) -> list[Spoiler]:
+def perturbations(
+    families: Iterable[str] | None = None, levels: Sequence[float | int] | None = None
+) -> list[Perturbation]:
     """The changes of some families (all for None) at their usual levels, or at the given ones."""
     chosen = list(FAMILIES) if families is None else list(families)
     if unknown := [f for f in chosen if f not in FAMILIES]:
@@ -235,7 +237,7 @@ def spoilers(families: Iterable[str] | None = None, levels: Sequence[float | int
 
 # ---------------------------------------------------------------------- the sweep
 @dataclass(frozen=True)
-class Contestant:
+class Entrant:
     """Weights that take part.
 
     Attributes:
@@ -252,10 +254,10 @@ class Contestant:
 
 @dataclass(frozen=True)
 class Outcome:
-    """One contestant under one change.
+    """One entrant under one change.
 
     Attributes:
-        name: of the contestant.
+        name: of the entrant.
         family, level, unit: of the change; family "none" is the untouched input.
         scores: metric -> value.
         delta_mpjpe: growth of MPJPE over the untouched input, mm.
@@ -274,12 +276,12 @@ class Sweep:
     """All outcomes, and what they were measured on."""
 
     protocol: EvaluationProtocol
-    contestants: list[Contestant]
+    entrants: list[Entrant]
     outcomes: list[Outcome] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
 
 
-def blocked(change: Spoiler, protocol: EvaluationProtocol) -> str | None:
+def blocked(change: Perturbation, protocol: EvaluationProtocol) -> str | None:
     """Why a protocol's data cannot show a change; None if it can."""
     if change.family == FieldOfView.family and isinstance(protocol.space, ImageSpace):
         return f"{protocol.name} has weak-perspective labels without a camera: there is no other lens to look through"
@@ -287,20 +289,20 @@ def blocked(change: Spoiler, protocol: EvaluationProtocol) -> str | None:
 
 
 def sweep(
-    contestants: Sequence[Contestant],
+    entrants: Sequence[Entrant],
     protocol: EvaluationProtocol,
-    changes: Sequence[Spoiler],
+    changes: Sequence[Perturbation],
     *,
     data: Path | None = None,
     every: int = 1,
     progress: Callable[[str], None] | None = None,
 ) -> Sweep:
-    """Score every contestant untouched and under every change.
+    """Score every entrant untouched and under every change.
 
     Args:
-        contestants: weights.
+        entrants: weights.
         protocol: the rules; families that its data cannot show are skipped, with the reason.
-        changes: see :func:`spoilers`.
+        changes: see :func:`perturbations`.
         data: as for :func:`prml.evaluation.run.evaluate`.
         every: take every so many-th sequence only.
         progress: called with a line before each evaluation.
@@ -309,22 +311,22 @@ def sweep(
         PrmlError: data or predictions that cannot be used.
     """
     reasons = {c.family: why for c in changes if (why := blocked(c, protocol)) is not None}
-    result = Sweep(protocol, list(contestants), skipped=reasons)
+    result = Sweep(protocol, list(entrants), skipped=reasons)
     usable = [c for c in changes if c.family not in reasons]
 
-    def score(contestant: Contestant, change: Spoiler | None) -> dict[str, float]:
+    def score(entrant: Entrant, change: Perturbation | None) -> dict[str, float]:
         if progress is not None:
-            progress(f"{contestant.name}: {'untouched' if change is None else f'{change.family} {change.level:g}'}")
-        spoil = None if change is None else change.apply
+            progress(f"{entrant.name}: {'untouched' if change is None else f'{change.family} {change.level:g}'}")
+        perturb = None if change is None else change.apply
         return evaluate(
-            contestant.predictor, protocol, data=data, window=contestant.window, shard=(0, every), change=spoil
+            entrant.predictor, protocol, data=data, window=entrant.window, shard=(0, every), change=perturb
         ).scores.overall
 
-    for contestant in contestants:
-        untouched = score(contestant, None)
-        result.outcomes.append(Outcome(contestant.name, "none", 0.0, "", untouched))
+    for entrant in entrants:
+        untouched = score(entrant, None)
+        result.outcomes.append(Outcome(entrant.name, "none", 0.0, "", untouched))
         for change in usable:
-            scores = score(contestant, change)
+            scores = score(entrant, change)
             delta = scores["mpjpe"] - untouched["mpjpe"]
-            result.outcomes.append(Outcome(contestant.name, change.family, change.level, change.unit, scores, delta))
+            result.outcomes.append(Outcome(entrant.name, change.family, change.level, change.unit, scores, delta))
     return result

@@ -1,22 +1,23 @@
 """A robustness sweep as a table, a JSON record and the paper's Figure 5."""
 
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from prml.errors import PrmlError
 from prml.provenance import commit, versions
-from prml.studies.robustness import FAMILIES, Contestant, Outcome, Sweep
+from prml.report.figures import COLOURS, MARKERS, new_figure, style, to_bytes
+from prml.studies.robustness import FAMILIES, Entrant, Outcome, Sweep
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from rich.table import Table
 
 SCHEMA = "prml.robustness/1"
-_COLOURS = ("#1b6ca8", "#d1495b", "#3d8b5f", "#8a5fa8", "#c98a2b", "#4a4a4a")
-_MARKER_AREA = (40.0, 400.0)  # points squared, of the cheapest and the dearest network
+_MARKER_PT = (4.5, 9.0)  # diameters of the markers of a network of unknown cost and of the dearest one
 
 
 def record(sweep: Sweep, weights: Sequence[dict[str, Any]], every: int, data: dict[str, str]) -> str:
@@ -30,7 +31,7 @@ def record(sweep: Sweep, weights: Sequence[dict[str, Any]], every: int, data: di
         "skipped": sweep.skipped,
         "weights": [
             {**w, "label": c.name, "macs_per_frame": c.macs_per_frame}
-            for w, c in zip(weights, sweep.contestants, strict=True)
+            for w, c in zip(weights, sweep.entrants, strict=True)
         ],
         "outcomes": [asdict(o) for o in sweep.outcomes],
         "commit": commit(),
@@ -48,7 +49,7 @@ def _find(sweep: Sweep, name: str, family: str, level: float) -> Outcome:
 
 
 def table(sweep: Sweep) -> "Table":
-    """One row per change, per contestant its MPJPE and the growth over the untouched input, in mm."""
+    """One row per change, per entrant its MPJPE and the growth over the untouched input, in mm."""
     from rich import box
     from rich.table import Table
 
@@ -56,47 +57,50 @@ def table(sweep: Sweep) -> "Table":
     shown.add_column("input")
     shown.add_column("level", justify="right", no_wrap=True)
     shown.add_column("unit")
-    for contestant in sweep.contestants:
-        shown.add_column(contestant.name, justify="right", no_wrap=True)
+    for entrant in sweep.entrants:
+        shown.add_column(entrant.name, justify="right", no_wrap=True)
     rows = dict.fromkeys((o.family, o.level, o.unit) for o in sweep.outcomes)
     for family, level, unit in rows:
-        found = [_find(sweep, c.name, family, level) for c in sweep.contestants]
+        found = [_find(sweep, c.name, family, level) for c in sweep.entrants]
         cells = [f"{o.scores['mpjpe']:.1f}" + (f" (+{o.delta_mpjpe:.1f})" if o.unit else "") for o in found]
         cells = [c.replace("(+-", "(-") for c in cells]
         shown.add_row(family if unit else "untouched", f"{level:g}" if unit else "", unit, *cells)
     return shown
 
 
-def _area(contestant: Contestant, everyone: Sequence[Contestant]) -> float:
-    """Marker area in proportion to the cost, as in the paper; the largest is ``_MARKER_AREA[1]``."""
-    known = [c.macs_per_frame for c in everyone if c.macs_per_frame]
-    if not known or not contestant.macs_per_frame:
-        return _MARKER_AREA[0]
-    return max(_MARKER_AREA[0], _MARKER_AREA[1] * contestant.macs_per_frame / max(known))
+def _marker_size(entrant: Entrant, everyone: Sequence[Entrant]) -> float:
+    """Marker diameter in points: its area grows with the cost, as in the paper, within what a line can carry."""
+    known = [e.macs_per_frame for e in everyone if e.macs_per_frame]
+    if not known or not entrant.macs_per_frame:
+        return _MARKER_PT[0]
+    low, high = _MARKER_PT
+    return max(low, high * float(np.sqrt(entrant.macs_per_frame / max(known))))
+
+
+def _curve(sweep: Sweep, name: str, family: str) -> tuple[list[float], list[float]]:
+    """Levels and growth of MPJPE in mm of one entrant; a family that can be absent starts at no change."""
+    found = sorted((o for o in sweep.outcomes if o.name == name and o.family == family), key=lambda o: o.level)
+    start = _UNTOUCHED.get(family)
+    levels, growth = [o.level for o in found], [o.delta_mpjpe for o in found]
+    return (levels, growth) if start is None else ([start, *levels], [0.0, *growth])
 
 
 def _panel(axes: "Axes", sweep: Sweep, family: str) -> None:
-    for number, contestant in enumerate(sweep.contestants):
-        found = sorted((o for o in sweep.outcomes if o.name == contestant.name and o.family == family), key=_level)
-        start = _UNTOUCHED.get(family)
-        levels = ([] if start is None else [start]) + [o.level for o in found]
-        deltas = ([] if start is None else [0.0]) + [o.delta_mpjpe for o in found]
-        colour, cost = _COLOURS[number % len(_COLOURS)], contestant.macs_per_frame
-        label = contestant.name + (f" ({cost / 1e6:.1f} M multiply-adds/frame)" if cost else "")
-        axes.plot(levels, deltas, color=colour, linewidth=1.2)
-        area = _area(contestant, sweep.contestants)
-        axes.scatter(levels, deltas, s=area, color=colour, alpha=0.75, label=label, clip_on=False, zorder=3)
-    axes.margins(0.08, 0.12)
-    axes.set_title(family, fontsize=9, loc="left")
-    axes.set_xlabel(FAMILIES[family][0](0.0).unit, fontsize=8)
-    axes.set_ylabel("growth of MPJPE (mm)", fontsize=8)
-    axes.tick_params(labelsize=8)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(alpha=0.25)
-
-
-def _level(outcome: Outcome) -> float:
-    return outcome.level
+    for number, entrant in enumerate(sweep.entrants):
+        cost = entrant.macs_per_frame
+        axes.plot(
+            *_curve(sweep, entrant.name, family),
+            color=COLOURS[number % len(COLOURS)],
+            marker=MARKERS[number % len(MARKERS)],
+            markersize=_marker_size(entrant, sweep.entrants),
+            markeredgecolor="white",
+            markeredgewidth=0.6,
+            linewidth=1.4,
+            label=entrant.name + (f" ({cost / 1e6:.1f} M multiply-adds/frame)" if cost else ""),
+        )
+    axes.margins(0.05, 0.1)
+    axes.axhline(0.0, color="#999999", linewidth=0.8, zorder=1)
+    style(axes, family.replace("-", " "), FAMILIES[family][0](0.0).unit, "growth of MPJPE (mm)")
 
 
 def figure(sweep: Sweep, kind: str = "png") -> bytes:
@@ -104,24 +108,24 @@ def figure(sweep: Sweep, kind: str = "png") -> bytes:
 
     Raises PrmlError without matplotlib (``pip install prml-pose[figures]``) or if nothing was changed.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise PrmlError("a figure needs matplotlib: pip install 'prml-pose[figures]', or leave --figure out") from error
     families = [f for f in FAMILIES if any(o.family == f for o in sweep.outcomes)]
     if not families:
         raise PrmlError("nothing to draw: no change was applied")
     columns = min(3, len(families))
     rows = -(-len(families) // columns)
-    drawn = Figure(figsize=(4.2 * columns, 3.0 * rows + 0.5), layout="constrained")
+    drawn = new_figure(max(4.6 * columns, 6.4), 3.1 * rows + 1.0)
     panels = drawn.subplots(rows, columns, squeeze=False).reshape(-1)
     for axes, family in zip(panels, families, strict=False):
         _panel(axes, sweep, family)
     for axes in panels[len(families) :]:
         axes.set_axis_off()
+    untouched = ", ".join(
+        f"{e.name} {_find(sweep, e.name, 'none', 0.0).scores['mpjpe']:.1f} mm" for e in sweep.entrants
+    )
+    drawn.suptitle(
+        f"How the error grows when the 2D input gets worse ({sweep.protocol.name}; untouched MPJPE: {untouched})",
+        fontsize=10,
+    )
     handles, labels = panels[0].get_legend_handles_labels()
-    across = min(len(panels), len(labels))
-    drawn.legend(handles, labels, loc="outside upper center", ncols=across, fontsize=8, frameon=False)
-    out = io.BytesIO()
-    drawn.savefig(out, format=kind, dpi=150)
-    return out.getvalue()
+    drawn.legend(handles, labels, loc="outside lower center", ncols=min(2, len(labels)), fontsize=8, frameon=False)
+    return to_bytes(drawn, kind)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from prml.batches.noise import measured_noise
-from prml.batches.training_windows import spoil
+from prml.batches.training_windows import perturb
 from prml.batches.virtual_camera import BENCHMARK_SEED, benchmark_cameras
 from prml.datasets.mocap import load_sets
 from prml.sequence import PoseSequence
@@ -27,7 +27,7 @@ def _seen(clip: PoseSequence, camera_number: int, noisy: bool) -> PoseSequence:
     if noisy:
         rng = np.random.default_rng([BENCHMARK_SEED, zlib.crc32(clip.name.encode()), camera_number])
         depth = np.maximum(cam[None, :, 0, 2], 0.5)
-        plane, confidence = (a[0] for a in spoil(rng, plane[None], depth, measured_noise(), clip.fps))
+        plane, confidence = (a[0] for a in perturb(rng, plane[None], depth, measured_noise(), clip.fps))
     back = conversion(MEASURED13, H36M17)
     focal, centre = np.array([camera.fx, camera.fy]), np.array([camera.cx, camera.cy])
     return clip.with_(
