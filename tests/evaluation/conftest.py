@@ -1,8 +1,8 @@
 """Fixtures of this room."""
 
 import pytest
-from made_up import moving
 
+from fixtures.made_up import moving
 from prml.sequence import PoseSequence
 
 

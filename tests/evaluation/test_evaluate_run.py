@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from made_up import Wrong, given, image_space, moving
 
+from fixtures.made_up import Wrong, given, image_space, moving
 from prml.errors import PrmlError
 from prml.evaluation import metrics as m
 from prml.evaluation import protocols

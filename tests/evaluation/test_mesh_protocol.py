@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from made_up import body_arrays, write_mesh_files
 from scipy.spatial.transform import Rotation
 
+from fixtures.made_up import body_arrays, write_mesh_files
 from prml.errors import PrmlError
 from prml.evaluation import protocols
 from prml.evaluation.protocols.mesh import BodyModel

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from made_up import Wrong, given, image_space, moving
 
+from fixtures.made_up import Wrong, given, image_space, moving
 from prml.evaluation import metrics as m
 from prml.evaluation.protocols.base import ActionTable
 from prml.evaluation.protocols.rules import (

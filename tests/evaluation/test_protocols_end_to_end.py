@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_up import Wrong, given, image_space, moving, write_mesh_files
 
 from fixtures import human36m, mpi_inf_3dhp, pw3d
+from fixtures.made_up import Wrong, given, image_space, moving, write_mesh_files
 from prml.cli import main
 from prml.evaluation import protocols
 from prml.evaluation.predictor import predictor_of

@@ -4,8 +4,8 @@ import json
 
 import numpy as np
 import pytest
-from made_up import Wrong, given, image_space, moving
 
+from fixtures.made_up import Wrong, given, image_space, moving
 from prml.errors import PrmlError
 from prml.evaluation.protocols.rules import ImageSpace
 from prml.studies import robustness as r
