@@ -13,19 +13,21 @@ _PUBLIC = {
     "Camera": "prml.camera",
     "PoseSequence": "prml.sequence",
     "PrmlError": "prml.errors",
+    "Scene": "prml.scene",
     "Skeleton": "prml.skeleton",
     "Lifter": "prml.lifting.lifter",
     "load": "prml.lifting.lifter",
     "lift": "prml.pipeline.lift",
 }
 
-__all__ = ["Camera", "Lifter", "PoseSequence", "PrmlError", "Skeleton", "__version__", "lift", "load"]
+__all__ = ["Camera", "Lifter", "PoseSequence", "PrmlError", "Scene", "Skeleton", "__version__", "lift", "load"]
 
 if TYPE_CHECKING:
     from prml.camera import Camera
     from prml.errors import PrmlError
     from prml.lifting.lifter import Lifter, load
     from prml.pipeline.lift import lift
+    from prml.scene import Scene
     from prml.sequence import PoseSequence
     from prml.skeleton import Skeleton
 

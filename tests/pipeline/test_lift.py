@@ -19,7 +19,9 @@ from prml.io.poses import read_poses
 from prml.media.write import VideoWriter
 from prml.networks import registry
 from prml.pipeline.lift import OUTPUTS, LiftResult, LiftSettings, lift, write_results
-from prml.sequence import PoseSequence
+from prml.scene import Scene
+from prml.sequence import DetectionLog, Event, PoseSequence
+from prml.skeleton import BLAZEPOSE33
 from prml.weights.record import Card, save_record
 
 CLIP = Path(__file__).parents[2] / "examples" / "jump.mp4"
@@ -113,7 +115,7 @@ def test_the_page_has_its_pictures_with_and_without_an_overlay(tmp_path, overlay
     camera = Camera.from_fov(640, 360)
     joints = np.random.default_rng(0).normal(size=(frames, 17, 3)) * 0.3
     sequence = PoseSequence.regular(frames, 25, joints_m=joints, camera=camera, root_relative=True)
-    result = LiftResult(sequence, 0.0, {})
+    result = LiftResult(Scene.of(sequence), 0.0, {})
     write_results(result, video, tmp_path / "out", LiftSettings(overlay=overlay), lambda *_: None)
     assert ("overlay.mp4" in result.files) is overlay
     page = result.files["viewer.html"].read_text("utf-8")
@@ -123,6 +125,46 @@ def test_the_page_has_its_pictures_with_and_without_an_overlay(tmp_path, overlay
         image = np.asarray(Image.open(io.BytesIO(base64.b64decode(jpeg))))
         assert image.shape == (224, 400, 3)
         assert image.mean() == pytest.approx(40 * index, abs=6)
+
+
+def _swaying(skeleton, frames=30):
+    """A made-up person on 640 x 480 pixels."""
+    rng, t = np.random.default_rng(1), np.arange(frames)[:, None, None] / 10
+    place, phase = rng.uniform([280, 60], [360, 420], (len(skeleton), 2)), rng.uniform(0, 6, (len(skeleton), 1))
+    return place + 10 * np.sin(t + phase)
+
+
+def test_a_video_becomes_a_scene_of_one(weights, tmp_path, monkeypatch):
+    events = (Event(0.4, "lost"), Event(0.8, "found again"))
+    found = PoseSequence.regular(
+        30,
+        25,
+        BLAZEPOSE33,
+        keypoints_px=_swaying(BLAZEPOSE33),
+        confidence=np.ones((30, 33)),
+        has_person=np.ones(30, bool),
+        image_size=(640, 480),
+        detection=DetectionLog("mine", events),
+    )
+    with VideoWriter(tmp_path / "v.mp4", 640, 480, 25) as writer:
+        writer.write(np.zeros((480, 640, 3), np.uint8), 0.0)
+    monkeypatch.setattr("prml.detect.run.detect", lambda *_, **__: found)
+    result = lift(tmp_path / "v.mp4", weights=weights)
+    scene = result.scene
+    assert len(scene) == 1
+    assert scene.prominent is result.sequence
+    assert (scene.video.name, scene.video.image_size, scene.image_size) == ("v.mp4", (640, 480), (640, 480))
+    assert [(e.kind, e.track_id) for e in scene.events] == [("lost", 0), ("found again", 0)]
+    assert result.provenance["events"] == [event.record() for event in events]
+    assert result.provenance["detector"] == "mine"
+    assert result.sequence.joints_m.shape == (30, 17, 3)
+
+
+def test_keypoints_become_a_scene_without_pictures(keypoints, weights):
+    result = lift(keypoints, weights=weights)
+    assert (len(result.scene), result.scene.video, result.scene.events) == (1, None, ())
+    assert result.scene.prominent is result.sequence
+    assert (result.provenance["detector"], result.provenance["events"]) == ("given keypoints", [])
 
 
 def test_camera_rules(keypoints, weights, tmp_path):

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
@@ -23,6 +23,7 @@ from prml.io.files import check_writable
 from prml.lifting.lifter import Lifter, LiftOptions
 from prml.networks import registry
 from prml.provenance import commit
+from prml.scene import Scene, VideoSource
 from prml.sequence import PoseSequence
 from prml.spans import blocks
 from prml.weights.record import Record, load_record
@@ -44,21 +45,29 @@ class LiftResult:
     """What lifting gave.
 
     Attributes:
-        sequence: H36M17; ``joints_m`` root-relative camera-frame metres, ``std_m``, 2D, confidence, times, flags.
+        scene: everybody who was lifted, with the video and what happened in it.
         residual_px: mean distance between the given 2D and the projection of the lifted pose, over frames with a
-            person.
+            person; of the most prominent person.
         seconds: wall time per stage.
         files: what was written, by name.
         warnings: one line each.
         provenance: what made it.
     """
 
-    sequence: PoseSequence
+    scene: Scene
     residual_px: float
     seconds: dict[str, float]
     files: dict[str, Path] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     provenance: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def sequence(self) -> PoseSequence:
+        """The most prominent person on H36M17.
+
+        ``joints_m`` are root-relative camera-frame metres; ``std_m``, 2D, confidence, times and flags are beside them.
+        """
+        return self.scene.prominent
 
 
 @dataclass(frozen=True)
@@ -172,27 +181,29 @@ def _ahead(
     return lifting_ahead(lifter, MediaPipeDetector.skeleton, camera)
 
 
-def _camera_of_video(path: Path, settings: LiftSettings) -> Camera:
-    """The camera, before anything is detected. Raises PrmlError."""
+def _video(path: Path, settings: LiftSettings) -> VideoSource:
     from prml.media.read import probe
 
     info = probe(path, fps=settings.fps)
-    return camera_of(PoseSequence.regular(0, info.fps, image_size=(info.width, info.height)), settings)
+    return VideoSource(path, (info.width, info.height), info.fps, info.rotation_deg)
 
 
 def _read(
     path: Path, settings: LiftSettings, lifter: Lifter, progress: Progress, warn: Warn
-) -> tuple[PoseSequence, dict[str, float]]:
-    """2D keypoints of the input and seconds spent."""
+) -> tuple[Scene, dict[str, float]]:
+    """The scene in 2D and seconds spent."""
     started = perf_counter()
     if _is_keypoints(path):
         from prml.filters.repair import filled_in
         from prml.io.keypoints import read_keypoints
 
-        return filled_in(read_keypoints(path, fps=settings.fps)), {"read": perf_counter() - started}
+        sequence = filled_in(read_keypoints(path, fps=settings.fps))
+        return Scene.of(sequence), {"read": perf_counter() - started}
     from prml.detect.run import detect
 
-    with _ahead(lifter, _camera_of_video(path, settings)) as on_person:
+    video = _video(path, settings)
+    camera = camera_of(PoseSequence.regular(0, video.fps, image_size=video.image_size), settings)
+    with _ahead(lifter, camera) as on_person:
         sequence = detect(
             path,
             model=settings.model,
@@ -201,7 +212,7 @@ def _read(
             on_person=on_person,
             progress=lambda n, of: progress("detect", n, of),
         )
-    return sequence, {"detect": perf_counter() - started}
+    return Scene.of(sequence, video), {"detect": perf_counter() - started}
 
 
 def residual_px(sequence: PoseSequence) -> float:
@@ -221,21 +232,22 @@ def residual_px(sequence: PoseSequence) -> float:
     return total / count if count else float("nan")
 
 
-def _provenance(source: Path, lifter: Lifter, seen: PoseSequence) -> dict[str, Any]:
+def _provenance(source: Path, lifter: Lifter, seen: Scene) -> dict[str, Any]:
+    log = seen.prominent.detection
     return {
         "prml": __version__,
         "commit": commit(),
         "weights": lifter.card.name,
         "weights_sha256": lifter.card.sha256,
         "weights_data_licence": lifter.card.data_licence,
-        "detector": "given keypoints" if seen.detection is None else seen.detection.detector,
+        "detector": "given keypoints" if log is None else log.detector,
         "input": source.name,
         "flip": lifter.options.flip,
         "overlap": lifter.options.overlap,
         "normalisation": lifter.card.normalisation,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "trajectory": "absent: joints are relative to the hip",
-        "events": [] if seen.detection is None else [e.record() for e in seen.detection.events],
+        "events": [event.record() for event in seen.events],
     }
 
 
@@ -274,23 +286,26 @@ def lift(
     _check_folder(folder, options.overwrite)
     lifter = lifter or _lifter(path, options)
     seen, seconds = _read(path, options, lifter, tell, note)
-    camera = camera_of(seen, options)
-    started = perf_counter()
-    tell("lift", 0, len(seen))
-    lifted = lifter.lift(seen.with_(camera=camera))
+    frames, started = len(seen.times_s), perf_counter()
+    tell("lift", 0, frames)
+    people, scales = zip(*(_lift_person(lifter, person, options) for person in seen), strict=True)
+    lifted = replace(seen, people=people)
     lifter.remembered = None
-    scale = 1.0
-    if lifter.card.output == "image":
-        lifted, scale = to_metres(lifted)
-    tell("lift", len(seen), len(seen))
+    tell("lift", frames, frames)
     seconds["lift"] = perf_counter() - started
     made_by = _provenance(path, lifter, seen)
-    if scale != 1.0:
-        made_by["scale"] = f"x {scale:.4g}: long bones of an adult (the network predicts in image space)"
-    result = LiftResult(lifted, residual_px(lifted), seconds, {}, warnings, made_by)
+    if scales[0] != 1.0:
+        made_by["scale"] = f"x {scales[0]:.4g}: long bones of an adult (the network predicts in image space)"
+    result = LiftResult(lifted, residual_px(lifted.prominent), seconds, {}, warnings, made_by)
     if folder is not None:
         write_results(result, path, folder, options, tell)
     return result
+
+
+def _lift_person(lifter: Lifter, person: PoseSequence, options: LiftSettings) -> tuple[PoseSequence, float]:
+    """One person in 3D, and the factor that gave the pose its size."""
+    lifted = lifter.lift(person.with_(camera=camera_of(person, options)))
+    return to_metres(lifted) if lifter.card.output == "image" else (lifted, 1.0)
 
 
 def _check_folder(folder: Path | None, overwrite: bool) -> None:
