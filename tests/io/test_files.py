@@ -1,11 +1,15 @@
 """Files are whole or not there: whatever stops the writer, what was there stays, and nothing lies beside it."""
 
 import os
+import stat
+import subprocess
+import sys
 
 import pytest
 
 from prml.errors import PrmlError
 from prml.io.files import check_writable, write_file
+from prml.io.locks import try_lock
 
 
 def _contents(folder):
@@ -66,3 +70,37 @@ def test_a_folder_that_is_not_there_is_made_when_the_file_is(tmp_path):
     assert not (tmp_path / "new").exists()
     write_file(path, "{}")
     assert path.read_text() == "{}"
+
+
+def test_modes_are_those_that_the_process_gives_and_its_mask_is_never_touched(tmp_path, monkeypatch):
+    before = os.umask(0o027)
+    try:
+        monkeypatch.setattr(os, "umask", None)
+        write_file(tmp_path / "a.txt", "a")
+    finally:
+        monkeypatch.undo()
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "a.txt").stat().st_mode) == 0o640
+
+
+def test_a_planted_link_is_neither_followed_nor_in_the_way(tmp_path, monkeypatch):
+    """A name that is taken already is no draft of ours, whatever it is."""
+    (tmp_path / "theirs").write_text("kept")
+    monkeypatch.setattr("prml.io.files.token_hex", lambda _: "guessed")
+    (tmp_path / f".a.txt.{os.getpid()}-guessed.tmp").symlink_to(tmp_path / "theirs")
+    with pytest.raises(PrmlError, match="File exists"):
+        write_file(tmp_path / "a.txt", "a")
+    assert (tmp_path / "theirs").read_text() == "kept"
+
+
+def test_drafts_of_the_dead_go_and_those_of_the_living_stay(tmp_path):
+    done = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
+    dead, own = int(done.stdout), os.getpid()
+    gone = f".a.txt.{dead}-0123.tmp"
+    kept = {f".a.txt.{own}-0123.tmp", f".b.txt.{dead}-0123.tmp", f".a.txt.{dead}-4567.tmp"}
+    for name in (gone, *kept):
+        (tmp_path / name).write_text("half")
+    with (tmp_path / f".a.txt.{dead}-4567.tmp").open("a") as open_elsewhere:  # in another container, by that number
+        assert try_lock(open_elsewhere.fileno())
+        write_file(tmp_path / "a.txt", "a")
+    assert {p.name for p in tmp_path.iterdir()} == {"a.txt", *kept}

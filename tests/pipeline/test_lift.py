@@ -18,6 +18,7 @@ from prml.io.keypoints import read_keypoints, write_keypoints
 from prml.io.poses import read_poses
 from prml.media.write import VideoWriter
 from prml.networks import registry
+from prml.pipeline.folder import results_folder
 from prml.pipeline.lift import OUTPUTS, LiftResult, LiftSettings, lift, write_results
 from prml.scene import Scene
 from prml.sequence import DetectionLog, Event, PoseSequence
@@ -116,7 +117,8 @@ def test_the_page_has_its_pictures_with_and_without_an_overlay(tmp_path, overlay
     joints = np.random.default_rng(0).normal(size=(frames, 17, 3)) * 0.3
     sequence = PoseSequence.regular(frames, 25, joints_m=joints, camera=camera, root_relative=True)
     result = LiftResult(Scene.of(sequence), 0.0, {})
-    write_results(result, video, tmp_path / "out", LiftSettings(overlay=overlay), lambda *_: None)
+    with results_folder(tmp_path / "out", OUTPUTS) as place:
+        write_results(result, video, place, LiftSettings(overlay=overlay), lambda *_: None)
     assert ("overlay.mp4" in result.files) is overlay
     page = result.files["viewer.html"].read_text("utf-8")
     pictures = json.loads(re.search(r'<script type="application/json" id="meta">(.*?)</script>', page)[1])["thumbnails"]
@@ -194,3 +196,14 @@ def test_a_video_s_camera_is_refused_before_anything_is_detected(weights, tmp_pa
         lift(CLIP, weights=weights, fov=1.0)
     with pytest.raises(PrmlError, match="not a readable JSON file"):
         lift(CLIP, weights=weights, intrinsics=str(tmp_path / "none.json"))
+
+
+@pytest.mark.parametrize("name", ["overlay.mp4", "poses.json"])
+def test_a_result_never_replaces_the_input(weights, tmp_path, name):
+    folder = tmp_path / "d"
+    folder.mkdir()
+    (folder / name).write_bytes(b"the input")
+    with pytest.raises(PrmlError, match="is the input"):
+        lift(folder / name, folder, weights=weights, overwrite=True)
+    assert (folder / name).read_bytes() == b"the input"
+    assert [p.name for p in folder.iterdir()] == [name]

@@ -47,12 +47,13 @@ def command(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from prml.commands._console import plain_console
+    from prml.commands._signals import tidy_end
     from prml.pipeline.lift import lift
 
     console = plain_console()
     folder = Path(out) if out else Path(f"{Path(input).stem}_prml")
     columns = (TextColumn("{task.description:<8}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
+    with tidy_end(), Progress(*columns, console=console, transient=True) as bar:
         tasks: dict[str, int] = {}
 
         def progress(stage: str, done: int, total: int | None) -> None:

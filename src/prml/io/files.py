@@ -1,12 +1,16 @@
 """Files: whether one is there, whether one may be written, and writing that never leaves half a file."""
 
+import glob
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from secrets import token_hex
 from typing import BinaryIO
 
 from prml.errors import PrmlError
+from prml.io.locks import is_held, is_running, try_lock
+
+DRAFT = ".tmp"  # ending of a file that is not finished
 
 
 def existing(path: str | Path, what: str = "video") -> Path:
@@ -51,6 +55,35 @@ def check_folder(folder: Path) -> None:
         raise PrmlError(f"cannot write into {there}: no permission to; choose another place")
 
 
+def draft_beside(path: Path) -> tuple[Path, int]:
+    """A new, empty file beside ``path`` under a hidden name that nobody can guess, open for writing and locked.
+
+    It is made exclusively, so that nothing planted under its name is followed, with the modes that the process gives to
+    new files. The name holds the number of this process: what dead ones left beside ``path`` is removed first.
+
+    Returns:
+        The file, to be given ``path``'s name or unlinked, and its descriptor, to be closed.
+    """
+    clear_drafts(path)
+    draft = path.with_name(f"{_draft_prefix(path)}{os.getpid()}-{token_hex(8)}{DRAFT}")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(draft, flags, 0o666)
+    try_lock(descriptor)
+    return draft, descriptor
+
+
+def _draft_prefix(path: Path) -> str:
+    return f".{path.name[:40]}."
+
+
+def clear_drafts(path: Path) -> None:
+    """Remove drafts of ``path`` whose process is dead; one that is still written to is never touched."""
+    for left in path.parent.glob(f"{glob.escape(_draft_prefix(path))}*{DRAFT}"):
+        pid = left.name[len(_draft_prefix(path)) :].partition("-")[0]
+        if pid.isdigit() and not is_running(int(pid)) and not is_held(left):
+            left.unlink(missing_ok=True)
+
+
 def write_file(path: Path, data: str | bytes | Callable[[BinaryIO], None], overwrite: bool = False) -> None:
     """Write under a temporary name beside ``path``, then rename; raises PrmlError if it exists or cannot be written.
 
@@ -58,27 +91,19 @@ def write_file(path: Path, data: str | bytes | Callable[[BinaryIO], None], overw
     wrong, ``path`` is as it was and nothing lies beside it.
     """
     check_writable(path, overwrite)
-    temporary: Path | None = None
+    draft: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.", suffix=".tmp")
-        temporary = Path(name)
-        with os.fdopen(handle, "wb") as file:
+        draft, descriptor = draft_beside(path)
+        with os.fdopen(descriptor, "wb") as file:
             if callable(data):
                 data(file)
             else:
                 file.write(data.encode() if isinstance(data, str) else data)
-        temporary.chmod(0o666 & ~_umask())  # mkstemp makes private files; a result may be read by others
-        temporary.replace(path)
+        check_writable(path, overwrite)  # somebody may have been quicker
+        draft.replace(path)
     except OSError as error:
-        reason = error.strerror or error
-        raise PrmlError(f"cannot write {path}: {reason}; free some space or choose another place") from error
+        raise PrmlError(f"cannot write {path}: {reason_of(error)}; free some space or choose another place") from error
     finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+        if draft is not None:
+            draft.unlink(missing_ok=True)

@@ -2,8 +2,6 @@
 
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -19,9 +17,9 @@ from prml.camera import Camera
 from prml.errors import PrmlError
 from prml.filters.root import solve_root
 from prml.filters.scale import to_metres
-from prml.io.files import check_writable
 from prml.lifting.lifter import Lifter, LiftOptions
 from prml.networks import registry
+from prml.pipeline.folder import ResultsFolder, results_folder
 from prml.provenance import commit
 from prml.scene import Scene, VideoSource
 from prml.sequence import PoseSequence
@@ -283,8 +281,15 @@ def lift(
             warn(text)
 
     tell = progress or (lambda *_: None)
-    _check_folder(folder, options.overwrite)
-    lifter = lifter or _lifter(path, options)
+    with nullcontext() if folder is None else results_folder(folder, OUTPUTS, [path], options.overwrite) as place:
+        lifted = _lift(path, options, lifter or _lifter(path, options), tell, note)
+        result = replace(lifted, warnings=warnings)
+        if place is not None:
+            write_results(result, path, place, options, tell)
+    return result
+
+
+def _lift(path: Path, options: LiftSettings, lifter: Lifter, tell: Progress, note: Warn) -> LiftResult:
     seen, seconds = _read(path, options, lifter, tell, note)
     frames, started = len(seen.times_s), perf_counter()
     tell("lift", 0, frames)
@@ -296,10 +301,7 @@ def lift(
     made_by = _provenance(path, lifter, seen)
     if scales[0] != 1.0:
         made_by["scale"] = f"x {scales[0]:.4g}: long bones of an adult (the network predicts in image space)"
-    result = LiftResult(lifted, residual_px(lifted.prominent), seconds, {}, warnings, made_by)
-    if folder is not None:
-        write_results(result, path, folder, options, tell)
-    return result
+    return LiftResult(lifted, residual_px(lifted.prominent), seconds, provenance=made_by)
 
 
 def _lift_person(lifter: Lifter, person: PoseSequence, options: LiftSettings) -> tuple[PoseSequence, float]:
@@ -308,51 +310,20 @@ def _lift_person(lifter: Lifter, person: PoseSequence, options: LiftSettings) ->
     return to_metres(lifted) if lifter.card.output == "image" else (lifted, 1.0)
 
 
-def _check_folder(folder: Path | None, overwrite: bool) -> None:
-    if folder is None:
-        return
-    if folder.exists() and not folder.is_dir():
-        raise PrmlError(f"{folder} is a file; give a folder for the results")
-    if folder.is_dir() and any(folder.iterdir()) and not overwrite:
-        raise PrmlError(
-            f"{folder} exists and is not empty; add --overwrite to replace the results in it, or give another --out"
-        )
-    for name in OUTPUTS:
-        check_writable(folder / name, overwrite)
-
-
-def write_results(result: LiftResult, source: Path, folder: Path, options: LiftSettings, progress: Progress) -> None:
-    """Write all files to a temporary folder, then move them in: all or none.
-
-    Results of a former run that this one does not make go last: a folder holds the results of one input.
-    """
+def write_results(
+    result: LiftResult, source: Path, place: ResultsFolder, options: LiftSettings, progress: Progress
+) -> None:
+    """Write all files into a folder, and say in ``result`` which and how long it took. Raises PrmlError."""
     from prml.io.poses import write_poses
 
-    beside = folder if folder.is_dir() else folder.parent  # a folder may be a disk of its own
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(dir=beside, prefix=f".{folder.name[:40]}."))
-    except OSError as error:
-        raise PrmlError(f"cannot write into {beside}: {error.strerror}; choose another --out") from error
-    try:
+    def make(work: Path) -> None:
         started = perf_counter()
         write_poses(result.sequence, work / "poses.npz", result.provenance)
         write_poses(result.sequence, work / "poses.json", result.provenance)
         result.seconds["poses"] = perf_counter() - started
         _write_views(result, source, work, options, progress)
-        folder.mkdir(exist_ok=True)
-        for name in OUTPUTS:
-            if (work / name).is_file():
-                (work / name).replace(folder / name)
-                result.files[name] = folder / name
-        for name in set(OUTPUTS) - set(result.files):
-            (folder / name).unlink(missing_ok=True)
-    except OSError as error:
-        raise PrmlError(
-            f"cannot write the results to {folder}: {error.strerror}; free some space or choose another --out"
-        ) from error
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+
+    result.files.update(place.write(make))
 
 
 def _write_views(result: LiftResult, source: Path, work: Path, options: LiftSettings, progress: Progress) -> None:
