@@ -93,10 +93,10 @@ def network_speeds(root: Path) -> str:
 
 def lift_speed(root: Path) -> str:
     """What ``prml bench --video`` printed of ``prml lift``."""
-    from prml.bench.lift import lines
+    from prml.bench.lift import summary
 
     record = json.loads((root / LIFT_SPEED).read_text())
-    return "\n".join(["```text", *lines(record["lift"]), "```", "", f"{_machine(record)}."])
+    return "\n".join(["```text", *summary(record["lift"]), "```", "", f"{_machine(record)}."])
 
 
 # page, name of the place in it, what stands there
