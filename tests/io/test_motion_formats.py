@@ -185,13 +185,15 @@ def test_resampling_keeps_the_path():
 
 # ---------------------------------------------------------------------------------- checks
 @pytest.mark.parametrize(
-    ("unit_m", "said"), [(1.0, "look like centimetres"), (0.001, "fits no usual unit"), (0.0254, "fits no usual unit")]
+    ("unit_m", "said"),
+    [(1.0, "42.5 m long"), (0.001, "0.0425 m long"), (0.0001, "0.00425 m long")],
 )
 def test_a_wrong_unit_is_seen(tmp_path, unit_m, said):
     files.write_bvh(tmp_path / "a.bvh")
     (clip,) = import_files([tmp_path / "a.bvh"], joint_map("mixamo"), unit_m=unit_m)
     assert [f.level for f in clip.findings] == ["error"]
     assert said in clip.findings[0].text
+    assert "the file's numbers (42.5) look like centimetres" in clip.findings[0].text
 
 
 def _edited(joints_m, tmp_path, change):

@@ -1,6 +1,5 @@
 """``prml data import | check | cameras | features``: bring data in, look at it, prepare what training needs of it."""
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -11,6 +10,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from prml.datasets.inspect import Finding
+    from prml.io.motion import Axis
     from prml.sequence import PoseSequence
 
 _USAGE = """usage: prml data {import,check,cameras,features} ...
@@ -32,6 +32,7 @@ def import_motion(
     fps: float = 50.0,
     file_fps: float | None = None,
     unit_m: float | None = None,
+    up: str | None = None,
     subject: str | None = None,
     action: str | None = None,
     split: str = "train",
@@ -43,16 +44,18 @@ def import_motion(
 ) -> int:
     """Turn motion files into the project's mocap npz (17 joints, metres, z up).
 
-    Bone lengths, left and right, axes and speed of every clip are checked; clips with errors are left out and named.
+    Bone lengths, left and right, axes and speed of every clip are checked. Clips with errors are left out and named,
+    and so are files that cannot be read. Exit code 0 if every file was read, 1 if some could not be.
 
     Args:
-        files: BVH, AMC with the subject's ASF, or C3D files, or folders of them; the bare words before the options.
-        skeleton: joint map: a name (a wrong one lists them all) or a YAML file.
+        files: BVH, AMC with the subject's ASF, C3D or TRC files, or folders of them; the bare words before options.
+        skeleton: joint map: a name (a wrong one lists them all) or a YAML file; by default the one that fits.
         out: npz to write; then give its folder to --data.
         fps: frames a second of the result.
         file_fps: frames a second of the files, where they do not say (AMC) or are wrong.
-        unit_m: metres per unit of the files, in place of the map's.
-        subject: one name for all; by default the file's name up to the first "_", or its folder.
+        unit_m: metres per unit of the files, in place of the map's, or of what the size of the people says.
+        up: axis of the files that points up (x, y, z, -x, -y, -z), in place of the map's or the file's.
+        subject: one name for all; by default the person's in the file, the file's up to the first "_", or its folder.
         action: one name for all; by default the file's name.
         split: train, val or test.
         license: of the data, in words; recorded in the file.
@@ -62,37 +65,51 @@ def import_motion(
         overwrite: replace a file that is there.
     """
     from prml.commands._console import plain_console
-    from prml.datasets.importing import import_files, write_mocap_npz
+    from prml.datasets.importing import ImportOptions, import_all, write_mocap_npz
     from prml.io.files import check_writable
     from prml.io.joint_map import joint_map
-    from prml.sequence import check_fps
 
     if out is None or out.suffix != ".npz":
         raise PrmlError(f"expected --out X.npz, got {out or 'none'}")
     if not files:
-        raise PrmlError("no files; say: prml data import FILES --skeleton NAME --out X.npz")
+        raise PrmlError("no files; say: prml data import FILES --out X.npz")
     if split not in ("train", "val", "test"):
         raise PrmlError(f"--split must be train, val or test, got {split!r}")
-    check_fps(fps, "--fps")
-    if file_fps is not None:
-        check_fps(file_fps, "--file-fps")
-    if unit_m is not None and not 0 < unit_m < math.inf:
-        raise PrmlError(f"--unit-m must be a positive number of metres, got {unit_m:g}")
+    options = ImportOptions(fps, file_fps, unit_m, _axis(up), subject, action)
     check_writable(out, overwrite)  # before the work, not after it
-    chosen = joint_map(skeleton)
-    clips = import_files(_expanded(files), chosen, fps, file_fps, unit_m, subject, action)
+    made = import_all(_expanded(files), joint_map(skeleton) if skeleton else None, options)
+    if made.failed and not made.maps:
+        first = next(iter(made.failed.values()))
+        more = f" ({len(made.failed) - 1} more files cannot be read)" if len(made.failed) > 1 else ""
+        raise PrmlError(f"{first}{more}")
     console = plain_console()
-    _print_findings(console, [f for clip in clips for f in clip.findings])
-    good = [c for c in clips if keep_doubtful or not any(f.level == "error" for f in c.findings)]
+    _print_findings(console, [*made.findings, *(f for clip in made.clips for f in clip.findings)])
+    good = [c for c in made.clips if keep_doubtful or not any(f.level == "error" for f in c.findings)]
     if not good:
         raise PrmlError(
-            f"none of the {len(clips)} clips can be used; see above, mend the files or give --keep-doubtful"
+            f"none of the {len(made.clips)} clips can be used; see above, repair the files or pass keep_doubtful=True"
         )
     write_mocap_npz(good, out, split, license, attribution, noncommercial, overwrite)
     frames = sum(len(c.joints_m) for c in good)
-    text = f"wrote {out}: {len(good)} of {len(clips)} clips, {frames} frames at {fps:g} fps, map {chosen.name}"
-    console.print(text, soft_wrap=True)
-    return 0
+    maps = ", ".join(sorted(set(made.maps.values())))
+    text = f"wrote {out}: {len(good)} of {len(made.clips)} clips, {frames} frames at {fps:g} fps, map {maps}"
+    failed = (
+        f"; {len(made.failed)} of {len(made.failed) + len(made.maps)} files could not be read" if made.failed else ""
+    )
+    console.print(text + failed, soft_wrap=True)
+    return 1 if made.failed else 0
+
+
+def _axis(up: str | None) -> "Axis | None":
+    from prml.io.motion import AXES
+
+    if up is None:
+        return None
+    wanted = up.lower().removeprefix("+")
+    found = next((axis for axis in AXES if axis == wanted), None)
+    if found is None:
+        raise PrmlError(f"up must be one of {', '.join(AXES)}, got {up!r}")
+    return found
 
 
 def _expanded(files: Iterable[Path]) -> list[Path]:
@@ -100,7 +117,7 @@ def _expanded(files: Iterable[Path]) -> list[Path]:
     for file in files:
         if not file.exists():
             raise PrmlError(f"{file}: no such file or folder")
-        kinds = (".bvh", ".amc", ".asf", ".c3d")
+        kinds = (".bvh", ".amc", ".asf", ".c3d", ".trc")
         out += sorted(p for p in file.rglob("*") if p.suffix.lower() in kinds) if file.is_dir() else [file]
     return out
 

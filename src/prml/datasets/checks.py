@@ -7,11 +7,8 @@ from jaxtyping import Float
 
 from prml.camera import Camera
 from prml.errors import PrmlError
+from prml.io.units import UNITS_M, human, leg_bone, likely_unit
 from prml.skeleton import Skeleton
-
-# Thigh and shin of an adult lie near 0.45 m; children, giants and generic figures stay within these bounds.
-_LEG_BONE_M = (0.15, 0.80)
-_UNITS_M = {"metres": 1.0, "millimetres": 0.001, "centimetres": 0.01, "inches": 0.0254}
 
 
 def as_array(value: Any, shape: tuple[int | None, ...], what: str) -> np.ndarray:
@@ -45,25 +42,10 @@ def need_finite(array: Float[np.ndarray, "frames *rest"], what: str) -> None:
         )
 
 
-def leg_bone(joints: Float[np.ndarray, "frames joints 3"], skeleton: Skeleton) -> float:
-    """Median length of thighs and shins over (at most 1000 of) the frames, in the unit of ``joints``."""
-    some = joints[:: max(1, len(joints) // 1000)]
-    pairs = [(s + a, s + b) for s in "LR" for a, b in (("Hip", "Knee"), ("Knee", "Ankle"))]
-    ends = [(skeleton.index(a), skeleton.index(b)) for a, b in pairs]
-    lengths = np.stack([np.linalg.norm(some[:, a] - some[:, b], axis=-1) for a, b in ends])
-    return float(np.nanmedian(lengths)) if lengths.size else float("nan")
-
-
-def likely_unit(length: float) -> str | None:
-    """The unit in which a thigh or shin of ``length`` would be human, or None."""
-    fits = [u for u, m in _UNITS_M.items() if _LEG_BONE_M[0] <= length * m <= _LEG_BONE_M[1]]
-    return fits[0] if fits else None
-
-
 def need_unit(joints: Float[np.ndarray, "frames joints 3"], skeleton: Skeleton, unit: str, what: str) -> None:
     """Raise PrmlError if legs are not of human length in ``unit`` ("metres" or "millimetres"): units were swapped."""
     length = leg_bone(joints, skeleton)
-    if not _LEG_BONE_M[0] <= length * _UNITS_M[unit] <= _LEG_BONE_M[1]:
+    if not human(length * UNITS_M[unit]):
         guess = likely_unit(length)
         hint = f"it looks like {guess}" if guess else "that is no human leg in any usual unit"
         raise PrmlError(

@@ -1,23 +1,29 @@
-"""Mocap files -> the project's mocap npz: read, mapped to 17 joints, turned z up, resampled, checked, cut, packed."""
+"""Motion files -> the project's mocap npz: read, mapped to 17 joints, turned z up, resampled, checked, cut, packed."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
-from prml.datasets.inspect import Finding, inspect_axes, inspect_bones, inspect_sides, inspect_speed
+from prml.datasets.inspect import Finding, body_axis, inspect_axes, inspect_bones, inspect_sides, inspect_speed
 from prml.errors import PrmlError
 from prml.io.files import check_writable, write_file
-from prml.io.joint_map import JointMap
-from prml.io.motion import Motion, z_up
+from prml.io.joint_map import JointMap, choose_map
+from prml.io.motion import Axis, Motion, turn_z_up
+from prml.io.people import Person, people_of
 from prml.sequence import check_fps
 from prml.skeleton import H36M17
 
 UNIT_M = 0.0005
-SUFFIXES = {"bvh": (".bvh",), "asf_amc": (".amc",), "c3d": (".c3d",)}
+SLOW_FPS = 10.0  # nobody records motion as slowly; a "Frame Time: 1" says that the writer did not know the rate
+_SLOW = "says {:.3g} frames per second, which is slower than motion is recorded: what is its true rate? Pass file_fps="
+SUFFIXES = {"bvh": ".bvh", "asf_amc": ".amc", "c3d": ".c3d", "trc": ".trc"}
 
 
 @dataclass(frozen=True)
@@ -40,96 +46,176 @@ class Clip:
     findings: tuple[Finding, ...] = field(default=())
 
 
-def import_files(
-    files: Sequence[Path],
-    skeleton: JointMap,
-    fps: float = 50.0,
-    file_fps: float | None = None,
-    unit_m: float | None = None,
-    subject: str | None = None,
-    action: str | None = None,
-) -> list[Clip]:
-    """Read mocap files with a joint map.
+@dataclass(frozen=True)
+class ImportOptions:
+    """How motion files are read.
 
-    Args:
-        files: BVH, AMC (with the subject's ASF beside it or among the files) or C3D, as the map says.
-        skeleton: the map.
+    Attributes:
         fps: rate of the result; cubic splines through the positions.
         file_fps: rate of the files, where they do not say (AMC) or are wrong.
         unit_m: metres per file unit, in place of the map's or the file's.
-        subject: of all files; None for the name of each file up to the first "_" or, without one, its folder.
+        up: the axis of the files that points up, in place of the map's or the file's.
+        subject: of all files; None for the person's name in the file, else the name of each file up to the first "_"
+            or, without one, its folder.
         action: of all files; None for the file's name.
+    """
 
-    Returns:
-        Clips cut where markers are missing for long; each with its findings.
+    fps: float = 50.0
+    file_fps: float | None = None
+    unit_m: float | None = None
+    up: Axis | None = None
+    subject: str | None = None
+    action: str | None = None
+
+    def __post_init__(self) -> None:
+        check_fps(self.fps, "fps")
+        if self.file_fps is not None:
+            check_fps(self.file_fps, "file_fps")
+        if self.unit_m is not None and not 0 < self.unit_m < math.inf:
+            raise PrmlError(f"unit_m must be a positive number of metres, got {self.unit_m:g}")
+
+
+@dataclass
+class Imported:
+    """What came of a list of files.
+
+    Attributes:
+        clips: of all people, cut where markers are missing for long; each with its findings.
+        findings: about files, not clips: what could not be read, and who was left out.
+        failed: file -> why it could not be read.
+        maps: file -> name of the joint map that was used.
+    """
+
+    clips: list[Clip] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    failed: dict[Path, str] = field(default_factory=dict)
+    maps: dict[Path, str] = field(default_factory=dict)
+
+
+def import_all(
+    files: Sequence[Path],
+    skeleton: JointMap | None = None,
+    options: ImportOptions = ImportOptions(),
+    done: Callable[[Path], object] = lambda file: None,
+) -> Imported:
+    """Read motion files; one that cannot be read is named and does not stop the others.
+
+    Args:
+        files: BVH, AMC (with the subject's ASF beside it or among the files), C3D or TRC. Files of a format that the
+            map does not read are passed over.
+        skeleton: the joint map; None to choose, for each file, the one shipped map that fits its names.
+        options: rate, unit, axis and labels.
+        done: called with every file that has been dealt with.
 
     Raises:
-        PrmlError: a file cannot be read or does not fit the map; no file of the map's format.
+        PrmlError: there is no file that the map reads.
     """
-    takes = [f for f in files if f.suffix.lower() in SUFFIXES[skeleton.format]]
+    formats = tuple(SUFFIXES) if skeleton is None else skeleton.formats
+    suffixes = {SUFFIXES[name]: name for name in formats}
+    takes = [f for f in files if f.suffix.lower() in suffixes]
     if not takes:
-        wanted = " or ".join(SUFFIXES[skeleton.format])
-        raise PrmlError(
-            f"the map {skeleton.name!r} reads {wanted} files, and none was given; choose another --skeleton"
-        )
+        wanted = " or ".join(suffixes)
+        reads = "motion files end with" if skeleton is None else f"the map {skeleton.name!r} reads"
+        raise PrmlError(f"{reads} {wanted} files, and none was given; choose another map or other files")
     asf = [f for f in files if f.suffix.lower() == ".asf"]
-    clips = []
+    stems = Counter(file.stem for file in takes)
+    out = Imported()
     for file in takes:
-        motion = _read(file, skeleton, asf)
-        rate = file_fps or motion.fps or skeleton.fps
+        name = file.stem if stems[file.stem] == 1 else f"{_folder_of(file)}_{file.stem}"
+        try:
+            _import_file(file, name, suffixes[file.suffix.lower()], skeleton, asf, options, out)
+        except PrmlError as error:
+            out.failed[file] = str(error)
+            out.findings.append(Finding("error", file.name, str(error).removeprefix(f"{file.name}: ")))
+        done(file)
+    return out
+
+
+def import_files(files: Sequence[Path], skeleton: JointMap | None = None, **options: Any) -> list[Clip]:
+    """The clips of :func:`import_all` with ``options`` of ImportOptions.
+
+    Raises:
+        PrmlError: a file cannot be read; the first one is named.
+    """
+    made = import_all(files, skeleton, ImportOptions(**options))
+    for reason in made.failed.values():
+        raise PrmlError(reason)
+    return made.clips
+
+
+def _import_file(
+    file: Path,
+    name: str,
+    format_: str,
+    skeleton: JointMap | None,
+    asf: Sequence[Path],
+    options: ImportOptions,
+    out: Imported,
+) -> None:
+    motion = _read(file, format_, skeleton, asf)
+    try:
+        if skeleton is None:
+            skeleton = choose_map(motion, format_)
+            motion = _read(file, format_, skeleton, asf) if skeleton.lost_offsets else motion
+        rate = options.file_fps or motion.fps or skeleton.fps
         if not rate:
-            raise PrmlError(f"{file.name} does not say its frame rate; give --file-fps")
-        check_fps(rate, f"{file.name}: the frame rate")
-        joints = _joints(motion, skeleton, unit_m, file)
-        who = subject or (file.stem.split("_")[0] if "_" in file.stem else file.parent.name)
-        pieces = _pieces(joints, rate)
-        for n, piece in enumerate(pieces):
-            name = file.stem if len(pieces) == 1 else f"{file.stem}#{n + 1}"
-            found = _inspect(piece, rate, name)
-            made = resample(piece, rate, fps)
-            clips.append(Clip(name, who, action or file.stem, f"{skeleton.name} {file.suffix[1:]}", made, fps, found))
+            raise PrmlError("does not say its frame rate; pass file_fps=")
+        check_fps(rate, "the frame rate")
+        people, left_out = people_of(motion, skeleton, options.unit_m, options.up)
+    except PrmlError as error:
+        raise PrmlError(f"{file.name}: {error}") from None
+    if not any(len(person.joints_m) for person in people):
+        raise PrmlError(f"{file.name}: no frames are left")
+    out.maps[file] = skeleton.name
+    slow = () if options.file_fps or rate >= SLOW_FPS else (_SLOW.format(rate),)
+    out.findings += [Finding("warning", file.name, text) for text in (*motion.notes, *slow, *left_out)]
+    for person in people:
+        label = f"{name}:{person.name}" if len(people) > 1 and person.name else name
+        clips = _clips_of(person, label, rate, options.fps)
+        if not clips:
+            out.findings.append(Finding("warning", label, "nobody is seen whole for 0.3 s: left out"))
+        subject = options.subject or (person.name if len(people) > 1 else "") or _subject_of(file)
+        source = f"{skeleton.name} {file.suffix[1:]}"
+        out.clips += [
+            replace(clip, subject=subject, action=options.action or file.stem, source=source) for clip in clips
+        ]
+
+
+def _subject_of(file: Path) -> str:
+    return file.stem.split("_")[0] if "_" in file.stem else _folder_of(file)
+
+
+def _folder_of(file: Path) -> str:
+    return file.absolute().parent.name
+
+
+def _clips_of(person: Person, label: str, rate: float, fps: float) -> list[Clip]:
+    pieces = _pieces(person.joints_m, rate)
+    clips = []
+    for n, piece in enumerate(pieces):
+        name = label if len(pieces) == 1 else f"{label}#{n + 1}"
+        notes = tuple(Finding("warning", name, text) for text in person.notes)
+        found = (*notes, *_inspect(piece, rate, name, person))
+        clips.append(Clip(name, "", "", "", resample(piece, rate, fps), fps, found))
     return clips
 
 
-def _read(file: Path, skeleton: JointMap, asf: list[Path]) -> Motion:
-    if skeleton.format == "bvh":
+def _read(file: Path, format_: str, skeleton: JointMap | None, asf: Sequence[Path]) -> Motion:
+    if format_ == "bvh":
         from prml.io.bvh import read_bvh
 
-        return read_bvh(file, skeleton.lost_offsets)
-    if skeleton.format == "c3d":
+        return read_bvh(file, skeleton.lost_offsets if skeleton else None)
+    if format_ == "c3d":
         from prml.io.c3d import read_c3d
 
         return read_c3d(file)
-    from prml.io.asf_amc import read_amc, read_asf
+    if format_ == "trc":
+        from prml.io.trc import read_trc
 
-    return read_amc(file, read_asf(_skeleton_of(file, asf)))
+        return read_trc(file)
+    from prml.io.asf_amc import find_asf, read_amc, read_asf
 
-
-def _skeleton_of(file: Path, asf: list[Path]) -> Path:
-    """The ASF of a take: the one whose name the take's name begins with, among those given and those beside it."""
-    near = [*asf, *sorted(file.parent.glob("*.asf"))]
-    fitting = [a for a in near if file.stem.lower().startswith(a.stem.lower())]
-    if fitting:
-        return max(fitting, key=lambda a: len(a.stem))
-    if len(set(near)) == 1:
-        return near[0]
-    raise PrmlError(f"{file.name}: no skeleton; give the subject's .asf among the files, or put it beside the take")
-
-
-def _joints(motion: Motion, skeleton: JointMap, unit_m: float | None, file: Path) -> Float[np.ndarray, "T 17 3"]:
-    unit = unit_m or skeleton.unit_m or motion.unit_m
-    if not unit:
-        raise PrmlError(f"{file.name} does not say its unit; give --unit-m (0.01 for centimetres)")
-    up = skeleton.up or motion.up
-    if not up:
-        raise PrmlError(f"{file.name} does not say which axis is up; give 'up' in a copy of the joint map")
-    try:
-        joints = z_up(skeleton.apply(motion, unit), up)
-    except PrmlError as error:
-        raise PrmlError(f"{file.name}: {error}") from None
-    if not len(joints):
-        raise PrmlError(f"{file.name}: no frames are left")
-    return joints
+    return read_amc(file, read_asf(find_asf(file, asf)))
 
 
 def _pieces(joints: Float[np.ndarray, "T 17 3"], rate: float, bridge_s: float = 0.1) -> list[np.ndarray]:
@@ -162,12 +248,29 @@ def resample(joints: Float[np.ndarray, "T 17 3"], rate: float, fps: float) -> Fl
     return np.asarray(CubicSpline(times, joints.reshape(len(joints), -1))(wanted)).reshape(-1, *joints.shape[1:])
 
 
-def _inspect(joints: np.ndarray, rate: float, name: str) -> tuple[Finding, ...]:
-    bones = tuple(inspect_bones(joints, name))
+def _inspect(joints: np.ndarray, rate: float, name: str, person: Person) -> tuple[Finding, ...]:
+    bones = tuple(inspect_bones(joints, name, person.unit_m))
     if any(f.level == "error" for f in bones):
         return bones
-    sides, axes = inspect_sides(joints, name), inspect_axes(joints, "world", False, name)
+    sides = inspect_sides(joints, name)
+    axes = _inspect_up(joints, name, person) or tuple(inspect_axes(joints, "world", False, name))
     return (*bones, *sides, *axes, *inspect_speed(joints, rate, name))
+
+
+def _inspect_up(joints: np.ndarray, name: str, person: Person) -> tuple[Finding, ...]:
+    """An error where the up axis was only a guess and the body does not stand along it."""
+    found, height = body_axis(joints)
+    if person.up_is_stated or found == "+z" or height <= 0.6:
+        return ()
+    sign = 1.0 if found[0] == "+" else -1.0
+    in_file = sign * turn_z_up(person.up, person.right)["xyz".index(found[1])]
+    axis = int(np.abs(in_file).argmax())
+    up = ("-" if in_file[axis] < 0 else "") + "xyz"[axis]
+    text = (
+        f"heads are above feet along {found}, expected +z in the world frame, and the file does not say which axis is "
+        f"up: pass up={up!r}, or up={person.up!r} if the person lies down"
+    )
+    return (Finding("error", name, text),)
 
 
 def write_mocap_npz(

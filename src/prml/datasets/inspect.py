@@ -12,7 +12,8 @@ import numpy as np
 from jaxtyping import Float
 
 from prml.camera import normalise
-from prml.datasets.checks import fit_pinhole, leg_bone, likely_unit
+from prml.datasets.checks import fit_pinhole
+from prml.io.units import leg_bone, likely_unit
 from prml.sequence import PoseSequence
 from prml.skeleton import H36M17
 
@@ -78,12 +79,13 @@ def knees_forward(joints: Joints) -> tuple[int, int]:
     return forward, bent
 
 
-def inspect_bones(joints_m: Joints, where: str) -> Iterator[Finding]:
-    """Human lengths, steady in time, alike on both sides."""
-    unit = likely_unit(leg_bone(joints_m, H36M17))
-    if unit != "metres":
-        length = leg_bone(joints_m, H36M17)
-        hint = f"the numbers look like {unit}" if unit else "that fits no usual unit"
+def inspect_bones(joints_m: Joints, where: str, unit_m: float = 1.0) -> Iterator[Finding]:
+    """Human lengths, steady in time, alike on both sides; ``unit_m``: metres that a unit of the file was taken for."""
+    length = leg_bone(joints_m, H36M17)
+    if likely_unit(length) != "metres":
+        raw = length / unit_m
+        unit = likely_unit(raw)
+        hint = f"the file's numbers ({raw:.3g}) look like {unit}" if unit else "the file's numbers fit no usual unit"
         yield Finding("error", where, f"thighs and shins are {length:.4g} m long; {hint}: give the right unit")
         return
     lengths = bone_lengths(joints_m)
@@ -121,14 +123,19 @@ def inspect_sides(joints: Joints, where: str) -> Iterator[Finding]:
         )
 
 
+def body_axis(joints: Joints) -> tuple[str, float]:
+    """The axis from feet to head ("+z" and the like), and how long the body is along it."""
+    feet = (joints[:, H36M17.index("LAnkle")] + joints[:, H36M17.index("RAnkle")]) / 2
+    body = np.nanmedian(joints[:, H36M17.index("Head")] - feet, axis=0)
+    axis = int(np.argmax(np.abs(body)))
+    return ("+" if body[axis] > 0 else "-") + "xyz"[axis], float(np.abs(body[axis]))
+
+
 def inspect_axes(joints_m: Joints, frame: str, root_relative: bool, where: str) -> Iterator[Finding]:
     """Which way is up (world: +z; camera: -y), and whether the person is before the camera."""
-    feet = (joints_m[:, H36M17.index("LAnkle")] + joints_m[:, H36M17.index("RAnkle")]) / 2
-    body = np.nanmedian(joints_m[:, H36M17.index("Head")] - feet, axis=0)
-    axis = int(np.argmax(np.abs(body)))
-    found = ("+" if body[axis] > 0 else "-") + "xyz"[axis]
+    found, height = body_axis(joints_m)
     wanted = "+z" if frame == "world" else "-y"
-    if found != wanted and np.abs(body[axis]) > 0.6:
+    if found != wanted and height > 0.6:
         yield Finding(
             "warning",
             where,

@@ -2,13 +2,18 @@
 
 A point carries the name of the bone that *ends* there; ``root`` is the root itself. A bone's angles are turned about
 the bone's own axes (``axis``), in the listed order of its degrees of freedom, the first acting first. Lengths are in
-inches divided by the number given under ``:units length`` (0.45 in the CMU database); the vertical axis is y.
+inches divided by the number given under ``:units length`` (0.45 in the CMU database); the vertical axis is y. A take's
+angles are in the unit that it states itself (``:DEGREES``, ``:RADIANS``), else in the skeleton's. A degree of freedom
+``l`` lengthens its bone.
 """
 
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float
 
 from prml.errors import PrmlError
 from prml.io.motion import Motion, axis_rotation, floats
@@ -16,11 +21,12 @@ from prml.io.unpickle import guarded
 
 INCH_M = 0.0254
 _ROOT_ORDER = ("TX", "TY", "TZ", "RX", "RY", "RZ")
+_DOF = (*_ROOT_ORDER, "L")
 
 
 @dataclass
 class Bone:
-    """One bone: unit ``direction`` and ``length`` at rest, the rotation ``axes`` of its frame, and its free angles."""
+    """One bone: unit ``direction`` and ``length`` at rest, rotation ``axes`` of its frame, degrees of freedom."""
 
     name: str = ""
     direction: np.ndarray = field(default_factory=lambda: np.zeros(3))
@@ -114,12 +120,58 @@ def _bone_line(skeleton: Skeleton, bone: Bone, words: list[str]) -> Bone:
         angles = np.array([floats(rest[:3], f"axis of {bone.name}")])
         bone.axes = _euler(angles, list((rest[3:] or ["XYZ"])[0].upper()), skeleton.degrees)[0]
     elif key == "dof":
-        bone.dof = tuple(w.upper() for w in rest if w.lower() in ("rx", "ry", "rz"))
+        bone.dof = tuple(w.upper() for w in rest)
+        if unknown := set(bone.dof) - set(_DOF):
+            raise PrmlError(
+                f"{bone.name} has the degree of freedom {unknown.pop()!r}; expected rx, ry, rz, l and the like"
+            )
     return bone
 
 
+def find_asf(take: Path, given: Sequence[Path] = ()) -> Path:
+    """The skeleton of a take: its subject's, beside it, in a folder above it, or among the ``given`` files.
+
+    A skeleton belongs to the takes whose names begin with its own, up to the end or a mark: ``13.asf`` to ``13_01.amc``
+    and not to ``131_01.amc``. A skeleton of another name is taken if it is the only one in the folder (or in the
+    nearest folder above that has one), unless both names hold a number: then it is another subject's.
+
+    Raises:
+        PrmlError: there is none, or several; the line says what was looked for.
+    """
+    found = dict.fromkeys(p for p in (*given, *sorted(take.parent.glob("*"))) if p.suffix.lower() == ".asf")
+    near = sorted(found, key=lambda p: (_steps_up(take, p), -len(p.stem)))
+    if fitting := [p for p in near if _begins_with(take.stem, p.stem)]:
+        return fitting[0]
+    subject = re.split(r"[^0-9A-Za-z]", take.stem)[0]
+    numbered = re.search(r"\d", subject) is not None
+    nearest = [p for p in near if _steps_up(take, p) == _steps_up(take, near[0])]
+    if len(nearest) == 1 and not (numbered and re.search(r"\d", nearest[0].stem)):
+        return nearest[0]
+    wanted = f"{subject}.asf" if numbered else "the subject's .asf"
+    others = f"; found {', '.join(sorted({p.name for p in near})[:4])}" if near else ""
+    raise PrmlError(
+        f"{take.name}: no skeleton; give the subject's .asf among the files, or put it beside the take "
+        f"(expected {wanted}{others})"
+    )
+
+
+_ELSEWHERE = 1000
+
+
+def _begins_with(take: str, skeleton: str) -> bool:
+    take, skeleton = take.lower(), skeleton.lower()
+    return take.startswith(skeleton) and not take[len(skeleton) : len(skeleton) + 1].isalnum()
+
+
+def _steps_up(take: Path, skeleton: Path) -> int:
+    """How many folders above the take its skeleton lies; _ELSEWHERE if it is in another branch."""
+    above = list(take.absolute().parents)
+    folder = skeleton.absolute().parent
+    return above.index(folder) if folder in above else _ELSEWHERE
+
+
 def read_amc(path: Path | str, skeleton: Skeleton) -> Motion:
-    """The take of an AMC file on its skeleton; the frame rate is not in the file (120 in most of the CMU database).
+    """The take of an AMC file on its skeleton; the frame rate is seldom in the file (120 in most of the CMU database).
 
     Raises:
         PrmlError: absent, not AMC, or bones that the skeleton does not have.
@@ -141,7 +193,19 @@ def _parse_amc(lines: list[str], skeleton: Skeleton) -> Motion:
                 f"{name} has {rows.shape[0]} rows of {rows.shape[-1]} values, expected {frames} of {want}; "
                 "it is truncated, or the skeleton is another subject's"
             )
-    return Motion(_positions(skeleton, values, frames), None, skeleton.unit_m, "y")
+    stated = dict(_keywords(lines))
+    degrees = skeleton.degrees if not {":degrees", ":radians"} & set(stated) else ":degrees" in stated
+    fps = floats(stated.get(":samples-per-second", [])[:1], "samples per second")
+    points = _positions(skeleton, values, frames, degrees)
+    return Motion(points, fps[0] if fps and fps[0] > 0 else None, skeleton.unit_m, "y")
+
+
+def _keywords(lines: list[str]) -> Iterator[tuple[str, list[str]]]:
+    """The lines that begin with a colon, in lower case, and what follows."""
+    for line in lines:
+        if line.lstrip().startswith(":"):
+            words = line.lower().split()
+            yield words[0], words[1:]
 
 
 def _amc_values(lines: list[str]) -> tuple[dict[str, np.ndarray], int]:
@@ -161,14 +225,16 @@ def _amc_values(lines: list[str]) -> tuple[dict[str, np.ndarray], int]:
         raise PrmlError("lines of unequal length; the file is truncated") from None
 
 
-def _positions(skeleton: Skeleton, values: dict[str, np.ndarray], frames: int) -> dict[str, np.ndarray]:
+def _positions(
+    skeleton: Skeleton, values: dict[str, np.ndarray], frames: int, degrees: bool
+) -> dict[str, Float[np.ndarray, "frames 3"]]:
     order = list(skeleton.root_order)
     root = values["root"]
     turns = [i for i, name in enumerate(order) if name.startswith("R")]
     place = {name: root[:, i] for i, name in enumerate(order)}
     C = skeleton.root_axes
     pos = {"root": np.stack([place.get(f"T{a}", np.zeros(frames)) for a in "XYZ"], -1)}
-    turned = {"root": C @ _euler(root[:, turns], [order[i][1] for i in turns], skeleton.degrees) @ C.T}
+    turned = {"root": C @ _euler(root[:, turns], [order[i][1] for i in turns], degrees) @ C.T}
     waiting = list(skeleton.parents)
     while waiting:
         ready = [name for name in waiting if skeleton.parents[name] in pos]
@@ -178,10 +244,21 @@ def _positions(skeleton: Skeleton, values: dict[str, np.ndarray], frames: int) -
             bone, parent = skeleton.bones.get(name), skeleton.parents[name]
             if bone is None:
                 raise PrmlError(f"the skeleton's hierarchy names {name}, which has no bone data")
-            R = turned[parent]
-            if name in values:
-                R = R @ bone.axes @ _euler(values[name], [d[1] for d in bone.dof], skeleton.degrees) @ bone.axes.T
-            turned[name] = R
-            pos[name] = pos[parent] + R @ (bone.direction * bone.length)
+            angles, stretch = _moved(bone, values.get(name, np.zeros((frames, len(bone.dof)))), degrees)
+            turned[name] = turned[parent] @ bone.axes @ angles @ bone.axes.T
+            pos[name] = pos[parent] + (turned[name] @ bone.direction) * (bone.length + stretch)[:, None]
         waiting = [name for name in waiting if name not in pos]
     return pos
+
+
+def _moved(
+    bone: Bone, values: Float[np.ndarray, "frames dof"], degrees: bool
+) -> tuple[Float[np.ndarray, "frames 3 3"], Float[np.ndarray, " frames"]]:
+    """The rotation about the bone's own axes, and what is added to its length."""
+    turns = [i for i, name in enumerate(bone.dof) if name.startswith("R")]
+    if any(np.any(values[:, i] != 0) for i, name in enumerate(bone.dof) if name.startswith("T")):
+        raise PrmlError(
+            f"bone {bone.name} is shifted by its take (tx, ty or tz), which is not read; only turns and l are"
+        )
+    stretch = values[:, bone.dof.index("L")] if "L" in bone.dof else np.zeros(len(values))
+    return _euler(values[:, turns], [bone.dof[i][1] for i in turns], degrees), stretch

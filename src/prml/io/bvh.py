@@ -2,6 +2,7 @@
 
 A joint stands where its bone starts; the end of the last bone of a chain is called ``<joint>_end``. A rotation is the
 product of the channels' rotations from left to right (the last acts first); a position channel stands for the offset.
+Keywords are read as Blender reads them: in any case, with CHANNELS on one line or several.
 """
 
 import re
@@ -10,10 +11,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float
 
 from prml.errors import PrmlError
-from prml.io.motion import Motion, axis_rotation, floats
+from prml.io.motion import Motion, axis_rotation, floats, prefixes
 from prml.io.unpickle import guarded
+
+_CHANNEL = re.compile(r"[xyz](position|rotation)", re.IGNORECASE)
+_MOTION = re.compile(r"^[ \t]*MOTION[ \t]*(?=$|Frames)", re.IGNORECASE | re.MULTILINE)
+_HIERARCHY = re.compile(r"^[ \t]*HIERARCHY\b", re.IGNORECASE | re.MULTILINE)
+_FRAMES = re.compile(r"Frames[ \t]*:\s*(\d+)\s*Frame[ \t]*Time[ \t]*:\s*([-+\d.eE]+)", re.IGNORECASE)
 
 
 @dataclass
@@ -30,7 +37,12 @@ def read_bvh(path: Path | str, lost_offsets: Mapping[str, str] | None = None) ->
     Args:
         path: the file.
         lost_offsets: joints whose offset some converter set to zero -> the joint whose length to put back, along +y of
-            the parent's frame (the BVH conversions of the CMU database lost the length of the ASF bone "thorax").
+            the parent's frame (the BVH conversions of the CMU database lost the length of the ASF bone "thorax"). Names
+            may carry a prefix in the file.
+
+    Returns:
+        Joints in the file's unit. A joint of a second ROOT whose name an earlier tree uses is called ``2:<name>``.
+        ``notes`` say where the stated frame count is too low.
 
     Raises:
         PrmlError: absent, not BVH, or a frame count that does not fit the channels.
@@ -40,69 +52,133 @@ def read_bvh(path: Path | str, lost_offsets: Mapping[str, str] | None = None) ->
 
 
 def _parse(text: str, lost_offsets: Mapping[str, str]) -> Motion:
-    head, separator, motion = text.partition("MOTION")
-    if not separator or "HIERARCHY" not in head:
+    start, end = _HIERARCHY.search(text), _MOTION.search(text)
+    if not start or not end:
         raise PrmlError("not a BVH file: expected the words HIERARCHY and MOTION")
-    joints = _hierarchy(head)
-    for joint, model in lost_offsets.items():
-        _put_back(joints, joint, model)
-    data, fps = _frames(motion, sum(len(j.channels) for j in joints))
-    return Motion(_positions(joints, data), fps)
+    joints = _Hierarchy(text[start.end() : end.start()]).read()
+    _put_back(joints, lost_offsets)
+    data, fps, notes = _frames(text[end.end() :], sum(len(j.channels) for j in joints))
+    names, duplicates = _names(joints)
+    positions = dict(zip(names, _positions(joints, data), strict=True))
+    return Motion(positions, fps, duplicates=duplicates, notes=notes)
 
 
-def _hierarchy(head: str) -> list[_Joint]:
-    joints: list[_Joint] = []
-    stack: list[int] = []
-    for line in head.splitlines():
-        words = line.split()
-        if not words:
-            continue
-        if words[0] in ("ROOT", "JOINT", "End"):
-            parent = stack[-1] if stack else -1
-            joints.append(_Joint(f"{joints[parent].name}_end" if words[0] == "End" else " ".join(words[1:]), parent))
-        elif words[0] == "{":
-            stack.append(len(joints) - 1)
-        elif words[0] == "}":
-            if not stack:
-                raise PrmlError("a closing brace too many in the hierarchy")
-            stack.pop()
-        elif words[0] == "OFFSET":
-            joints[stack[-1]].offset = np.array(floats(words[1:4], f"OFFSET of {joints[stack[-1]].name}"))
-        elif words[0] == "CHANNELS":
-            joints[stack[-1]].channels = _channels(words[2:], joints[stack[-1]].name)
-    if not joints or stack:
-        raise PrmlError("the hierarchy is empty or not closed; the file is truncated")
-    return joints
+class _Hierarchy:
+    """The words of a hierarchy, read one after the other; the line of each is known, since names may hold spaces."""
+
+    def __init__(self, text: str) -> None:
+        spaced = text.replace("{", " { ").replace("}", " } ")
+        self.words = [(word, n) for n, line in enumerate(spaced.splitlines()) for word in line.split()]
+        self.at = 0
+        self.joints: list[_Joint] = []
+        self.stack: list[int] = []
+
+    def read(self) -> list[_Joint]:
+        """All joints, parents first."""
+        while self.at < len(self.words):
+            word, line = self.words[self.at]
+            self.at += 1
+            match word.lower():
+                case "root" | "joint" | "end":
+                    self._joint(word.lower(), line)
+                case "{":
+                    self.stack.append(len(self.joints) - 1)
+                case "}":
+                    if not self.stack:
+                        raise PrmlError("the hierarchy has a closing brace too many")
+                    self.stack.pop()
+                case "offset":
+                    joint = self._current(word)
+                    joint.offset = np.array(floats(self._next(3), f"OFFSET of {joint.name}"))
+                case "channels":
+                    joint = self._current(word)
+                    joint.channels = self._channels(joint.name)
+                case _:
+                    self._rest_of(line)  # a keyword of some writer's own
+        if not self.joints or self.stack:
+            raise PrmlError("the hierarchy is empty or not closed; the file is truncated")
+        return self.joints
+
+    def _joint(self, kind: str, line: int) -> None:
+        parent = self.stack[-1] if self.stack else -1
+        name = " ".join(self._rest_of(line))
+        if kind == "end":
+            name = f"{self._current('End Site').name}_end"
+        self.joints.append(_Joint(name, parent))
+
+    def _current(self, keyword: str) -> _Joint:
+        if not self.stack or self.stack[-1] < 0:
+            raise PrmlError(f"{keyword} stands outside of a joint's braces")
+        return self.joints[self.stack[-1]]
+
+    def _rest_of(self, line: int) -> list[str]:
+        words = []
+        while self.at < len(self.words) and self.words[self.at][1] == line and self.words[self.at][0] not in "{}":
+            words.append(self.words[self.at][0])
+            self.at += 1
+        return words
+
+    def _next(self, count: int) -> list[str]:
+        words = [word for word, _ in self.words[self.at : self.at + count]]
+        self.at += len(words)
+        return words
+
+    def _channels(self, joint: str) -> list[str]:
+        count = self._next(1)
+        stated = int(count[0]) if count and count[0].isdigit() else 0
+        line = self.words[self.at][1] if self.at < len(self.words) else -1
+        channels: list[str] = []
+        while self.at < len(self.words) and (len(channels) < stated or self.words[self.at][1] == line):
+            word, where = self.words[self.at]
+            if not _CHANNEL.fullmatch(word):
+                if len(channels) < stated and word not in "{}":
+                    raise PrmlError(f"{joint} has the channel {word!r}; expected Xposition, Zrotation and the like")
+                break
+            channels.append(word[0].upper() + word[1].lower())  # "Xp", "Zr"
+            line, self.at = where, self.at + 1
+        return channels
 
 
-def _channels(words: list[str], joint: str) -> list[str]:
-    for word in words:
-        if not re.fullmatch(r"[XYZxyz](position|rotation)", word):
-            raise PrmlError(f"{joint} has the channel {word!r}; expected Xposition, Zrotation and the like")
-    return [word[0].upper() + word[1] for word in words]  # "Xp", "Zr"
-
-
-def _put_back(joints: list[_Joint], name: str, model: str) -> None:
+def _put_back(joints: list[_Joint], lost_offsets: Mapping[str, str]) -> None:
     by_name = {j.name: j for j in joints}
-    if name in by_name and model in by_name and np.linalg.norm(by_name[name].offset) < 1e-3:
-        by_name[name].offset = np.array([0.0, np.linalg.norm(by_name[model].offset), 0.0])
+    for name, model in lost_offsets.items():
+        for prefix in prefixes(by_name, (name, model))[0]:
+            joint, like = by_name[prefix + name], by_name[prefix + model]
+            if np.linalg.norm(joint.offset) < 1e-3:
+                joint.offset = np.array([0.0, np.linalg.norm(like.offset), 0.0])
 
 
-def _frames(motion: str, width: int) -> tuple[np.ndarray, float]:
-    found = re.search(r"Frames:\s*(\d+)\s*Frame Time:\s*([-+\d.eE]+)", motion)
-    if not found or float(found[2]) <= 0:
+def _frames(motion: str, width: int) -> tuple[Float[np.ndarray, "frames channels"], float | None, tuple[str, ...]]:
+    """The channels' values, the frame rate if it is positive, and what is odd about them."""
+    found = _FRAMES.search(motion)
+    if not found:
         raise PrmlError("no 'Frames:' and 'Frame Time:' after MOTION; the file is truncated")
-    count = int(found[1])
+    count, step = int(found[1]), float(found[2])
     try:
         values = np.array(motion[found.end() :].split(), dtype=np.float64)
     except ValueError:
-        raise PrmlError("the motion holds something that is no number") from None
-    if width == 0 or values.size != count * width:
+        raise PrmlError("the motion contains a non-numeric value") from None
+    if width == 0 or values.size < count * width or values.size % width:
         raise PrmlError(f"expected {count} frames of {width} values, got {values.size} values; it is truncated")
-    return values.reshape(count, width), 1.0 / float(found[2])
+    data = values.reshape(-1, width)
+    notes = () if len(data) == count else (f"states {count} frames and holds {len(data)}; all are read",)
+    return data, 1.0 / step if step > 0 else None, notes
 
 
-def _positions(joints: list[_Joint], data: np.ndarray) -> dict[str, np.ndarray]:
+def _names(joints: list[_Joint]) -> tuple[list[str], frozenset[str]]:
+    """A name for every joint, and the names that several joints of one tree carry."""
+    tree, names, seen, before, twice = 0, [], set[str](), set[str](), set[str]()
+    for number, joint in enumerate(joints):
+        if joint.parent < 0:
+            tree, before = tree + 1, set(seen)  # the names of the earlier trees
+        name = f"{tree}:{joint.name}" if joint.name in before else joint.name
+        twice |= {name} & seen
+        names.append(f"{name}#{number}" if name in seen else name)
+        seen.add(name)
+    return names, frozenset(twice)
+
+
+def _positions(joints: list[_Joint], data: Float[np.ndarray, "frames channels"]) -> list[Float[np.ndarray, "frames 3"]]:
     xyz: list[np.ndarray] = []
     turn: list[np.ndarray] = []
     column = 0
@@ -121,4 +197,4 @@ def _positions(joints: list[_Joint], data: np.ndarray) -> dict[str, np.ndarray]:
             R = turn[joint.parent] @ R
         xyz.append(local)
         turn.append(R)
-    return {joint.name: points for joint, points in zip(joints, xyz, strict=True)}
+    return xyz

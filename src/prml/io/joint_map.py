@@ -1,8 +1,9 @@
 """Joint maps: which points of a file make the 17 joints. YAML in ``prml/io/joint_maps``, to be copied and edited."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,9 +11,11 @@ import numpy as np
 from jaxtyping import Float
 
 from prml.errors import PrmlError
-from prml.io.motion import Motion, Up
+from prml.io.markers import CENTRES, NEEDED, plug_in_gait
+from prml.io.motion import AXES, Axis, Motion, prefixes
 from prml.skeleton import H36M17
 
+FORMATS = ("bvh", "asf_amc", "c3d", "trc")
 _FOLDER = Path(__file__).parent / "joint_maps"
 
 
@@ -24,49 +27,108 @@ class JointMap:
         name: of the map.
         joints: H36M17 joint -> source point, or source points with weights that sum to one.
         about: one sentence on what files it fits.
-        format: "bvh", "asf_amc" or "c3d".
-        unit_m: metres per file unit; None to take it from the file.
-        up: the axis that points up; None to take it from the file.
-        fps: frames a second, if the file does not say.
+        format: "bvh", "asf_amc", "c3d" or "trc", or several of them.
+        unit_m: metres per file unit; None to take it from the file. Where legs come out of no human length, the unit is
+            judged from the raw numbers instead, and said.
+        up: the axis that points up, whatever the file says; None to take it from the file.
+        usual_up: the axis that usually points up in such files, where neither the file nor the user says it.
+        fps: frames per second, if the file does not say.
         skip_frames: how many frames at the start are a rest pose.
-        drop_prefix: taken away from the names of the points.
+        drop_prefix: taken away from the names of the points. A prefix that ends with a mark (``Anna:``) needs no rule.
         lost_offsets: BVH only, see :func:`prml.io.bvh.read_bvh`.
         joint_centres: "plug_in_gait" to add joint centres from markers first.
+        signature: points that no joint is made of, but which tell such files from others; see :func:`choose_map`.
+        absent: points which such files do not have.
     """
 
     name: str
     joints: Mapping[str, Mapping[str, float]]
     about: str = ""
-    format: Literal["bvh", "asf_amc", "c3d"] = "bvh"
+    format: str | tuple[str, ...] = "bvh"
     unit_m: float | None = None
-    up: Up | None = None
+    up: Axis | None = None
+    usual_up: Axis | None = None
     fps: float | None = None
     skip_frames: int = 0
     drop_prefix: str = ""
     lost_offsets: Mapping[str, str] | None = None
     joint_centres: Literal["plug_in_gait"] | None = None
+    signature: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """The formats that the map reads."""
+        return (self.format,) if isinstance(self.format, str) else tuple(self.format)
+
+    @property
+    def needed(self) -> frozenset[str]:
+        """The names that a file must have, without a person's prefix."""
+        names = {source for weights in self.joints.values() for source in weights}
+        return frozenset(names - set(CENTRES) | set(NEEDED)) if self.joint_centres else frozenset(names)
+
+    def people(self, motion: Motion) -> tuple[dict[str, Motion], list[str]]:
+        """The people of a file by the prefix of their names ("" if there is none), and who was left out and why.
+
+        Raises:
+            PrmlError: nobody has all the points; the line names the points that are absent.
+        """
+        motion = self._stripped(motion)
+        whole, partial = prefixes(motion.points, self.needed)
+        if not whole:
+            raise PrmlError(self._misfit(motion, partial))
+        lacks = {prefix: sorted(self.needed - set(motion.without_prefix(prefix).points)) for prefix in partial}
+        left_out = [f"{_person(p)} lacks {_some(names, 4)} and is left out" for p, names in lacks.items()]
+        return {_person(prefix): motion.without_prefix(prefix) for prefix in whole}, left_out
+
+    def _stripped(self, motion: Motion) -> Motion:
+        if self.drop_prefix and any(name.startswith(self.drop_prefix) for name in motion.points):
+            return motion.without_prefix(self.drop_prefix)
+        return motion
+
+    def _misfit(self, motion: Motion, partial: Sequence[str]) -> str:
+        if len(partial) > 1:
+            lacking = [(p, sorted(self.needed - set(motion.without_prefix(p).points))) for p in partial]
+            text = "; ".join(f"{_person(p)} lacks {_some(names, 4)}" for p, names in lacking)
+            return f"the map {self.name!r} fits none of {len(partial)} people: {text}"
+        has = set(motion.without_prefix(partial[0]).points) if partial else set(motion.points)
+        if self.joint_centres:
+            missing = [name for name in NEEDED if name not in has]
+            if missing:
+                return f"the Plug-in-Gait rules need the markers {_some(missing, 6)}, which the file does not have"
+        joint, source = next((j, s) for j, weights in self.joints.items() for s in weights if s not in has)
+        return (
+            f"the map {self.name!r} makes {joint} from {source!r}, which the file does not have; it has "
+            f"{_some(list(motion.points))}; choose another map or edit a copy of this one"
+        )
 
     def apply(self, motion: Motion, unit_m: float) -> Float[np.ndarray, "frames 17 3"]:
-        """The 17 joints in metres, in the file's axes; raises PrmlError that names a point the file does not have."""
-        points = {name.removeprefix(self.drop_prefix): xyz * unit_m for name, xyz in motion.points.items()}
-        if self.joint_centres:
-            from prml.io.markers import plug_in_gait
+        """The 17 joints in metres, in the file's axes, of one of :meth:`people`.
 
+        Raises:
+            PrmlError: the file lacks a point that a joint is made of, or has it twice.
+        """
+        motion = self._stripped(motion)
+        if twice := sorted(motion.duplicates & self.needed):
+            raise PrmlError(f"several points are called {twice[0]!r}, and which one is meant is not known; rename them")
+        points = {name: xyz * unit_m for name, xyz in motion.points.items()}
+        if self.joint_centres:
             points = {**points, **plug_in_gait(points)}
+        if not {source for weights in self.joints.values() for source in weights} <= set(points):
+            raise PrmlError(self._misfit(motion, [""]))
         out = np.zeros((len(motion), len(H36M17), 3))
         for index, joint in enumerate(H36M17.joints):
             for source, weight in self.joints[joint].items():
-                if source not in points:
-                    raise PrmlError(
-                        f"the map {self.name!r} makes {joint} from {source!r}, which the file does not have; it has "
-                        f"{_some(list(points))}; choose another --skeleton or edit a copy of the map"
-                    )
                 out[:, index] += weight * points[source]
         return out[self.skip_frames :]
 
 
-def _some(names: list[str], most: int = 12) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+def _person(prefix: str) -> str:
+    return prefix.rstrip(":_|. -/")
+
+
+def _some(names: Sequence[str], limit: int = 12) -> str:
+    return ", ".join(names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "")
 
 
 def map_names() -> tuple[str, ...]:
@@ -74,11 +136,40 @@ def map_names() -> tuple[str, ...]:
     return tuple(sorted(p.stem for p in _FOLDER.glob("*.yaml")))
 
 
-def joint_map(name: str) -> JointMap:
-    """A map by name, or from a YAML file.
+@cache
+def _shipped() -> tuple[JointMap, ...]:
+    return tuple(joint_map(name) for name in map_names())
+
+
+def choose_map(motion: Motion, format_: str) -> JointMap:
+    """The one shipped map that fits the names of a file of the format ``format_`` ("bvh", "c3d", ...).
 
     Raises:
-        PrmlError: no such map, unknown or missing entries, weights that do not sum to one.
+        PrmlError: no map fits, or several do; the line names them.
+    """
+    fitting = [m for m in _shipped() if format_ in m.formats and _fits(m, motion)]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        raise PrmlError(f"the maps {', '.join(m.name for m in fitting)} all fit its names; pass skeleton= one of them")
+    known = [m.name for m in _shipped() if format_ in m.formats]
+    raise PrmlError(
+        f"no joint map fits its names ({_some(list(motion.points), 8)}); known for {format_} are {', '.join(known)}: "
+        "copy one, edit it and pass its path as skeleton="
+    )
+
+
+def _fits(candidate: JointMap, motion: Motion) -> bool:
+    telling = {*candidate.needed, *candidate.signature}
+    whole, _ = prefixes(motion.points, telling)
+    return any(not any(p + name in motion.points for name in candidate.absent) for p in whole)
+
+
+def joint_map(name: str) -> JointMap:
+    """A shipped map by its name, or one of your own by the path of a YAML file.
+
+    Raises:
+        PrmlError: absent or not a map: missing joints, unknown entries, weights that do not sum to one.
     """
     import yaml
 
@@ -89,17 +180,37 @@ def joint_map(name: str) -> JointMap:
         record = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise PrmlError(f"{path.name}: not YAML ({' '.join(str(error).split())[:120]})") from None
+    return _checked(record, path)
+
+
+def _checked(record: Any, path: Path) -> JointMap:
     if not isinstance(record, dict) or not isinstance(record.get("joints"), dict):
         raise PrmlError(f"{path.name}: a joint map needs the entry 'joints' with the 17 joints; copy one that exists")
     known = {f.name for f in fields(JointMap)} - {"name"}
-    if unknown := sorted(set(record) - known):
+    if unknown := sorted(map(str, set(record) - known)):
         raise PrmlError(f"{path.name}: unknown entry {unknown[0]!r}; known are {', '.join(sorted(known))}")
     record["joints"] = _weights(record["joints"], path.name)
-    if record.get("format", "bvh") not in ("bvh", "asf_amc", "c3d") or record.get("up", "y") not in ("y", "z", None):
-        raise PrmlError(f"{path.name}: 'format' must be bvh, asf_amc or c3d, and 'up' must be y or z")
+    formats = record.get("format", "bvh")
+    formats = (formats,) if isinstance(formats, str) else formats
+    if not isinstance(formats, list | tuple) or not formats or not set(map(str, formats)) <= set(FORMATS):
+        raise PrmlError(f"{path.name}: 'format' must be {', '.join(FORMATS)} or a list of them, got {formats!r}")
+    record["format"] = tuple(formats)
+    for key in ("up", "usual_up"):
+        if record.get(key) not in (None, *AXES):
+            raise PrmlError(f"{path.name}: {key!r} must be one of {', '.join(AXES)}, got {record[key]!r}")
     for key in ("unit_m", "fps"):
         if record.get(key) is not None:
             record[key] = _positive(record[key], f"{path.name}: {key}")
+    for key in ("about", "drop_prefix"):
+        if not isinstance(record.get(key, ""), str):
+            raise PrmlError(f"{path.name}: {key} must be a text, got {record[key]!r}")
+    lost = record.get("lost_offsets") or {}
+    if not isinstance(lost, dict) or not all(isinstance(v, str) for v in (*lost, *lost.values())):
+        raise PrmlError(f"{path.name}: lost_offsets must give a joint's name for a joint's name, got {lost!r}")
+    if record.get("joint_centres") not in (None, "plug_in_gait"):
+        raise PrmlError(f"{path.name}: joint_centres must be plug_in_gait, got {record['joint_centres']!r}")
+    for key in ("signature", "absent"):
+        record[key] = _texts(record.get(key, []), f"{path.name}: {key}")
     skipped = record.get("skip_frames", 0)
     if not isinstance(skipped, int) or skipped < 0:
         raise PrmlError(f"{path.name}: skip_frames must be a whole number from 0, got {skipped!r}")
@@ -112,18 +223,24 @@ def _positive(value: Any, what: str) -> float:
     return float(value)
 
 
+def _texts(value: Any, what: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
+        raise PrmlError(f"{what} must be a list of names, got {value!r}")
+    return tuple(value)
+
+
 def _weights(joints: dict[str, Any], what: str) -> dict[str, dict[str, float]]:
     wanted = set(H36M17.joints)
-    if missing := sorted(wanted - set(joints)) + sorted(set(joints) - wanted):
+    if missing := sorted(wanted - set(joints)) + sorted(map(str, set(joints) - wanted)):
         raise PrmlError(
             f"{what}: joints must be exactly {', '.join(H36M17.joints)}; {missing[0]!r} is missing or unknown"
         )
     out = {}
     for joint, rule in joints.items():
         weights = {rule: 1.0} if isinstance(rule, str) else rule
-        if not isinstance(weights, dict) or not all(isinstance(w, int | float) for w in weights.values()):
+        if not isinstance(weights, dict) or not all(type(w) in (int, float) for w in weights.values()):
             raise PrmlError(f"{what}: {joint} must be a point's name, or names with weights, got {rule!r}")
-        if abs(sum(weights.values()) - 1) > 1e-6:
+        if not abs(sum(weights.values()) - 1) <= 1e-6:  # NaN too
             raise PrmlError(f"{what}: the weights of {joint} sum to {sum(weights.values()):g}, they must sum to 1")
         out[joint] = {str(n): float(w) for n, w in weights.items()}
     return out

@@ -3,6 +3,12 @@
 Hip centres: regression of Harrington et al. 2007. Knees, ankles, elbows: the chord rule (the centre lies at the
 joint's half width from the lateral marker, in the plane of the joint before it and the wand marker, at a right angle).
 Shoulders: 0.045 m below the acromion. Wrists: between their markers.
+
+A wand that is absent (many laboratories leave out LUPA and RUPA, which Plug-in Gait does not use) is replaced by the
+joint's axis: the normal of the plane of the joint before it, the joint itself and the joint after it, as Vicon's
+Plug-in Gait defines the elbow (Plug-in Gait Reference Guide, "Elbow joint center"). In a limb straighter than 10
+degrees that normal is noise; there the wrist's markers (arms) or the pelvis (legs) say which side is lateral, and up to
+20 degrees the two are blended. An ankle without a wand takes the knee's axis.
 """
 
 from collections.abc import Mapping
@@ -14,13 +20,20 @@ from prml.camera import normalise
 from prml.errors import PrmlError
 
 Points = Float[np.ndarray, "frames 3"]
-NEEDED = (
-    "LFHD", "RFHD", "LBHD", "RBHD", "C7", "T10", "CLAV", "STRN", "LSHO", "LUPA",
-    "LELB", "LWRA", "LWRB", "RSHO", "RUPA", "RELB", "RWRA", "RWRB", "LASI", "RASI",
-    "LPSI", "RPSI", "LTHI", "LKNE", "LTIB", "LANK", "RTHI", "RKNE", "RTIB", "RANK",
-)  # fmt: skip
+_HEAD_AND_TRUNK = ("LFHD", "RFHD", "LBHD", "RBHD", "C7", "T10", "CLAV", "STRN", "LASI", "RASI", "LPSI", "RPSI")
+_LIMBS = ("SHO", "ELB", "WRA", "WRB", "KNE", "ANK")
+NEEDED = (*_HEAD_AND_TRUNK, *(side + name for side in "LR" for name in _LIMBS))
+WANDS = tuple(side + name for side in "LR" for name in ("UPA", "THI", "TIB"))
+CENTRES = (
+    *(s + n for s in "LR" for n in ("HJC", "KJC", "AJC", "SJC", "EJC", "WJC")),
+    "SPINE",
+    "NECK",
+    "SKULL",
+    "CROWN",
+)
 # Half widths of knee, ankle and elbow with the marker, and the drop from acromion to shoulder (m).
 _KNEE, _ANKLE, _ELBOW, _SHOULDER = 0.058, 0.043, 0.042, 0.045
+_STRAIGHT, _BENT = np.sin(np.radians([10.0, 20.0]))
 
 
 def _chord(before: Points, wand: Points, marker: Points, offset: float) -> Points:
@@ -33,14 +46,75 @@ def _chord(before: Points, wand: Points, marker: Points, offset: float) -> Point
     return np.asarray(marker + offset * (sine * along - np.sqrt(1 - sine * sine) * outward))
 
 
+def _hinge(before: Points, joint: Points, after: Points, lateral: Points, sign: float) -> Points:
+    """The unit axis of a hinge towards its lateral side; ``sign`` is +1 if that is the normal's side, else -1."""
+    normal = np.cross(normalise(before - joint), normalise(after - joint))
+    sine = np.linalg.norm(normal, axis=-1, keepdims=True)
+    weight = np.clip((sine - _STRAIGHT) / (_BENT - _STRAIGHT), 0, 1)
+    beside = lateral / np.maximum(np.linalg.norm(lateral, axis=-1, keepdims=True), 1e-9)
+    return np.asarray(normalise(weight * sign * normal / np.maximum(sine, 1e-9) + (1 - weight) * beside))
+
+
+def _hinge_centre(
+    before: Points, marker: Points, after: Points, lateral: Points, sign: float, offset: float
+) -> tuple[Points, Points]:
+    """The centre of a hinge without a wand, and its axis; in three steps, since the plane goes through the centre."""
+    centre, axis = marker, lateral
+    for _ in range(3):
+        axis = _hinge(before, centre, after, lateral, sign)
+        centre = _chord(before, marker + axis, marker, offset)
+    return centre, axis
+
+
+def _pelvis(m: Mapping[str, Points]) -> tuple[Points, Points, Points]:
+    """The hip centres, left and right, and the pelvis's unit axis to the left."""
+    asi, psi = (m["LASI"] + m["RASI"]) / 2, (m["LPSI"] + m["RPSI"]) / 2
+    left = normalise(m["LASI"] - m["RASI"])
+    forward = asi - psi
+    forward = normalise(forward - np.sum(forward * left, -1, keepdims=True) * left)
+    up = np.cross(forward, left)
+    width = _mean_length(m["LASI"] - m["RASI"])
+    depth = _mean_length(asi - psi)
+    middle = asi - (0.24 * depth + 0.0099) * forward - (0.30 * width + 0.0109) * up
+    side = 0.33 * width + 0.0073
+    return middle + side * left, middle - side * left, left
+
+
+def _mean_length(vectors: Points) -> float:
+    lengths = np.linalg.norm(vectors, axis=-1)
+    return float(np.nanmean(lengths)) if np.isfinite(lengths).any() else float("nan")
+
+
+def _limbs(m: Mapping[str, Points]) -> dict[str, Points]:
+    left_hip, right_hip, left = _pelvis(m)
+    trunk_up = normalise((m["C7"] + m["CLAV"]) / 2 - (m["T10"] + m["STRN"]) / 2)
+    out = {"LHJC": left_hip, "RHJC": right_hip}
+    for s, sign in (("L", 1.0), ("R", -1.0)):
+        hip, knee, ankle = out[f"{s}HJC"], m[f"{s}KNE"], m[f"{s}ANK"]
+        out[f"{s}KJC"], axis = _hinge_centre(hip, knee, ankle, sign * left, -sign, _KNEE)  # a knee bends backwards
+        if f"{s}THI" in m:
+            out[f"{s}KJC"] = _chord(hip, m[f"{s}THI"], knee, _KNEE)
+        out[f"{s}AJC"] = _chord(out[f"{s}KJC"], m.get(f"{s}TIB", ankle + axis), ankle, _ANKLE)
+        shoulder = m[f"{s}SHO"] - _SHOULDER * trunk_up
+        wrist, elbow = (m[f"{s}WRA"] + m[f"{s}WRB"]) / 2, m[f"{s}ELB"]
+        lateral = sign * np.cross(m[f"{s}WRA"] - m[f"{s}WRB"], wrist - shoulder)
+        if f"{s}UPA" in m:
+            centre = _chord(shoulder, m[f"{s}UPA"], elbow, _ELBOW)
+        else:
+            centre, _ = _hinge_centre(shoulder, elbow, wrist, lateral, sign, _ELBOW)
+        out |= {f"{s}SJC": shoulder, f"{s}EJC": centre, f"{s}WJC": wrist}
+    return out
+
+
 def plug_in_gait(markers_m: Mapping[str, Points]) -> dict[str, Points]:
     """Named centres: ``LHJC LKJC LAJC LSJC LEJC LWJC`` (and R), ``SPINE``, ``NECK``, ``SKULL``, ``CROWN``.
 
     Args:
-        markers_m: name -> (F, 3) metres, any axes that are orthonormal and right-handed.
+        markers_m: name -> (F, 3) metres, any axes that are orthonormal and right-handed; those of NEEDED, and of WANDS
+            where there are any.
 
     Raises:
-        PrmlError: a marker of the set is absent.
+        PrmlError: a marker of NEEDED is absent.
     """
     if missing := [name for name in NEEDED if name not in markers_m]:
         raise PrmlError(
@@ -48,28 +122,13 @@ def plug_in_gait(markers_m: Mapping[str, Points]) -> dict[str, Points]:
         )
     m = markers_m
     asi, psi = (m["LASI"] + m["RASI"]) / 2, (m["LPSI"] + m["RPSI"]) / 2
-    left = normalise(m["LASI"] - m["RASI"])
-    forward = asi - psi
-    forward = normalise(forward - np.sum(forward * left, -1, keepdims=True) * left)
-    up = np.cross(forward, left)
-    width = float(np.nanmean(np.linalg.norm(m["LASI"] - m["RASI"], axis=-1)))
-    depth = float(np.nanmean(np.linalg.norm(asi - psi, axis=-1)))
-    middle = asi - (0.24 * depth + 0.0099) * forward - (0.30 * width + 0.0109) * up
-    side = 0.33 * width + 0.0073
-    trunk_up = normalise((m["C7"] + m["CLAV"]) / 2 - (m["T10"] + m["STRN"]) / 2)
-    out = {"LHJC": middle + side * left, "RHJC": middle - side * left}
-    for s in "LR":
-        out[f"{s}KJC"] = _chord(out[f"{s}HJC"], m[f"{s}THI"], m[f"{s}KNE"], _KNEE)
-        out[f"{s}AJC"] = _chord(out[f"{s}KJC"], m[f"{s}TIB"], m[f"{s}ANK"], _ANKLE)
-        out[f"{s}SJC"] = m[f"{s}SHO"] - _SHOULDER * trunk_up
-        out[f"{s}EJC"] = _chord(out[f"{s}SJC"], m[f"{s}UPA"], m[f"{s}ELB"], _ELBOW)
-        out[f"{s}WJC"] = (m[f"{s}WRA"] + m[f"{s}WRB"]) / 2
     front, back = (m["LFHD"] + m["RFHD"]) / 2, (m["LBHD"] + m["RBHD"]) / 2
     band = (front + back) / 2
     ahead = normalise(front - back)
     head_up = normalise(np.cross(ahead, normalise(m["LFHD"] + m["LBHD"] - m["RFHD"] - m["RBHD"])))
-    out["SPINE"] = ((asi + psi) / 2 + (m["T10"] + m["STRN"]) / 2) / 2
-    out["NECK"] = (m["C7"] + m["CLAV"]) / 2
-    out["SKULL"] = band - 0.06 * head_up + 0.02 * ahead
-    out["CROWN"] = band + 0.06 * head_up
-    return out
+    return _limbs(m) | {
+        "SPINE": ((asi + psi) / 2 + (m["T10"] + m["STRN"]) / 2) / 2,
+        "NECK": (m["C7"] + m["CLAV"]) / 2,
+        "SKULL": band - 0.06 * head_up + 0.02 * ahead,
+        "CROWN": band + 0.06 * head_up,
+    }

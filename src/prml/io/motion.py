@@ -1,35 +1,83 @@
-"""What every mocap file becomes first: named points through time, in the file's own unit and axes."""
+"""What every motion file becomes first: named points through time, in the file's own unit and axes."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Float
 
 from prml.errors import PrmlError
 
-Up = Literal["y", "z"]
+Axis = Literal["x", "y", "z", "-x", "-y", "-z"]
+AXES: tuple[Axis, ...] = get_args(Axis)
+_MARKS = ":_|. -/"  # what may stand between a person's or rig's name and the name of a point
 
 
 @dataclass(frozen=True)
 class Motion:
-    """Named points of one take.
+    """Named points of one take; of several people, if their names differ by a prefix such as ``Anna:``.
 
     Attributes:
         points: name -> (F, 3) positions in the file's unit and axes; NaN where a marker was not seen.
-        fps: frames a second; None if the file does not say.
+        fps: frames per second; None if the file does not say.
         unit_m: metres per file unit; None if the file does not say.
         up: the axis that points up; None if the file does not say.
+        right: the axis that points to the right of the laboratory's screen; None if the file does not say.
+        duplicates: names that several points of the file carry; a joint must not be made from one of them.
+        notes: what the reader found odd and put right, one sentence each.
     """
 
     points: Mapping[str, Float[np.ndarray, "frames 3"]]
     fps: float | None
     unit_m: float | None = None
-    up: Up | None = None
+    up: Axis | None = None
+    right: Axis | None = None
+    duplicates: frozenset[str] = frozenset()
+    notes: tuple[str, ...] = field(default=())
 
     def __len__(self) -> int:
         return len(next(iter(self.points.values()))) if self.points else 0
+
+    def without_prefix(self, prefix: str) -> "Motion":
+        """The points whose names begin with ``prefix``, under the rest of their names."""
+        kept = {name[len(prefix) :]: xyz for name, xyz in self.points.items() if name.startswith(prefix)}
+        duplicates = frozenset(n[len(prefix) :] for n in self.duplicates if n.startswith(prefix))
+        return replace(self, points=kept, duplicates=duplicates)
+
+
+def by_name(
+    labels: Iterable[str], xyz: Float[np.ndarray, "points frames 3"]
+) -> tuple[dict[str, Float[np.ndarray, "frames 3"]], frozenset[str]]:
+    """Points by label, and the labels under which several points were seen.
+
+    Of points with the same label the first that was ever seen (is not NaN throughout) is kept.
+    """
+    named: dict[str, np.ndarray] = {}
+    twice = set()
+    for label, point in zip(labels, xyz, strict=False):
+        if label not in named or np.isnan(named[label]).all():
+            named[label] = point
+        elif not np.isnan(point).all():
+            twice.add(label)
+    return named, frozenset(twice)
+
+
+def prefixes(names: Iterable[str], needed: Iterable[str]) -> tuple[list[str], list[str]]:
+    """The prefixes under which names occur: those that have all ``needed`` names, and those that have at least half.
+
+    A prefix is empty or ends with a mark, as in ``Anna:``, ``mixamorig_`` or ``Bip01 ``; every prefix is one person.
+    """
+    present, wanted = set(names), set(needed)
+    found = Counter(
+        name.removesuffix(want)
+        for name in present
+        for want in wanted
+        if name.endswith(want) and (name == want or name[-len(want) - 1] in _MARKS)
+    )
+    whole = sorted(p for p in found if all(p + want in present for want in wanted))
+    return whole, sorted(p for p, count in found.items() if p not in whole and 2 * count >= len(wanted))
 
 
 def axis_rotation(axis: str, radians: Float[np.ndarray, " frames"]) -> Float[np.ndarray, "frames 3 3"]:
@@ -42,11 +90,29 @@ def axis_rotation(axis: str, radians: Float[np.ndarray, " frames"]) -> Float[np.
     return R
 
 
-def z_up(points: Float[np.ndarray, "*n 3"], up: Up) -> Float[np.ndarray, "*n 3"]:
-    """Turn (x, y, z) with ``up`` = "y" into z up: (x, -z, y), a rotation; nothing is mirrored."""
-    if up == "z":
-        return points
-    return np.stack([points[..., 0], -points[..., 2], points[..., 1]], -1)
+def _unit_vector(axis: Axis) -> Float[np.ndarray, "3"]:
+    sign = -1.0 if axis[0] == "-" else 1.0
+    return np.asarray(sign * np.eye(3)["xyz".index(axis[-1])])
+
+
+def turn_z_up(up: Axis, right: Axis | None = None) -> Float[np.ndarray, "3 3"]:
+    """The rotation (for column vectors) that turns the axis ``up`` to +z and the axis ``right`` to +x.
+
+    Without ``right``, or with one that lies along ``up``, x stays x, or y becomes x where x is the vertical. So y up
+    becomes (x, -z, y). Nothing is mirrored.
+    """
+    z = _unit_vector(up)
+    x = _unit_vector(right or "x")
+    if abs(x @ z) > 0:
+        x = _unit_vector("y" if up[-1] == "x" else "x")
+    return np.stack([x, np.cross(z, x), z])
+
+
+def z_up(points: Float[np.ndarray, "*n 3"], up: Axis, right: Axis | None = None) -> Float[np.ndarray, "*n 3"]:
+    """Points turned so that +z is up; see :func:`turn_z_up`."""
+    R = turn_z_up(up, right)
+    columns, signs = np.abs(R).argmax(1), R.sum(1)
+    return np.asarray(points[..., columns] * signs)
 
 
 def floats(words: list[str], what: str) -> list[float]:

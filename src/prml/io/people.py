@@ -1,0 +1,102 @@
+"""From a file's named points to people of 17 joints in metres, z up: who is in it, in which unit, which axis is up."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from prml.errors import PrmlError
+from prml.io.joint_map import JointMap
+from prml.io.motion import Axis, Motion, z_up
+from prml.io.units import UNITS_M, human, leg_bone, likely_unit
+from prml.skeleton import H36M17
+
+Joints = Float[np.ndarray, "frames 17 3"]
+_ADULT_LEG_M = (0.25, 0.60)
+
+
+@dataclass(frozen=True)
+class Person:
+    """One person of a motion file.
+
+    Attributes:
+        name: prefix of the person's points in the file, without its mark; "" if there is none.
+        joints_m: (F, 17, 3) metres, z up; NaN where a marker was not seen.
+        unit_m: metres per file unit.
+        up, right: the file's axes that became +z and +x.
+        up_is_stated: whether the file or the user says which axis is up; else it is what is usual in such files.
+        notes: what was judged rather than read, one sentence each.
+    """
+
+    name: str
+    joints_m: Joints
+    unit_m: float
+    up: Axis
+    right: Axis | None
+    up_is_stated: bool
+    notes: tuple[str, ...] = ()
+
+
+def people_of(
+    motion: Motion, skeleton: JointMap, unit_m: float | None = None, up: Axis | None = None
+) -> tuple[list[Person], list[str]]:
+    """The people of a file, and a sentence for everybody who was left out.
+
+    Args:
+        motion: what the file holds.
+        skeleton: the joint map.
+        unit_m: metres per file unit, in place of the file's, the map's and what the size of the people says.
+        up: the axis that points up, in place of the map's and the file's.
+
+    Raises:
+        PrmlError: nobody has all points of the map; a point is ambiguous; unit or up axis cannot be found.
+    """
+    axis = up or skeleton.up or motion.up or skeleton.usual_up
+    if not axis:
+        raise PrmlError("does not say which axis is up; pass up='z' (or another axis), or give it in a copy of the map")
+    stated = bool(up or skeleton.up or motion.up)
+    right = motion.right if axis == motion.up else None
+    found, left_out = skeleton.people(motion)
+    people = []
+    for name, points in found.items():
+        joints, unit, notes = _in_metres(points, skeleton, unit_m)
+        people.append(Person(name, z_up(joints, axis, right), unit, axis, right, stated, notes))
+    return people, left_out
+
+
+def _in_metres(motion: Motion, skeleton: JointMap, given: float | None) -> tuple[Joints, float, tuple[str, ...]]:
+    """The joints in metres, the unit, and what is to be said of it. Units are judged on the file's own numbers."""
+    if given:
+        return skeleton.apply(motion, given), given, ()
+    stated = skeleton.unit_m or motion.unit_m
+    if stated:
+        joints = skeleton.apply(motion, stated)
+        leg_m = leg_bone(joints, H36M17)
+        sure = human(leg_m) if motion.unit_m else _ADULT_LEG_M[0] <= leg_m <= _ADULT_LEG_M[1]
+        if sure or math.isnan(leg_m):
+            return joints, stated, ()
+    guess = _judged(motion, skeleton)
+    if guess is None:
+        if not stated:
+            raise PrmlError("does not say its unit; pass unit_m= (0.01 for centimetres)")
+        return joints, stated, ()
+    unit, raw = guess
+    if stated and math.isclose(stated, UNITS_M[unit]):
+        return joints, stated, ()
+    instead = f" instead of {stated:g} m" if stated else ""
+    note = f"thighs and shins are {raw:.3g} long in the file: read as {unit}{instead}; if that is wrong, pass unit_m="
+    return skeleton.apply(motion, UNITS_M[unit]), UNITS_M[unit], (note,)
+
+
+def _judged(motion: Motion, skeleton: JointMap) -> tuple[str, float] | None:
+    """The unit in which the legs come nearest to an adult's, and their length in it.
+
+    Every unit is tried on its own, because joint centres from markers hold lengths in metres.
+    """
+    lengths: Sequence[tuple[str, float]] = [
+        (unit, leg_bone(skeleton.apply(motion, metres), H36M17) / metres) for unit, metres in UNITS_M.items()
+    ]
+    fits = [(unit, raw) for unit, raw in lengths if likely_unit(raw) == unit]
+    return fits[0] if fits else None
