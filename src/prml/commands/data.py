@@ -1,5 +1,6 @@
 """``prml data import | check | cameras | features``: bring data in, look at it, prepare what training needs of it."""
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -68,6 +69,7 @@ def import_motion(
     from prml.datasets.importing import ImportOptions, import_all, write_mocap_npz
     from prml.io.files import check_writable
     from prml.io.joint_map import joint_map
+    from prml.sequence import check_fps
 
     if out is None or out.suffix != ".npz":
         raise PrmlError(f"expected --out X.npz, got {out or 'none'}")
@@ -75,6 +77,11 @@ def import_motion(
         raise PrmlError("no files; say: prml data import FILES --out X.npz")
     if split not in ("train", "val", "test"):
         raise PrmlError(f"--split must be train, val or test, got {split!r}")
+    check_fps(fps, "--fps")
+    if file_fps is not None:
+        check_fps(file_fps, "--file-fps")
+    if unit_m is not None and not 0 < unit_m < math.inf:
+        raise PrmlError(f"--unit-m must be a positive number of metres, got {unit_m:g}")
     options = ImportOptions(fps, file_fps, unit_m, _axis(up), subject, action)
     check_writable(out, overwrite)  # before the work, not after it
     made = import_all(_expanded(files), joint_map(skeleton) if skeleton else None, options)
