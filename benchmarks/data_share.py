@@ -14,6 +14,8 @@ from torch.utils.data import DataLoader
 from prml.batches.training_windows import EpochSampler
 from prml.commands.fit import read_config
 from prml.provenance import commit, versions
+from prml.threads import torch_threads
+from prml.training.config import FitConfig
 from prml.training.datamodule import WindowsDataModule
 from prml.training.module import LiftingModule
 
@@ -21,7 +23,11 @@ from prml.training.module import LiftingModule
 def measure(config_path: str, steps: int, workers: int) -> dict[str, float]:
     """Mean seconds per step of waiting, of computing, and of making one batch in this process."""
     config = read_config(config_path)
-    torch.set_num_threads(config.run.threads or torch.get_num_threads())
+    with torch_threads(config.run.threads):
+        return _measure(config, steps, workers)
+
+
+def _measure(config: FitConfig, steps: int, workers: int) -> dict[str, float]:
     data = WindowsDataModule(config)
     module = LiftingModule(config, steps_per_epoch=data.steps_per_epoch, total_steps=steps)
     optimiser = torch.optim.AdamW(module.parameters(), lr=1e-4)

@@ -8,8 +8,9 @@ import pytest
 from prml.camera import Camera
 from prml.detect.base import Detection
 from prml.filters.repair import fill_gaps, mend_exchanges
-from prml.lifting.eager import Ahead, Remembered, can_work_ahead, lifting_ahead
+from prml.lifting.eager import EagerLifter, can_lift_eagerly, lifting_eagerly
 from prml.lifting.lifter import load
+from prml.lifting.prediction_cache import PredictionCache
 from prml.sequence import PoseSequence
 from prml.skeleton import BLAZEPOSE33
 
@@ -42,78 +43,60 @@ def as_detected(found):
     return PoseSequence(BLAZEPOSE33, times, keypoints_px=points, confidence=confidence, camera=CAMERA)
 
 
-def lift_remembering(lifter, ahead, found):
-    """The clip lifted with what was computed ahead."""
-    lifter.remembered = ahead.remembered
-    try:
-        return lifter.lift(as_detected(found))
-    finally:
-        lifter.remembered = None
-
-
 @pytest.mark.parametrize("missing", [(), (50, 51), range(90, 120)], ids=["seen throughout", "short gap", "long gap"])
 def test_the_result_is_the_same_and_most_of_it_was_ready(lifter, missing):
-    found = list(finds(270, missing=set(missing)))
+    found, cache = list(finds(270, missing=set(missing))), PredictionCache()
     plain = lifter.lift(as_detected(found))
-    ahead = Ahead(lifter, BLAZEPOSE33, CAMERA)
+    eager = EagerLifter(lifter, BLAZEPOSE33, CAMERA, cache)
     for index, (time_s, person) in enumerate(found):
-        ahead.add(time_s, person)
+        eager.add(time_s, person)
         if index % 20 == 0:
-            ahead.work()
-    again = lift_remembering(lifter, ahead, found)
+            eager.work()
+    again = lifter.lift(as_detected(found), cache=cache)
     assert np.allclose(again.joints_m, plain.joints_m, atol=1e-5, equal_nan=True)
     assert np.allclose(again.std_m, plain.std_m, atol=1e-5, equal_nan=True)
-    assert ahead.remembered.hits > (0 if len(missing) > 7 else ahead.remembered.misses)
+    assert cache.hits > (0 if len(missing) > 7 else cache.misses)
+
+
+def test_people_of_the_past_are_forgotten(lifter):
+    eager = EagerLifter(lifter, BLAZEPOSE33, CAMERA, PredictionCache())
+    for index, (time_s, person) in enumerate(finds(600)):
+        eager.add(time_s, person)
+        if index % 20 == 0:
+            eager.work()
+    assert sum(person is not None for person in eager._people) < 300
 
 
 def test_wrong_guesses_are_not_used(lifter):
-    found = list(finds(200))
-    ahead = Ahead(lifter, BLAZEPOSE33, CAMERA)
+    found, cache = list(finds(200)), PredictionCache()
+    eager = EagerLifter(lifter, BLAZEPOSE33, CAMERA, cache)
     for time_s, person in found:
-        ahead.add(time_s, Detection(person.keypoints_px + 5.0 * np.sin(time_s), person.confidence))
-    ahead.work()
-    again = lift_remembering(lifter, ahead, found)
-    assert ahead.remembered.hits == 0
+        eager.add(time_s, Detection(person.keypoints_px + 5.0 * np.sin(time_s), person.confidence))
+    eager.work()
+    again = lifter.lift(as_detected(found), cache=cache)
+    assert cache.hits == 0
     assert np.allclose(again.joints_m, lifter.lift(as_detected(found)).joints_m, atol=1e-5)
 
 
-def test_answers_are_given_once_and_their_number_is_bounded():
-    calls = []
-
-    def predict(windows):
-        calls.append(len(windows))
-        return windows * 2
-
-    remembered = Remembered(predict, most=2)
-    windows = np.arange(12.0).reshape(3, 2, 2, 1)
-    remembered.learn(windows[:2])
-    assert remembered.full
-    assert np.array_equal(remembered(windows), windows * 2)
-    assert np.array_equal(remembered(windows), windows * 2)
-    assert calls == [2, 1, 3]
-    assert (remembered.hits, remembered.misses) == (2, 4)
-
-
 def test_the_thread_ends_and_tells_what_went_wrong(lifter, monkeypatch):
-    with lifting_ahead(lifter, BLAZEPOSE33, CAMERA) as tell:
-        for time_s, person in finds(120):
+    found, cache = list(finds(120)), PredictionCache()
+    with lifting_eagerly(lifter, BLAZEPOSE33, CAMERA, cache) as tell:
+        for time_s, person in found:
             tell(time_s, person)
-    assert lifter.remembered is not None
-    lifter.remembered = None
+    assert np.isfinite(lifter.lift(as_detected(found), cache=cache).joints_m).all()
     tried = Event()
 
-    def fail(ahead):
+    def fail(eager):
         tried.set()
         raise ZeroDivisionError
 
-    monkeypatch.setattr(Ahead, "work", fail)
-    with pytest.raises(ZeroDivisionError), lifting_ahead(lifter, BLAZEPOSE33, CAMERA):
+    monkeypatch.setattr(EagerLifter, "work", fail)
+    with pytest.raises(ZeroDivisionError), lifting_eagerly(lifter, BLAZEPOSE33, CAMERA, PredictionCache()):
         tried.wait(10)
-    assert lifter.remembered is None
 
 
-def test_only_networks_of_whole_windows_that_look_near_work_ahead(lifter):
-    assert can_work_ahead(lifter)
+def test_only_networks_of_whole_windows_that_look_near_lift_eagerly(lifter):
+    assert can_lift_eagerly(lifter)
     other = load("prml-xs", flip=False)
     other.output = "last"
-    assert not can_work_ahead(other)
+    assert not can_lift_eagerly(other)

@@ -1,23 +1,11 @@
 """How fast this machine multiplies matrices: the rate that shares of other figures are of."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 from time import perf_counter
 from typing import Any
 
 import torch
-
-
-@contextmanager
-def torch_threads(number: int | None) -> Iterator[None]:
-    """Run a block with so many torch threads (None: as many as before); the process's own number returns after it."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(number or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def best_seconds(run: Callable[[], Any], repeats: int) -> float:

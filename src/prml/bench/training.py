@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from prml.batches.training_windows import Batch
-from prml.bench.matrix import torch_threads
+from prml.threads import torch_threads
 from prml.training.config import FitConfig
 from prml.training.data import open_source
 from prml.training.module import LiftingModule

@@ -16,12 +16,12 @@ def main(argv: Sequence[str]) -> int:
 
     import torch
 
-    from prml.bench.matrix import torch_threads
     from prml.bench.networks import bench
     from prml.commands._arguments import Arguments
     from prml.commands._console import plain_console
     from prml.errors import PrmlError
     from prml.io.files import check_writable, write_file
+    from prml.threads import torch_threads
 
     parser = Arguments("bench", "Measure speed on this machine; run it while nothing else computes.")
     parser.add_argument("names", nargs="*", help=f"networks (default: {' '.join(DEFAULT_NETWORKS)})")

@@ -1,13 +1,16 @@
 """Lifter: 2D keypoint sequences in, 3D joints out. Normalisation, windows, blending, flip averaging, frame rates."""
 
 import os
-from copy import copy
+from collections.abc import Hashable
+from copy import copy, deepcopy
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float
+from torch import nn
 
 from prml import normalise
 from prml.errors import PrmlError
@@ -15,7 +18,8 @@ from prml.filters.repair import bridge_joints
 from prml.filters.resample import interpolate, interpolate_smooth, network_times
 from prml.image_features.source import FeatureSource
 from prml.lifting.image_features import check_context, lift_frames
-from prml.lifting.windows import Predict, predict_blended, predict_frames
+from prml.lifting.prediction_cache import PredictionCache
+from prml.lifting.windows import predict_blended, predict_frames
 from prml.networks import registry
 from prml.networks.prml import PrML
 from prml.normalise import NormalisedInput
@@ -59,8 +63,10 @@ class LiftOptions:
 class Lifter:
     """A network with its card, ready for sequences of any length, frame rate and camera.
 
+    A lifter never changes: several threads may use one at once, and :meth:`with_options` gives another.
+
     Args:
-        record: what :func:`prml.weights.record.load_record` returns.
+        record: what :func:`prml.weights.record.load_record` returns; it stays as it is.
         options: windows and averaging.
         device: where the network runs.
         context: image features, for networks that need them.
@@ -81,13 +87,12 @@ class Lifter:
         self.card.check_joints()
         self.options = options or LiftOptions()
         self.device = _usable_device(device)
-        self.network = record.network.to(self.device).eval()
-        self.uncertainty = record.uncertainty.to(self.device).eval() if record.uncertainty is not None else None
+        self.network = _ready(record.network, self.device)
+        self.uncertainty = None if record.uncertainty is None else _ready(record.uncertainty, self.device)
         entry = registry.entry(self.card.network)
         self.context = context if entry.context else None
         if entry.context:
             check_context(self.card, context)
-        self.remembered: Predict | None = None  # windows that were computed ahead (lifting.ahead)
         # a causal network answers for the last frame of its window, whatever name it was built under
         self.output = "last" if getattr(self.network, "causal", False) else entry.output
         self.in_channels = int(getattr(self.network, "in_channels", self.card.arguments.get("in_channels", 3)))
@@ -98,7 +103,9 @@ class Lifter:
         other.options = replace(self.options, **changes)
         return other
 
-    def lift(self, sequence: PoseSequence, *, bridge: bool = True) -> PoseSequence:
+    def lift(
+        self, sequence: PoseSequence, *, bridge: bool = True, cache: PredictionCache | None = None
+    ) -> PoseSequence:
         """3D joints of a 2D sequence.
 
         Args:
@@ -106,6 +113,7 @@ class Lifter:
                 they mean in space. A joint that is NaN or has confidence 0 was not found.
             bridge: interpolate joints that were not found over at most 0.25 s; other frames without one of them have no
                 pose (``prml.filters.repair.bridge_joints``). False takes what is given, whatever its confidence.
+            cache: predictions made beforehand (``prml.lifting.eager``); they save time and change nothing.
 
         Returns:
             The sequence on H36M17 with root-relative ``joints_m`` (camera frame, metres) and ``std_m``; NaN where there
@@ -129,7 +137,7 @@ class Lifter:
             return given.with_(joints_m=joints, std_m=std, frame="camera", root_relative=True)
         for run in runs(present):
             for rows in self._interleaved(given.times_s, run):
-                lifted = self._lift_run(given, rows)
+                lifted = self._lift_run(given, rows, cache)
                 joints[rows] = lifted[..., :3]
                 if std is not None:
                     std[rows] = lifted[..., 3:]
@@ -150,12 +158,12 @@ class Lifter:
         kept = [times_s[part] for part in parts]
         return parts if all(network_times(times, self.card.fps) is times for times in kept) else [run]
 
-    def _lift_run(self, given: PoseSequence, run: slice) -> Float[Array, "T 17 d"]:
+    def _lift_run(self, given: PoseSequence, run: slice, cache: PredictionCache | None) -> Float[Array, "T 17 d"]:
         """One stretch without gaps: to the network's frame rate, lift, and back."""
         times = given.times_s[run]
         wanted = network_times(times, self.card.fps)
         seen, inputs = self._inputs(given, run, wanted)
-        output = self._windows(inputs)
+        output = self._windows(inputs, cache)
         joints = output[..., :3] - output[:, :1, :3] if self.options.relative else output[..., :3]
         out = interpolate_smooth(seen.to_camera(joints), wanted, times)
         if output.shape[-1] > 3:  # variances rotate with the squared rotation
@@ -206,26 +214,38 @@ class Lifter:
         return normalise.crop(points)
 
     @property
-    def predict(self) -> Predict:
-        """Windows (B, T, 17, c) to poses and variances (B, T, 17, d), averaged with the mirrored input if so asked."""
-        return self._flipped if self.options.flip else self._predict
+    def hop(self) -> int:
+        """Frames from one window to the next."""
+        return max(1, self.card.window // self.options.overlap)
 
-    def _windows(self, inputs: Float[Array, "L 17 c"]) -> Float[Array, "L 17 d"]:
-        predict = self.remembered or self.predict
-        frames = self.card.window
+    @property
+    def prediction_source(self) -> Hashable:
+        """All that a prediction depends on beside its window; see :class:`PredictionCache`."""
+        return self.network, self.uncertainty, self.options.flip
+
+    def predict(
+        self, windows: Float[Array, "B T 17 c"], cache: PredictionCache | None = None
+    ) -> Float[Array, "B U 17 d"]:
+        """Poses of windows, then variances if there are any (d = 6); with ``flip`` averaged with the mirrored input."""
+        predict = self._flipped if self.options.flip else self._predict
+        return predict(windows) if cache is None else cache.predict(self.prediction_source, windows, predict)
+
+    def predict_into(self, cache: PredictionCache, windows: Float[Array, "B T 17 c"]) -> None:
+        """Predict windows and keep the result for a later :meth:`lift`."""
+        cache.store(self.prediction_source, windows, self.predict(windows))
+
+    def _windows(self, inputs: Float[Array, "L 17 c"], cache: PredictionCache | None) -> Float[Array, "L 17 d"]:
+        predict, options, frames = partial(self.predict, cache=cache), self.options, self.card.window
         if self.output != "sequence":
             return predict_frames(
                 inputs,
                 predict,
                 frames=frames,
-                batch=self.options.batch,
+                batch=options.batch,
                 causal=self.output == "last",
                 whole=bool(getattr(self.network, "any_length", False)),
             )
-        hop = max(1, frames // max(1, self.options.overlap))
-        return predict_blended(
-            inputs, predict, frames=frames, hop=hop, batch=self.options.batch, phase=self.options.phase
-        )
+        return predict_blended(inputs, predict, frames=frames, hop=self.hop, batch=options.batch, phase=options.phase)
 
     def _flipped(self, inputs: Float[Array, "B T 17 c"]) -> Float[Array, "B T 17 d"]:
         """Mean of the result and the mirrored result of the mirrored input."""
@@ -246,6 +266,12 @@ class Lifter:
         pose, features = self.network(x, features=True)
         std = self.uncertainty(features.s_2d, features.s_d)
         return np.asarray(torch.cat([pose, std.square()], -1).float().cpu())
+
+
+def _ready(module: nn.Module, device: torch.device) -> nn.Module:
+    """The module in evaluation mode on the device; itself if it is that already, else a copy."""
+    ready = not module.training and all(p.device == device for p in (*module.parameters(), *module.buffers()))
+    return module if ready else deepcopy(module).to(device).eval()
 
 
 def _usable_device(device: str | torch.device) -> torch.device:

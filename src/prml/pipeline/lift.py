@@ -18,6 +18,7 @@ from prml.errors import PrmlError
 from prml.filters.root import solve_root
 from prml.filters.scale import to_metres
 from prml.lifting.lifter import Lifter, LiftOptions
+from prml.lifting.prediction_cache import PredictionCache
 from prml.networks import registry
 from prml.pipeline.folder import ResultsFolder, results_folder
 from prml.provenance import commit
@@ -165,18 +166,18 @@ def _is_keypoints(path: Path) -> bool:
     return path.suffix.lower() in KEYPOINT_FILES and not path.is_dir()
 
 
-def _ahead(
-    lifter: Lifter, camera: Camera
+def _eagerly(
+    lifter: Lifter, camera: Camera, cache: PredictionCache
 ) -> AbstractContextManager[Callable[[float, "Detection | None"], None] | None]:
-    """Lifts while the detector works, if the network allows it and there is a core left for it."""
-    from prml.lifting.eager import can_work_ahead, lifting_ahead
+    """Lift while the detector works, if the network allows it and there is a core left for it."""
+    from prml.lifting.eager import can_lift_eagerly, lifting_eagerly
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if cores < 2 or not can_work_ahead(lifter):
+    if cores < 2 or not can_lift_eagerly(lifter):
         return nullcontext()
     from prml.detect.mediapipe import MediaPipeDetector
 
-    return lifting_ahead(lifter, MediaPipeDetector.skeleton, camera)
+    return lifting_eagerly(lifter, MediaPipeDetector.skeleton, camera, cache)
 
 
 def _video(path: Path, settings: LiftSettings) -> VideoSource:
@@ -187,9 +188,9 @@ def _video(path: Path, settings: LiftSettings) -> VideoSource:
 
 
 def _read(
-    path: Path, settings: LiftSettings, lifter: Lifter, progress: Progress, warn: Warn
+    path: Path, settings: LiftSettings, lifter: Lifter, cache: PredictionCache, progress: Progress, warn: Warn
 ) -> tuple[Scene, dict[str, float]]:
-    """The scene in 2D and seconds spent."""
+    """The scene in 2D and seconds spent; ``cache`` receives what was lifted meanwhile."""
     started = perf_counter()
     if _is_keypoints(path):
         from prml.filters.repair import filled_in
@@ -201,7 +202,7 @@ def _read(
 
     video = _video(path, settings)
     camera = camera_of(PoseSequence.regular(0, video.fps, image_size=video.image_size), settings)
-    with _ahead(lifter, camera) as on_person:
+    with _eagerly(lifter, camera, cache) as on_person:
         sequence = detect(
             path,
             model=settings.model,
@@ -290,12 +291,12 @@ def lift(
 
 
 def _lift(path: Path, options: LiftSettings, lifter: Lifter, tell: Progress, note: Warn) -> LiftResult:
-    seen, seconds = _read(path, options, lifter, tell, note)
+    cache = PredictionCache()
+    seen, seconds = _read(path, options, lifter, cache, tell, note)
     frames, started = len(seen.times_s), perf_counter()
     tell("lift", 0, frames)
-    people, scales = zip(*(_lift_person(lifter, person, options) for person in seen), strict=True)
+    people, scales = zip(*(_lift_person(lifter, person, options, cache) for person in seen), strict=True)
     lifted = replace(seen, people=people)
-    lifter.remembered = None
     tell("lift", frames, frames)
     seconds["lift"] = perf_counter() - started
     made_by = _provenance(path, lifter, seen)
@@ -304,9 +305,11 @@ def _lift(path: Path, options: LiftSettings, lifter: Lifter, tell: Progress, not
     return LiftResult(lifted, residual_px(lifted.prominent), seconds, provenance=made_by)
 
 
-def _lift_person(lifter: Lifter, person: PoseSequence, options: LiftSettings) -> tuple[PoseSequence, float]:
+def _lift_person(
+    lifter: Lifter, person: PoseSequence, options: LiftSettings, cache: PredictionCache
+) -> tuple[PoseSequence, float]:
     """One person in 3D, and the factor that gave the pose its size."""
-    lifted = lifter.lift(person.with_(camera=camera_of(person, options)))
+    lifted = lifter.lift(person.with_(camera=camera_of(person, options)), cache=cache)
     return to_metres(lifted) if lifter.card.output == "image" else (lifted, 1.0)
 
 

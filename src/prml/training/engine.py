@@ -20,6 +20,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from prml.errors import PrmlError
 from prml.networks.prml import PrML
 from prml.provenance import commit, versions
+from prml.threads import torch_threads
 from prml.training.allocator import allocator_advice
 from prml.training.callbacks import BestRecord, SafeCheckpoint
 from prml.training.config import FitConfig
@@ -163,8 +164,13 @@ def fit(config: FitConfig, out: str | os.PathLike[str], *, resume: bool = False,
     _quiet()
     if advice := allocator_advice():
         warnings.warn(advice, stacklevel=2)
-    if config.run.threads:
-        torch.set_num_threads(config.run.threads)
+    with torch_threads(config.run.threads):
+        _fit(config, folder, checkpoint, resume)
+    return folder
+
+
+def _fit(config: FitConfig, folder: Path, checkpoint: Path | None, resume: bool) -> None:
+    """Train in a folder that is ready."""
     pl.seed_everything(config.seed, workers=True, verbose=False)
     data = WindowsDataModule(config)
     if resume:
@@ -189,4 +195,3 @@ def fit(config: FitConfig, out: str | os.PathLike[str], *, resume: bool = False,
     _train(trainer, module, data, checkpoint, best)
     if trainer.is_global_zero:
         best.write("last", module, module.scores() if module.validation else {}, total)
-    return folder
