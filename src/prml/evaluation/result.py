@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from prml.errors import PrmlError
 from prml.evaluation.protocols.base import EvaluationProtocol
 from prml.evaluation.run import Evaluation
-from prml.evaluation.scoring import METRICS, plain
+from prml.evaluation.scoring import metric, plain
 from prml.io.files import write_file
 from prml.provenance import commit, versions
 
@@ -135,7 +135,7 @@ def make_result(
         weights=weights,
         options=options,
         scores=scored.overall,
-        units={name: METRICS[name].unit for name in scored.overall},
+        units={name: metric(name).unit for name in scored.overall},
         seconds={k: round(v, 3) for k, v in evaluation.seconds.items()},
         frames_per_s=round(evaluation.tally.frames / total, 2) if total else 0.0,
         commit=commit(),

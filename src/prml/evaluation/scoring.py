@@ -11,6 +11,7 @@ from torch import Tensor
 from prml.errors import PrmlError
 from prml.evaluation import metrics as m
 from prml.evaluation.protocols.base import EvaluationProtocol
+from prml.plugins import plugin, plugin_names
 from prml.skeleton import H36M17
 
 # The official MPI-INF-3DHP script leaves out pelvis, spine and head: 14 of the 17.
@@ -81,6 +82,7 @@ def _errors_3dhp(s: Scored) -> Tensor:
     return m.joint_errors(s.prediction, s.target)[..., list(JOINTS_3DHP)]
 
 
+GROUP = "prml.metrics"  # entry points of outside packages
 METRICS: Mapping[str, Metric] = {
     "mpjpe": Metric("MPJPE", "mm", lambda s: m.mpjpe(*s.chosen()), "mean distance of the joints from their targets"),
     "p_mpjpe": Metric(
@@ -114,6 +116,14 @@ METRICS: Mapping[str, Metric] = {
         "standard deviation of the predicted bone lengths over each sequence (or window)",
     ),
 }
+
+
+def metric(name: str) -> Metric:
+    """A metric by name, from here or from an outside package; raises PrmlError for an unknown one."""
+    found = METRICS.get(name) or plugin(GROUP, name, Metric)
+    if found is None:
+        raise PrmlError(f"unknown metric {name!r}; known are {', '.join((*METRICS, *plugin_names(GROUP)))}")
+    return found
 
 
 @dataclass
@@ -167,7 +177,7 @@ def values_of(scored: Scored, names: Iterable[str]) -> dict[str, Tensor]:
     """The named metrics of one cut, and the error of every joint under "joints"; all float64 on the CPU."""
     found = {"joints": m.joint_errors(scored.prediction, scored.target)}
     for name in names:
-        values = METRICS[name].values(scored)
+        values = metric(name).values(scored)
         if values is not None:
             found[name] = values
     return {name: v.cpu() for name, v in found.items()}

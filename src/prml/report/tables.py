@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from prml.evaluation.protocols.base import EvaluationProtocol
 from prml.evaluation.result import Result
-from prml.evaluation.scoring import METRICS
+from prml.evaluation.scoring import metric as metric_of
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -23,7 +23,7 @@ def _table(title: str, columns: Sequence[str], first: str = "") -> "Table":
 
 
 def _heading(metric: str) -> str:
-    shown = METRICS[metric]
+    shown = metric_of(metric)
     return f"{shown.label}\n{shown.unit} {'↑' if shown.higher_is_better else '↓'}"
 
 
@@ -34,7 +34,7 @@ def _cell(value: float | None) -> str:
 def action_table(results: Sequence[Result], protocol: EvaluationProtocol, metric: str) -> "Table":
     """The paper's Table 1: one row per result, one column per action in the paper's order, the average last."""
     columns = protocol.actions.columns if protocol.actions else ()
-    table = _table(f"{METRICS[metric].label} ({METRICS[metric].unit})", ["T", *(c for _, c in columns), "Avg"])
+    table = _table(f"{metric_of(metric).label} ({metric_of(metric).unit})", ["T", *(c for _, c in columns), "Avg"])
     for result in results:
         cells = [_cell(result.per_action.get(action, {}).get(metric)) for action, _ in columns]
         table.add_row(result.label, str(result.weights.get("window", "")), *cells, _cell(result.scores.get(metric)))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from prml.bench.training import Speed
 from prml.errors import PrmlError
-from prml.evaluation.scoring import METRICS
+from prml.evaluation.scoring import metric
 from prml.provenance import commit, versions
 from prml.report.figures import COLOURS, new_figure, style, to_bytes
 from prml.studies.compare import CompareConfig, Entrant, Run, full_per_frame, linear_per_frame
@@ -158,7 +158,7 @@ def _score(row: Row, protocol: str, metric: str) -> str:
 def _cells(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
     """Headings and rows, the best mean error under the first protocol on top."""
     shown = [(p, m) for p in comparison.protocols for m in (_METRIC, "p_mpjpe") if m in comparison.rows[0].mean[p]]
-    scores = [f"{p} {METRICS[m].label} ({METRICS[m].unit})" for p, m in shown]
+    scores = [f"{p} {metric(m).label} ({metric(m).unit})" for p, m in shown]
     costs, speeds = ("parameters", "multiply-adds per frame"), ("training frames/s", "inference frames/s")
     head = ["network", "heads", *costs, *scores, *speeds]
     order = sorted(comparison.rows, key=lambda row: row.mean[comparison.protocols[0]][_METRIC])

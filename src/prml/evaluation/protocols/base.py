@@ -74,7 +74,7 @@ class EvaluationProtocol:
         version: raised whenever a rule changes, so that old results are not compared with new ones.
         title: one line.
         source: which sequences, from which files.
-        metrics: names of ``prml.evaluation.scoring.METRICS``, the first being the headline.
+        metrics: names that ``prml.evaluation.scoring.metric`` knows, the first being the headline.
         keypoints, leave_out, frames, windows, space, root, averaging: the rules.
         joints: joints of H36M17 that joint-wise means are taken over.
         flip: whether the rule is to average with the mirrored input.

@@ -18,6 +18,7 @@ from prml.evaluation.protocols.rules import (
     LeaveOut,
     RootRule,
 )
+from prml.plugins import plugin, plugin_names
 
 _COLUMNS = (
     ("Directions", "Dir."),
@@ -56,6 +57,7 @@ _DAMAGED = LeaveOut(
     ("s_09_act_05_subact_02", "s_09_act_10_subact_02", "s_09_act_13_subact_01"),
     "S9 Greeting, SittingDown and Waiting; MotionBERT and its heirs leave them out",
 )
+GROUP = "prml.protocols"  # entry points of outside packages
 _OWN = "this project (docs/protocols.md)"
 
 
@@ -225,14 +227,15 @@ _PROTOCOLS: Mapping[str, EvaluationProtocol] = {p.name: p for p in _ALL}
 
 
 def names() -> tuple[str, ...]:
-    """Names of the protocols."""
-    return tuple(_PROTOCOLS)
+    """Names of the protocols, those of outside packages last."""
+    return tuple(dict.fromkeys((*_PROTOCOLS, *plugin_names(GROUP))))
 
 
 def get(name: str) -> EvaluationProtocol:
     """A protocol by name; raises PrmlError with the nearest known name."""
-    if name not in _PROTOCOLS:
-        near = get_close_matches(name, _PROTOCOLS, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(_PROTOCOLS)}"
+    found = _PROTOCOLS.get(name) or plugin(GROUP, name, EvaluationProtocol)
+    if found is None:
+        near = get_close_matches(name, names(), n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(names())}"
         raise PrmlError(f"unknown protocol {name!r}; {hint}")
-    return _PROTOCOLS[name]
+    return found
