@@ -142,7 +142,7 @@ def test_sequences_are_read_one_at_a_time(people):
     seen = []
 
     class Lazy:
-        words, files = "lazy", "none"
+        description, files = "lazy", "none"
 
         def read(self, data, limit):
             for person in people:
@@ -231,7 +231,7 @@ def test_an_unknown_protocol_is_answered_with_the_nearest():
 
 @pytest.mark.parametrize("name", [n for n in protocols.names() if not n.startswith(("mocap", "hdm05"))])
 def test_protocols_of_licensed_data_ask_for_the_files(name):
-    with pytest.raises(PrmlError, match="--data"):
+    with pytest.raises(PrmlError, match="data="):
         next(protocols.get(name).sequences())
 
 

@@ -1,1 +1,1 @@
-"""How good is it: metrics, protocols with their rules in words, result records, robustness."""
+"""Evaluation: metrics, protocols, result records."""

@@ -1,9 +1,9 @@
 """Errors of 3D poses, as functions of tensors.
 
 Positions go in as metres, errors come out as millimetres, one value per frame: ``mpjpe(p, g).mean()`` is the mean over
-all frames and ``mpjpe(p, g)[rows].mean()`` the mean over some of them, so that who averages what is decided by the
-protocol and not here. Everything is computed in float64 on the device of the input. Nothing is made root-relative: what
-is subtracted before scoring is a protocol's rule, too.
+all frames and ``mpjpe(p, g)[rows].mean()`` the mean over some of them, so the protocol decides what is
+averaged. Everything is computed in float64 on the input's device. Nothing is made root-relative: what is subtracted
+before scoring is also a rule of the protocol.
 """
 
 from collections.abc import Sequence
@@ -19,10 +19,10 @@ MM = 1000.0
 """Millimetres in a metre."""
 
 AUC_THRESHOLDS_MM: tuple[float, ...] = tuple(float(t) for t in range(0, 151, 5))
-"""The 31 thresholds of the official MPI-INF-3DHP script. That of 0 mm never counts, so AUC ends at 30/31 = 96.8 %."""
+"""The official MPI-INF-3DHP script's 31 thresholds. No error is below 0 mm, so AUC stays below 30/31 = 96.8 %."""
 
 PCK_THRESHOLD_MM = 150.0
-"""The threshold of PCK on MPI-INF-3DHP."""
+"""The PCK threshold of MPI-INF-3DHP."""
 
 _TINY = 1e-24  # m^2: below it a pose is a point, and no scale or rotation is defined
 
@@ -81,7 +81,7 @@ def procrustes(
     """The prediction of each frame after the similarity (scale, rotation, shift) with the least squared error.
 
     Reflections are excluded (Umeyama 1991): a mirrored pose stays wrong. A prediction without extent (all joints at one
-    point) goes to the target's centroid. Returns aligned positions in metres, float64.
+    point) is moved to the target's centroid. Returns aligned positions in metres, float64.
     """
     p, g = _pair(prediction, target)
     mean_p, mean_g = p.mean(-2, keepdim=True), g.mean(-2, keepdim=True)
@@ -100,8 +100,8 @@ def p_mpjpe(
 ) -> Float[Tensor, "*batch"]:
     """MPJPE of each frame after :func:`procrustes`, in mm.
 
-    The alignment minimises the squared error, so it is the root mean square error that can never grow by it; the mean
-    distance can, by a little, in a frame where a few joints are far off.
+    The alignment minimises the squared error and so never increases the root mean square error; the mean distance may
+    increase slightly in a frame where a few joints are far off.
     """
     return mpjpe(procrustes(prediction, target), target)
 
@@ -130,7 +130,7 @@ def acceleration_error(
 def pck(errors_mm: Float[Tensor, "*batch joints"], threshold_mm: float = PCK_THRESHOLD_MM) -> Float[Tensor, "*batch"]:
     """Per cent of the joints of each frame whose error is strictly below the threshold.
 
-    On MPI-INF-3DHP the official script counts 14 joints: hand over the errors of those alone.
+    The official MPI-INF-3DHP script counts 14 joints: pass only their errors.
     """
     return (errors_mm < threshold_mm).double().mean(-1) * 100.0
 
@@ -151,7 +151,7 @@ def pckh(
     """Per cent of the joints of each frame within ``share`` head lengths of the target in the image (PCKh@0.5).
 
     Head length: the image distance of the target's Thorax and Head joints in that frame. MPII takes 0.6 times the
-    diagonal of a hand-drawn head box, which Human3.6M does not have; the paper (Table 16) does not say what it took
+    diagonal of a hand-drawn head box, which Human3.6M does not have; the paper (Table 16) does not say what it uses
     instead.
     """
     p, g = _pair(prediction_px, target_px, channels=2)
@@ -192,7 +192,7 @@ def reprojection_error(
 ) -> Float[Tensor, "*batch"]:
     """Mean image distance of the projected joints from the 2D keypoints of each frame, in pixels.
 
-    Joints that are NaN on either side are left out; a frame in which no joint is seen is NaN.
+    Joints that are NaN on either side are ignored; a frame without a visible joint is NaN.
     """
     p, g = _pair(projected_px, keypoints_px, channels=2)
     return _length(p - g).nanmean(-1)

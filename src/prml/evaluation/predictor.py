@@ -1,4 +1,4 @@
-"""A Lifter as a predictor of a protocol: the right windows, and the protocol's space."""
+"""A ``Lifter`` as a protocol's predictor: the protocol's windows and space."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -25,7 +25,7 @@ def overlap_of(protocol: EvaluationProtocol) -> int:
 def image_to_metres(joints: Float[np.ndarray, "T 17 3"], seen: PoseSequence) -> Float[np.ndarray, "T 17 3"]:
     """Root-relative units of the screen-normalised image to the protocol's 2.5D metres.
 
-    Half an image width is one unit; the sequence's ``mm_per_px`` does the rest.
+    One unit is half an image width; the sequence's ``mm_per_px`` converts it to metres.
     """
     if seen.camera is None or seen.mm_per_px is None:
         raise PrmlError(
@@ -50,13 +50,13 @@ class LifterPredictor:
     """What :func:`predictor_of` makes.
 
     Attributes:
-        lifter: leaves the network's own root in.
+        lifter: keeps the network's own root.
     """
 
     lifter: "Lifter"
 
     def __call__(self, seen: PoseSequence) -> Float[np.ndarray, "T 17 3"]:
-        """Joints in metres of the protocol's space, the root where the network puts it; raises PrmlError as a lift."""
+        """Joints in metres in the protocol's space with the root as predicted; raises PrmlError as lifting does."""
         joints = self.lifter.lift(seen, bridge=False).joints_m  # a protocol has its own rule for what is missing
         if joints is None:
             raise PrmlError(f"{self.lifter.card.name} returned no joints")
@@ -64,11 +64,11 @@ class LifterPredictor:
 
     @property
     def one_pose(self) -> bool:
-        """Whether the network gives one pose per window."""
+        """Whether the network returns one pose per window."""
         return self.lifter.output != "sequence"
 
     def window_at(self, fps: float) -> int:
-        """The most frames of a video at ``fps`` that are resampled to no more than the network's T."""
+        """Largest number of frames at ``fps`` that resample to at most the network's T."""
         ratio = fps / self.lifter.card.fps
         steps = (self.lifter.card.window - 1) * ratio
         # a faster video is rounded to the network's steps; of a slower one, half a frame would be a step too many
@@ -79,12 +79,12 @@ def predictor_of(lifter: "Lifter", protocol: EvaluationProtocol, *, overlap: int
     """What :func:`prml.evaluation.run.evaluate` calls.
 
     Args:
-        lifter: its flip and batch are kept; its own root stays in the prediction, for the protocol's rule about it.
+        lifter: its flip and batch are kept; the root stays as predicted, for the protocol's root rule.
         protocol: the rules.
-        overlap: windows that every frame lies in; None for what the protocol asks for, whatever the lifter's is.
+        overlap: windows that every frame lies in; None for the protocol's choice, regardless of the lifter's.
 
     Raises:
-        PrmlError: network and protocol cannot meet.
+        PrmlError: the network's output does not fit the protocol.
     """
     image = lifter.card.output == "image"
     if image and not isinstance(protocol.space, ImageSpace):

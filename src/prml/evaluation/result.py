@@ -1,4 +1,4 @@
-"""Result records: everything that a number needs to be believed, as JSON."""
+"""Result records as JSON: a score with everything needed to trust it."""
 
 import json
 from collections.abc import Sequence
@@ -21,10 +21,10 @@ SCHEMA = "prml.result/1"
 
 @dataclass(frozen=True)
 class Result:
-    """One evaluation, as it is kept.
+    """The record of one evaluation.
 
     Attributes:
-        protocol: name, version, id, rules in words, data stamp, clip limit.
+        protocol: name, version, id, rules as text, data stamp, clip limit.
         weights: name, sha256, network and its arguments, window, output space, normalisation.
         options: flip, overlap, kinds of the root and window rules, and whatever else the caller chose.
         scores: metric -> value under the protocol's averaging.
@@ -34,8 +34,8 @@ class Result:
         units: metric -> unit.
         frames, sequences: what was scored.
         seconds: data, network, metrics.
-        frames_per_s: scored frames per second of the whole.
-        commit, versions: of the code that made it.
+        frames_per_s: scored frames per second of total time.
+        commit, versions: of the code that wrote it.
     """
 
     protocol: dict[str, Any]
@@ -58,13 +58,13 @@ class Result:
 
     @property
     def every(self) -> int:
-        """Every so many-th sequence was scored."""
+        """Every ``every``-th sequence was scored."""
         every: int = self.options.get("every", 1)
         return every
 
     @property
     def label(self) -> str:
-        """Name of the weights, and what makes this run special."""
+        """Name of the weights, with anything unusual about this run."""
         special = [] if self.options.get("flip", True) else ["no flip"]
         changed = str(self.protocol.get("id", "")).split("+")[1:]
         special += [f"{rule} {self.options.get(rule, 'changed')}" for rule in changed if rule != "flip"]
@@ -84,7 +84,7 @@ class Result:
 
 
 def weights_label(weights: dict[str, Any]) -> str:
-    """Name for tables: the record's own, and the network's where the record is merely a run's best or last."""
+    """Name for tables: the record's name, preceded by the network's if the record is just a run's best or last."""
     name = str(weights.get("name", "?"))
     return f"{weights.get('network', '?')}/{name}" if name in ("best", "last") else name
 
@@ -106,14 +106,14 @@ def read_result(path: Path) -> Result:
 
 
 def describe_weights(lifter: "Lifter") -> dict[str, Any]:
-    """What a result says of the weights it was made with."""
+    """What a result says about its weights."""
     card = lifter.card
     names = ("name", "sha256", "network", "arguments", "window", "fps", "output", "normalisation", "training")
     return {name: getattr(card, name) for name in names}
 
 
 def describe_protocol(protocol: EvaluationProtocol, data: Path | None, limit: int | None) -> dict[str, Any]:
-    """What a result says of the rules and the data that it was made under."""
+    """What a result says about its rules and data."""
     return {
         "name": protocol.name,
         "version": protocol.version,
@@ -145,7 +145,7 @@ def make_result(
 
 
 def differences(results: Sequence[Result]) -> list[str]:
-    """Why results may not stand in one table; empty if they may."""
+    """Reasons why results must not share a table; empty if they may."""
     found: list[str] = []
     for what, key in (("protocol", "id"), ("clips read", "limit"), ("data", "data"), ("rules", "rules")):
         values = {json.dumps(r.protocol.get(key), sort_keys=True) for r in results}

@@ -28,23 +28,23 @@ class Windowed(Protocol):
 
     @property
     def one_pose(self) -> bool:
-        """Whether the network gives one pose per window."""
+        """Whether the network returns one pose per window."""
         ...
 
     def window_at(self, fps: float) -> int:
-        """Frames of a video of that rate that fill the network's window."""
+        """Frames of a video at ``fps`` that fill the network's window."""
         ...
 
 
 @dataclass
 class Evaluation:
-    """What was counted, and how long it took.
+    """Accumulated scores and the time they took.
 
     Attributes:
         protocol: the rules.
         tally: sums and counts.
         seconds: wall time of "data", "network" (the predictor) and "metrics".
-        limit: clips that were read at most; None for a true score.
+        limit: maximum number of clips read; None for a full score.
     """
 
     protocol: EvaluationProtocol
@@ -58,7 +58,7 @@ class Evaluation:
         return scores(self.tally, self.protocol)
 
     def merge(self, other: "Evaluation") -> None:
-        """Add another process's share; times are those of the slowest. Raises PrmlError for another protocol."""
+        """Add another process's share; times are the slowest's. Raises PrmlError for another protocol."""
         if other.protocol.id != self.protocol.id:
             raise PrmlError(f"cannot merge scores of {self.protocol.id} with scores of {other.protocol.id}")
         self.tally.merge(other.tally)
@@ -66,7 +66,7 @@ class Evaluation:
 
 
 def hide_truth(sequence: PoseSequence) -> PoseSequence:
-    """What a predictor may see: neither 3D joints nor the dataset's ``truth``."""
+    """The sequence as a predictor may see it: without 3D joints and the dataset's ``truth``."""
     return sequence.with_(joints_m=None, root_relative=False, std_m=None, truth=None)
 
 
@@ -108,7 +108,7 @@ Change = Callable[[PoseSequence], PoseSequence]
 def _predictions(
     sequence: PoseSequence, predictor: Predictor, rules: EvaluationProtocol, window: int | None
 ) -> Iterator[tuple[PoseSequence, PoseSequence, np.ndarray, float]]:
-    """Every cut: with its truth, without it, the prediction, and the seconds which that took."""
+    """Every cut: with its truth, without it, the prediction, and the seconds it took."""
     known = predictor if isinstance(predictor, Windowed) else None
     if window is None:
         window = known.window_at(sequence.fps) if known else DEFAULT_WINDOW
@@ -172,12 +172,12 @@ def evaluate(
     Args:
         predictor: from a sequence without its 3D to (T, 17, 3) root-relative metres in the protocol's space.
         protocol: the rules.
-        data: folder or file with the data; None for where they lie by themselves (motion capture only).
-        limit: clips to read at most, for a quick look; such a result is no score and says so.
-        window: frames of the video per cut, for protocols that cut windows by the network's T; None for as many as fill
-            the predictor's, or 243 if it does not tell (see :class:`Windowed`).
-        shard: (rank, processes): every so many-th sequence is scored here; see :func:`gather`.
-        change: done to every sequence before it is lifted (robustness).
+        data: folder or file with the data; None for the default place (motion capture only).
+        limit: maximum number of clips, for a quick look; such a result is marked as incomplete.
+        window: frames of the video per cut, for protocols that cut windows by the network's T; None for the
+            predictor's window, or 243 if it has none (see :class:`Windowed`).
+        shard: (rank, processes): score every ``processes``-th sequence, starting at ``rank``; see :func:`gather`.
+        change: applied to every sequence before it is lifted (robustness).
         progress: called after every sequence.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Weights scored under a protocol, to a result record: the one way of ``evaluate`` and ``compare-networks``."""
+"""Score weights under a protocol and make a result record, for ``evaluate`` and ``compare-networks`` alike."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Conditions:
-    """What, beside the weights, decides a score.
+    """Everything that determines a score besides the weights.
 
     Attributes:
         protocol: the rules.
         flip: average with the mirrored input; None for the protocol's rule.
-        overlap: windows that every frame lies in; None for what the protocol asks for.
-        every: every so many-th sequence is scored.
-        limit: clips to read at most; None for a true score.
-        data: folder or file with the data; None for where they lie by themselves.
+        overlap: windows that every frame lies in; None for the protocol's choice.
+        every: score every n-th sequence.
+        limit: maximum number of clips; None for a full score.
+        data: folder or file with the data; None for the default place.
     """
 
     protocol: EvaluationProtocol
@@ -36,7 +36,7 @@ class Conditions:
 
     @property
     def options(self) -> dict[str, Any]:
-        """What the result says of them beside the protocol."""
+        """What the result records besides the protocol."""
         rules = self.protocol
         found = {
             "flip": rules.flip if self.flip is None else self.flip,
@@ -48,7 +48,7 @@ class Conditions:
         return found if self.every == 1 else {**found, "every": self.every}
 
     def made(self, result: Result, sha256: str) -> bool:
-        """Whether a result is of these weights, on this data, under these rules; raises PrmlError without the data."""
+        """Whether a result belongs to these weights, data and rules; raises PrmlError without the data."""
         protocol = describe_protocol(self.protocol, self.data, self.limit)
         return (result.protocol, result.weights["sha256"], result.options) == (protocol, sha256, self.options)
 
@@ -59,12 +59,12 @@ def score_lifter(
     """Score a lifter.
 
     Args:
-        lifter: its batch is kept; flip, overlap and what becomes of the root are the conditions'.
+        lifter: its batch is kept; flip, overlap and root handling come from the conditions.
         conditions: rules, data and options.
         progress: called after every sequence.
 
     Raises:
-        PrmlError: network and protocol cannot meet, or data that cannot be read or holds nothing to score.
+        PrmlError: the network's output does not fit the protocol, or the data cannot be read or hold nothing to score.
     """
     rules, options = conditions.protocol, conditions.options
     predictor = predictor_of(lifter.with_options(flip=options["flip"]), rules, overlap=options["overlap"])

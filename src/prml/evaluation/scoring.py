@@ -1,4 +1,4 @@
-"""Scores that accumulate sequence by sequence: memory does not grow with the test set, and parts can be merged."""
+"""Scores accumulated sequence by sequence: constant memory, and shards can be merged."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -14,7 +14,7 @@ from prml.evaluation.protocols.base import EvaluationProtocol
 from prml.plugins import plugin, plugin_names
 from prml.skeleton import H36M17
 
-# The official MPI-INF-3DHP script leaves out pelvis, spine and head: 14 of the 17.
+# The official MPI-INF-3DHP script excludes pelvis, spine and head: 14 of the 17 remain.
 JOINTS_3DHP = tuple(j for j in range(17) if H36M17.joints[j] not in ("Hip", "Spine", "Nose"))
 
 
@@ -24,8 +24,8 @@ class Scored:
 
     Attributes:
         prediction, target: (T, J, 3) root-relative metres, after all rules.
-        prediction_px, target_px: (T, J, 2) their projections; None where the data cannot tell.
-        joints: joints that joint-wise means are taken over.
+        prediction_px, target_px: (T, J, 2) their projections; None if the data do not provide them.
+        joints: joints that enter joint-wise means.
     """
 
     prediction: Tensor
@@ -35,12 +35,12 @@ class Scored:
     joints: tuple[int, ...] = tuple(range(17))
 
     def frames(self, rows: np.ndarray) -> "Scored":
-        """Only some of the frames."""
+        """A subset of the frames."""
         arrays = ("prediction", "target", "prediction_px", "target_px")
         return replace(self, **{n: v[rows] for n in arrays if (v := getattr(self, n)) is not None})
 
     def chosen(self) -> tuple[Tensor, Tensor]:
-        """Prediction and target of the joints that count."""
+        """Prediction and target of the scored joints."""
         if len(self.joints) == self.target.shape[-2]:
             return self.prediction, self.target
         rows = list(self.joints)
@@ -53,9 +53,9 @@ class Metric:
 
     Attributes:
         label, unit: for tables.
-        values: (frames,) from what is compared; None where the data cannot tell.
+        values: (frames,) values from what is compared; None if the data do not provide them.
         higher_is_better: as for PCK.
-        what: the definition in words.
+        what: the definition as text.
     """
 
     label: str
@@ -142,10 +142,10 @@ class Tally:
     sequences: int = 0
 
     def add(self, groups: Iterable[str], values: Mapping[str, Tensor]) -> None:
-        """Add the frames of one cut to several groups; NaN marks a frame that a metric cannot judge."""
+        """Add the frames of one cut to several groups; NaN marks a frame that a metric cannot score."""
         for name, tensor in values.items():
             if not len(tensor):
-                continue  # no step in a single frame
+                continue  # a single frame has no step
             judged = tensor[~torch.isnan(tensor.reshape(len(tensor), -1)).any(1)]
             total, count = judged.sum(0).numpy(), len(judged)
             for group in groups:
@@ -168,7 +168,7 @@ class Tally:
         return sorted(g.removeprefix(f"{kind}:") for g in self.sums if g.startswith(f"{kind}:"))
 
     def mean(self, group: str, metric: str) -> np.ndarray | None:
-        """Mean over the frames of a group; None if no frame could be judged."""
+        """Mean over the frames of a group; None if no frame could be scored."""
         count = self.counts.get(group, {}).get(metric, 0)
         return np.asarray(self.sums[group][metric] / count) if count else None
 
@@ -185,7 +185,7 @@ def values_of(scored: Scored, names: Iterable[str]) -> dict[str, Tensor]:
 
 @dataclass(frozen=True)
 class Scores:
-    """Means, as they are reported.
+    """Means as reported.
 
     Attributes:
         overall: metric -> mean under the protocol's rule.

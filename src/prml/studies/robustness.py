@@ -32,7 +32,7 @@ class Perturbation(Protocol):
 
     family: ClassVar[str]
     unit: ClassVar[str]
-    words: ClassVar[str]
+    description: ClassVar[str]
 
     @property
     def level(self) -> float:
@@ -75,7 +75,7 @@ class GaussianNoise:
     level: float
     family: ClassVar[str] = "noise"
     unit: ClassVar[str] = "px of a 1000 px wide image"
-    words: ClassVar[str] = "zero-mean Gaussian noise on the 2D, sigma in thousandths of the image's width"
+    description: ClassVar[str] = "zero-mean Gaussian noise on the 2D, sigma in thousandths of the image's width"
 
     def apply(self, sequence: PoseSequence) -> PoseSequence:
         """The sequence with noisy keypoints."""
@@ -89,7 +89,9 @@ class NoiseOfHeight:
     level: float
     family: ClassVar[str] = "noise-of-height"
     unit: ClassVar[str] = "% of the person's height in the image"
-    words: ClassVar[str] = "zero-mean Gaussian noise on the 2D, sigma in per cent of the person's height in the image"
+    description: ClassVar[str] = (
+        "zero-mean Gaussian noise on the 2D, sigma in per cent of the person's height in the image"
+    )
 
     def apply(self, sequence: PoseSequence) -> PoseSequence:
         """The sequence with noisy keypoints."""
@@ -124,7 +126,7 @@ class MissingJoints:
     level: float
     family: ClassVar[str] = "missing-joints"
     unit: ClassVar[str] = "% of the joints"
-    words: ClassVar[str] = (
+    description: ClassVar[str] = (
         "joints lost in gaps of 5 frames on average, interpolated in time with confidence 0, as at inference"
     )
 
@@ -141,7 +143,7 @@ class DroppedFrames:
     level: float
     family: ClassVar[str] = "dropped-frames"
     unit: ClassVar[str] = "% of the frames"
-    words: ClassVar[str] = "whole frames lost in gaps of 5 on average, interpolated in time with confidence 0"
+    description: ClassVar[str] = "whole frames lost in gaps of 5 on average, interpolated in time with confidence 0"
 
     def apply(self, sequence: PoseSequence) -> PoseSequence:
         """The sequence with frames lost and filled."""
@@ -156,7 +158,9 @@ class FrameRate:
     level: float
     family: ClassVar[str] = "frame-rate"
     unit: ClassVar[str] = "of the frame rate, 1 in"
-    words: ClassVar[str] = "one frame in so many is kept; the lifter gets the true times, the kept frames are scored"
+    description: ClassVar[str] = (
+        "one frame in so many is kept; the lifter gets the true times, the kept frames are scored"
+    )
 
     def apply(self, sequence: PoseSequence) -> PoseSequence:
         """The kept frames, with their 3D."""
@@ -172,7 +176,7 @@ class FieldOfView:
     level: float
     family: ClassVar[str] = "field-of-view"
     unit: ClassVar[str] = "degrees over the longer side"
-    words: ClassVar[str] = (
+    description: ClassVar[str] = (
         "the camera gets another field of view and moves so that the person keeps its size and place in the image: "
         "perspective alone changes"
     )
@@ -199,7 +203,7 @@ class PortraitCrop:
     level: float
     family: ClassVar[str] = "portrait-crop"
     unit: ClassVar[str] = "width / height"
-    words: ClassVar[str] = "the image is cut to a stripe of full height around the person; intrinsics follow"
+    description: ClassVar[str] = "the image is cut to a stripe of full height around the person; intrinsics follow"
 
     def apply(self, sequence: PoseSequence) -> PoseSequence:
         """The sequence in the cut image."""

@@ -23,11 +23,11 @@ _MARKER_PT = (4.5, 9.0)  # diameters of the markers of a network of unknown cost
 def record(sweep: Sweep, weights: Sequence[dict[str, Any]], every: int, data: dict[str, str]) -> str:
     """The sweep as JSON: protocol, changes in words, outcomes, weights, code."""
     protocol = sweep.protocol
-    words = {family: make(0.0).words for family, (make, _) in FAMILIES.items()}
+    descriptions = {family: make(0.0).description for family, (make, _) in FAMILIES.items()}
     content = {
         "schema": SCHEMA,
         "protocol": {"id": protocol.id, "rules": protocol.describe(), "data": data, "every": every},
-        "changes": {f: words[f] for f in dict.fromkeys(o.family for o in sweep.outcomes) if f in words},
+        "changes": {f: descriptions[f] for f in dict.fromkeys(o.family for o in sweep.outcomes) if f in descriptions},
         "skipped": sweep.skipped,
         "weights": [
             {**w, "label": c.name, "macs_per_frame": c.macs_per_frame}

@@ -1,4 +1,4 @@
-"""A protocol: everything that makes a number, as one named, versioned, printable object."""
+"""A protocol: all rules that determine a score, as one named, versioned, printable object."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -28,8 +28,8 @@ class Source(Protocol):
     """Which sequences a protocol reads."""
 
     @property
-    def words(self) -> str:
-        """Which sequences, in words."""
+    def description(self) -> str:
+        """Which sequences, as text."""
         ...
 
     @property
@@ -38,11 +38,11 @@ class Source(Protocol):
         ...
 
     def read(self, data: Path | None, limit: int | None) -> Iterator[PoseSequence]:
-        """The sequences of ``data`` (at most ``limit`` clips); raises PrmlError for what cannot be read."""
+        """The sequences of ``data`` (at most ``limit`` clips); raises PrmlError if they cannot be read."""
         ...
 
     def stamp(self, data: Path | None) -> dict[str, str]:
-        """What identifies the data: results with different stamps were not measured on the same thing."""
+        """What identifies the data: results with different stamps were measured on different data."""
         ...
 
 
@@ -53,7 +53,7 @@ class ActionTable:
     Attributes:
         columns: action -> the column's name in the paper, in the paper's order.
         synonyms: other spellings -> action.
-        hard: the actions that are reported apart (the paper's Figure 3).
+        hard: the actions that are reported separately (the paper's Figure 3).
     """
 
     columns: tuple[tuple[str, str], ...]
@@ -74,13 +74,13 @@ class EvaluationProtocol:
         version: raised whenever a rule changes, so that old results are not compared with new ones.
         title: one line.
         source: which sequences, from which files.
-        metrics: names that ``prml.evaluation.scoring.metric`` knows, the first being the headline.
+        metrics: names that ``prml.evaluation.scoring.metric`` knows, the headline metric first.
         keypoints, leave_out, frames, windows, space, root, averaging: the rules.
-        joints: joints of H36M17 that joint-wise means are taken over.
-        flip: whether the rule is to average with the mirrored input.
+        joints: H36M17 joints that enter joint-wise means.
+        flip: whether to average with the mirrored input.
         actions: rows per action, if the field reports them.
         origin: where the rules come from.
-        notes: what the number means and does not mean.
+        notes: what the score means and what it does not.
         changed: rules that differ from the named protocol's.
     """
 
@@ -105,7 +105,7 @@ class EvaluationProtocol:
 
     @property
     def id(self) -> str:
-        """Name, version, and a mark if a rule was changed: what results are compared by."""
+        """Name, version, and a mark for changed rules; results are comparable if their ids are equal."""
         mark = f"+{'+'.join(self.changed)}" if self.changed else ""
         return f"{self.name}/{self.version}{mark}"
 
@@ -114,7 +114,7 @@ class EvaluationProtocol:
         return replace(self, **rules, changed=tuple(sorted({*self.changed, *rules})))
 
     def with_kinds(self, root: RootKind | None = None, windows: WindowKind | None = None) -> "EvaluationProtocol":
-        """The protocol with another kind of root or window rule; itself where None or its own is asked for."""
+        """The protocol with another kind of root or window rule; unchanged for None or its own kinds."""
         rules: dict[str, Any] = {}
         if root not in (None, self.root.kind):
             rules["root"] = RootRule(root)
@@ -129,23 +129,23 @@ class EvaluationProtocol:
             yield self.frames.select(sequence if sequence.skeleton == H36M17 else sequence.to_skeleton(H36M17))
 
     def describe(self) -> dict[str, str]:
-        """The rules in words, in the order in which they act."""
+        """The rules as text, in the order in which they apply."""
         if len(self.joints) == len(H36M17):
             joints = "all 17, the root among them"
         else:
             joints = f"{len(self.joints)}: {', '.join(H36M17.joints[j] for j in self.joints)}"
         return {
-            "sequences": self.source.words,
+            "sequences": self.source.description,
             "files": self.source.files,
-            "left out": self.leave_out.words,
-            "frames": self.frames.words,
-            "2D source": self.keypoints.words,
-            "windows": self.windows.words,
+            "left out": self.leave_out.description,
+            "frames": self.frames.description,
+            "2D source": self.keypoints.description,
+            "windows": self.windows.description,
             "flip": "mean of the prediction and of the mirrored input's, mirrored back" if self.flip else "none",
-            "output space": self.space.words,
-            "root": self.root.words,
+            "output space": self.space.description,
+            "root": self.root.description,
             "joints": joints,
             "metrics": ", ".join(self.metrics),
-            "averaging": self.averaging.words,
+            "averaging": self.averaging.description,
             "source of the rules": self.origin,
         }

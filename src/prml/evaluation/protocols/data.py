@@ -1,4 +1,4 @@
-"""Where the sequences of a protocol come from: thin objects over the readers of ``prml.data``."""
+"""Where the sequences of a protocol come from: thin objects over the readers of ``prml.datasets``."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -13,20 +13,20 @@ from prml.sequence import PoseSequence
 def need_folder(data: Path | None, files: str) -> Path:
     """The folder that the user gave; raises PrmlError that names the files it must hold."""
     if data is None:
-        raise PrmlError(f"this protocol needs licensed files: give the folder that holds {files} with --data")
+        raise PrmlError(f"this protocol needs licensed files: give data=FOLDER, the folder with {files}")
     if not data.exists():
-        raise PrmlError(f"no folder {data}; --data must hold {files}")
+        raise PrmlError(f"no folder {data}; data= must be the folder with {files}")
     return data
 
 
 def sizes(paths: Iterable[Path]) -> dict[str, str]:
-    """Names and sizes: enough to tell files apart without reading gigabytes."""
+    """Names and sizes: enough to distinguish files without reading gigabytes."""
     return {p.name: f"{p.stat().st_size} bytes" for p in paths if p.is_file()}
 
 
 @dataclass(frozen=True)
 class MocapSource:
-    """Clips of the project's motion capture through four fixed virtual cameras.
+    """Clips of the project's motion capture seen by four fixed virtual cameras.
 
     Attributes:
         sets: npz files of ``data/mocap``.
@@ -39,8 +39,8 @@ class MocapSource:
     split: str | None = "test"
 
     @property
-    def words(self) -> str:
-        """Which sequences, in words."""
+    def description(self) -> str:
+        """Which sequences, as text."""
         which = f"the {self.split} subjects" if self.split else "all subjects"
         return f"{which} of {' and '.join(self.sets)}; each clip seen by four fixed virtual cameras; 50 frames/s"
 
@@ -80,7 +80,7 @@ class Human36mNpz:
 
     keypoints: str
 
-    words: str = (
+    description: str = (
         "Human3.6M, subjects S9 and S11, all 15 actions, both takes, all four cameras, 50 frames/s (S11 Directions, "
         "take one, is not in the files: its video is damaged)"
     )
@@ -106,7 +106,9 @@ class Human36mNpz:
 class Human36mPickle:
     """The test split of the Stacked-Hourglass pickle."""
 
-    words: str = "Human3.6M, subjects S9 and S11 as in the Stacked-Hourglass pickle, all four cameras, 50 frames/s"
+    description: str = (
+        "Human3.6M, subjects S9 and S11 as in the Stacked-Hourglass pickle, all four cameras, 50 frames/s"
+    )
     files: str = "h36m_sh_conf_cam_source_final.pkl (MotionBERT's)"
 
     def read(self, data: Path | None, limit: int | None) -> Iterator[PoseSequence]:
@@ -125,7 +127,9 @@ class Human36mPickle:
 class Mpi3dhpTest:
     """TS1 to TS6 of MPI-INF-3DHP."""
 
-    words: str = "MPI-INF-3DHP, test sequences TS1 to TS6, 25 frames/s, joints of the universal skeleton (univ_annot3)"
+    description: str = (
+        "MPI-INF-3DHP, test sequences TS1 to TS6, 25 frames/s, joints of the universal skeleton (univ_annot3)"
+    )
     files: str = "data_test_3dhp.npz (P-STMO's), or the official TS1 ... TS6/annot_data.mat"
 
     def read(self, data: Path | None, limit: int | None) -> Iterator[PoseSequence]:
@@ -148,7 +152,7 @@ class Mpi3dhpTest:
 class Pw3dTest:
     """The test split of 3DPW."""
 
-    words: str = "3DPW, test split, every person of every sequence, 30 frames/s, moving camera"
+    description: str = "3DPW, test split, every person of every sequence, 30 frames/s, moving camera"
     files: str = "sequenceFiles/test/*.pkl (the official files)"
 
     def read(self, data: Path | None, limit: int | None) -> Iterator[PoseSequence]:
@@ -165,15 +169,15 @@ class Pw3dTest:
 
 @dataclass(frozen=True)
 class Given:
-    """Sequences that are at hand: for the user's own data, and for tests.
+    """Given sequences, for custom data and for tests.
 
     Attributes:
         sequences: camera-frame sequences with 3D and 2D.
-        words: what they are.
+        description: what they are.
     """
 
     sequences: tuple[PoseSequence, ...]
-    words: str = "sequences given by the caller"
+    description: str = "sequences given by the caller"
     files: str = "none"
 
     def read(self, data: Path | None, limit: int | None) -> Iterator[PoseSequence]:

@@ -1,4 +1,4 @@
-"""The rule of the paper's Table 15: 14 joints regressed from SMPL's mesh, for those who have the licensed files.
+"""The rule of the paper's Table 15: 14 joints regressed from SMPL's mesh, given the licensed files.
 
 Nothing of SMPL is in this package. Given ``SMPL_NEUTRAL.npz`` (or a ``.pkl`` of plain arrays), the 17-joint regressor
 and MotionBERT's ``mesh_det_pw3d.pkl``, the targets are computed as published: shape and pose blend shapes, linear blend
@@ -115,7 +115,9 @@ class BodyModel:
 class Pw3dMesh:
     """MotionBERT's test split of 3DPW, with targets from SMPL's mesh."""
 
-    words: str = "3DPW, test split as in MotionBERT's mesh_det_pw3d.pkl (35,515 frames with a detection), 30 frames/s"
+    description: str = (
+        "3DPW, test split as in MotionBERT's mesh_det_pw3d.pkl (35,515 frames with a detection), 30 frames/s"
+    )
     files: str = f"{DETECTIONS}, {REGRESSOR} (17 x 6890) and {MODEL}.npz, in one folder"
 
     def read(self, data: Path | None, limit: int | None) -> Iterator[PoseSequence]:

@@ -1,4 +1,4 @@
-"""The mocap benchmark: clips of a split, four fixed cameras each, exact or as a detector would see them."""
+"""The mocap benchmark: clips of a split, four fixed cameras each, with exact or noisy 2D."""
 
 import os
 import zlib
@@ -15,7 +15,7 @@ from prml.skeleton import H36M17, MEASURED13, conversion
 
 
 def _seen(clip: PoseSequence, camera_number: int, noisy: bool) -> PoseSequence:
-    """One clip through one of its cameras, with keypoints by the detector's rule (trunk joints derived)."""
+    """One clip seen by one of its cameras, with derived trunk joints as for a detector."""
     joints = clip.joints_m
     if joints is None:
         raise ValueError("a benchmark clip has joints")
@@ -54,9 +54,9 @@ def benchmark_sequences(
     Args:
         names: mocap sets.
         noisy: whether keypoints carry the measured errors of a detector (fixed seeds) or are exact.
-        data_dir: folder of the npz files; found by itself in a checkout.
+        data_dir: folder of the npz files; by default that of the checkout.
         split: clips of this split, or all for None.
-        limit: stop after so many clips (for quick looks; never a score).
+        limit: maximum number of clips (for a quick look, not for a score).
         cameras: how many of the four cameras.
 
     Yields:

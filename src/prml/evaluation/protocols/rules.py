@@ -1,4 +1,4 @@
-"""The parts of a protocol. Each is a frozen object that does one thing and says in ``words`` what it does."""
+"""The parts of a protocol. Each is a frozen object that does one thing and has a ``description`` of it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -44,8 +44,8 @@ class KeypointRule(Protocol):
     """Where the 2D input comes from."""
 
     @property
-    def words(self) -> str:
-        """The rule in words."""
+    def description(self) -> str:
+        """The rule as text."""
         ...
 
     def apply(self, sequence: PoseSequence) -> PoseSequence:
@@ -58,14 +58,14 @@ class KeypointsAsRead:
     """The 2D of the data file.
 
     Attributes:
-        what: what that 2D is, in words.
+        what: what that 2D is, as text.
     """
 
     what: str
 
     @property
-    def words(self) -> str:
-        """The rule in words."""
+    def description(self) -> str:
+        """The rule as text."""
         return self.what
 
     def apply(self, sequence: PoseSequence) -> PoseSequence:
@@ -79,7 +79,7 @@ class KeypointsAsRead:
 class KeypointsFromLabel:
     """x and y of the image-space label, with full confidence."""
 
-    words: str = (
+    description: str = (
         "x and y of the 3D label itself (image space), confidence 1: the input equals the label's x and y, so that "
         "only depth is unknown"
     )
@@ -95,18 +95,18 @@ class KeypointsFilled:
     """Detections with gaps, filled for the network.
 
     Attributes:
-        what: what the 2D is, in words.
+        what: what the 2D is, as text.
     """
 
     what: str
 
     @property
-    def words(self) -> str:
-        """The rule in words."""
+    def description(self) -> str:
+        """The rule as text."""
         return f"{self.what}; missing joints are interpolated in time, with confidence 0"
 
     def apply(self, sequence: PoseSequence) -> PoseSequence:
-        """No NaN left: each coordinate is interpolated linearly, a joint that is never seen stands at the mean."""
+        """Without NaN: coordinates are interpolated linearly; a joint that is never seen is placed at the mean."""
         px = np.array(KeypointsAsRead(self.what).apply(sequence).keypoints_px, dtype=np.float64)
         missing = np.asarray(np.isnan(px).any(-1))
         if missing.all():
@@ -125,7 +125,7 @@ class KeypointsFilled:
 # -------------------------------------------------------------------------- which frames, in what cuts
 @dataclass(frozen=True)
 class FrameRule:
-    """Which frames of a video count; those that do are flagged in ``valid``.
+    """Which frames of a video count; these are flagged in ``valid``.
 
     Attributes:
         kind: "all"; "valid" removes the others before lifting, as if the rest were one video; "score-valid" lifts all
@@ -137,8 +137,8 @@ class FrameRule:
     what: str = ""
 
     @property
-    def words(self) -> str:
-        """The rule in words."""
+    def description(self) -> str:
+        """The rule as text."""
         return {
             "all": "all",
             "valid": f"only those {self.what}; the others are removed before lifting, as if the rest were one video",
@@ -164,7 +164,7 @@ class FrameRule:
 class WholeVideo:
     """The predictor sees each video whole; every frame is scored once."""
 
-    words: str = (
+    description: str = (
         "each video is lifted whole, by whatever windows the lifter uses (overlaps blended, or centre frames kept); "
         "every frame counts once"
     )
@@ -176,13 +176,13 @@ class WholeVideo:
         return [slice(0, frames)]
 
     def alone(self, one_pose: bool) -> bool:
-        """Whether a cut is all that a network sees of the video: it is the video."""
+        """Whether a cut is all that a network sees of the video: here the cut is the video."""
         return True
 
 
 @dataclass(frozen=True)
 class CutWindows:
-    """Windows of T frames side by side, each lifted alone.
+    """Adjacent windows of T frames, each lifted on its own.
 
     Attributes:
         tail: what happens to the frames after the last full window: "drop" (not scored) or "last" (one more window made
@@ -194,8 +194,8 @@ class CutWindows:
     length: int | None = None
 
     @property
-    def words(self) -> str:
-        """The rule in words."""
+    def description(self) -> str:
+        """The rule as text."""
         end = {
             "drop": "the tail shorter than T is not scored",
             "last": "the last window is the last T frames, its overlap is scored twice",
@@ -213,13 +213,13 @@ class CutWindows:
         """Whether a cut is all that a network sees of the video.
 
         Args:
-            one_pose: whether the network gives one pose per window. In a cut of T frames most of its windows would be
-                ends repeated, so that cuts of no fixed length only say which frames are scored.
+            one_pose: whether the network returns one pose per window. In a cut of T frames most of its windows would
+                repeat the ends, so cuts without a fixed length only decide which frames are scored.
         """
         return self.length is not None or not one_pose
 
     def cuts(self, frames: int, window: int) -> list[slice]:
-        """Where to cut a video of ``frames`` frames for a network whose T frames last as long as ``window`` of it."""
+        """Cuts of a video of ``frames`` frames for a network whose T frames span ``window`` frames of it."""
         window = self.length or window
         if frames <= window:
             return [slice(0, frames)]
@@ -236,11 +236,11 @@ WindowKind = Literal["whole", "drop", "last"]
 # ----------------------------------------------------------------------------- the space of the scores
 @runtime_checkable
 class SpaceRule(Protocol):
-    """What the 3D target is, and how the prediction relates to it and to the image."""
+    """The 3D target, and how the prediction relates to it and to the image."""
 
     @property
-    def words(self) -> str:
-        """The rule in words."""
+    def description(self) -> str:
+        """The rule as text."""
         ...
 
     def target(self, sequence: PoseSequence) -> Float[Array, "T J 3"]:
@@ -252,7 +252,7 @@ class SpaceRule(Protocol):
         ...
 
     def image(self, joints_m: Float[Array, "T J 3"], sequence: PoseSequence) -> Float[Array, "T J 2"] | None:
-        """Pixels of root-relative joints put at the true root; None where the data cannot tell."""
+        """Pixels of root-relative joints put at the true root; None if the data do not provide it."""
         ...
 
 
@@ -266,7 +266,7 @@ def _joints(sequence: PoseSequence) -> Array:
 class CameraSpace:
     """Camera-frame metres, minus the root."""
 
-    words: str = "camera-frame metres, root-relative, scored in mm"
+    description: str = "camera-frame metres, root-relative, scored in mm"
 
     def target(self, sequence: PoseSequence) -> Float[Array, "T J 3"]:
         """Camera-frame joints minus the root joint, metres."""
@@ -297,8 +297,8 @@ class ImageSpace:
     paste_xy: bool = False
 
     @property
-    def words(self) -> str:
-        """The rule in words."""
+    def description(self) -> str:
+        """The rule as text."""
         text = (
             "2.5D: x, y in pixels of a distortion-free projection, z scaled to pixels at the root's depth, all times "
             "the file's 2.5d_factor (mm per pixel), root-relative, in mm: a weak-perspective copy of the pose"
@@ -335,18 +335,18 @@ RootKind = Literal["zero", "own", "subtract"]
 
 @dataclass(frozen=True)
 class RootRule:
-    """What becomes of the predicted root joint before scoring.
+    """How the predicted root joint is treated before scoring.
 
     Attributes:
-        kind: "zero" sets it to the origin, "own" leaves the network's own root error in, "subtract" moves the whole
+        kind: "zero" sets it to the origin, "own" keeps the network's root error, "subtract" moves the whole
             prediction so that its root is the origin.
     """
 
     kind: RootKind = "zero"
 
     @property
-    def words(self) -> str:
-        """The rule in words."""
+    def description(self) -> str:
+        """The rule as text."""
         return {
             "zero": "the predicted root is set to 0; the root is one of the joints that the mean is taken over",
             "own": "the predicted root stays as it is: its own error counts",
@@ -354,7 +354,7 @@ class RootRule:
         }[self.kind]
 
     def apply(self, joints_m: Float[Array, "T J 3"], root: int) -> Float[Array, "T J 3"]:
-        """The prediction under the rule; the input is left as it was."""
+        """The prediction under the rule; the input is unchanged."""
         if self.kind == "own":
             return joints_m
         if self.kind == "subtract":
@@ -371,7 +371,7 @@ class LeaveOut:
     """Videos that are not scored.
 
     Attributes:
-        prefixes: beginnings of the names of the videos that are left out.
+        prefixes: prefixes of the names of excluded videos.
         why: the reason, or who does so.
     """
 
@@ -379,8 +379,8 @@ class LeaveOut:
     why: str = ""
 
     @property
-    def words(self) -> str:
-        """The rule in words."""
+    def description(self) -> str:
+        """The rule as text."""
         return f"{', '.join(self.prefixes)} ({self.why})" if self.prefixes else "none"
 
     def keep(self, sequences: Iterator[PoseSequence]) -> Iterator[PoseSequence]:
@@ -391,7 +391,7 @@ class LeaveOut:
 # ----------------------------------------------------------------------------------------- the average
 @dataclass(frozen=True)
 class Averaging:
-    """How one number is made of many frames.
+    """How the frames are averaged.
 
     Attributes:
         over: "frames" is the mean over all frames; "actions" the plain mean of the actions' means over frames.
@@ -400,8 +400,8 @@ class Averaging:
     over: Literal["frames", "actions"] = "frames"
 
     @property
-    def words(self) -> str:
-        """The rule in words."""
+    def description(self) -> str:
+        """The rule as text."""
         return {
             "frames": "mean over all scored frames of all sequences",
             "actions": "mean over all frames of an action (all subjects, takes and cameras), then the plain mean of "
