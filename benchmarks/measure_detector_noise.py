@@ -69,8 +69,8 @@ def undo(variant: str, points: Array, width: int) -> Array:
     """(..., 33, C) landmarks of a changed image in pixels of the clean one, left and right put right."""
     points = points.copy()
     if variant == "mirror":
-        points[..., 0] = width - points[..., 0]
-        points = points[..., list(BLAZEPOSE33.mirror), :]
+        points = BLAZEPOSE33.flip(points)
+        points[..., 0] += width
     if variant == "half":
         points[..., :2] *= 2
     return points
@@ -341,7 +341,7 @@ def headline(evidence: dict[str, dict[str, Any]]) -> dict[str, Any]:
 
 def _symmetric(values: Array) -> Array:
     squares = np.asarray(values, dtype=float) ** 2
-    return np.sqrt((squares + squares[list(MEASURED13.mirror)]) / 2)
+    return np.sqrt((squares + MEASURED13.flip(squares, "scalars")) / 2)
 
 
 def noise_model(stats: dict[str, Any], step_s: float) -> dict[str, Any]:
@@ -361,7 +361,7 @@ def noise_model(stats: dict[str, Any], step_s: float) -> dict[str, Any]:
         "swap_s": stats["swap_s"],
         "drop_rate": _symmetric(lost["rate"]),
         "drop_s": float((lost["rate"] * lost["seconds"]).sum() / lost["rate"].sum()),
-        "confidence_logit": (sure["logit_level"] + sure["logit_level"][list(MEASURED13.mirror)]) / 2,
+        "confidence_logit": (sure["logit_level"] + MEASURED13.flip(sure["logit_level"], "scalars")) / 2,
         "confidence_slope": sure["logit_slope"],
         "confidence_sigma": sure["logit_sigma"],
         "severity_sigma": stats["severity_sigma"],

@@ -4,6 +4,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+import torch
 
 from prml.errors import PrmlError
 from prml.skeleton import BLAZEPOSE33, COCO17, H36M17, MEASURED13, SKELETONS, Skeleton, conversion, skeleton
@@ -33,6 +34,43 @@ def test_the_mirror_is_an_involution(joints):
     mirror = np.array(joints.mirror)
     assert np.array_equal(mirror[mirror], np.arange(len(joints)))
     assert set(joints.left).isdisjoint(joints.right)
+
+
+KINDS = {"points": (4, 2, 5), "spreads": (4, 2, 5), "scalars": (4, 2)}
+
+
+@everyone
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("library", ["numpy", "torch"])
+def test_to_flip_twice_is_the_identity(joints, kind, library):
+    shape = (*KINDS[kind][:2], len(joints), *KINDS[kind][2:])
+    values = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    values = torch.from_numpy(values) if library == "torch" else values
+    before, once = values + 0, joints.flip(values, kind)
+    assert (type(once), once.dtype, once.shape) == (type(values), values.dtype, values.shape)
+    assert (values == before).all()
+    assert (joints.flip(once, kind) == values).all()
+    assert not (once == values).all()
+
+
+def test_to_flip_is_to_look_into_a_mirror():
+    """By hand: somebody who raises the left hand raises the right one in a mirror in the plane x = 0."""
+    points = np.zeros((17, 3))
+    left, right = H36M17.index("LWrist"), H36M17.index("RWrist")
+    points[left], points[right], points[0] = (0.5, -0.75, 2.0), (-0.25, 0.125, 2.5), (1.0, 2.0, 3.0)
+    flipped = H36M17.flip(points)
+    np.testing.assert_array_equal(flipped[[left, right, 0]], [(0.25, 0.125, 2.5), (-0.5, -0.75, 2.0), (-1.0, 2.0, 3.0)])
+    spreads = H36M17.flip(np.abs(points), "spreads")
+    np.testing.assert_array_equal(spreads[[left, right, 0]], [(0.25, 0.125, 2.5), (0.5, 0.75, 2.0), (1.0, 2.0, 3.0)])
+    confidence = H36M17.flip(points[:, 2], "scalars")
+    np.testing.assert_array_equal(confidence[[left, right, 0]], [2.5, 2.0, 3.0])
+
+
+@pytest.mark.misfit
+@pytest.mark.parametrize(("shape", "kind"), [((16, 3), "points"), ((17,), "points"), ((17, 3), "scalars")])
+def test_a_wrong_number_of_joints_is_not_flipped(shape, kind):
+    with pytest.raises(PrmlError, match="expected 17 joints of h36m17, got an array of shape"):
+        H36M17.flip(np.zeros(shape), kind)
 
 
 @everyone

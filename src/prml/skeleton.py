@@ -9,11 +9,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from itertools import pairwise
+from typing import Any, Literal, TypeVar, cast
 
 import numpy as np
 from jaxtyping import Bool, Float, Real
 
 from prml.errors import PrmlError
+
+Values = TypeVar("Values")  # a numpy array or a torch tensor
+FlipKind = Literal["points", "spreads", "scalars"]
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,32 @@ class Skeleton:
         for left, right in zip(self.left, self.right, strict=True):
             order[left], order[right] = right, left
         return tuple(order)
+
+    def flip(self, values: Values, kind: FlipKind = "points") -> Values:
+        """The mirror image of a person: left and right joints change places, x changes its sign.
+
+        Args:
+            values: numpy array or torch tensor, not changed.
+            kind: what they are. "points": (*batch, J, d), x first; further channels, as y, z, a confidence or
+                variances, only move with their joint. "spreads": (*batch, J, d) without a sign, as standard deviations.
+                "scalars": (*batch, J), one number per joint, as a confidence.
+
+        Returns:
+            Array or tensor of the same shape and type.
+
+        Raises:
+            PrmlError: another number of joints.
+        """
+        given, order = cast(Any, values), list(self.mirror)
+        axis = -1 if kind == "scalars" else -2
+        if given.ndim < -axis or given.shape[axis] != len(self):
+            raise PrmlError(f"expected {len(self)} joints of {self.name}, got an array of shape {tuple(given.shape)}")
+        if kind == "scalars":
+            return cast(Values, given[..., order])
+        flipped = given[..., order, :]  # a copy
+        if kind == "points":
+            flipped[..., 0] *= -1
+        return cast(Values, flipped)
 
 
 def _skeleton(name: str, text: str, root: str | None = None) -> Skeleton:

@@ -43,7 +43,7 @@ class Fixed(nn.Module):
 
 def lifter_of(network, uncertainty=None, **options):
     card = Card(name="t", network="prml-s", window=9, sha256="0")
-    return Lifter(Record(network, uncertainty or nn.Identity(), card), LiftOptions(**{"flip": False, **options}))
+    return Lifter(Record(network.eval(), uncertainty or nn.Identity(), card), LiftOptions(**{"flip": False, **options}))
 
 
 def symmetrical():

@@ -47,7 +47,7 @@ class MotionOptions:
                 world_m = exchange_limbs(world_m, rng.random(len(world_m)) < share, torso, chains)
         if self.bones:
             logarithms = rng.normal(0, self.bones, (len(world_m), 17))
-            world_m = scale_bones(world_m, np.exp((logarithms + logarithms[:, list(H36M17.mirror)]) / 2**0.5))
+            world_m = scale_bones(world_m, np.exp((logarithms + H36M17.flip(logarithms, "scalars")) / 2**0.5))
         if self.tilt:
             degrees = rng.normal(0, self.tilt_deg, len(world_m)) * (rng.random(len(world_m)) < self.tilt)
             world_m = tilt(world_m, np.radians(degrees), rng.uniform(0, 2 * np.pi, len(world_m)))

@@ -243,16 +243,9 @@ class MocapWindows(Windows):
 def mirror(
     inputs: Float[Array, "B T 17 c"], targets: Float[Array, "B T 17 3"], which: Array
 ) -> tuple[Float[Array, "B T 17 c"], Float[Array, "B T 17 3"]]:
-    """Mirror the chosen windows: negate x, exchange left and right."""
-    order = list(H36M17.mirror)
-    sign_in = np.ones(inputs.shape[-1], inputs.dtype)
-    sign_in[0] = -1
-    sign_out = np.array([-1, 1, 1], targets.dtype)
+    """Flip the chosen windows."""
     pick = which[:, None, None, None]
-    return (
-        np.where(pick, inputs[..., order, :] * sign_in, inputs),
-        np.where(pick, targets[..., order, :] * sign_out, targets),
-    )
+    return np.where(pick, H36M17.flip(inputs), inputs), np.where(pick, H36M17.flip(targets), targets)
 
 
 class EpochSampler(Sampler[tuple[int, int]]):

@@ -12,7 +12,6 @@ from PIL import Image
 from torch import Tensor
 
 from prml.networks.peers.capf import CROP_PX, crop_coordinates
-from prml.skeleton import H36M17
 
 Array = np.ndarray
 MARGIN = 1.25  # of the box of the joints: head top, hands and feet stick out of it
@@ -36,17 +35,13 @@ def to_crop(keypoints_px: Float[Array, "T J 2"], where: Float[Array, "T 3"]) -> 
 
 
 def reference(keypoints_px: Float[Array, "T 17 2"]) -> Float[Array, "T 17 2"]:
-    """The joints in their own crops, [-1, 1] over it: where CA-PF samples the maps."""
+    """The joints in their own crops, [-1, 1] over it: where CA-PF samples the maps.
+
+    The map of :func:`crop_coordinates` ends at the centres of the outermost samples, so the joints of the mirrored crop
+    are exactly ``H36M17.flip`` of these.
+    """
     places = torch.from_numpy(to_crop(keypoints_px, boxes(keypoints_px)))
     return np.asarray(crop_coordinates(places).numpy(), np.float32)
-
-
-def mirrored_reference(places: Float[Array, "*n 17 2"]) -> Float[Array, "*n 17 2"]:
-    """Where the joints are in the mirrored crop, left and right exchanged.
-
-    The maps of ``crop_coordinates`` end at the centres of the outermost samples, so that x -> -x is the exact mirror.
-    """
-    return np.asarray(places[..., list(H36M17.mirror), :] * np.array([-1, 1], places.dtype))
 
 
 def cut(image: UInt8[Array, "H W 3"], where: Float[Array, " 3"]) -> UInt8[Array, "256 192 3"]:

@@ -7,8 +7,8 @@ import torch
 
 from prml.batches.training_windows import SAME_FPS, Batch, Part, WindowOptions, Windows, before_held_out, common, mirror
 from prml.errors import PrmlError
-from prml.image_features import crops
 from prml.image_features.cache import FeatureCache
+from prml.skeleton import H36M17
 
 Array = np.ndarray
 
@@ -94,6 +94,6 @@ class FeatureWindows(Windows):
         return {
             "input": cache.inputs[at],
             "target": cache.targets[at],
-            "reference": crops.mirrored_reference(places) if flip else places,
+            "reference": H36M17.flip(places) if flip else places,
             **{f"map{i}": level[at] for i, level in enumerate(maps)},
         }

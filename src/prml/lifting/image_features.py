@@ -6,7 +6,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from prml.errors import PrmlError
-from prml.image_features.crops import RULE, mirrored_reference
+from prml.image_features.crops import RULE
 from prml.image_features.source import FeatureSource
 from prml.sequence import PoseSequence
 from prml.skeleton import H36M17
@@ -56,16 +56,14 @@ def lift_frames(
         flip: average with the mirrored result of the mirrored crop.
         device: of the network.
     """
-    mirror, sign = list(H36M17.mirror), np.ones(inputs.shape[-1], np.float32)
-    sign[0] = -1
     parts, done = [], 0
     for seen in source.features(sequence, rows, mirrored=flip):
         x = np.ascontiguousarray(inputs[done : done + len(seen.rows)], np.float32)
         done += len(seen.rows)
         joints = _run(network, x, seen.reference, seen.maps, device)
         if seen.mirrored is not None:
-            other = _run(network, x[:, mirror] * sign, mirrored_reference(seen.reference), seen.mirrored, device)
-            joints = (joints + other[:, mirror] * np.array([-1, 1, 1], np.float32)) / 2
+            other = _run(network, H36M17.flip(x), H36M17.flip(seen.reference), seen.mirrored, device)
+            joints = (joints + H36M17.flip(other)) / 2
         parts.append(joints)
     return np.concatenate(parts)
 

@@ -29,7 +29,6 @@ from prml.spans import blocks, runs
 from prml.weights.record import Card, Record, load_record
 
 Array = np.ndarray
-_MIRROR = list(H36M17.mirror)
 _BLOCK = 1024
 
 
@@ -249,13 +248,8 @@ class Lifter:
 
     def _flipped(self, inputs: Float[Array, "B T 17 c"]) -> Float[Array, "B T 17 d"]:
         """Mean of the result and the mirrored result of the mirrored input."""
-        sign_in = np.ones(inputs.shape[-1], inputs.dtype)
-        sign_in[0] = -1
-        both = self._predict(np.concatenate([inputs, inputs[..., _MIRROR, :] * sign_in]))
-        plain, mirrored = np.split(both, 2)
-        sign_out = np.ones(mirrored.shape[-1], mirrored.dtype)
-        sign_out[0] = -1
-        return np.asarray((plain + mirrored[..., _MIRROR, :] * sign_out) / 2)
+        plain, mirrored = np.split(self._predict(np.concatenate([inputs, H36M17.flip(inputs)])), 2)
+        return np.asarray((plain + H36M17.flip(mirrored)) / 2)
 
     @torch.inference_mode()
     def _predict(self, inputs: Float[Array, "B T 17 c"]) -> Float[Array, "B T 17 d"]:
