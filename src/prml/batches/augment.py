@@ -1,8 +1,8 @@
-"""More motion than was captured: limbs of other windows, bodies of other proportions, people turned upside down.
+"""Augmented world positions: limbs from other windows, other body proportions, people tilted or upside down.
 
-What a person's arms do says little of what the legs do, so arms and legs are exchanged between windows, each in the
-frame of the torso that it hangs on. Everything is done to world positions before a camera looks at them, so that input
-and target stay exact projections of one another. No paper is the source of this.
+The arms of a person say little about the legs, so arms and legs are swapped between windows, each in the frame of the
+torso it is attached to. All changes are made to world positions before a camera sees them, so the input remains an
+exact projection of the target. This is our own augmentation, without a paper behind it.
 """
 
 from dataclasses import dataclass
@@ -19,10 +19,10 @@ Array = np.ndarray
 
 @dataclass(frozen=True)
 class MotionOptions:
-    """How much of the motion is made up; the defaults leave it as it was captured.
+    """How strongly the motion is augmented; the defaults leave it as captured.
 
     Attributes:
-        arms, legs: share of windows that get both arms (legs) of another window of the batch; bone lengths stay.
+        arms, legs: share of windows that receive the arms (legs) of another window in the batch; bone lengths are kept.
         bones: standard deviation of the logarithm of each bone's length, left and right alike.
         tilt: share of windows turned about a random horizontal axis.
         tilt_deg: standard deviation of that turn.
@@ -41,7 +41,7 @@ class MotionOptions:
                 raise PrmlError(f"data.windows.motion.{name} must lie between 0 and {most:g}, got {value}")
 
     def change(self, rng: np.random.Generator, world_m: Float[Array, "B L 17 3"]) -> Float[Array, "B L 17 3"]:
-        """World metres of other people who do other things; options at zero draw nothing."""
+        """Augmented world positions in metres; options at zero draw no random numbers."""
         for share, torso, chains in ((self.arms, _CHEST, _ARMS), (self.legs, _PELVIS, _LEGS)):
             if share:
                 world_m = exchange_limbs(world_m, rng.random(len(world_m)) < share, torso, chains)
@@ -82,7 +82,7 @@ def exchange_limbs(
     torso: tuple[int, ...],
     chains: tuple[tuple[int, ...], ...],
 ) -> Float[Array, "B L 17 3"]:
-    """Give the chosen windows the limbs of the window before them, turned with the torso; bones keep their lengths.
+    """Give the chosen windows the limbs of the preceding window, turned with the torso; bone lengths are kept.
 
     Args:
         joints_m: windows in random order, any frame.
@@ -102,7 +102,7 @@ def exchange_limbs(
 
 
 def scale_bones(joints_m: Float[Array, "B L 17 3"], factors: Float[Array, "B 17"]) -> Float[Array, "B L 17 3"]:
-    """Multiply the length of the bone that ends at each joint, directions and hip as they are."""
+    """Multiply the length of the bone that ends at each joint, keeping directions and the hip."""
     out = joints_m.copy()
     for parent, child in H36M17.bones:
         bone = joints_m[..., child, :] - joints_m[..., parent, :]

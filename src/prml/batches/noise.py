@@ -1,8 +1,8 @@
-"""What a real 2D detector does to exact keypoints: jitter, slow drift, bursts of large error, limbs swapped or lost.
+"""The errors of a real 2D detector: jitter, slow drift, bursts of large error, swapped or lost limbs.
 
 Every magnitude comes from ``detector_noise.json``, which ``benchmarks/measure_detector_noise.py`` wrote from real video
-(docs/detector_noise.md says what was fitted and how). Errors are in millimetres at the person's depth, so that they do
-not depend on the image's resolution.
+(docs/detector_noise.md says what was fitted and how). Errors are in millimetres at the person's depth, so they do not
+depend on the image resolution.
 """
 
 import json
@@ -30,14 +30,14 @@ class NoiseModel:
     Attributes:
         jitter_mm: standard deviation per axis of the part that is new in every frame.
         drift_mm, drift_time_s: standard deviation per axis and correlation time of the slow part.
-        offset_mm: standard deviation per axis of what stays the same through a clip.
+        offset_mm: standard deviation per axis of the error that is constant through a clip.
         burst_rate, burst_mm, burst_s: bursts of large error: starts per second and joint, size per axis, mean length.
-        swap_rate, swap_s: exchanges of left and right (both legs or both arms): starts per second and pair, length.
+        swap_rate, swap_s: swaps of left and right (both legs or both arms): starts per second and pair, length.
         drop_rate, drop_s: joints lost (confidence near zero, position a guess): starts per second and joint, length.
         confidence_logit: (13,) median confidence on the logit scale where the error is small.
         confidence_slope: how much the logit falls when the error grows e-fold over 20 mm.
         confidence_sigma: slow scatter of the logit.
-        severity_sigma: clips differ; log-normal spread of one factor on all magnitudes.
+        severity_sigma: log-normal spread over clips of one factor on all magnitudes.
     """
 
     jitter_mm: Array
@@ -63,7 +63,7 @@ class NoiseModel:
 
         Returns:
             Errors in metres at the person's depth, confidences in (0, 1), and for legs and arms whether left and right
-            are exchanged (1 or 0).
+            are swapped (1 or 0).
         """
         shape = (clips, frames, len(MEASURED13))
         severity = np.exp(rng.normal(0, self.severity_sigma, (clips, 1, 1, 1))).astype(np.float32)
@@ -83,7 +83,7 @@ class NoiseModel:
         return error / np.float32(1000), confidence.astype(np.float32), swap
 
     def scaled(self, factor: float) -> "NoiseModel":
-        """The same detector with all magnitudes of error multiplied (rates and confidences stay)."""
+        """The same detector with all error magnitudes multiplied (rates and confidences unchanged)."""
         names = ("jitter_mm", "drift_mm", "offset_mm", "burst_mm")
         return replace(self, **{n: getattr(self, n) * np.float32(factor) for n in names})
 

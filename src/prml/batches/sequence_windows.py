@@ -1,6 +1,6 @@
 """Training windows from sequences with their own cameras (Human3.6M, MPI-INF-3DHP): cut, mirrored, batched.
 
-As with motion capture a batch is a pure function of (seed, epoch, batch number), and the frames lie in shared memory.
+As with motion capture, a batch is a pure function of (seed, epoch, batch number), and the frames lie in shared memory.
 """
 
 from collections.abc import Iterable
@@ -60,9 +60,9 @@ class SequenceRule:
         return given.astype(np.float32), (target - target[:, :1]).astype(np.float32)
 
     def unit_m(self, sequence: PoseSequence) -> Float[Array, " T"] | None:
-        """Metres that an image-space target's unit is in every frame (half the width times ``mm_per_px``).
+        """Metres per unit of an image-space target in every frame (half the width times ``mm_per_px``).
 
-        None for targets in metres, and for sequences that do not say it (Human3.6M's training split).
+        None for targets in metres and for sequences that do not state it (Human3.6M's training split).
         """
         if self.label == "camera_m" or sequence.camera is None or sequence.mm_per_px is None:
             return None
@@ -73,7 +73,7 @@ class SequenceRule:
 class SequenceWindows(Windows):
     """Batches ``input`` (B, T, 17, C_in) and ``target`` (B, T, 17, 3) from sequences.
 
-    Image-space targets have ``unit_m`` (B, T) beside them, metres per unit, where all sequences say it.
+    Image-space targets come with ``unit_m`` (B, T), metres per unit, if all sequences state it.
 
     Windows start every ``options.stride`` frames; a sequence shorter than T gives one window, its last frame repeated.
     ``fps`` is the rate of most frames: MPI-INF-3DHP mixes 25 and 50, and the field resamples nothing.

@@ -1,7 +1,7 @@
 """Training windows: random stretches of clips, seen by random cameras, perturbed as by a detector, normalised.
 
 A batch is a pure function of (seed, epoch, batch number): workers, restarts and machines do not change it. Batches
-are made at once with array operations; the clips live in one shared-memory tensor that workers do not copy.
+are built with array operations; the clips live in one shared-memory tensor that workers do not copy.
 """
 
 import math
@@ -27,7 +27,7 @@ from prml.skeleton import H36M17, MEASURED13, conversion
 Array = np.ndarray
 Batch = dict[str, Tensor]
 Part = Literal["train", "val"]
-SAME_FPS = 0.01  # rates this near, as 29.97 and 30, are one
+SAME_FPS = 0.01  # rates this close, such as 29.97 and 30, count as equal
 HELD_OUT = 0.1  # of every clip's frames, at its end, where no clip is for validation
 _TO_MEASURED = conversion(H36M17, MEASURED13)
 _FROM_MEASURED = conversion(MEASURED13, H36M17)
@@ -72,7 +72,7 @@ def perturb(
     noise: NoiseModel,
     fps: float,
 ) -> tuple[Float[Array, "B T 13 2"], Float[Array, "B T 13"]]:
-    """Add a detector's errors to exact image-plane points (z = 1) of a person at ``depth_m``; also its confidences."""
+    """Add a detector's errors to exact image-plane points (z = 1) of a person at ``depth_m``; with confidences."""
     error_m, confidence, swap = noise.sample(rng, plane.shape[0], plane.shape[1], fps)
     return exchange(plane, swap) + error_m / depth_m[..., None, None], confidence
 
@@ -84,12 +84,12 @@ def shared(array: Array) -> Tensor:
 
 
 def before_held_out(frames: int) -> int:
-    """How many frames of a clip are trained on where its end is held out for validation."""
+    """Number of training frames of a clip whose end is held out for validation."""
     return frames - max(1, round(HELD_OUT * frames))
 
 
 def common(what: str, values: Sequence[tuple[str, float]], tolerance: float = 1e-6) -> float:
-    """The one value (of the first) that all named ones agree on; raises PrmlError that names two that differ."""
+    """The value shared by all named ones; raises PrmlError that names two that differ."""
     (first, wanted), *others = values
     for name, value in others:
         if not math.isclose(value, wanted, rel_tol=tolerance):
@@ -132,7 +132,7 @@ class Windows(Dataset[Batch], ABC):
 
 
 def _stretches(sets: list[MocapSet], split: str, part: Part) -> list[Int16[Array, "T 17 3"]]:
-    """The clips of a part, or what of them is not held out for the other."""
+    """The clips of a part, without what is held out for the other part."""
     apart = any(len(s.indices("val")) for s in sets)
     wanted = "val" if apart and part == "val" else split
     clips = [s.positions[s.clip_start[i] : s.clip_start[i + 1]] for s in sets for i in s.indices(wanted)]
@@ -150,7 +150,7 @@ def _stretches(sets: list[MocapSet], split: str, part: Part) -> list[Int16[Array
 
 
 class MocapWindows(Windows):
-    """Batches of training windows from motion capture through virtual cameras.
+    """Batches of training windows from motion capture seen by virtual cameras.
 
     Item ``(epoch, number)`` is a batch: ``input`` (B, T, 17, C_in) normalised, ``target`` (B, T, 17, 3) root-relative
     metres in the frame of the input (``virtual_camera`` normalisation).
@@ -195,7 +195,7 @@ class MocapWindows(Windows):
         self.index = np.array(rows, dtype=np.int64)
 
     def __len__(self) -> int:
-        """Batches in an epoch, at least one (the last, smaller one is left out if there are others)."""
+        """Batches in an epoch, at least one (a smaller last batch is dropped if there are others)."""
         return max(1, len(self.index) // self.options.batch)
 
     def _positions(self, rng: np.random.Generator, rows: Array) -> Float[Array, "B L 17 3"]:
@@ -243,13 +243,13 @@ class MocapWindows(Windows):
 def mirror(
     inputs: Float[Array, "B T 17 c"], targets: Float[Array, "B T 17 3"], which: Array
 ) -> tuple[Float[Array, "B T 17 c"], Float[Array, "B T 17 3"]]:
-    """Flip the chosen windows."""
+    """Mirror the chosen windows: negate x, swap left and right."""
     pick = which[:, None, None, None]
     return np.where(pick, H36M17.flip(inputs), inputs), np.where(pick, H36M17.flip(targets), targets)
 
 
 class EpochSampler(Sampler[tuple[int, int]]):
-    """(epoch, batch number) keys from a given place on, so that training resumes in the middle of an epoch.
+    """(epoch, batch number) keys from a given position on, so training can resume in the middle of an epoch.
 
     Args:
         batches: batches in the whole epoch, over all ranks.

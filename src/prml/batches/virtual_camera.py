@@ -18,7 +18,7 @@ _SIZES = ((1920, 1080), (1080, 1920), (1000, 1000), (1280, 720))
 
 @dataclass(frozen=True)
 class CameraRanges:
-    """From where a training window is seen; every pair is a uniform range.
+    """Where a training window is seen from; every pair is a uniform range.
 
     Attributes:
         distance_m: from the person's mean place.
@@ -41,7 +41,7 @@ class CameraRanges:
 
 @dataclass(frozen=True)
 class CameraBatch:
-    """Extrinsics of one camera per window (world z up to camera) and what the user would not know about its lens."""
+    """Extrinsics of one camera per window (world z up to camera) and the unknown errors of its assumed lens."""
 
     R_world_to_camera: Float[Array, "B 3 3"]
     t_m: Float[Array, "B 3"]
@@ -64,7 +64,7 @@ class CameraBatch:
 def sample_cameras(
     rng: np.random.Generator, hip_m: Float[Array, "B T 3"], ranges: CameraRanges | None = None
 ) -> CameraBatch:
-    """One random camera per window, never nearer than 1.2 m to the person's path.
+    """One random camera per window, at least 1.2 m away from the person's path.
 
     Args:
         rng: source of randomness.
@@ -101,7 +101,7 @@ def _keeps_in_view(camera: Camera, joints_world_m: Array) -> bool:
 
 
 def benchmark_cameras(clip_name: str, joints_world_m: Float[Array, "T 17 3"]) -> list[Camera]:
-    """The four fixed cameras of a clip: the same everywhere and for ever (seed: clip name and ``BENCHMARK_SEED``).
+    """The four fixed cameras of a clip, always the same (seed: clip name and ``BENCHMARK_SEED``).
 
     They stand a quarter turn apart at random height, lens and image format, and step back until the clip is in view.
     """

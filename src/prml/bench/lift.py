@@ -1,4 +1,4 @@
-"""How fast ``prml lift`` is against its detector alone: what ``prml bench --video`` measures."""
+"""Speed of ``prml lift`` relative to its detector alone: what ``prml bench --video`` measures."""
 
 import json
 import os
@@ -25,10 +25,10 @@ _RUNS = {
 
 
 def bench_lift(video: Path, *, weights: str = "prml-s", seconds: float = SECONDS, rounds: int = 2) -> dict[str, Any]:
-    """``prml lift`` against its detector alone, on the video's frames played to and fro for some seconds.
+    """``prml lift`` relative to its detector alone, on the video's frames played back and forth for some seconds.
 
-    Each run is a process of its own, so that what both have to load counts too; the three kinds take turns, and the
-    fastest of each counts.
+    Each run is a separate process, so loading counts as well; the three kinds take turns, and the fastest run of each
+    counts.
 
     Args:
         video: whose frames are used.
@@ -64,7 +64,7 @@ def bench_lift(video: Path, *, weights: str = "prml-s", seconds: float = SECONDS
 
 
 def _run(kind: str, video: Path, out: Path, weights: str) -> dict[str, Any]:
-    """One run in a fresh process: seconds on the wall and of the processor, and of each stage."""
+    """One run in a fresh process: wall time, processor time and the seconds of each stage."""
     code = f"import json, sys; _, video, out, weights = sys.argv; {_RUNS[kind]}; print(json.dumps(seconds))"
     before, started = os.times(), perf_counter()
     words = [sys.executable, "-c", code, str(video), str(out), weights]
@@ -79,7 +79,7 @@ def _run(kind: str, video: Path, out: Path, weights: str) -> dict[str, Any]:
 
 
 def bars(runs: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    """What is asked, what was measured and whether it is met."""
+    """The limit, the measured value and whether it is met."""
     return [
         {
             "bar": f"lift {_DESCRIPTION[kind]}: frames/s as a share of the detector's alone, at least",

@@ -1,4 +1,4 @@
-"""How fast this machine multiplies matrices: the rate that shares of other figures are of."""
+"""How fast this machine multiplies matrices: the reference rate for other figures."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -9,7 +9,7 @@ import torch
 
 
 def best_seconds(run: Callable[[], Any], repeats: int) -> float:
-    """The fastest of some runs, after one that warms up: disturbance only ever adds time."""
+    """The fastest of several runs after a warm-up: disturbance can only add time."""
     run()
     best = float("inf")
     for _ in range(repeats):

@@ -1,4 +1,4 @@
-"""What share of the machine's matrix rate the networks reach, forward and in training."""
+"""Which share of the machine's matrix rate the networks reach, forward and in training."""
 
 import platform
 from collections.abc import Callable, Sequence
@@ -31,7 +31,7 @@ def bench(
     training: bool = True,
     progress: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
-    """All figures: matrix rate before and after (a busy machine shows), networks, ``prml lift`` if there is a video.
+    """All figures: matrix rate before and after (reveals a busy machine), networks, ``prml lift`` if there is a video.
 
     Args:
         names: registry names.
@@ -64,7 +64,7 @@ def bench(
 
 
 def bars(networks: Sequence[dict[str, Any]], rate: float) -> list[dict[str, Any]]:
-    """What is asked of MotionBERT, MixSTE and PrML, as far as they were measured, and whether it is met.
+    """The limits for MotionBERT, MixSTE and PrML, as far as they were measured, and whether they are met.
 
     Args:
         networks: rows of :func:`bench_network`.
@@ -72,8 +72,8 @@ def bars(networks: Sequence[dict[str, Any]], rate: float) -> list[dict[str, Any]
             a second and scales with it.
 
     Returns:
-        A row for each bar: ``bar`` in words, ``measured``, ``limit``, ``met``; of a time also the share of the matrix
-        rate that linear layers alone would have to reach to keep the limit (above 1 it cannot be kept in float32).
+        A row for each bar: ``bar`` as text, ``measured``, ``limit``, ``met``; for a time also the share of the matrix
+        rate that the linear layers alone would need to stay within the limit (above 1 it is out of reach in float32).
     """
     rows, limit = {row["name"]: row for row in networks}, BAR_SECONDS * BAR_GMACS / (rate / 2)
     found: list[dict[str, Any]] = [
@@ -126,7 +126,7 @@ def bench_network(name: str, rate: float, *, repeats: int = 5, training: bool = 
 
 
 def _noise(zeros: Any) -> Any:
-    """Numbers in [-1, 1] in place of zeros, whose products or sampling places might be cheaper than a pose's."""
+    """Numbers in [-1, 1] instead of zeros, whose products or sampling locations might be cheaper than a pose's."""
     if isinstance(zeros, list):
         return [_noise(part) for part in zeros]
     return torch.rand(zeros.shape, generator=torch.Generator().manual_seed(0)) * 2 - 1

@@ -51,8 +51,8 @@ def _inference(module: LiftingModule, batch: Batch) -> Callable[[], None]:
 def measure(configs: Sequence[FitConfig], rounds: int) -> list[Speed]:
     """Speeds at the data's own batch, in the order of the configurations, which share their data.
 
-    All are measured in every round, so that a disturbance of the machine meets all of them; each one's best round
-    counts, as disturbance only ever adds time. The first round warms up and does not count.
+    All are measured in every round, so a disturbance of the machine affects all of them; the best round of each counts,
+    because disturbance can only add time. The first round warms up and does not count.
     """
     with torch_threads(configs[0].run.threads):
         return _measure(configs, rounds)

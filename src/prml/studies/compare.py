@@ -1,7 +1,7 @@
-"""Networks of equal cost, trained on equal data with equal steps and scored under equal rules: ``compare``.
+"""Networks of equal cost, trained on equal data for equal steps and scored under equal rules.
 
-Runs are kept in folders named by a hash of their configuration: a finished one is not repeated, an interrupted one goes
-on from its last checkpoint.
+Runs are kept in folders named by a hash of their configuration: a finished run is not repeated, an interrupted run
+continues from its last checkpoint.
 """
 
 import hashlib
@@ -39,7 +39,7 @@ class EntrantConfig:
         name: registry name.
         arguments: constructor arguments that differ from the named size; window and channels are those of the data.
         label: name in tables; the registry name if empty.
-        heads: "single" (the authors' one regression head), "dual" (x, y and depth apart); PrML has two by itself.
+        heads: "single" (the authors' one regression head), "dual" (x, y and depth apart); PrML always has two.
     """
 
     name: str
@@ -53,19 +53,19 @@ class CompareConfig:
     """Everything about a comparison; what ``configs/mocap/compare.yaml`` holds.
 
     Attributes:
-        networks: who takes part.
+        networks: the participants.
         data: what all are trained on.
         single: what networks with one regression head minimise.
         dual: what networks with two minimise; the mutual information is PrML's only.
         optimiser: of all.
-        start: of all; see ``NetworkConfig.start``.
-        run: of all; ``max_steps`` is how long each is trained.
+        start: of all networks; see ``NetworkConfig.start``.
+        run: of all networks; ``max_steps`` is the length of each training.
         seeds: one run per seed.
         protocols: what all are scored under.
         overlap: windows that every frame lies in when scored.
-        every: every so many-th clip of a protocol is scored, the same for all; 1 scores all. The tables say so.
-        tolerance: by how much the multiply-adds per frame of the dearest network may exceed those of the cheapest.
-        speed_rounds: times that the speed of each is measured, in turns; the best counts.
+        every: score every n-th clip of a protocol, the same for all networks; the tables say so.
+        tolerance: relative excess of the most expensive network in multiply-adds per frame over the cheapest.
+        speed_rounds: how often each speed is measured, in turns; the best counts.
     """
 
     networks: list[EntrantConfig] = field(default_factory=list)
@@ -101,7 +101,7 @@ class CompareConfig:
         entrants = self.entrants()
         titles = [e.title for e in entrants]
         if twice := sorted({t for t in titles if titles.count(t) > 1}):
-            raise PrmlError(f"networks need different labels, {twice[0]!r} stands there twice")
+            raise PrmlError(f"networks need different labels, {twice[0]!r} occurs twice")
         for entrant in entrants:
             self.fit_config(entrant, self.seeds[0]).check()
         self._check_costs(entrants)
@@ -126,10 +126,10 @@ class CompareConfig:
         if record.context:
             raise PrmlError(f"{record.name} needs image features, motion capture has none; leave it out")
         if taken := {"frames", "in_channels", "regression_heads"} & set(given.arguments):
-            raise PrmlError(f"{given.name}: {taken.pop()} is not its own argument here; see data.windows and heads")
+            raise PrmlError(f"{given.name}: {taken.pop()} cannot be set per network here; see data.windows and heads")
         own_two = record.builder.endswith(":PrML")
         if own_two and heads == "single":
-            raise PrmlError(f"{given.name} has two regression heads by itself; give it 'heads: [dual]'")
+            raise PrmlError(f"{given.name} always has two regression heads; give it 'heads: [dual]'")
         windows = self.data.windows
         arguments = {**given.arguments, "frames": windows.frames, "in_channels": windows.in_channels}
         if not own_two:
@@ -187,7 +187,7 @@ def full_per_frame(cost: Cost) -> float:
 
 
 def config_hash(config: FitConfig) -> str:
-    """Ten hexadecimal digits of everything in a configuration that changes the result."""
+    """Ten hexadecimal digits over everything in a configuration that affects the result."""
     values = asdict(config)
     for field_name in NOT_THE_RESULT:
         section, _, name = field_name.partition(".")
@@ -210,7 +210,7 @@ def finished(folder: Path, steps: int) -> bool:
 
 
 def train(config: FitConfig, folder: Path) -> Literal["kept", "resumed", "trained"]:
-    """Train unless that has been done; go on where an interrupted run stopped. Returns which of them it was."""
+    """Train unless already done; continue an interrupted run. Returns which of these happened."""
     from prml.training.callbacks import CHECKPOINT
     from prml.training.engine import fit
 
@@ -222,7 +222,7 @@ def train(config: FitConfig, folder: Path) -> Literal["kept", "resumed", "traine
 
 
 def score(folder: Path, protocol: str, *, overlap: int, every: int = 1, limit: int | None = None) -> Result:
-    """Score the end of a run, or read the score if these weights have been scored on this data under these rules."""
+    """Score the final weights, or read the score if they have already been scored on these data under these rules."""
     from prml.evaluation.result import read_result
     from prml.evaluation.score import Conditions, score_lifter
     from prml.lifting.lifter import load
@@ -286,12 +286,12 @@ def run_all(
 ) -> dict[str, list[Run]]:
     """Every run, one after the other: title of the entrant -> runs in the order of the seeds.
 
-    Seeds are the outer loop, so that an interrupted comparison has met all networks equally often.
+    Seeds are the outer loop, so an interrupted comparison has trained all networks equally often.
 
     Args:
         config: checked.
         out: folder of the runs' folders.
-        limit: clips to score at most, for a quick look; such a comparison is none and says so.
+        limit: maximum number of clips to score, for a quick look; such a comparison is marked as incomplete.
         progress: called with a line at every stage of every run.
 
     Raises:

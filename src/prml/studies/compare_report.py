@@ -1,4 +1,4 @@
-"""A comparison of networks as a JSON record, a table, a page's table, and a figure of error against cost."""
+"""A comparison of networks as a JSON record, a table, a Markdown table and a figure."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -25,12 +25,12 @@ Scores = dict[str, dict[str, float]]
 
 @dataclass(frozen=True)
 class Row:
-    """A network with one kind of regression heads.
+    """The row of one entrant.
 
     Attributes:
         label, name, heads, arguments: which.
         parameters, linear_macs_per_frame, full_macs_per_frame: counted.
-        training_frames_per_s, inference_frames_per_s: measured when the record was made, all networks in turns.
+        training_frames_per_s, inference_frames_per_s: measured when the record was written, all networks in turns.
         mean: protocol -> metric -> mean over the seeds.
         deviation: protocol -> metric -> standard deviation over the seeds (n - 1); empty with one seed.
         runs: every run.
@@ -62,8 +62,8 @@ class Comparison:
     Attributes:
         rows: in the order of the configuration.
         config: the resolved configuration.
-        limit: clips that were scored at most; None for a true comparison.
-        machine: processor and threads that the speeds are of.
+        limit: maximum number of clips scored; None for a full comparison.
+        machine: processor and threads of the speeds.
         commit, versions: of the code that wrote the record; each run has its own commit.
     """
 
@@ -183,7 +183,7 @@ def _ordinal(number: int) -> str:
 
 
 def caption(comparison: Comparison) -> str:
-    """What the numbers are, in a sentence or two."""
+    """What the numbers mean, in a sentence or two."""
     config, seeds = comparison.config, len(comparison.config["seeds"])
     run = config["run"]
     text = f"Mean and standard deviation of {seeds} seeds" if seeds > 1 else "One seed, hence no deviation"
@@ -218,9 +218,9 @@ def table(comparison: Comparison) -> "Table":
 
 
 def markdown(comparison: Comparison) -> str:
-    """The table for a page; raises PrmlError for a comparison over some clips only."""
+    """The table as Markdown; raises PrmlError for a comparison over some clips only."""
     if comparison.limit is not None:
-        raise PrmlError("a comparison over some clips only is no result; run it without --limit")
+        raise PrmlError("a comparison over some clips only is not a result; run it with limit=None")
     head, rows = _cells(comparison)
     lines = [head, ["---"] * 2 + ["---:"] * (len(head) - 2), *rows]
     return "\n".join(["| " + " | ".join(line) + " |" for line in lines] + ["", caption(comparison)])

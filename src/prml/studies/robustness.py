@@ -1,7 +1,7 @@
-"""How the error grows when the 2D input gets worse (the paper's Figure 5, and what else happens to a video).
+"""How the error grows when the 2D input gets worse (the paper's Figure 5 and other damage to a video).
 
-A change is a frozen object with a level and words. Its randomness comes from the sequence's name, so that every network
-sees the same perturbed input.
+A perturbation is a frozen object with a level and a description. Its randomness comes from the sequence's name, so
+every network sees the same perturbed input.
 """
 
 import zlib
@@ -40,7 +40,7 @@ class Perturbation(Protocol):
         ...
 
     def apply(self, sequence: PoseSequence) -> PoseSequence:
-        """The sequence made worse (its truth cut along, where frames go)."""
+        """The perturbed sequence (where frames are dropped, so is their truth)."""
         ...
 
 
@@ -114,14 +114,14 @@ def _gaps(rng: np.random.Generator, share: float, frames: int, tracks: int) -> B
 def _lose(sequence: PoseSequence, lost: Array, family: str) -> PoseSequence:
     px = _keypoints(sequence)
     px[np.broadcast_to(lost, px.shape[:2])] = np.nan
-    if np.isnan(px).all():  # a short clip may be lost altogether: one frame is left
+    if np.isnan(px).all():  # a short clip may be lost entirely: keep one frame
         px[0] = _keypoints(sequence)[0]
     return KeypointsFilled(family).apply(sequence.with_(keypoints_px=px))
 
 
 @dataclass(frozen=True)
 class MissingJoints:
-    """Joints that the detector loses, each for itself."""
+    """Joints that the detector loses, independently of each other."""
 
     level: float
     family: ClassVar[str] = "missing-joints"
@@ -153,7 +153,7 @@ class DroppedFrames:
 
 @dataclass(frozen=True)
 class FrameRate:
-    """Every so many-th frame alone is there, and is scored."""
+    """Keep and score every n-th frame."""
 
     level: float
     family: ClassVar[str] = "frame-rate"
@@ -198,7 +198,7 @@ class FieldOfView:
 
 @dataclass(frozen=True)
 class PortraitCrop:
-    """The image cut to a tall stripe around the person."""
+    """The image cropped to a tall strip around the person."""
 
     level: float
     family: ClassVar[str] = "portrait-crop"
@@ -232,7 +232,7 @@ FAMILIES: dict[str, tuple[Callable[[float], Perturbation], tuple[float | int, ..
 def perturbations(
     families: Iterable[str] | None = None, levels: Sequence[float | int] | None = None
 ) -> list[Perturbation]:
-    """The changes of some families (all for None) at their usual levels, or at the given ones."""
+    """The perturbations of some families (None: all) at their usual levels, or at the given ones."""
     chosen = list(FAMILIES) if families is None else list(families)
     if unknown := [f for f in chosen if f not in FAMILIES]:
         raise PrmlError(f"unknown change {unknown[0]!r}; known are {', '.join(FAMILIES)}")
@@ -242,7 +242,7 @@ def perturbations(
 # ---------------------------------------------------------------------- the sweep
 @dataclass(frozen=True)
 class Entrant:
-    """Weights that take part.
+    """The weights of one participant.
 
     Attributes:
         name: for tables.
@@ -258,13 +258,13 @@ class Entrant:
 
 @dataclass(frozen=True)
 class Outcome:
-    """One entrant under one change.
+    """One entrant under one perturbation.
 
     Attributes:
         name: of the entrant.
         family, level, unit: of the change; family "none" is the untouched input.
         scores: metric -> value.
-        delta_mpjpe: growth of MPJPE over the untouched input, mm.
+        delta_mpjpe: growth of MPJPE over the original input, mm.
     """
 
     name: str
@@ -286,7 +286,7 @@ class Sweep:
 
 
 def blocked(change: Perturbation, protocol: EvaluationProtocol) -> str | None:
-    """Why a protocol's data cannot show a change; None if it can."""
+    """Why a protocol's data cannot show a perturbation; None if it can."""
     if change.family == FieldOfView.family and isinstance(protocol.space, ImageSpace):
         return f"{protocol.name} has weak-perspective labels without a camera: there is no other lens to look through"
     return None
@@ -301,14 +301,14 @@ def sweep(
     every: int = 1,
     progress: Callable[[str], None] | None = None,
 ) -> Sweep:
-    """Score every entrant untouched and under every change.
+    """Score every entrant on the original input and under every perturbation.
 
     Args:
         entrants: weights.
         protocol: the rules; families that its data cannot show are skipped, with the reason.
         changes: see :func:`perturbations`.
         data: as for :func:`prml.evaluation.run.evaluate`.
-        every: take every so many-th sequence only.
+        every: use only every n-th sequence.
         progress: called with a line before each evaluation.
 
     Raises:

@@ -21,7 +21,7 @@ _MARKER_PT = (4.5, 9.0)  # diameters of the markers of a network of unknown cost
 
 
 def record(sweep: Sweep, weights: Sequence[dict[str, Any]], every: int, data: dict[str, str]) -> str:
-    """The sweep as JSON: protocol, changes in words, outcomes, weights, code."""
+    """The sweep as JSON: protocol, descriptions of the perturbations, outcomes, weights, code."""
     protocol = sweep.protocol
     descriptions = {family: make(0.0).description for family, (make, _) in FAMILIES.items()}
     content = {
@@ -40,7 +40,7 @@ def record(sweep: Sweep, weights: Sequence[dict[str, Any]], every: int, data: di
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
 
-# level at which a family leaves the input as it is; another lens or crop has none
+# the level at which a family leaves the input unchanged; another lens or crop has none
 _UNTOUCHED = {"frame-rate": 1.0, **dict.fromkeys(("noise", "noise-of-height", "missing-joints", "dropped-frames"), 0.0)}
 
 
