@@ -11,6 +11,8 @@ on and scores. Nothing is resampled. Frames of 1920 x 1080 in TS5 and TS6, 2048 
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from prml.camera import Camera
 from prml.datasets.cache import Table, cached
 from prml.datasets.checks import as_array, entry, fit_pinhole, need_finite, need_unit
 from prml.errors import PrmlError
+from prml.io.sandbox import Limits, run_isolated
 from prml.io.unpickle import load_npz
 from prml.sequence import GroundTruth, PoseSequence
 from prml.skeleton import MPI_INF_3DHP17, MPI_INF_3DHP28, conversion
@@ -183,14 +186,12 @@ def _items(data: Any, what: str, pattern: str, example: str) -> Iterator[tuple[s
 
 # ------------------------------------------------------------------------------------------------ official files
 def _parse_annot(files: list[Path]) -> Table:
-    from scipy.io import loadmat
-
     gather = _Gather("annot.mat")
     to17 = conversion(MPI_INF_3DHP28, MPI_INF_3DHP17)
     for file in files:
         key = f"{file.parent.parent.name} {file.parent.name}"
-        mat = _opened(file, lambda f: dict(loadmat(f, variable_names=["annot2", "univ_annot3"])))
-        px, joints = (np.asarray(entry(mat, k, key)).reshape(-1) for k in ("annot2", "univ_annot3"))
+        mat = _isolated(_cells_of_mat, file)
+        px, joints = (entry(mat, k, key) for k in ("annot2", "univ_annot3"))
         calibration = file.parent / "camera.calibration"
         cameras = read_calibration(calibration) if calibration.is_file() else {}
         for c in CAMERAS:
@@ -213,19 +214,12 @@ def _parse_annot(files: list[Path]) -> Table:
 
 
 def _parse_annot_data(files: list[Path]) -> Table:
-    try:
-        import h5py
-    except ImportError:
-        raise PrmlError("annot_data.mat is HDF5: install h5py (pip install 'prml-pose[h5]')") from None
-
-    def read(file: Path) -> dict[str, np.ndarray]:
-        with h5py.File(file, "r") as h5:
-            return {k: np.asarray(h5[k]) for k in h5 if isinstance(h5[k], h5py.Dataset)}
-
+    if find_spec("h5py") is None:
+        raise PrmlError("annot_data.mat is HDF5: install h5py (pip install 'prml-pose[h5]')")
     gather = _Gather("annot_data.mat")
     for file in files:
         key = file.parent.name
-        arrays = _opened(file, read)
+        arrays = _isolated(_datasets_of_h5, file)
         px, joints, valid = (entry(arrays, k, key) for k in ("annot2", "univ_annot3", "valid_frame"))
         flags = {"valid": valid}
         if "activity_annotation" in arrays:
@@ -250,13 +244,37 @@ def _without_person_axis(array: np.ndarray) -> np.ndarray:
     return array[:, 0] if array.ndim == 4 and array.shape[1] == 1 else array
 
 
-def _opened(file: Path, read: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
+def _isolated(read: Callable[[str], dict[str, Any]], file: Path) -> dict[str, Any]:
+    """What ``read`` gives, called in a process of its own: the parsers of MATLAB and HDF5 files are native code."""
+    made: dict[str, Any] = run_isolated(
+        read, str(file.absolute()), what=f"{file.parent.name}/{file.name}", limits=Limits.for_file(file)
+    )
+    return made
+
+
+def _cells_of_mat(path: str) -> dict[str, Any]:
+    """The cells of annot.mat: a list of arrays, one per camera, for each of two names."""
+    from scipy.io import loadmat
+
+    with _damage_named():
+        held = loadmat(path, variable_names=["annot2", "univ_annot3"])
+        return {k: list(np.asarray(v).reshape(-1)) for k, v in held.items() if not k.startswith("__")}
+
+
+def _datasets_of_h5(path: str) -> dict[str, Any]:
+    import h5py
+
+    with _damage_named(), h5py.File(path, "r") as h5:
+        return {k: np.asarray(h5[k]) for k in h5 if isinstance(h5[k], h5py.Dataset)}
+
+
+@contextmanager
+def _damage_named() -> Iterator[None]:
     try:
-        return read(file)
+        yield
     except (OSError, ValueError, TypeError, KeyError, NotImplementedError) as error:
         reason = " ".join(str(error).split())[:120]
-        where = f"{file.parent.name}/{file.name}"
-        raise PrmlError(f"{where}: cannot be read ({reason}); it is truncated, get it again") from None
+        raise PrmlError(f"cannot be read ({reason}); it is truncated, get it again") from None
 
 
 def read_calibration(path: Path | str) -> dict[int, Camera]:

@@ -1,6 +1,6 @@
-"""C3D: labelled markers (or joints) through time; read by ezc3d, an extra."""
+"""C3D: labelled markers (or joints) through time; read by ezc3d, an extra, in a process of its own."""
 
-from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from prml.errors import PrmlError
 from prml.io.motion import Axis, Motion, by_name
+from prml.io.sandbox import Limits, run_isolated
 from prml.io.unpickle import guarded
 
 _UNITS_M = {"mm": 0.001, "cm": 0.01, "dm": 0.1, "m": 1.0, "in": 0.0254}
@@ -24,35 +25,45 @@ def read_c3d(path: Path | str) -> Motion:
         PrmlError: ezc3d is not installed, or the file is absent, broken or without points.
     """
     path = Path(path)
-    try:
-        import ezc3d
-    except ImportError:
-        raise PrmlError("C3D needs ezc3d: pip install 'prml-pose[c3d]'") from None
+    if find_spec("ezc3d") is None:
+        raise PrmlError("C3D needs ezc3d: pip install 'prml-pose[c3d]'")
     if not path.is_file():
         raise PrmlError(f"{path.name}: no such file")
+    record = run_isolated(_parsed, str(path.absolute()), what=path.name, limits=Limits.for_file(path))
+    return guarded(path.name, lambda: _motion(record))
+
+
+def _parsed(path: str) -> dict[str, Any]:
+    """What is read of a C3D file; called in a process of its own, since the parser is native code."""
+    import ezc3d
+
     try:
-        file = ezc3d.c3d(str(path))
+        file = ezc3d.c3d(path)
     except (OSError, RuntimeError, ValueError) as error:
-        raise PrmlError(f"{path.name}: not a readable C3D file ({' '.join(str(error).split())[:100]})") from None
-    return guarded(path.name, lambda: _motion(file))
-
-
-def _motion(file: Any) -> Motion:
+        raise PrmlError(f"not a readable C3D file ({' '.join(str(error).split())[:100]})") from None
     group = file["parameters"]["POINT"]
     lists = sorted((key for key in group if key.startswith("LABELS")), key=lambda key: (len(key), key))
-    labels = [" ".join(str(name).split()) for key in lists for name in group[key]["value"]]
-    points = np.asarray(file["data"]["points"], dtype=np.float64)  # (4, markers, frames)
+    return {
+        "labels": [" ".join(str(name).split()) for key in lists for name in group[key]["value"]],
+        "points": np.asarray(file["data"]["points"], dtype=np.float64)[:3],
+        "fps": float(file["header"]["points"]["frame_rate"]),
+        **{key: str((group.get(key, {}).get("value") or [""])[0]).strip() for key in ("UNITS", "X_SCREEN", "Y_SCREEN")},
+    }
+
+
+def _motion(record: dict[str, Any]) -> Motion:
+    labels, points = record["labels"], record["points"]  # points: (3, markers, frames)
     if not labels or not points.size:
         raise PrmlError("holds no points, only other signals")
-    xyz = points[:3].transpose(1, 2, 0)
+    xyz = points.transpose(1, 2, 0)
     xyz = np.where((xyz == 0).all(-1, keepdims=True), np.nan, xyz)  # how many programs write "not seen"
     named, twice = by_name(_without_common_prefix(labels[: len(xyz)]), xyz)
     return Motion(
         named,
-        float(file["header"]["points"]["frame_rate"]) or None,
-        _UNITS_M.get(_text(group, "UNITS").lower()),
-        _axis(_text(group, "Y_SCREEN")),
-        _axis(_text(group, "X_SCREEN")),
+        record["fps"] or None,
+        _UNITS_M.get(record["UNITS"].lower()),
+        _axis(record["Y_SCREEN"]),
+        _axis(record["X_SCREEN"]),
         twice,
     )
 
@@ -63,10 +74,6 @@ def _without_common_prefix(labels: list[str]) -> list[str]:
         return labels
     prefix = f"{found.pop()}:"
     return [label.removeprefix(prefix) for label in labels]
-
-
-def _text(group: Mapping[str, Any], key: str) -> str:
-    return str((group.get(key, {}).get("value") or [""])[0]).strip()
 
 
 def _axis(text: str) -> Axis | None:

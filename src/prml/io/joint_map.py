@@ -13,6 +13,7 @@ from jaxtyping import Float
 from prml.errors import PrmlError
 from prml.io.markers import CENTRES, NEEDED, plug_in_gait
 from prml.io.motion import AXES, Axis, Motion, prefixes
+from prml.io.plain_yaml import read_yaml
 from prml.skeleton import H36M17
 
 FORMATS = ("bvh", "asf_amc", "c3d", "trc")
@@ -171,15 +172,10 @@ def joint_map(name: str) -> JointMap:
     Raises:
         PrmlError: absent or not a map: missing joints, unknown entries, weights that do not sum to one.
     """
-    import yaml
-
     path = Path(name) if name.endswith((".yaml", ".yml")) else _FOLDER / f"{name}.yaml"
     if not path.is_file():
         raise PrmlError(f"no joint map {name!r}; expected one of {', '.join(map_names())}, or a YAML file")
-    try:
-        record = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise PrmlError(f"{path.name}: not YAML ({' '.join(str(error).split())[:120]})") from None
+    record = read_yaml(path)
     return _checked(record, path)
 
 
