@@ -113,6 +113,18 @@ NAN = [[[None, None]] * 17] + [[[1.0, 2.0]] * 17] * 2
         (plain(fps=None), "lacks both 'fps' and 'times_s'"),
         (plain(times_s=[0, 2, 1]), "'times_s' must increase"),
         (plain(times_s=[0, 1]), "expected 'times_s' to be 3, got 2"),
+        (
+            plain(times_s=[0, 33.333, 66.666]),
+            "'fps' says 30 a second, but the steps of 'times_s' are 33.33 s, which differ 1000 times; are the times in "
+            "milliseconds? expected seconds",
+        ),
+        (plain(fps=0.5, times_s=[0, 0.02, 0.04]), "which differ 100 times; are the times in seconds? correct one"),
+        (
+            plain(keypoints_px=np.linspace(0.01, 0.99, 102).reshape(3, 17, 2).tolist()),
+            "the values lie between 0.01 and 0.99: they look normalised, expected pixels; multiply by width and height",
+        ),
+        (plain(keypoints_px=np.linspace(-1, 1, 102).reshape(3, 17, 2).tolist()), "they look normalised"),
+        (plain(keypoints_px=np.full((3, 17, 2), 700).tolist()), "every joint lies outside the image of 640 x 480"),
         (plain(width=0), "expected a number of pixels from 1 to 100000 in 'width', got 0"),
         (plain(height=None), "in 'height', got nothing"),
         (plain(camera={"fx": 1}), "camera lacks ['cx', 'cy', 'fy', 'height', 'width']"),
@@ -151,8 +163,42 @@ def test_a_given_rate_replaces_a_files_times(tmp_path):
     path = write(tmp_path, plain(times_s=[0, 0.5, 1.5]))
     got = read_keypoints(path, fps=240)
     assert (got.fps, got.times_s.tolist()) == (240, [0, 1 / 240, 2 / 240])
-    with pytest.raises(PrmlError, match="--fps must be between"):
+    with pytest.raises(PrmlError, match="fps must be between"):
         read_keypoints(path, fps=0)
+
+
+def test_a_jump_in_the_times_is_no_disagreement(tmp_path):
+    """The rate of a clip with a long pause may be that of the mean or that of the steps."""
+    times = [*np.arange(30) / 30, *(300 + np.arange(30) / 30)]
+    points = np.full((60, 17, 2), 5.0).tolist()
+    for fps in (30, 59 / times[-1]):
+        assert read_keypoints(write(tmp_path, plain(fps=fps, times_s=times, keypoints_px=points))).times_s[-1] > 300
+
+
+@pytest.mark.parametrize("confidence", [None, 0.9])
+@pytest.mark.parametrize("at", [0.0, -1.0])
+def test_a_joint_in_the_corner_was_not_found(tmp_path, at, confidence):
+    points, told = np.full((3, 17, 2), 5.0), []
+    points[1, 4], points[2] = at, at
+    given = None if confidence is None else np.full((3, 17), confidence).tolist()
+    got = read_keypoints(write(tmp_path, plain(keypoints_px=points.tolist(), confidence=given)), warn=told.append)
+    assert len(told) == 1
+    assert "18 of 51 joints stand at exactly (0, 0) or (-1, -1): taken as not found" in told[0]
+    assert got.has_person.tolist() == [True, True, False]
+    assert np.isnan(got.keypoints_px[1, 4]).all()
+    assert got.confidence[1, 4] == 0
+    assert got.confidence[1, 5] == (confidence or 1)
+    known = np.where((points == at).all(-1), 0.0, 0.5).tolist()  # as OpenPose writes it: nothing to be said
+    read_keypoints(write(tmp_path, plain(keypoints_px=points.tolist(), confidence=known)), warn=told.append)
+    assert len(told) == 1
+
+
+def test_doubts_are_told(tmp_path):
+    points, told = np.random.default_rng(0).uniform(0, 640, (20, 17, 2)), []
+    read_keypoints(write(tmp_path, plain(keypoints_px=points.tolist(), height=300)), warn=told.append)
+    assert len(told) == 1
+    assert told[0].startswith("k.json: ")
+    assert "% of the joints lie outside the image of 640 x 300 pixels" in told[0]
 
 
 def test_an_ending_in_capitals_is_read(tmp_path):

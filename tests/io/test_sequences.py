@@ -226,7 +226,10 @@ SUSPECT = {
     "doubled frames": (lambda s: s.with_(joints_m=s.joints_m[np.arange(80) // 2]), "repeat the frame before"),
     "frame rate": (lambda s: s.with_(fps=5000.0), "frame rate is too high"),
     "2D normalised": (lambda s: s.with_(keypoints_px=s.keypoints_px / 960 - 1), "expected pixels"),
-    "2D upside down": (lambda s: s.with_(keypoints_px=[0, 1080] + [1, -1] * s.keypoints_px), "expected y down"),
+    "2D upside down": (
+        lambda s: s.with_(keypoints_px=[0, 1080] + [1, -1] * s.keypoints_px),
+        "expected down from the top edge",
+    ),
     "3D mirrored against 2D": (lambda s: s.with_(joints_m=s.joints_m * [-1, 1, 1]), "mirrored"),
     "another camera": (lambda s: s.with_(camera=Camera(1920, 1080, 300, 300, 200, 200)), "wrong intrinsics"),
     "joint order": (lambda s: s.with_(joints_m=np.roll(s.joints_m, 3, 1)), "is the joint order right?"),

@@ -19,7 +19,7 @@ from prml.io.poses import read_poses
 from prml.media.write import VideoWriter
 from prml.networks import registry
 from prml.pipeline.folder import results_folder
-from prml.pipeline.lift import OUTPUTS, LiftResult, LiftSettings, lift, write_results
+from prml.pipeline.lift import OUTPUTS, LiftResult, LiftSettings, doubtful_residual, lift, write_results
 from prml.scene import Scene
 from prml.sequence import DetectionLog, Event, PoseSequence
 from prml.skeleton import BLAZEPOSE33
@@ -71,6 +71,21 @@ def test_a_short_gap_of_a_keypoint_file_is_filled_and_flagged(keypoints, weights
     assert np.flatnonzero(lifted.filled).tolist() == [10, 11, 12]
     assert lifted.has_person.all()
     assert np.isfinite(lifted.joints_m).all()
+
+
+def test_doubtful_keypoints_and_residuals_are_told(keypoints, weights, tmp_path):
+    seen, told = read_keypoints(keypoints), []
+    half = seen.with_(camera=None, image_size=tuple(side // 2 for side in seen.image_size))
+    write_keypoints(half, tmp_path / "half.json")
+    result = lift(tmp_path / "half.json", weights=weights, warn=told.append)
+    assert result.warnings == told
+    assert any("% of the joints lie outside the image of" in text for text in told)
+
+
+@pytest.mark.parametrize(("residual", "said"), [(60.0, None), (3e12, "3e+12 px away"), (np.nan, "nowhere near")])
+def test_a_wild_residual_is_told(residual, said):
+    text = doubtful_residual(residual, (640, 480))
+    assert text is None if said is None else said in text
 
 
 def test_an_existing_folder_is_left_alone_unless_told(keypoints, weights, tmp_path):

@@ -13,6 +13,7 @@ from jaxtyping import Float
 
 from prml.camera import normalise
 from prml.datasets.checks import fit_pinhole
+from prml.io.keypoint_checks import check_keypoints
 from prml.io.units import leg_bone, likely_unit
 from prml.sequence import PoseSequence
 from prml.skeleton import H36M17
@@ -178,28 +179,16 @@ def inspect_speed(joints_m: Joints, fps: float, where: str) -> Iterator[Finding]
 
 
 def inspect_2d(sequence: PoseSequence) -> Iterator[Finding]:
-    """Pixels: inside the image, y down, and a projection of the 3D."""
-    px, where = sequence.keypoints_px, sequence.name
-    if px is None or np.isnan(px).all():
+    """The rules for keypoints (:mod:`prml.io.keypoint_checks`), on the skeleton that they have."""
+    points = sequence.keypoints_px
+    if points is None or np.isnan(points).all():
         return
-    if np.nanmax(np.abs(px)) <= 4:
-        yield Finding("error", where, "no 2D coordinate exceeds 4: these are normalised values, expected pixels")
-        return
-    feet = (px[:, H36M17.index("LAnkle"), 1] + px[:, H36M17.index("RAnkle"), 1]) / 2
-    if np.nanmedian(px[:, H36M17.index("Head"), 1] - feet) > 0:
-        yield Finding("warning", where, "heads are below feet in the 2D: expected y down from the top-left corner")
-    camera = sequence.camera
-    if camera is not None:
-        outside = (px < -0.25 * camera.width) | (px > 1.25 * max(camera.width, camera.height))
-        if outside.any(-1).mean() > 0.05:
-            share = 100 * outside.any(-1).mean()
-            yield Finding(
-                "warning", where, f"{share:.0f} % of the 2D lies far outside {camera.width} x {camera.height} px"
-            )
-    yield from _projection(sequence)
+    for doubt in check_keypoints(sequence.skeleton, points, sequence.confidence, sequence.image_size):
+        yield Finding(doubt.level, sequence.name, doubt.text)
 
 
-def _projection(sequence: PoseSequence) -> Iterator[Finding]:
+def inspect_projection(sequence: PoseSequence) -> Iterator[Finding]:
+    """Whether the 2D is a projection of the 3D."""
     px, joints, camera = sequence.keypoints_px, sequence.joints_m, sequence.camera
     if px is None or joints is None or sequence.root_relative or camera is None or len(joints) < 5:
         return
@@ -226,6 +215,7 @@ def _projection(sequence: PoseSequence) -> Iterator[Finding]:
 def inspect_sequence(sequence: PoseSequence) -> list[Finding]:
     """All findings on one sequence of H36M17 (other skeletons are converted first)."""
     where, findings = sequence.name, []
+    flat = list(inspect_2d(sequence))
     if sequence.skeleton != H36M17:
         sequence = sequence.to_skeleton(H36M17)
     joints = sequence.joints_m
@@ -242,4 +232,6 @@ def inspect_sequence(sequence: PoseSequence) -> list[Finding]:
                 findings += inspect_sides(joints, where)
                 findings += inspect_axes(joints, sequence.frame, sequence.root_relative, where)
                 findings += inspect_speed(joints, sequence.fps, where)
-    return findings + list(inspect_2d(sequence))
+    if not any(f.level == "error" for f in flat):
+        flat += inspect_projection(sequence)
+    return findings + flat

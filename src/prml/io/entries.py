@@ -148,7 +148,23 @@ class Entries:
             if length < 2:
                 raise self.fail("one frame has no frame rate of its own; give 'fps'")
             fps = check_fps(float((length - 1) / (times_s[-1] - times_s[0])), f"{self.path.name}: rate of times_s")
+        self._check_rate(times_s, fps)
         return times_s, fps
+
+    def _check_rate(self, times_s: Array, fps: float) -> None:
+        """Raise PrmlError if the stated rate is ten times that of the times or a tenth, by their middle and mean."""
+        if len(times_s) < 2:
+            return
+        steps = np.diff(times_s)
+        rates = 1 / np.array([np.median(steps), steps.mean()])
+        if rates.min() / 10 < fps < 10 * rates.max():
+            return
+        ratio = fps / rates[0]
+        unit = "milliseconds? expected seconds" if 500 < ratio < 2000 else "seconds? correct one of the two"
+        raise self.fail(
+            f"'fps' says {fps:g} a second, but the steps of 'times_s' are {np.median(steps):.4g} s, which differ "
+            f"{max(ratio, 1 / ratio):.4g} times; are the times in {unit}, or leave one out"
+        )
 
     def camera(self) -> Camera | None:
         """The camera, if the file has one."""

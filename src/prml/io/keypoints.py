@@ -1,7 +1,7 @@
 """Keypoint files: 2D poses from any detector, in our schema ``prml.keypoints/1`` (docs/file_schema.md)."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -12,10 +12,12 @@ from prml.errors import PrmlError
 from prml.filters.repair import seen_joints
 from prml.io.entries import Entries, load_entries
 from prml.io.files import write_file
+from prml.io.keypoint_checks import check_keypoints, placeholders
 from prml.sequence import PoseSequence, check_fps
-from prml.skeleton import skeleton
+from prml.skeleton import Skeleton, skeleton
 
 Array = np.ndarray
+Warn = Callable[[str], None]
 SCHEMA = "prml.keypoints/1"
 _JSON_FRAMES = 256
 ENTRIES = (
@@ -33,17 +35,18 @@ ENTRIES = (
 )
 
 
-def read_keypoints(path: str | Path, *, fps: float | None = None) -> PoseSequence:
+def read_keypoints(path: str | Path, *, fps: float | None = None, warn: Warn | None = None) -> PoseSequence:
     """Read a keypoint file.
 
     Args:
         path: ``.npz`` or ``.json`` in the schema ``prml.keypoints/1``.
         fps: rate at which the pictures were taken, instead of the file's rate and times.
+        warn: called with one line for everything that looks wrong (:mod:`prml.io.keypoint_checks` has the rules).
 
     Returns:
         A sequence with keypoints in pixels (NaN in frames without a person; for a joint that was not found as in the
-        file), confidence (1 if the file has none), times and rate, ``has_person``, the camera if given, and
-        the ``image_size``. Nothing is filled: see :func:`filled_in`.
+        file, or NaN if it stands at exactly (0, 0) or (-1, -1)), confidence (1 if the file has none), times and rate,
+        ``has_person``, the camera if given, and the ``image_size``. Nothing is filled: see :func:`filled_in`.
 
     Raises:
         PrmlError: for everything else, in one line that names the file and the entry.
@@ -51,38 +54,33 @@ def read_keypoints(path: str | Path, *, fps: float | None = None) -> PoseSequenc
     record = load_entries(path)
     record.check_schema(SCHEMA)
     record.check_names(ENTRIES)
-    try:
-        joints = skeleton(record.text("skeleton"))
-    except PrmlError as error:
-        raise record.fail(str(error)) from None
-    points = record.numbers("keypoints_px", (None, None, 2), nan=True)
+
+    def tell(text: str) -> None:
+        if warn:
+            warn(f"{record.path.name}: {text}")
+
+    points, joints = _points(record, tell)
     frames = len(points)
-    if frames == 0:
-        raise record.fail("'keypoints_px' has no frames")
-    if points.shape[1] != len(joints):
-        raise record.fail(f"{joints.name} has {len(joints)} joints, 'keypoints_px' has {points.shape[1]}")
-    confidence = (
-        record.numbers("confidence", (frames, len(joints)), nan=True)
-        if "confidence" in record
-        else np.ones((frames, len(joints)))
-    )
+    confidence = _confidence(record, (frames, len(joints)))
     has_person = _has_person(record, points, confidence)
     confidence = np.where(has_person[:, None] & ~np.isnan(points).any(axis=2), confidence, 0.0)
     if not np.all((confidence >= 0) & (confidence <= 1)):
         raise record.fail("'confidence' must lie between 0 and 1 for every joint that has a place")
-    times_s, rate = record.times_and_fps(frames)
-    if fps is not None:
-        rate = check_fps(fps, "--fps")
-        times_s = np.arange(frames) / rate
+    times_s, rate = _times_and_fps(record, frames, fps)
     size, camera = (record.whole("width"), record.whole("height")), record.camera()
     if camera is not None and size != (camera.width, camera.height):
         raise record.fail(
             f"'camera' is for {camera.width} x {camera.height} pixels, 'width' and 'height' say {size[0]} x {size[1]}"
         )
+    points = np.where(has_person[:, None, None], points, np.nan)
+    for doubt in check_keypoints(joints, points, confidence if "confidence" in record else None, size):
+        if doubt.level == "error":
+            raise record.fail(doubt.text)
+        tell(doubt.text)
     return PoseSequence(
         skeleton=joints,
         times_s=times_s,
-        keypoints_px=np.where(has_person[:, None, None], points, np.nan),
+        keypoints_px=points,
         confidence=confidence,
         fps=rate,
         has_person=has_person,
@@ -92,6 +90,39 @@ def read_keypoints(path: str | Path, *, fps: float | None = None) -> PoseSequenc
         source=record.path.name,
         image_size=size,
     )
+
+
+def _points(record: Entries, tell: Warn) -> tuple[Array, Skeleton]:
+    """The keypoints (T, J, 2), NaN where a joint was not found, and their skeleton."""
+    try:
+        joints = skeleton(record.text("skeleton"))
+    except PrmlError as error:
+        raise record.fail(str(error)) from None
+    points = record.numbers("keypoints_px", (None, None, 2), nan=True)
+    if len(points) == 0:
+        raise record.fail("'keypoints_px' has no frames")
+    if points.shape[1] != len(joints):
+        raise record.fail(f"{joints.name} has {len(joints)} joints, 'keypoints_px' has {points.shape[1]}")
+    lost = placeholders(points)
+    if lost.any():
+        points = np.where(lost[..., None], np.nan, points)
+        known = "confidence" in record and not (_confidence(record, lost.shape)[lost] > 0).any()
+        if not known:
+            share = f"{int(lost.sum())} of {lost.size} joints"
+            tell(f"{share} stand at exactly (0, 0) or (-1, -1): taken as not found; write null for such a joint")
+    return points, joints
+
+
+def _confidence(record: Entries, shape: tuple[int, ...]) -> Array:
+    return record.numbers("confidence", shape, nan=True) if "confidence" in record else np.ones(shape)
+
+
+def _times_and_fps(record: Entries, frames: int, fps: float | None) -> tuple[Array, float]:
+    """Times and rate of the file, or those of a given rate: then the file's need not make sense."""
+    if fps is None:
+        return record.times_and_fps(frames)
+    rate = check_fps(fps, "fps")
+    return np.arange(frames) / rate, rate
 
 
 def _has_person(record: Entries, points: Array, confidence: Array) -> Array:

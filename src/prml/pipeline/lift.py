@@ -196,7 +196,7 @@ def _read(
         from prml.filters.repair import filled_in
         from prml.io.keypoints import read_keypoints
 
-        sequence = filled_in(read_keypoints(path, fps=settings.fps))
+        sequence = filled_in(read_keypoints(path, fps=settings.fps, warn=warn))
         return Scene.of(sequence), {"read": perf_counter() - started}
     from prml.detect.run import detect
 
@@ -229,6 +229,17 @@ def residual_px(sequence: PoseSequence) -> float:
         distance = np.linalg.norm(camera.project(posed + root[:, None]) - seen, axis=-1)
         total, count = total + float(np.nansum(distance)), count + int(np.isfinite(distance).sum())
     return total / count if count else float("nan")
+
+
+def doubtful_residual(residual: float, image_size: tuple[int, int]) -> str | None:
+    """One line if the lifted pose does not project to the 2D: over a tenth of the longer image side, or not a number.
+
+    On the test clips of ``data/mocap`` the residual stays below a twentieth of the person's height.
+    """
+    if residual <= 0.1 * max(image_size):
+        return None
+    found = f"{residual:.3g} px away from" if np.isfinite(residual) else "nowhere near"
+    return f"the lifted pose projects {found} the 2D it was made from: check the keypoints, the camera and the weights"
 
 
 def _provenance(source: Path, lifter: Lifter, seen: Scene) -> dict[str, Any]:
@@ -302,7 +313,10 @@ def _lift(path: Path, options: LiftSettings, lifter: Lifter, tell: Progress, not
     made_by = _provenance(path, lifter, seen)
     if scales[0] != 1.0:
         made_by["scale"] = f"x {scales[0]:.4g}: long bones of an adult (the network predicts in image space)"
-    return LiftResult(lifted, residual_px(lifted.prominent), seconds, provenance=made_by)
+    residual = residual_px(lifted.prominent)
+    if doubt := doubtful_residual(residual, _image_size(lifted.prominent)):
+        note(doubt)
+    return LiftResult(lifted, residual, seconds, provenance=made_by)
 
 
 def _lift_person(
