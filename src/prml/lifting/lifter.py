@@ -19,6 +19,7 @@ from prml.filters.resample import interpolate, interpolate_smooth, network_times
 from prml.image_features.source import FeatureSource
 from prml.lifting.image_features import check_context, lift_frames
 from prml.lifting.prediction_cache import PredictionCache
+from prml.lifting.threads import settle_after_fork
 from prml.lifting.windows import predict_blended, predict_frames
 from prml.networks import registry
 from prml.networks.prml import PrML
@@ -82,6 +83,7 @@ class Lifter:
         device: str | torch.device = "cpu",
         context: FeatureSource | None = None,
     ) -> None:
+        settle_after_fork()
         self.card: Card = record.card
         self.card.check_joints()
         self.options = options or LiftOptions()
@@ -121,6 +123,7 @@ class Lifter:
         Raises:
             PrmlError: no keypoints, no camera, or no frame with a person and all joints that are needed.
         """
+        settle_after_fork()
         if sequence.keypoints_px is None:
             raise PrmlError("lifting needs 2D keypoints, this sequence has none")
         given = (bridge_joints(sequence, H36M17) if bridge else sequence).to_skeleton(H36M17)
