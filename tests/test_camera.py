@@ -185,3 +185,44 @@ def test_a_bad_camera_is_refused(change, message):
 def test_an_absurd_field_of_view_is_refused(fov):
     with pytest.raises(PrmlError, match="field of view must lie between 5 and 170 degrees"):
         Camera.from_fov(640, 480, fov)
+
+
+# Strong barrels, a pincushion and a moustache.
+LENSES = {
+    "barrel": {"radial": (-0.2, 0.0, 0.0)},
+    "strong barrel": {"radial": (-0.35, 0.05, 0.0), "tangential": (1e-3, -5e-4)},
+    "pincushion": {"radial": (0.3, 0.05, 0.0), "tangential": (0.0, 1e-3)},
+    "moustache": {"radial": (-0.4, 0.2, -0.04)},
+}
+
+
+@pytest.mark.parametrize("lens", LENSES.values(), ids=LENSES)
+def test_undistort_inverts_distort_up_to_the_edge_of_the_image(lens):
+    """Along every direction, up to just before the radius at which the image folds back, or far out."""
+    camera = _posed(**lens)
+    radius, turn = np.linspace(0, min(0.98 * camera._reach(), 3.0), 60)[:, None], np.linspace(0, 2 * np.pi, 24)
+    plane = np.stack([radius * np.cos(turn), radius * np.sin(turn)], -1)
+    np.testing.assert_allclose(camera.undistort(camera.distort(plane)), plane, atol=1e-5)
+
+
+def test_a_pixel_that_no_ray_reaches_is_not_found():
+    """k1 = -0.2 folds at r = sqrt(1 / 0.6), where the image ends: 0.861 focal lengths from its middle."""
+    camera = Camera(640, 480, 350.0, 350.0, 320.0, 240.0, radial=(-0.2, 0.0, 0.0))
+    edge_px = 350.0 * np.sqrt(1 / 0.6) * (1 - 0.2 / 0.6)
+    pixels = np.array([[320.0, 240.0], [320 + 0.999 * edge_px, 240.0], [320 + 1.001 * edge_px, 240.0], [700.0, 240.0]])
+    plane = camera.unproject(pixels)
+    assert np.isfinite(plane).all(-1).tolist() == [True, True, False, False]
+    np.testing.assert_allclose(camera.distort(plane[:2]) * 350 + [320, 240], pixels[:2], atol=1e-4)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.tuples(*[st.floats(-1, 1)] * 3),
+    st.tuples(*[st.floats(-0.02, 0.02)] * 2),
+    st.lists(st.tuples(*[st.floats(-1e4, 1e4)] * 2), min_size=1, max_size=8),
+)
+def test_undistort_gives_the_inverse_or_nothing(radial, tangential, plane):
+    camera, plane = _posed(radial=radial, tangential=tangential), np.array(plane)
+    found = camera.undistort(plane)
+    there = np.isfinite(found).all(-1)
+    np.testing.assert_allclose(camera.distort(found[there]), plane[there], atol=1e-7)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from prml.errors import PrmlError
 
@@ -25,6 +25,12 @@ _SHAPES: dict[str, tuple[int, ...]] = {
     "t_m": (3,),
 }
 _MOST_PIXELS = 100_000
+_ITERATIONS = 20
+
+
+def _tolerance(kind: np.dtype) -> float:
+    """How far, in focal lengths, a point may be from where its inverse is distorted to."""
+    return max(1e-7, 16 * float(np.finfo(kind).eps))
 
 
 @dataclass(frozen=True)
@@ -96,7 +102,10 @@ class Camera:
         return np.asarray(plane * np.array([self.fx, self.fy]) + np.array([self.cx, self.cy]))
 
     def unproject(self, points_px: Float[Array, "*n 2"]) -> Float[Array, "*n 2"]:
-        """Pixels to the undistorted image plane at z = 1 (x / z, y / z); the inverse of :meth:`project` up to depth."""
+        """Pixels to the undistorted image plane at z = 1 (x / z, y / z); the inverse of :meth:`project` up to depth.
+
+        NaN for pixels that no ray through the lens reaches.
+        """
         plane = (points_px - np.array([self.cx, self.cy])) / np.array([self.fx, self.fy])
         return self.undistort(plane)
 
@@ -113,14 +122,54 @@ class Camera:
         dy = p1 * (r2 + 2 * y * y) + 2 * p2 * x * y
         return np.stack([x * gain + dx, y * gain + dy], -1)
 
-    def undistort(self, plane: Float[Array, "*n 2"], iterations: int = 20) -> Float[Array, "*n 2"]:
-        """Inverse of :meth:`distort` by fixed-point iteration (converges for every lens that is not a fisheye)."""
+    def undistort(self, plane: Float[Array, "*n 2"]) -> Float[Array, "*n 2"]:
+        """Inverse of :meth:`distort`; NaN for points that no ray through the lens can reach.
+
+        A strong barrel (k1 < 0) has a largest image: ``r (1 + k1 r^2 + ...)`` grows up to some radius and shrinks
+        beyond it. Nothing is seen outside that image, and inside it the smaller of two radii is meant.
+
+        Fixed-point iteration settles nearly all points; what it leaves is solved by Newton's method.
+        """
         if not self.has_distortion:
             return plane
-        estimate = plane
-        for _ in range(iterations):
-            estimate = estimate + (plane - self.distort(estimate))
-        return estimate
+        with np.errstate(all="ignore"):  # points out of reach run away
+            found = plane
+            for _ in range(_ITERATIONS):
+                found = found + (plane - self.distort(found))
+            lost = ~self._is_inverse(found, plane)
+            if lost.any():
+                solved = found.astype(plane.dtype, copy=True)
+                solved[lost] = self._newton(plane[lost])
+                reached = self._is_inverse(solved, plane)
+                found = np.where(reached[..., None], solved, np.nan).astype(plane.dtype)
+        return found
+
+    def _is_inverse(self, found: Float[Array, "*n 2"], plane: Float[Array, "*n 2"]) -> Bool[Array, "*n"]:
+        """Whether ``found`` is distorted to ``plane``, and lies where the image still grows."""
+        near = np.abs(self.distort(found) - plane).max(-1) <= _tolerance(plane.dtype)
+        return np.asarray(near & ((found**2).sum(-1) < self._reach() ** 2))
+
+    def _reach(self) -> float:
+        """Radius on the undistorted plane up to which the radial distortion grows; infinite for most lenses."""
+        k1, k2, k3 = self.radial
+        turns = np.polynomial.Polynomial([1, 3 * k1, 5 * k2, 7 * k3]).trim().roots()
+        squares = [root.real for root in turns if abs(root.imag) < 1e-12 and root.real > 0]
+        return float(np.sqrt(min(squares, default=np.inf)))
+
+    def _newton(self, plane: Float[Array, "n 2"]) -> Float[Array, "n 2"]:
+        (k1, k2, k3), (p1, p2) = self.radial, self.tangential
+        found = plane
+        for _ in range(_ITERATIONS):
+            x, y = found[:, 0], found[:, 1]
+            r2 = x * x + y * y
+            gain, slope = 1 + r2 * (k1 + r2 * (k2 + r2 * k3)), k1 + r2 * (2 * k2 + 3 * k3 * r2)
+            xx = gain + 2 * x * x * slope + 2 * p1 * y + 6 * p2 * x
+            yy = gain + 2 * y * y * slope + 6 * p1 * y + 2 * p2 * x
+            xy = 2 * x * y * slope + 2 * p1 * x + 2 * p2 * y
+            dx, dy = (plane - self.distort(found)).T
+            steps = np.stack([yy * dx - xy * dy, xx * dy - xy * dx], -1)
+            found = found + steps / (xx * yy - xy * xy)[:, None]
+        return found
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and lists, for JSON; :meth:`from_dict` reads it back."""

@@ -217,3 +217,41 @@ def test_splines_follow_a_curve_better_than_lines_and_meet_the_given_points():
     assert np.abs(smooth - wanted)[10:-10].max() < 0.2 * np.abs(straight - wanted)[10:-10].max()
     np.testing.assert_allclose(interpolate_smooth(curve, slow, slow.copy()), curve, atol=1e-12)
     np.testing.assert_allclose(interpolate_smooth(curve[:2], slow[:2], np.array([0.03])), curve[:2].mean(0)[None])
+
+
+def test_a_joint_outside_the_lens_counts_as_not_found():
+    """One joint of some frames lies where the lens has no image: as if the detector had not found it there."""
+    lens = Camera(640, 480, 350.0, 350.0, 320.0, 240.0, radial=(-0.2, 0.0, 0.0))
+    seen = _sequence(_motion(at=(0.0, 0.0, 6.0)), lens)
+    hand, rows = H36M17.index("RWrist"), slice(40, 45)
+    points, confidence = seen.keypoints_px.copy(), seen.confidence.copy()
+    points[rows, hand] = (700.0, 240.0)
+    outside = _lifter().lift(seen.with_(keypoints_px=points))
+    points[rows, hand], confidence[rows, hand] = np.nan, 0.0
+    missing = _lifter().lift(seen.with_(keypoints_px=points, confidence=confidence))
+    np.testing.assert_array_equal(outside.joints_m, missing.joints_m)
+    assert np.isfinite(outside.joints_m).all()
+    assert (outside.confidence[rows, hand] == 0).all()
+
+
+def test_a_joint_that_a_conversion_puts_outside_the_lens_is_not_found_either():
+    """The top of the head is not detected but extrapolated from the ears, here beyond the edge of the image."""
+    lens = Camera(640, 480, 350.0, 350.0, 320.0, 240.0, radial=(-0.2, 0.0, 0.0))
+    points = np.tile(np.linspace(0, 1, 33)[:, None] * [20.0, 60.0] + [320.0, 10.0], (50, 1, 1))
+    points[20:25, [BLAZEPOSE33.index("LEar"), BLAZEPOSE33.index("REar")], 1] = -58.0
+    seen = PoseSequence.regular(50, 50.0, BLAZEPOSE33, keypoints_px=points, camera=lens, confidence=np.ones((50, 33)))
+    lost = ~np.isfinite(lens.unproject(seen.to_skeleton(H36M17).keypoints_px)).all(-1)
+    assert lost.any()
+    assert np.isfinite(lens.unproject(points)).all()
+    lifted = _lifter().lift(seen)
+    assert np.isfinite(lifted.joints_m).all()
+    assert (lifted.confidence[lost] == 0).all()
+
+
+def test_weights_that_give_no_numbers_are_named():
+    class Broken(PerFrame):
+        def forward(self, x):
+            return super().forward(x) * float("nan")
+
+    with pytest.raises(PrmlError, match="the weights t give values that are not numbers in 100 % of the frames"):
+        _lifter(Broken()).lift(_sequence(_motion(), CAMERA, fps=30.0))

@@ -16,15 +16,17 @@ def solve_root(
 
     Args:
         joints_m: root-relative, metres, camera frame.
-        plane: undistorted points at z = 1.
+        plane: undistorted points at z = 1; NaN where a joint was not found, which then does not count.
         confidence: weights.
     """
     T, J, _ = joints_m.shape
+    known = np.isfinite(plane).all(-1)
+    plane = np.where(known[..., None], plane, 0.0)
     A = np.zeros((T, J, 2, 3))
     A[..., 0, 0] = A[..., 1, 1] = 1
     A[..., 2] = -plane
     b = plane * joints_m[..., 2:] - joints_m[..., :2]
-    w = np.maximum(confidence, 1e-3)[..., None]
+    w = np.where(known, np.maximum(confidence, 1e-3), 0.0)[..., None]
     A, b = (A * w[..., None]).reshape(T, 2 * J, 3), (b * w).reshape(T, 2 * J)
     normal = np.swapaxes(A, 1, 2) @ A + 1e-9 * np.eye(3)
     return np.linalg.solve(normal, np.einsum("tji,tj->ti", A, b)[..., None])[..., 0]

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import nn
 
 from prml import normalise
 from prml.errors import PrmlError
+from prml.filters.lens import within_lens
 from prml.filters.repair import bridge_joints
 from prml.filters.resample import interpolate, interpolate_smooth, network_times
 from prml.image_features.source import FeatureSource
@@ -126,7 +127,7 @@ class Lifter:
         settle_after_fork()
         if sequence.keypoints_px is None:
             raise PrmlError("lifting needs 2D keypoints, this sequence has none")
-        given = (bridge_joints(sequence, H36M17) if bridge else sequence).to_skeleton(H36M17)
+        given = self._on_h36m17(sequence, bridge)
         if given.camera is None:
             raise PrmlError("lifting needs a camera: give its intrinsics, or Camera.from_fov(width, height, fov_deg)")
         present = np.asarray(np.isfinite(np.asarray(given.keypoints_px)).all((1, 2)))
@@ -144,6 +145,19 @@ class Lifter:
                 if std is not None:
                     std[rows] = lifted[..., 3:]
         return given.with_(joints_m=joints, std_m=std, frame="camera", root_relative=True)
+
+    def _on_h36m17(self, sequence: PoseSequence, bridge: bool) -> PoseSequence:
+        """The joints that the network reads, short gaps bridged.
+
+        Joints that the lens cannot show count as not found, before the conversion and after it: some are extrapolated.
+        """
+        looks_along_rays = self.card.normalisation == "virtual_camera"
+        sequence = within_lens(sequence) if looks_along_rays else sequence
+        given = (bridge_joints(sequence, H36M17) if bridge else sequence).to_skeleton(H36M17)
+        seen = within_lens(given) if looks_along_rays else given
+        if seen is given or not bridge:
+            return seen
+        return bridge_joints(seen.with_(confidence=None), H36M17).with_(confidence=seen.confidence)
 
     def _interleaved(self, times_s: Float[Array, " T"], run: slice) -> list[slice]:
         """The run, or its every n-th frames where the video is n times as fast as a network of one pose per window.
@@ -166,6 +180,7 @@ class Lifter:
         wanted = network_times(times, self.card.fps)
         seen, inputs = self._inputs(given, run, wanted)
         output = self._windows(inputs, cache)
+        self._check_finite(inputs, output)
         joints = output[..., :3] - output[:, :1, :3] if self.options.relative else output[..., :3]
         out = interpolate_smooth(seen.to_camera(joints), wanted, times)
         if output.shape[-1] > 3:  # variances rotate with the squared rotation
@@ -188,12 +203,24 @@ class Lifter:
         """Network inputs at the wanted times of a sequence without gaps (with keypoints and camera)."""
         return self._inputs(sequence.to_skeleton(H36M17), slice(0, len(sequence)), wanted_s)[1]
 
+    def _check_finite(self, inputs: Float[Array, "L 17 c"], output: Float[Array, "L 17 d"]) -> None:
+        """Raise PrmlError where the network answers with something else than numbers."""
+        if np.isfinite(output).all():
+            return
+        if not np.isfinite(inputs).all():
+            raise PrmlError("the keypoints do not make sense as points in the image; expected pixels near the picture")
+        raise PrmlError(
+            f"the weights {self.card.name} give values that are not numbers in {_share(~np.isfinite(output))} of the "
+            "frames; they are damaged or their training failed: use others"
+        )
+
     def _lift_frames(self, given: PoseSequence, rows: Array, context: FeatureSource) -> Float[Array, "n 17 3"]:
         """Single frames with their image features, at the video's own times."""
         stretches = runs(np.isin(np.arange(len(given)), rows))
         parts = [self._inputs(given, run, given.times_s[run]) for run in stretches]
         seen, inputs = [part[0] for part in parts], np.concatenate([part[1] for part in parts])
         joints = lift_frames(self.network, context, given, inputs, rows, flip=self.options.flip, device=self.device)
+        self._check_finite(inputs, joints)
         joints = joints - joints[:, :1] if self.options.relative else joints
         cuts = np.cumsum([run.stop - run.start for run in stretches])[:-1]
         turned = [s.to_camera(part) for s, part in zip(seen, np.split(joints, cuts), strict=True)]
@@ -269,6 +296,10 @@ def _ready(module: nn.Module, device: torch.device) -> nn.Module:
     """The module in evaluation mode on the device; itself if it is that already, else a copy."""
     ready = not module.training and all(p.device == device for p in (*module.parameters(), *module.buffers()))
     return module if ready else deepcopy(module).to(device).eval()
+
+
+def _share(wrong: Bool[Array, "L 17 d"]) -> str:
+    return f"{100 * float(wrong.any((1, 2)).mean()):.3g} %"
 
 
 def _usable_device(device: str | torch.device) -> torch.device:
