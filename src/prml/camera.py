@@ -153,7 +153,7 @@ class Camera:
         """Radius on the undistorted plane up to which the radial distortion grows; infinite for most lenses."""
         k1, k2, k3 = self.radial
         turns = np.polynomial.Polynomial([1, 3 * k1, 5 * k2, 7 * k3]).trim().roots()
-        squares = [root.real for root in turns if abs(root.imag) < 1e-12 and root.real > 0]
+        squares = [float(root.real) for root in turns.tolist() if abs(root.imag) < 1e-12 and root.real > 0]
         return float(np.sqrt(min(squares, default=np.inf)))
 
     def _newton(self, plane: Float[Array, "n 2"]) -> Float[Array, "n 2"]:

@@ -21,12 +21,12 @@ def solve_root(
     """
     T, J, _ = joints_m.shape
     known = np.isfinite(plane).all(-1)
-    plane = np.where(known[..., None], plane, 0.0)
-    A = np.zeros((T, J, 2, 3))
+    points: Array = np.where(known[..., None], plane, 0.0)
+    A: Array = np.zeros((T, J, 2, 3))
     A[..., 0, 0] = A[..., 1, 1] = 1
-    A[..., 2] = -plane
-    b = plane * joints_m[..., 2:] - joints_m[..., :2]
-    w = np.where(known, np.maximum(confidence, 1e-3), 0.0)[..., None]
+    A[..., 2] = -points
+    b: Array = points * joints_m[..., 2:] - joints_m[..., :2]
+    w: Array = np.where(known, np.maximum(confidence, 1e-3), 0.0)[..., None]
     A, b = (A * w[..., None]).reshape(T, 2 * J, 3), (b * w).reshape(T, 2 * J)
     normal = np.swapaxes(A, 1, 2) @ A + 1e-9 * np.eye(3)
     return np.linalg.solve(normal, np.einsum("tji,tj->ti", A, b)[..., None])[..., 0]
