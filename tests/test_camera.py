@@ -223,6 +223,7 @@ def test_a_pixel_that_no_ray_reaches_is_not_found():
 )
 def test_undistort_gives_the_inverse_or_nothing(radial, tangential, plane):
     camera, plane = _posed(radial=radial, tangential=tangential), np.array(plane)
+    assert camera._reach() > 0
     found = camera.undistort(plane)
     there = np.isfinite(found).all(-1)
     np.testing.assert_allclose(camera.distort(found[there]), plane[there], atol=1e-7)

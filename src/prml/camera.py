@@ -26,6 +26,7 @@ _SHAPES: dict[str, tuple[int, ...]] = {
 }
 _MOST_PIXELS = 100_000
 _ITERATIONS = 20
+_NO_BEND = 1e-12  # coefficients of distortion below this bend nothing that can be measured
 
 
 def _tolerance(kind: np.dtype) -> float:
@@ -152,7 +153,7 @@ class Camera:
     def _reach(self) -> float:
         """Radius on the undistorted plane up to which the radial distortion grows; infinite for most lenses."""
         k1, k2, k3 = self.radial
-        turns = np.polynomial.Polynomial([1, 3 * k1, 5 * k2, 7 * k3]).trim().roots()
+        turns = np.polynomial.Polynomial([1, 3 * k1, 5 * k2, 7 * k3]).trim(_NO_BEND).roots()
         squares = [float(root.real) for root in turns.tolist() if abs(root.imag) < 1e-12 and root.real > 0]
         return float(np.sqrt(min(squares, default=np.inf)))
 
