@@ -1,6 +1,7 @@
 """Shared by all tests: nothing is written to the user's cache; misfits reach the code that refuses them."""
 
 import os
+import sys
 
 import jaxtyping
 import pytest
@@ -16,6 +17,13 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory):
         del os.environ["PRML_CACHE"]
     else:
         os.environ["PRML_CACHE"] = before
+
+
+@pytest.fixture(autouse=True)
+def _same_weights():
+    """A network that a test builds has the same first weights in every run and every order of the tests."""
+    if (torch := sys.modules.get("torch")) is not None:
+        torch.manual_seed(0)
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ The public names are few; the heavy libraries behind them are imported when they
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from prml._version import __version__
 
 # public name -> module that defines it
 _PUBLIC = {

@@ -5,7 +5,7 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from prml import __version__
+from prml._version import __version__
 
 PACKAGES = ("torch", "lightning", "numpy", "scipy", "mediapipe", "av")
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from prml import __version__
+from prml._version import __version__
 from prml.bench.lift import bench_lift
 from prml.bench.matrix import best_seconds, matrix_rate
 from prml.networks import registry
