@@ -18,13 +18,28 @@ _PUBLIC = {
     "Lifter": "prml.lifting.lifter",
     "load": "prml.lifting.lifter",
     "lift": "prml.pipeline.lift",
+    "load_file": "prml.io.registry",
+    "save_file": "prml.io.registry",
 }
 
-__all__ = ["Camera", "Lifter", "PoseSequence", "PrmlError", "Scene", "Skeleton", "__version__", "lift", "load"]
+__all__ = [
+    "Camera",
+    "Lifter",
+    "PoseSequence",
+    "PrmlError",
+    "Scene",
+    "Skeleton",
+    "__version__",
+    "lift",
+    "load",
+    "load_file",
+    "save_file",
+]
 
 if TYPE_CHECKING:
     from prml.camera import Camera
     from prml.errors import PrmlError
+    from prml.io.registry import load_file, save_file
     from prml.lifting.lifter import Lifter, load
     from prml.pipeline.lift import lift
     from prml.scene import Scene

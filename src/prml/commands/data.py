@@ -120,11 +120,13 @@ def _axis(up: str | None) -> "Axis | None":
 
 
 def _expanded(files: Iterable[Path]) -> list[Path]:
+    from prml.datasets.importing import motion_suffixes
+
     out: list[Path] = []
     for file in files:
         if not file.exists():
             raise PrmlError(f"{file}: no such file or folder")
-        kinds = (".bvh", ".amc", ".asf", ".c3d", ".trc")
+        kinds = motion_suffixes()
         out += sorted(p for p in file.rglob("*") if p.suffix.lower() in kinds) if file.is_dir() else [file]
     return out
 

@@ -14,16 +14,16 @@ from jaxtyping import Float
 from prml.datasets.inspect import Finding, body_axis, inspect_axes, inspect_bones, inspect_sides, inspect_speed
 from prml.errors import PrmlError
 from prml.io.files import check_writable, write_file
-from prml.io.joint_map import JointMap, choose_map
-from prml.io.motion import Axis, Motion, turn_z_up
-from prml.io.people import Person, people_of
+from prml.io.joint_map import JointMap
+from prml.io.motion import Axis, turn_z_up
+from prml.io.people import Person, people_of, read_motion
+from prml.io.registry import Format, formats
 from prml.sequence import check_fps
 from prml.skeleton import H36M17
 
 UNIT_M = 0.0005
 SLOW_FPS = 10.0  # nobody records motion as slowly; a "Frame Time: 1" says that the writer did not know the rate
 _SLOW = "says {:.3g} frames per second, which is slower than motion is recorded: what is its true rate? Pass file_fps="
-SUFFIXES = {"bvh": ".bvh", "asf_amc": ".amc", "c3d": ".c3d", "trc": ".trc"}
 
 
 @dataclass(frozen=True)
@@ -110,20 +110,19 @@ def import_all(
     Raises:
         PrmlError: there is no file that the map reads.
     """
-    formats = tuple(SUFFIXES) if skeleton is None else skeleton.formats
-    suffixes = {SUFFIXES[name]: name for name in formats}
-    takes = [f for f in files if f.suffix.lower() in suffixes]
+    wanted = {
+        suffix: f for f in formats("motion") if not skeleton or f.name in skeleton.formats for suffix in f.suffixes
+    }
+    takes = [f for f in files if f.suffix.lower() in wanted]
     if not takes:
-        wanted = " or ".join(suffixes)
-        reads = "motion files end with" if skeleton is None else f"the map {skeleton.name!r} reads"
-        raise PrmlError(f"{reads} {wanted} files, and none was given; choose another map or other files")
-    asf = [f for f in files if f.suffix.lower() == ".asf"]
+        reads = f"the map {skeleton.name!r} reads" if skeleton else "motion files end with"
+        raise PrmlError(f"{reads} {' or '.join(wanted)} files, and none was given; choose another map or other files")
     stems = Counter(file.stem for file in takes)
     out = Imported()
     for file in takes:
         name = file.stem if stems[file.stem] == 1 else f"{_folder_of(file)}_{file.stem}"
         try:
-            _import_file(file, name, suffixes[file.suffix.lower()], skeleton, asf, options, out)
+            _import_file(file, name, wanted[file.suffix.lower()], skeleton, files, options, out)
         except PrmlError as error:
             out.failed[file] = str(error)
             out.findings.append(Finding("error", file.name, str(error).removeprefix(f"{file.name}: ")))
@@ -143,20 +142,23 @@ def import_files(files: Sequence[Path], skeleton: JointMap | None = None, **opti
     return made.clips
 
 
+def motion_suffixes() -> tuple[str, ...]:
+    """The endings of motion files and of the files that belong to them."""
+    return tuple(s for f in formats("motion") for s in (*f.suffixes, *f.companions))
+
+
 def _import_file(
     file: Path,
     name: str,
-    format_: str,
+    format_: Format,
     skeleton: JointMap | None,
-    asf: Sequence[Path],
+    files: Sequence[Path],
     options: ImportOptions,
     out: Imported,
 ) -> None:
-    motion = _read(file, format_, skeleton, asf)
+    given = [f for f in files if f.suffix.lower() in format_.companions]
+    motion, skeleton = read_motion(file, format_, skeleton, given)
     try:
-        if skeleton is None:
-            skeleton = choose_map(motion, format_)
-            motion = _read(file, format_, skeleton, asf) if skeleton.lost_offsets else motion
         rate = options.file_fps or motion.fps or skeleton.fps
         if not rate:
             raise PrmlError("does not say its frame rate; pass file_fps=")
@@ -198,24 +200,6 @@ def _clips_of(person: Person, label: str, rate: float, fps: float) -> list[Clip]
         found = (*notes, *_inspect(piece, rate, name, person))
         clips.append(Clip(name, "", "", "", resample(piece, rate, fps), fps, found))
     return clips
-
-
-def _read(file: Path, format_: str, skeleton: JointMap | None, asf: Sequence[Path]) -> Motion:
-    if format_ == "bvh":
-        from prml.io.bvh import read_bvh
-
-        return read_bvh(file, skeleton.lost_offsets if skeleton else None)
-    if format_ == "c3d":
-        from prml.io.c3d import read_c3d
-
-        return read_c3d(file)
-    if format_ == "trc":
-        from prml.io.trc import read_trc
-
-        return read_trc(file)
-    from prml.io.asf_amc import find_asf, read_amc, read_asf
-
-    return read_amc(file, read_asf(find_asf(file, asf)))
 
 
 def _pieces(joints: Float[np.ndarray, "T 17 3"], rate: float, bridge_s: float = 0.1) -> list[np.ndarray]:

@@ -13,7 +13,7 @@ from prml.io.keypoints import SCHEMA as KEYPOINTS
 from prml.io.keypoints import read_keypoints
 from prml.io.poses import SCHEMA as POSES
 from prml.io.poses import read_poses
-from prml.io.sequences import FORMAT as OWN
+from prml.io.sequences import SCHEMA as OWN
 from prml.io.sequences import read_sequences
 from prml.io.unpickle import npz_keys
 from prml.media.read import IMAGE_SUFFIXES

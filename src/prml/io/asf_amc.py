@@ -17,6 +17,7 @@ from jaxtyping import Float
 
 from prml.errors import PrmlError
 from prml.io.motion import Motion, axis_rotation, floats
+from prml.io.registry import Format
 from prml.io.unpickle import guarded
 
 INCH_M = 0.0254
@@ -262,3 +263,17 @@ def _moved(
         )
     stretch = values[:, bone.dof.index("L")] if "L" in bone.dof else np.zeros(len(values))
     return _euler(values[:, turns], [bone.dof[i][1] for i in turns], degrees), stretch
+
+
+def _read_take(path: Path, given: Sequence[Path] = ()) -> Motion:
+    return read_amc(path, read_asf(find_asf(path, given)))
+
+
+FORMAT = Format(
+    "asf_amc",
+    (".amc",),
+    "takes of the CMU database and HDM05, each with its subject's skeleton (ASF)",
+    _read_take,
+    companions=(".asf",),
+    kind="motion",
+)

@@ -15,6 +15,7 @@ from jaxtyping import Float
 
 from prml.errors import PrmlError
 from prml.io.motion import Motion, axis_rotation, floats, prefixes
+from prml.io.registry import Format
 from prml.io.unpickle import guarded
 
 _CHANNEL = re.compile(r"[xyz](position|rotation)", re.IGNORECASE)
@@ -198,3 +199,13 @@ def _positions(joints: list[_Joint], data: Float[np.ndarray, "frames channels"])
         xyz.append(local)
         turn.append(R)
     return xyz
+
+
+FORMAT = Format(
+    "bvh",
+    (".bvh",),
+    "a skeleton and its joint angles, as nearly every animation program writes",
+    read_bvh,
+    options=("lost_offsets",),
+    kind="motion",
+)

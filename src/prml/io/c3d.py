@@ -8,6 +8,7 @@ import numpy as np
 
 from prml.errors import PrmlError
 from prml.io.motion import Axis, Motion, by_name
+from prml.io.registry import Format
 from prml.io.sandbox import Limits, run_isolated
 from prml.io.unpickle import guarded
 
@@ -80,3 +81,6 @@ def _axis(text: str) -> Axis | None:
     """An axis as the laboratory's screen has it: "+Y", "-Z", "X"; None for anything else."""
     axes: dict[str, Axis] = {"x": "x", "y": "y", "z": "z", "-x": "-x", "-y": "-y", "-z": "-z"}
     return axes.get(text.lower().removeprefix("+").replace(" ", ""))
+
+
+FORMAT = Format("c3d", (".c3d",), "markers of a motion capture laboratory", read_c3d, kind="motion", extra="c3d")

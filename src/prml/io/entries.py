@@ -14,6 +14,7 @@ import numpy as np
 from prml.camera import Camera
 from prml.errors import PrmlError
 from prml.io.files import existing
+from prml.io.unpickle import load_npz, npz_keys
 from prml.sequence import check_fps
 
 Array = np.ndarray
@@ -194,6 +195,16 @@ def load_entries(path: str | Path) -> Entries:
     if not isinstance(entries, dict):
         raise PrmlError(f"{path.name}: expected names and values, got {_short(entries)}; see docs/file_schema.md")
     return Entries(path, entries)
+
+
+def stated_schema(path: Path) -> str | None:
+    """The schema that an npz or JSON file says it has; None if it says none. Raises PrmlError for a broken file."""
+    if path.suffix.lower() == ".npz":
+        schema = load_npz(path, ("schema",))["schema"] if "schema" in npz_keys(path) else None
+        schema = schema.item() if isinstance(schema, np.ndarray) and schema.ndim == 0 else schema
+    else:
+        schema = load_entries(path).entries.get("schema")
+    return schema if isinstance(schema, str) else None
 
 
 def _load_npz(path: Path) -> dict[str, Any]:

@@ -14,9 +14,9 @@ from prml.errors import PrmlError
 from prml.io.markers import CENTRES, NEEDED, plug_in_gait
 from prml.io.motion import AXES, Axis, Motion, prefixes
 from prml.io.plain_yaml import read_yaml
+from prml.io.registry import format_names
 from prml.skeleton import H36M17
 
-FORMATS = ("bvh", "asf_amc", "c3d", "trc")
 _FOLDER = Path(__file__).parent / "joint_maps"
 
 
@@ -28,7 +28,7 @@ class JointMap:
         name: of the map.
         joints: H36M17 joint -> source point, or source points with weights that sum to one.
         about: one sentence on what files it fits.
-        format: "bvh", "asf_amc", "c3d" or "trc", or several of them.
+        format: name of a motion format ("bvh", "asf_amc", "c3d", "trc", ...), or several of them.
         unit_m: metres per file unit; None to take it from the file. Where legs come out of no human length, the unit is
             judged from the raw numbers instead, and said.
         up: the axis that points up, whatever the file says; None to take it from the file.
@@ -188,8 +188,9 @@ def _checked(record: Any, path: Path) -> JointMap:
     record["joints"] = _weights(record["joints"], path.name)
     formats = record.get("format", "bvh")
     formats = (formats,) if isinstance(formats, str) else formats
-    if not isinstance(formats, list | tuple) or not formats or not set(map(str, formats)) <= set(FORMATS):
-        raise PrmlError(f"{path.name}: 'format' must be {', '.join(FORMATS)} or a list of them, got {formats!r}")
+    known_formats = format_names()
+    if not isinstance(formats, list | tuple) or not formats or not set(map(str, formats)) <= set(known_formats):
+        raise PrmlError(f"{path.name}: 'format' must be one of {', '.join(known_formats)} or a list, got {formats!r}")
     record["format"] = tuple(formats)
     for key in ("up", "usual_up"):
         if record.get(key) not in (None, *AXES):

@@ -10,9 +10,11 @@ import numpy as np
 
 from prml.errors import PrmlError
 from prml.filters.repair import seen_joints
-from prml.io.entries import Entries, load_entries
+from prml.io.entries import Entries, load_entries, stated_schema
 from prml.io.files import write_file
 from prml.io.keypoint_checks import check_keypoints, placeholders
+from prml.io.registry import Format, only_person
+from prml.scene import Scene
 from prml.sequence import PoseSequence, check_fps
 from prml.skeleton import Skeleton, skeleton
 
@@ -209,3 +211,19 @@ def _json_array(values: Array) -> Iterator[str]:
         text = json.dumps(rounded.tolist(), separators=(",", ":")).replace("NaN", "null")
         yield ("," if first else "") + text[1:-1]
     yield "]"
+
+
+def _write_scene(scene: Scene, path: Path, overwrite: bool) -> None:
+    write_keypoints(only_person(scene, f"a file in the schema {SCHEMA}"), path, overwrite)
+
+
+FORMAT = Format(
+    "keypoints",
+    (".npz", ".json"),
+    f"2D poses of one person from any detector ({SCHEMA})",
+    lambda path, fps=None: Scene.of(read_keypoints(path, fps=fps)),
+    _write_scene,
+    holds=lambda scene: all(person.keypoints_px is not None and person.joints_m is None for person in scene),
+    detect=lambda path: stated_schema(path) == SCHEMA,
+    options=("fps",),
+)

@@ -1,16 +1,20 @@
 """From a file's named points to people of 17 joints in metres, z up: who is in it, in which unit, which axis is up."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
 from prml.errors import PrmlError
-from prml.io.joint_map import JointMap
+from prml.io.joint_map import JointMap, choose_map
 from prml.io.motion import Axis, Motion, z_up
+from prml.io.registry import Format
 from prml.io.units import UNITS_M, human, leg_bone, likely_unit
+from prml.scene import Scene
+from prml.sequence import PoseSequence
 from prml.skeleton import H36M17
 
 Joints = Float[np.ndarray, "frames 17 3"]
@@ -100,3 +104,64 @@ def _judged(motion: Motion, skeleton: JointMap) -> tuple[str, float] | None:
     ]
     fits = [(unit, raw) for unit, raw in lengths if likely_unit(raw) == unit]
     return fits[0] if fits else None
+
+
+def read_motion(
+    path: Path, format_: Format, skeleton: JointMap | None = None, given: Sequence[Path] = ()
+) -> tuple[Motion, JointMap]:
+    """A motion file and the joint map for it: ``skeleton``, or the one shipped map that fits its names.
+
+    Raises:
+        PrmlError: the file cannot be read, or not exactly one map fits.
+    """
+
+    def read(lost_offsets: Mapping[str, str] | None) -> Motion:
+        motion = format_.read_with(path, given=given, lost_offsets=lost_offsets)
+        if not isinstance(motion, Motion):
+            raise PrmlError(f"the format {format_.name} gave {type(motion).__name__}, expected a Motion")
+        return motion
+
+    if skeleton is not None:
+        return read(skeleton.lost_offsets), skeleton
+    motion = read(None)
+    try:
+        skeleton = choose_map(motion, format_.name)
+    except PrmlError as error:
+        raise PrmlError(f"{path.name}: {error}") from None
+    return read(skeleton.lost_offsets) if skeleton.lost_offsets else motion, skeleton
+
+
+def scene_of_motion(
+    path: Path,
+    format_: Format,
+    skeleton: JointMap | None = None,
+    unit_m: float | None = None,
+    up: Axis | None = None,
+    fps: float | None = None,
+) -> Scene:
+    """The people of a motion file on H36M17, world metres, z up; raises PrmlError as :func:`load_file` does."""
+    motion, skeleton = read_motion(path, format_, skeleton)
+    rate = fps or motion.fps or skeleton.fps
+    if not rate:
+        raise PrmlError(f"{path.name}: does not say its frame rate; pass fps=")
+    try:
+        people, left_out = people_of(motion, skeleton, unit_m, up)
+    except PrmlError as error:
+        raise PrmlError(f"{path.name}: {error}") from None
+    return Scene(
+        tuple(
+            PoseSequence.regular(
+                len(person.joints_m),
+                rate,
+                H36M17,
+                joints_m=person.joints_m.astype(np.float32),
+                frame="world",
+                has_person=np.isfinite(person.joints_m).any((1, 2)),
+                track_id=number,
+                name=person.name or path.stem,
+                source=path.name,
+                labels={"map": skeleton.name, "notes": "; ".join((*motion.notes, *left_out, *person.notes))},
+            )
+            for number, person in enumerate(people)
+        )
+    )

@@ -6,8 +6,10 @@ from typing import Any
 import numpy as np
 
 from prml.errors import PrmlError
-from prml.io.entries import Entries, load_entries
+from prml.io.entries import Entries, load_entries, stated_schema
 from prml.io.keypoints import write_record
+from prml.io.registry import Format, only_person
+from prml.scene import Scene
 from prml.sequence import PoseSequence
 from prml.skeleton import Skeleton, skeleton
 
@@ -146,3 +148,19 @@ def read_poses(path: str | Path) -> PoseSequence:
         source=record.path.name,
         provenance=record.mapping("provenance"),
     )
+
+
+def _write_scene(scene: Scene, path: Path, overwrite: bool) -> None:
+    person = only_person(scene, f"a file in the schema {SCHEMA}")
+    write_poses(person, path, dict(person.provenance), overwrite)
+
+
+FORMAT = Format(
+    "poses",
+    (".npz", ".json"),
+    f"3D poses of one person as prml lift writes them ({SCHEMA})",
+    lambda path: Scene.of(read_poses(path)),
+    _write_scene,
+    holds=lambda scene: all(p.joints_m is not None and p.frame == "camera" and p.root_relative for p in scene),
+    detect=lambda path: stated_schema(path) == SCHEMA,
+)

@@ -37,11 +37,13 @@ import numpy as np
 from prml.camera import Camera
 from prml.errors import PrmlError
 from prml.io.files import write_file
+from prml.io.registry import Format
 from prml.io.unpickle import guarded, load_npz, npz_keys
+from prml.scene import Scene
 from prml.sequence import PoseSequence
 from prml.skeleton import SKELETONS, Skeleton, skeleton
 
-FORMAT = "prml-sequences/1"
+SCHEMA = "prml-sequences/1"
 UNITS_M = {"m": 1.0, "mm": 0.001}
 PER_FRAME = ("joints", "keypoints_px", "confidence", "valid")
 LABELS = ("clip_name", "subject", "action", "split")
@@ -135,8 +137,8 @@ def problems(record: Mapping[str, Any]) -> list[str]:
     wrong += [f"{k}: expected an array" for k in PER_FRAME if k in record and np.ndim(record[k]) == 0]
     if wrong:
         return [*found, *wrong]
-    if record.get("format") != FORMAT:
-        found.append(f"expected format = {FORMAT!r}, got {record.get('format')!r}")
+    if record.get("format") != SCHEMA:
+        found.append(f"expected format = {SCHEMA!r}, got {record.get('format')!r}")
     if record.get("skeleton") not in SKELETONS:
         return [*found, f"expected skeleton = one of {', '.join(SKELETONS)}, got {record.get('skeleton')!r}"]
     if "joints" not in record and "keypoints_px" not in record:
@@ -293,7 +295,7 @@ def write_sequences(path: Path | str, sequences: Sequence[PoseSequence], overwri
 def _record(sequences: Sequence[PoseSequence]) -> dict[str, Any]:
     first = sequences[0]
     record: dict[str, Any] = {
-        "format": np.array(FORMAT),
+        "format": np.array(SCHEMA),
         "skeleton": np.array(first.skeleton.name),
         "fps": np.array([s.fps for s in sequences]),
         "clip_start": np.cumsum([0, *map(len, sequences)]),
@@ -339,3 +341,26 @@ def _write_parquet(record: Mapping[str, Any], file: BinaryIO) -> None:
     said = {k: np.asarray(record[k]).tolist() for k in (*PER_FILE, *PER_CLIP) if k in record and k != "fps"}
     table = pa.table({k: pa.array(v) for k, v in columns.items()})
     pq.write_table(table.replace_schema_metadata({"prml": json.dumps(said)}), file)
+
+
+def _read_scene(path: Path) -> Scene:
+    sequences = list(read_sequences(path))
+    if len(sequences) > 1:
+        raise PrmlError(
+            f"{path.name}: holds {len(sequences)} clips, not one scene; prml.io.sequences.read_sequences gives them"
+        )
+    return Scene.of(sequences[0])
+
+
+def _is_sequences(path: Path) -> bool:
+    return path.suffix.lower() == ".parquet" or "format" in npz_keys(path)
+
+
+FORMAT = Format(
+    "sequences",
+    (".npz", ".parquet"),
+    "clips of your own, 3D, 2D or both (prml-sequences/1)",
+    _read_scene,
+    lambda scene, path, overwrite: write_sequences(path, scene.people, overwrite),
+    detect=_is_sequences,
+)

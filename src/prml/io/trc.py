@@ -13,6 +13,7 @@ from jaxtyping import Float
 
 from prml.errors import PrmlError
 from prml.io.motion import Motion, by_name
+from prml.io.registry import Format
 from prml.io.unpickle import guarded
 
 _UNITS_M = {"mm": 0.001, "cm": 0.01, "m": 1.0, "meters": 1.0, "metres": 1.0, "millimeters": 0.001, "in": 0.0254}
@@ -86,3 +87,6 @@ def _notes(stated: str, frames: int) -> tuple[str, ...]:
     if not stated.isdigit() or int(stated) == frames:
         return ()
     return (f"states {stated} frames and holds {frames}; all are read",)
+
+
+FORMAT = Format("trc", (".trc",), "markers as text: OpenSim, Pose2Sim, Cortex", read_trc, kind="motion")

@@ -17,6 +17,7 @@ from prml.camera import Camera
 from prml.errors import PrmlError
 from prml.filters.root import solve_root
 from prml.filters.scale import to_metres
+from prml.io.registry import save_file
 from prml.lifting.lifter import Lifter, LiftOptions
 from prml.lifting.prediction_cache import PredictionCache
 from prml.networks import registry
@@ -67,6 +68,15 @@ class LiftResult:
         ``joints_m`` are root-relative camera-frame metres; ``std_m``, 2D, confidence, times and flags are beside them.
         """
         return self.scene.prominent
+
+    def save(self, path: str | Path, format: str | None = None, *, overwrite: bool = False) -> None:
+        """Write the scene by the ending of ``path``, with its provenance; see :func:`prml.save_file`.
+
+        Raises:
+            PrmlError: as :func:`prml.save_file` does.
+        """
+        made_by = {**self.provenance}
+        save_file(self.scene.map(lambda person: person.with_(provenance=made_by)), path, format, overwrite=overwrite)
 
 
 @dataclass(frozen=True)
