@@ -40,6 +40,7 @@ def _everything(frames=12, joints=17, skeleton=H36M17):
         std_m=numbered(joints, 3),
         has_person=np.arange(frames) % 2 == 0,
         filled=np.arange(frames) % 3 == 0,
+        inferred=numbered(joints) % 2 == 0,
         camera=Camera.from_fov(640, 480),
         name="clip",
         subject="S1",

@@ -181,6 +181,8 @@ class PoseSequence:
         fps: nominal frame rate; ``times_s`` is what counts.
         has_person: (T,) whether a person was found in the frame.
         filled: (T,) whether the frame lay in a short gap and was interpolated.
+        inferred: (T, J) joints that no picture shows: outside the image, not found, or in a filled frame; None if
+            nobody has looked. Without meaning in frames without a person.
         name, subject, action, source: what the sequence is; empty if unknown.
         image_size: width and height of the picture in pixels; the camera's if it is not given.
         track_id: which of the people of a scene this is, 0 or more.
@@ -204,6 +206,7 @@ class PoseSequence:
     fps: float = 50.0
     has_person: Bool[Array, " T"] | None = None
     filled: Bool[Array, " T"] | None = None
+    inferred: Bool[Array, "T J"] | None = None
     name: str = ""
     subject: str = ""
     action: str = ""
@@ -226,6 +229,7 @@ class PoseSequence:
             "std_m": (T, J, 3),
             "has_person": (T,),
             "filled": (T,),
+            "inferred": (T, J),
             "valid": (T,),
             "mm_per_px": (T,),
         }
@@ -278,6 +282,13 @@ class PoseSequence:
     def __len__(self) -> int:
         return len(self.times_s)
 
+    @property
+    def mostly_inferred(self) -> Bool[Array, " T"]:
+        """(T,) frames in which no picture shows more than half of the joints."""
+        if self.inferred is None:
+            return np.zeros(len(self), bool)
+        return np.asarray(self.inferred.mean(axis=1) > 0.5)
+
     @classmethod
     def regular(cls, frames: int, fps: float, skeleton: Skeleton = H36M17, **fields: Any) -> "PoseSequence":
         """A sequence with evenly spaced times from zero."""
@@ -294,7 +305,7 @@ class PoseSequence:
     def take(self, rows: Rows) -> "PoseSequence":
         """Some frames (a slice or increasing indices), with all that has one entry per frame."""
         arrays = ("times_s", "keypoints_px", "confidence", "joints_m", "std_m")
-        flags = ("has_person", "filled", "valid", "mm_per_px")
+        flags = ("has_person", "filled", "inferred", "valid", "mm_per_px")
         return _cut(self, rows, (*arrays, *flags), ("truth", "detection"))
 
     def to_skeleton(self, target: Skeleton) -> "PoseSequence":
@@ -307,6 +318,7 @@ class PoseSequence:
             confidence=None if self.confidence is None else table.apply_confidence(self.confidence),
             joints_m=None if self.joints_m is None else convert(self.joints_m),
             std_m=None,
+            inferred=None if self.inferred is None else table.apply_confidence(~self.inferred) < 0.5,
             truth=None if self.truth is None else self.truth.convert(convert),
         )
 
@@ -320,7 +332,7 @@ class PoseSequence:
     def in_camera(self, camera: Camera) -> "PoseSequence":
         """World joints seen by ``camera``: camera-frame metres and their exact projection with full confidence.
 
-        What was said of another camera's picture (``mm_per_px``, ``truth``, ``detection``) is dropped.
+        What was said of another camera's picture (``inferred``, ``mm_per_px``, ``truth``, ``detection``) is dropped.
         """
         if self.joints_m is None or self.frame != "world" or self.root_relative:
             raise PrmlError("in_camera needs absolute joints in the world frame")
@@ -332,6 +344,7 @@ class PoseSequence:
             frame="camera",
             camera=camera,
             image_size=(camera.width, camera.height),
+            inferred=None,
             mm_per_px=None,
             truth=None,
             detection=None,

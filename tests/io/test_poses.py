@@ -33,6 +33,7 @@ def lifted(frames=8, std=True):
         camera=Camera.from_fov(1920, 1080),
         has_person=has,
         filled=np.arange(frames) == 2,
+        inferred=rng.random((frames, 17)) < 0.2,
         name="clip",
     )
 
@@ -54,6 +55,7 @@ def test_round_trip(tmp_path, ending, std):
     np.testing.assert_allclose(after.times_s, before.times_s, atol=1e-6)
     assert after.has_person.tolist() == has.tolist()
     assert after.filled.tolist() == before.filled.tolist()
+    assert after.inferred.tolist() == before.inferred.tolist()
     assert (after.fps, after.name, after.skeleton) == (29.97, "clip", H36M17)
     assert (after.frame, after.root_relative) == ("camera", True)
     assert after.camera.to_dict() == before.camera.to_dict()
@@ -155,3 +157,10 @@ def test_long_json_is_written_in_parts_and_reads_back(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "_JSON_FRAMES", 2)
     write_poses(lifted(), tmp_path / "parts.json", PROVENANCE)
     assert (tmp_path / "parts.json").read_bytes() == (tmp_path / "whole.json").read_bytes()
+
+
+def test_a_file_need_not_say_what_was_inferred(tmp_path):
+    write_poses(lifted().with_(inferred=None), tmp_path / "poses.npz", PROVENANCE)
+    again = read_poses(tmp_path / "poses.npz")
+    assert again.inferred is None
+    assert not again.mostly_inferred.any()

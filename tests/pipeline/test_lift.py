@@ -88,6 +88,17 @@ def test_a_wild_residual_is_told(residual, said):
     assert text is None if said is None else said in text
 
 
+def test_what_no_picture_shows_is_marked_and_said(keypoints, weights, tmp_path):
+    seen = read_keypoints(keypoints)
+    points = np.asarray(seen.keypoints_px).copy()
+    points[5:9, :12] -= [2.0 * seen.image_size[0], 0.0]
+    write_keypoints(seen.with_(keypoints_px=points), tmp_path / "away.npz")
+    result = lift(tmp_path / "away.npz", tmp_path / "out", weights=weights)
+    assert np.flatnonzero(result.sequence.mostly_inferred).tolist() == [5, 6, 7, 8]
+    assert any(text.startswith("4 of ") for text in result.warnings)
+    assert read_poses(tmp_path / "out/poses.npz").inferred.tolist() == result.sequence.inferred.tolist()
+
+
 def test_an_existing_folder_is_left_alone_unless_told(keypoints, weights, tmp_path):
     out = tmp_path / "out"
     out.mkdir()

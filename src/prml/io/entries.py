@@ -106,12 +106,12 @@ class Entries:
             raise self.fail(f"{name!r} holds {'infinite' if nan else 'NaN, null or infinite'} values")
         return array
 
-    def flags(self, name: str, length: int) -> Array:
-        """A (length,) array of true and false."""
+    def flags(self, name: str, *shape: int) -> Array:
+        """An array of true and false."""
         array = self._array(name)
         if array.dtype != bool:
             raise self.fail(f"expected true and false in {name!r}, got {array.dtype}")
-        self._check_shape(name, array, (length,))
+        self._check_shape(name, array, shape)
         return array
 
     def _check_shape(self, name: str, array: Array, shape: tuple[int | None, ...]) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 from prml import __version__
 from prml.camera import Camera
 from prml.errors import PrmlError
+from prml.filters.marks import mark_inferred
 from prml.filters.root import solve_root
 from prml.filters.scale import to_metres
 from prml.io.registry import save_file
@@ -320,6 +321,8 @@ def _lift(path: Path, options: LiftSettings, lifter: Lifter, tell: Progress, not
     lifted = replace(seen, people=people)
     tell("lift", frames, frames)
     seconds["lift"] = perf_counter() - started
+    for person in lifted:
+        _tell_of_inferred(person, note)
     made_by = _provenance(path, lifter, seen)
     if scales[0] != 1.0:
         made_by["scale"] = f"x {scales[0]:.4g}: long bones of an adult (the network predicts in image space)"
@@ -333,8 +336,19 @@ def _lift_person(
     lifter: Lifter, person: PoseSequence, options: LiftSettings, cache: PredictionCache
 ) -> tuple[PoseSequence, float]:
     """One person in 3D, and the factor that gave the pose its size."""
-    lifted = lifter.lift(person.with_(camera=camera_of(person, options)), cache=cache)
+    seen = mark_inferred(person.with_(camera=camera_of(person, options)))
+    lifted = mark_inferred(lifter.lift(seen, cache=cache))
     return to_metres(lifted) if lifter.card.output == "image" else (lifted, 1.0)
+
+
+def _tell_of_inferred(person: PoseSequence, note: Warn) -> None:
+    present = np.ones(len(person), bool) if person.has_person is None else person.has_person
+    count = int((person.mostly_inferred & present).sum())
+    if count:
+        note(
+            f"{count} of {int(present.sum())} frames show less than half of the body: most joints are outside the "
+            "image or were not found there"
+        )
 
 
 def write_results(
