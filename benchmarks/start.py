@@ -12,10 +12,10 @@ from pathlib import Path
 
 import torch
 
-from prml.batches.training_windows import WindowOptions
+from prml.batches.options import MocapWindowOptions
 from prml.io.files import write_file
 from prml.provenance import commit, processor, versions
-from prml.training.config import DataConfig, FitConfig, NetworkConfig, ObjectiveConfig
+from prml.training.config import FitConfig, MocapData, NetworkConfig, ObjectiveConfig
 from prml.training.data import open_source
 from prml.training.module import LiftingModule
 
@@ -30,7 +30,7 @@ OBJECTIVE = ObjectiveConfig(mutual_information="none")
 def learn(name: str, start: str, steps: int, batch: int) -> dict[str, float]:
     """Train on single frames; the errors in mm over the last third of the steps, and the depth that there was."""
     network = NetworkConfig(name, {**NETWORKS[name], "frames": 1}, start)  # type: ignore[arg-type]
-    data = DataConfig(windows=WindowOptions(frames=1, stride=9, batch=batch))
+    data = MocapData(windows=MocapWindowOptions(frames=1, stride=9, batch=batch))
     config = FitConfig(network, data, OBJECTIVE)
     torch.manual_seed(0)
     module = LiftingModule(config, steps_per_epoch=steps, total_steps=steps)

@@ -1,8 +1,8 @@
-"""How long ``import prml`` and ``prml --help`` take: best of several fresh processes, in seconds.
+"""How long ``import prml`` and the help of every command take: best of several fresh processes, in seconds.
 
     python benchmarks/startup.py [--runs 9]
 
-Bars: ``import prml`` under 0.3 s beyond the bare interpreter, ``prml --help`` under 0.5 s in all.
+Bars: ``import prml`` under 0.3 s beyond the bare interpreter, the help of every command under 0.3 s in all.
 """
 
 import argparse
@@ -11,10 +11,17 @@ import subprocess
 import sys
 from time import perf_counter
 
+from prml import cli
+from prml.commands import data
+
 COMMANDS = {
     "python -c pass": [sys.executable, "-c", "pass"],
     "import prml": [sys.executable, "-c", "import prml"],
     "prml --help": [sys.executable, "-m", "prml.cli", "--help"],
+    **{
+        f"prml {command} --help": [sys.executable, "-m", "prml.cli", *command.split(), "--help"]
+        for command in [c for c in cli.COMMANDS if c != "data"] + [f"data {c}" for c in data.COMMANDS]
+    },
 }
 
 

@@ -163,7 +163,7 @@ def test_an_absurd_frame_rate_of_a_folder(capsys, place, weights, fps):
     (place / "frames").mkdir()
     Image.new("RGB", (64, 64)).save(place / "frames/1.png")
     said = _refused(capsys, place, "lift", "frames", f"--fps={fps}", "--weights", weights)
-    assert "--fps must be between 0.1 and 1000" in said
+    assert "--fps must lie between 0.1 and 1000" in said
 
 
 def test_a_frame_rate_that_is_no_number(capsys, place, weights):
@@ -274,7 +274,7 @@ def test_an_absurd_field_of_view(capsys, place, weights):
     _keypoints(place / "points.json")
     for fov in ("0", "-10", "180", ".nan"):
         said = _refused(capsys, place, "lift", "points.json", f"--fov={fov}", "--weights", weights)
-        assert "field of view must lie between 5 and 170 degrees" in said
+        assert "--fov must lie between 5 and 170" in said
 
 
 def test_a_lens_twice(capsys, place, weights):
@@ -424,7 +424,7 @@ def test_a_limit_on_file_sizes_leaves_nothing_behind(place, weights):
     assert _contents(place) == before
 
 
-# ---------------------------------------------------------------------- other verbs
+# ---------------------------------------------------------------------- other commands
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -439,7 +439,7 @@ def test_a_limit_on_file_sizes_leaves_nothing_behind(place, weights):
         (["protocols", "mocap-g"], "mocap-gt"),
     ],
 )
-def test_other_verbs_answer_in_one_line(capsys, place, arguments, told):
+def test_other_commands_answer_in_one_line(capsys, place, arguments, told):
     assert told in _refused(capsys, place, *arguments)
 
 

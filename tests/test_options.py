@@ -91,7 +91,7 @@ def test_defaults_are_within_their_bounds():
     ("changes", "message"),
     [
         ({"count": 0}, "count must lie between 1 and 9, got 0"),
-        ({"count": 10}, "count must lie between 1 and 9, got 10"),
+        ({"count": 10}, "count must lie between 1 and 9, got 10$"),
         ({"forever": 0}, "forever must be at least 1, or -1 for no end, got 0"),
         ({"size": (2.0, 1.0)}, "size must be at least 0.1, low before high, got"),
         ({"size": (0.0, 1.0)}, "size must be at least 0.1"),
@@ -205,7 +205,7 @@ def test_every_option_has_a_name_a_default_and_a_description():
     assert descriptions(Melon) == {"kind": "which.", "weight": "in kilograms.", "seeds": "how many."}
 
 
-@pytest.mark.parametrize(("typed", "meant"), [("colr", "colour"), ("person", None), ("fsp", None), ("seed", "seeds")])
+@pytest.mark.parametrize(("typed", "meant"), [("colr", "colour"), ("person", None), ("fsp", "fps"), ("seed", "seeds")])
 def test_only_near_names_are_suggested(typed, meant):
     assert nearest(typed, ["fps", "colour", "seeds"]) == meant
 

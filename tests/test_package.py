@@ -7,9 +7,14 @@ from importlib import metadata
 import pytest
 
 import prml
+from prml.cli import COMMANDS
+from prml.commands.data import COMMANDS as DATA_COMMANDS
 
 # Third-party packages are imported where they are used; these are the slow ones among them.
 HEAVY = {"torch", "lightning", "mediapipe", "scipy", "av", "jsonargparse", "rich", "matplotlib", "numpy"}
+
+
+EVERY = [[c] for c in COMMANDS if c != "data"] + [["data", c] for c in DATA_COMMANDS]
 
 
 def _modules_after(code):
@@ -27,6 +32,14 @@ def test_start_up_imports_nothing_heavy(code):
     loaded = _modules_after(code)
     assert "prml" in loaded
     assert not loaded & HEAVY
+
+
+@pytest.mark.parametrize("words", EVERY, ids=" ".join)
+def test_help_imports_nothing_heavy(words):
+    """So that it is there at once: ``benchmarks/startup.py`` measures how soon."""
+    loaded = _modules_after(f"from prml.cli import main; main({[*words, '--help']})")
+    assert "argparse" in loaded
+    assert not loaded & (HEAVY | {"yaml"})
 
 
 def test_a_typing_error_is_answered_without_heavy_imports():

@@ -1,33 +1,36 @@
-"""The command line: ``prml VERB ...``. Verbs live in ``prml.commands``, one file each, imported only when called."""
+"""The command line: ``prml COMMAND ...``. Commands live in ``prml.commands``, imported only when they are called."""
 
 import errno
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from keyword import iskeyword
+from types import ModuleType
 
 from prml import __version__
-from prml.errors import PrmlError
+from prml.errors import PrmlError, printable
 
-# verb -> one line of help. The function ``command`` of ``prml.commands.<verb>`` is the verb: its signature is the
-# options, its docstring the help.
-VERBS: dict[str, str] = {
+# Command -> one line of help. The module ``prml.commands.<command>`` holds ``Options``, a dataclass that is what may be
+# typed, and ``run(options)``; or, where a command has commands of its own, ``COMMANDS`` as here.
+COMMANDS: dict[str, str] = {
     "lift": "video, image folder or 2D keypoints -> 3D joints, overlay, viewer",
     "fit": "train a network from a YAML configuration",
     "evaluate": "score weights under a named protocol",
     "compare": "put result files of one protocol side by side",
     "compare-networks": "train networks of equal cost on equal data, and compare them",
     "robustness": "how the error grows when the 2D input gets worse",
-    "data": "import motion files, check a dataset, take Human3.6M's calibration from one's own copy",
+    "data": "import motion files, check a dataset, take Human3.6M's calibration from your own copy",
     "import": "turn another paper's published checkpoint into weights of ours",
     "models": "list the networks: parameters, multiply-adds, window",
     "protocols": "list the evaluation protocols, or print the rules of one",
     "bench": "measure speed on this machine",
 }
+_HELP = ("-h", "--help", "help")
+MAX_MESSAGE = 600  # characters of a message on the terminal
 
 # What the system refuses for reasons that lie with the user's machine, not with the program.
-_USERS_TO_MEND: dict[int, str] = {
+_USERS_TO_REPAIR: dict[int, str] = {
     errno.ENOSPC: "free some space or give another --out",
     errno.EDQUOT: "free some of your quota or give another --out",
     errno.EACCES: "check the permissions or give another --out",
@@ -36,59 +39,84 @@ _USERS_TO_MEND: dict[int, str] = {
 }
 
 
-def _usage() -> str:
-    width = max(map(len, VERBS))
-    rows = "\n".join(f"  {verb:<{width}}  {text}" for verb, text in VERBS.items())
-    return (
-        f"prml {__version__}: monocular 3D human pose\n\nusage: prml VERB ...\n\n{rows}\n\n"
-        "'prml VERB --help' shows the options of a verb; 'prml --version' the version."
-    )
+def _usage(title: str, commands: Mapping[str, str]) -> str:
+    width = max(map(len, commands))
+    rows = "\n".join(f"  {command:<{width}}  {text}" for command, text in commands.items())
+    return f"usage: {title} COMMAND ...\n\n{rows}\n\n'{title} COMMAND --help' shows the options of a command"
 
 
-def _unknown(verb: str) -> PrmlError:
+def _unknown(title: str, command: str, commands: Mapping[str, str]) -> PrmlError:
     from difflib import get_close_matches
 
-    near = get_close_matches(verb, VERBS, n=1)
-    hint = f"did you mean 'prml {near[0]}'?" if near else f"the verbs are: {', '.join(VERBS)}"
-    return PrmlError(f"unknown verb {verb!r}; {hint}")
+    near = get_close_matches(command, commands, n=1)
+    hint = f"did you mean '{title} {near[0]}'?" if near else f"the commands are: {', '.join(commands)}"
+    return PrmlError(f"unknown command {command!r}; {hint}")
 
 
-def _run(verb: str, arguments: Sequence[str]) -> int:
-    if verb not in VERBS:
-        raise _unknown(verb)
-    name = verb.replace("-", "_")
-    module = import_module(f"prml.commands.{name + '_' * iskeyword(name)}")  # 'import' is import_.py
-    own_main = getattr(module, "main", None)  # a verb with sub-verbs or dotted overrides parses for itself
-    if own_main is not None:
-        return int(own_main(arguments) or 0)
-    from prml.commands._options import parse
+def find(words: Sequence[str]) -> tuple[ModuleType, str, list[str]]:
+    """The module of the command that the words begin with, the command's full name, and the words after it.
 
-    return int(module.command(**parse(module.command, verb, arguments)) or 0)
+    Raises:
+        PrmlError: not a command, with the nearest one.
+        SystemExit: help about a command that has commands of its own was printed.
+    """
+    title, package, commands, rest = "prml", "prml.commands", COMMANDS, list(words)
+    while True:
+        command = rest.pop(0)
+        if command not in commands:
+            raise _unknown(title, command, commands)
+        name = command.replace("-", "_")
+        module = import_module(f"{package}.{name + '_' * iskeyword(name)}")  # 'import' is import_.py
+        title = f"{title} {command}"
+        if not hasattr(module, "COMMANDS"):
+            return module, title.removeprefix("prml "), rest
+        package, commands = module.__name__, module.COMMANDS
+        if not rest or rest[0] in _HELP:
+            sys.stdout.write(_usage(title, commands) + "\n")
+            raise SystemExit(0)
+
+
+def _run(words: Sequence[str]) -> int:
+    module, command, rest = find(words)
+    from prml.commands._messages import as_typed
+    from prml.commands._parser import CommandLine
+
+    line = CommandLine(module.Options, command)
+    try:
+        return int(module.run(line.parse(rest)) or 0)
+    except PrmlError as error:
+        raise PrmlError(as_typed(str(error), line.flags, words)) from error
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one verb; returns the exit code (0 well, 2 for what the user must mend, 130 for an interruption)."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    if not arguments or arguments[0] in ("-h", "--help", "help"):
-        sys.stdout.write(_usage() + "\n")
+    """Run one command.
+
+    Returns:
+        The exit code: 0 if all went well, 2 for what the user must put right, 130 after an interruption.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or words[0] in _HELP:
+        about = f"prml {__version__}: monocular 3D human pose"
+        sys.stdout.write(f"{about}\n\n{_usage('prml', COMMANDS)}; 'prml --version' the version.\n")
         return 0
-    if arguments[0] == "--version":
+    if words[0] == "--version":
         sys.stdout.write(f"prml {__version__}\n")
         return 0
-    verb, rest = arguments[0], arguments[1:]
     try:
-        return _run(verb, rest)
+        return _run(words)
     except PrmlError as error:
         text, code = str(error), 2
     except BrokenPipeError:
         return 0
     except KeyboardInterrupt:
         text, code = "interrupted", 130
+    except SystemExit as stop:  # after --help
+        return int(stop.code or 0)
     except OSError as error:
-        if error.errno not in _USERS_TO_MEND:
+        if error.errno not in _USERS_TO_REPAIR:
             raise
-        text, code = f"{error.strerror}: {error.filename or 'while writing'}; {_USERS_TO_MEND[error.errno]}", 2
-    sys.stderr.write(f"prml {verb}: {text}\n")
+        text, code = f"{error.strerror}: {error.filename or 'while writing'}; {_USERS_TO_REPAIR[error.errno]}", 2
+    sys.stderr.write(printable(f"prml {words[0]}: {text}", MAX_MESSAGE) + "\n")
     return code
 
 

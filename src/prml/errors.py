@@ -1,9 +1,31 @@
-"""Errors that speak to the user."""
+"""Errors that speak to the user, and how a terminal shows them."""
+
+from unicodedata import category
 
 
 class PrmlError(ValueError):
     """Something the user gave cannot be used.
 
-    The message is one line: what was expected, what came, what to do. The command line prints it without a traceback
-    and exits with code 2.
+    The message is one line: what was expected, what came, what to do. It names parameters as Python writes them
+    (``fps=...``, ``overwrite=True``). The command line prints it without a traceback and exits with code 2.
     """
+
+
+def printable(text: str, limit: int | None = None, keep: str = "") -> str:
+    """A text for a terminal: control characters and lone surrogates are escaped, the middle of a long text is left out.
+
+    Args:
+        text: may hold names and metadata from files.
+        limit: most characters that are returned.
+        keep: control characters that stay, such as line feeds.
+    """
+    shown = (c if c.isprintable() or c in keep or category(c) == "Zs" else _escaped(c) for c in text)
+    escaped = "".join(shown)
+    if limit is None or len(escaped) <= limit:
+        return escaped
+    tail = limit // 3
+    return f"{escaped[: limit - tail - 5]} ... {escaped[-tail:]}"
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")

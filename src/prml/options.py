@@ -20,7 +20,7 @@ from prml.errors import PrmlError
 
 T = TypeVar("T")
 Label = Callable[[str], str]
-_NEAR = 0.7  # similarity from which a known name is suggested for a mistyped one
+_NEAR = 0.65  # similarity from which a known name is suggested for a mistyped one
 
 
 def option(
@@ -271,7 +271,8 @@ def check(settings: Any, label: Label = str, prefix: str = "") -> None:
         except PrmlError as error:
             raise PrmlError(f"{label(name)}: {error}") from None
         if broken := _broken(value, f.metadata):
-            raise PrmlError(f"{label(name)} must {broken}, got {value}")
+            shown = f"{value:.12g}" if isinstance(value, float) else value
+            raise PrmlError(f"{label(name)} must {broken}, got {shown}")
         for entry in value if isinstance(value, list | tuple) else ():
             if is_dataclass(entry):
                 check(entry, label, f"{name}.")
@@ -314,10 +315,10 @@ def build(kind: type[T], values: Mapping[str, Any], label: Label = str, prefix: 
         PrmlError: an unknown name (with the nearest known one), a missing or a wrong value.
     """
     known = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]
-    if unknown := [name for name in values if name not in known]:
-        near = nearest(f"{prefix}{unknown[0]}", [prefix + name for name in {**leaves(kind), **known}])
+    if unknown := [label(f"{prefix}{name}") for name in values if name not in known]:
+        near = nearest(unknown[0], [label(prefix + name) for name in {**leaves(kind), **known}])
         hint = f"did you mean {near!r}?" if near else f"expected one of {', '.join(known)}"
-        raise PrmlError(f"unknown option {f'{prefix}{unknown[0]}'!r}; {hint}")
+        raise PrmlError(f"unknown option {unknown[0]!r}; {hint}")
     made = {}
     for name, f in known.items():
         if name in values:
@@ -353,7 +354,7 @@ def _section(kind: Any, variants: Mapping[str, type[Any]], value: Any, label: La
             f"{label(f'{name}.kind')}: expected one of {', '.join(variants)}, got {chosen}"
             + (f"; did you mean {near!r}?" if near else "")
         )
-    return build(variants[chosen], _of_variant(variants, chosen, values, name), label, f"{name}.")
+    return build(variants[chosen], _of_variant(variants, chosen, values, label(name)), label, f"{name}.")
 
 
 def _of_variant(variants: Mapping[str, type[Any]], chosen: str, values: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -8,13 +8,14 @@ from prml.batches.augment import (
     _CHEST,
     _LEGS,
     _PELVIS,
-    MotionOptions,
     exchange_limbs,
     scale_bones,
     tilt,
     torso_frame,
+    vary_motion,
 )
-from prml.batches.training_windows import MocapWindows, WindowOptions
+from prml.batches.options import MocapWindowOptions, MotionOptions
+from prml.batches.training_windows import MocapWindows
 from prml.datasets.mocap import load_sets
 from prml.skeleton import H36M17
 
@@ -39,7 +40,7 @@ def _turns(rng, count):
 
 def test_options_at_zero_change_nothing_and_draw_nothing(world):
     rng, untouched = np.random.default_rng(1), np.random.default_rng(1)
-    np.testing.assert_array_equal(MotionOptions().change(rng, world), world)
+    np.testing.assert_array_equal(vary_motion(MotionOptions(), rng, world), world)
     assert rng.random() == untouched.random()
 
 
@@ -78,7 +79,7 @@ def test_bones_are_scaled_and_directions_kept(world):
 
 
 def test_changed_bones_are_symmetric(world):
-    out = MotionOptions(bones=0.1).change(np.random.default_rng(5), world)
+    out = vary_motion(MotionOptions(bones=0.1), np.random.default_rng(5), world)
     ratio = _lengths(out) / _lengths(world)
     column = {child: i for i, (_, child) in enumerate(H36M17.bones)}
     for left, right in zip(H36M17.left, H36M17.right, strict=True):
@@ -105,7 +106,7 @@ def test_a_tilt_is_a_rotation_about_a_horizontal_axis_and_can_be_undone(world):
 def test_input_and_target_of_changed_motion_are_of_one_pose():
     """Exact keypoints of made-up motion lie where the target does, up to perspective."""
     motion = MotionOptions(arms=0.5, legs=0.5, bones=0.1, tilt=0.5)
-    options = WindowOptions(frames=9, batch=8, motion=motion)
+    options = MocapWindowOptions(frames=9, batch=8, motion=motion)
     batch = MocapWindows(load_sets(("ui_prmd",)), options, None, seed=3)[0, 0]
     limbs = [H36M17.index(j) for j in ("LKnee", "RKnee", "LElbow", "RElbow", "LWrist", "RWrist", "LAnkle", "RAnkle")]
     given, wanted = batch["input"][..., limbs, :2].flatten().numpy(), batch["target"][..., limbs, :2].flatten().numpy()

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from prml.batches.options import WindowOptions
 from prml.batches.sequence_windows import SequenceRule, SequenceWindows
-from prml.batches.training_windows import WindowOptions
 from prml.camera import Camera
 from prml.errors import PrmlError
 from prml.evaluation.predictor import image_to_metres

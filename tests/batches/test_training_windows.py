@@ -6,8 +6,8 @@ import torch
 
 from fixtures.mocap_npz import write_mocap
 from prml.batches.noise import measured_noise
-from prml.batches.training_windows import EpochSampler, MocapWindows, WindowOptions, mirror
-from prml.batches.virtual_camera import CameraRanges
+from prml.batches.options import CameraRanges, MocapWindowOptions
+from prml.batches.training_windows import EpochSampler, MocapWindows, mirror
 from prml.datasets.mocap import MocapSet, load_sets
 from prml.errors import PrmlError
 from prml.skeleton import H36M17
@@ -19,7 +19,9 @@ def sets():
 
 
 def _windows(sets, noise=True, **options):
-    return MocapWindows(sets, WindowOptions(frames=27, batch=8, **options), measured_noise() if noise else None, seed=3)
+    return MocapWindows(
+        sets, MocapWindowOptions(frames=27, batch=8, **options), measured_noise() if noise else None, seed=3
+    )
 
 
 def test_a_batch_is_a_function_of_seed_epoch_and_number(sets):
@@ -113,7 +115,7 @@ def test_sets_that_a_window_would_take_for_one_another_are_refused(tmp_path, ent
 def test_a_split_without_clips_is_named(tmp_path):
     own = MocapSet.read(write_mocap(tmp_path / "own.npz", (40,)))
     with pytest.raises(PrmlError, match=r"no clip of the split 'trian' in own\.npz; the splits there are: train"):
-        MocapWindows([own], WindowOptions(), None, seed=0, split="trian")
+        MocapWindows([own], MocapWindowOptions(), None, seed=0, split="trian")
 
 
 def test_fewer_windows_than_a_batch_are_one_batch(tmp_path):
@@ -124,11 +126,13 @@ def test_fewer_windows_than_a_batch_are_one_batch(tmp_path):
 
 def test_without_clips_for_validation_every_clip_lends_its_end(tmp_path):
     own = MocapSet.read(write_mocap(tmp_path / "own.npz", (100, 40, 1)))
-    train, val = (MocapWindows([own], WindowOptions(), None, seed=0, part=part) for part in ("train", "val"))
+    train, val = (MocapWindows([own], MocapWindowOptions(), None, seed=0, part=part) for part in ("train", "val"))
     np.testing.assert_array_equal(train.positions, np.concatenate([own.positions[:90], own.positions[100:136]]))
     ends = [own.positions[90:100], own.positions[136:140], own.positions[140:]]
     np.testing.assert_array_equal(val.positions, np.concatenate(ends))
     judge = MocapSet.read(write_mocap(tmp_path / "judge.npz", (30,), split="val"))
-    train, val = (MocapWindows([own, judge], WindowOptions(), None, seed=0, part=part) for part in ("train", "val"))
+    train, val = (
+        MocapWindows([own, judge], MocapWindowOptions(), None, seed=0, part=part) for part in ("train", "val")
+    )
     np.testing.assert_array_equal(train.positions, own.positions)
     np.testing.assert_array_equal(val.positions, judge.positions)

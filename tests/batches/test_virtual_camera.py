@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from prml.batches.virtual_camera import CameraRanges, benchmark_cameras, sample_cameras
+from prml.batches.options import CameraRanges
+from prml.batches.virtual_camera import benchmark_cameras, sample_cameras
 from prml.datasets.mocap import load_sets
 
 

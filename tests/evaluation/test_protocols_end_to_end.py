@@ -120,7 +120,7 @@ def test_results_of_one_protocol_compare_and_others_do_not(data, weights, tmp_pa
     assert "image (no flip)" in printed
     mixed = [same[0], str(files["h36m-gt-orthographic", "--flip"])]
     assert main(["compare", *mixed]) == 2
-    assert "cannot be compared: protocol differ" in capsys.readouterr().err
+    assert "not comparable: protocol differ" in capsys.readouterr().err
     assert main(["compare", *mixed, "--mix"]) == 0
     assert "MIXED" in capsys.readouterr().out
     a, b = (json.loads(files[n, "--flip"].read_text())["scores"] for n in ("h36m-gt-orthographic", "h36m-gt-pasted"))

@@ -14,7 +14,7 @@ import yaml
 from safetensors.torch import save_file
 
 from fixtures import backbone as small_backbone
-from prml.batches.training_windows import WindowOptions
+from prml.batches.options import WindowOptions
 from prml.cli import main
 from prml.commands.fit import read_config
 from prml.errors import PrmlError

@@ -327,29 +327,29 @@ IMPORT = ["import", "X/a.bvh", "--skeleton", "mixamo", "--out", "X/a.npz"]
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["import", "X/a.bvh", "--skeleton", "mixamo"], "expected --out X.npz, got none"),
-        (["import", "--skeleton", "mixamo", "--out", "X/a.npz"], "no files; say: prml data import FILES"),
+        (["import", "X/a.bvh", "--skeleton", "mixamo"], "required: --out"),
+        (["import", "--skeleton", "mixamo", "--out", "X/a.npz"], "required: files"),
         (["import", "X/none.bvh", "--skeleton", "mixamo", "--out", "X/a.npz"], "no such file or folder"),
         (["import", "X/a.bvh", "--skeleton", "mix", "--out", "X/a.npz"], "no joint map 'mix'; expected one of"),
         (
             ["import", "X/a.bvh", "--skeleton", "mixamo", "--out", "X/a.npz", "--unit-m", "1"],
-            "none of the 1 clips can be used",
+            "none of the 1 clips is usable",
         ),
         (
             ["import", "X/a.bvh", "--skeleton", "mixamo", "--out", "X/a.npz", "--split", "dev"],
-            "must be train, val or test",
+            "--split: expected one of train, val, test, got dev",
         ),
-        ([*IMPORT, "--fps", "0"], "--fps must be between 0.1 and 1000 frames per second, got 0"),
-        ([*IMPORT, "--fps", "-30"], "--fps must be between"),
-        ([*IMPORT, "--file-fps", "-30"], "--file-fps must be between"),
-        ([*IMPORT, "--unit-m", "-0.01"], "--unit-m must be a positive number of metres, got -0.01"),
+        ([*IMPORT, "--fps", "0"], "--fps must lie between 0.1 and 1000, got 0"),
+        ([*IMPORT, "--fps", "-30"], "--fps must lie between"),
+        ([*IMPORT, "--file-fps", "-30"], "--file-fps must lie between"),
+        ([*IMPORT, "--unit-m", "-0.01"], "--unit-m must lie between 1e-06 and 1000000, got -0.01"),
         (["check", "X/a.npz", "--clips", "0"], "--clips must be at least 1"),
         (["features", "X/a", "X/b", "--out", "X/c", "--every", "0"], "--every must be at least 1"),
         (["check", "X/none.npz"], "no such file or folder"),
         (["check", "X/a.bvh"], "motion files go through 'prml data import'"),
         (["check", "X/a.npz", "--pgn", "x"], "did you mean --png?"),
         (["cameras", "X/none.xml"], "cannot be read as a calibration file"),
-        (["look"], "unknown verb 'look'; expected one of import, check, cameras"),
+        (["look"], "unknown command 'look'; the commands are: import, check, cameras"),
     ],
 )
 def test_the_command_answers_in_one_line(tmp_path, capsys, words, said):
@@ -373,7 +373,7 @@ def test_cameras_writes_what_the_reader_reads(tmp_path, capsys, monkeypatch):
         np.testing.assert_allclose(camera["t_m"], solved[camera_id]["t_m"], atol=1e-3)
 
 
-def test_help_names_the_verbs(capsys):
+def test_help_names_the_commands(capsys):
     assert main(["data"]) == 0
     out = capsys.readouterr().out
-    assert all(verb in out for verb in ("import", "check", "cameras"))
+    assert all(command in out for command in ("import", "check", "cameras"))

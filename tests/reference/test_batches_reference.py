@@ -5,11 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from prml.batches.augment import MotionOptions
+from prml.batches.augment import vary_motion
 from prml.batches.noise import NoiseModel
+from prml.batches.options import CameraRanges, MocapWindowOptions, MotionOptions
 from prml.batches.sequence_windows import SequenceRule
-from prml.batches.training_windows import MocapWindows, WindowOptions, before_held_out, mirror
-from prml.batches.virtual_camera import CameraBatch, CameraRanges, sample_cameras
+from prml.batches.training_windows import MocapWindows, before_held_out, mirror
+from prml.batches.virtual_camera import CameraBatch, sample_cameras
 from prml.camera import Camera
 from prml.datasets.mocap import MocapSet, load_sets
 from prml.sequence import GroundTruth, PoseSequence
@@ -69,7 +70,7 @@ def noise_of(**values):
 
 
 def batches(noise, count=2, **options):
-    given = WindowOptions(**{"frames": 27, "batch": 20, "flip": 0.0, "clean": 0.0, "cameras": STILL, **options})
+    given = MocapWindowOptions(**{"frames": 27, "batch": 20, "flip": 0.0, "clean": 0.0, "cameras": STILL, **options})
     windows = MocapWindows([still_set()], given, noise, seed=0)
     found = [windows[0, n] for n in range(count)]
     return [np.concatenate([b[name].numpy().astype(np.float64) for b in found]) for name in ("input", "target")]
@@ -183,7 +184,7 @@ def test_a_tenth_of_a_clip_is_held_out():
 
 def test_bones_are_scaled_by_the_stated_spread():
     world = np.repeat(still_set(1, 1).clip_m(0)[None], 3000, 0)
-    changed = MotionOptions(bones=0.1).change(np.random.default_rng(3), world)
+    changed = vary_motion(MotionOptions(bones=0.1), np.random.default_rng(3), world)
     ratio = np.linalg.norm(changed[:, 0, J("LKnee")] - changed[:, 0, J("LHip")], axis=-1) / 0.4
     assert np.log(ratio).std() == pytest.approx(0.1, rel=0.05)
 

@@ -7,11 +7,13 @@ import pytest
 import yaml
 
 from prml.cli import main
-from prml.commands._configuration import read_file
+from prml.commands._parser import parse
+from prml.commands.compare_networks import Options
 from prml.errors import PrmlError
 from prml.evaluation.result import read_result
 from prml.studies import compare, compare_report
-from prml.studies.compare import CompareConfig, config_hash, full_per_frame, linear_per_frame, run_folder
+from prml.studies.compare import config_hash, run_folder
+from prml.studies.compare_config import CompareConfig, full_per_frame, linear_per_frame
 from prml.training import engine as fit
 
 SHIPPED = Path(__file__).parents[2] / "configs/mocap/compare.yaml"
@@ -37,8 +39,12 @@ def _file(folder: Path, **changes) -> Path:
     return path
 
 
+def _read(path: Path) -> CompareConfig:
+    return parse(Options, "compare-networks", [str(path)]).settings
+
+
 def _config(folder: Path, **changes) -> CompareConfig:
-    return read_file(CompareConfig, str(_file(folder, **changes)))
+    return _read(_file(folder, **changes))
 
 
 def _network(**changes):
@@ -56,7 +62,7 @@ def compared(tmp_path_factory):
 
 # ------------------------------------------------------------------------------------------------ the shipped file
 def test_the_shipped_networks_cost_the_same():
-    config = read_file(CompareConfig, str(SHIPPED))
+    config = _read(SHIPPED)
     for entrant in config.entrants():
         config.fit_config(entrant, 0).check()
     costs = [entrant.cost for entrant in config.entrants()]  # 'check' of the file would count them once more
@@ -65,7 +71,7 @@ def test_the_shipped_networks_cost_the_same():
 
 
 def test_the_shipped_comparison_is_the_one_that_was_asked_for():
-    config = read_file(CompareConfig, str(SHIPPED))
+    config = _read(SHIPPED)
     found = {(e.name, e.heads) for e in config.entrants()}
     peers = {"motionbert", "mixste", "motionagformer", "stcformer", "ktpformer"}
     assert found == {("prml", "dual")} | {(p, h) for p in peers for h in ("single", "dual")}
@@ -82,8 +88,8 @@ def test_the_shipped_comparison_is_the_one_that_was_asked_for():
         ({"networks": _network(heads=["double"])}, "double"),
         ({"networks": _network(arguments={"widht": 16})}, "no argument 'widht'; did you mean 'width'"),
         ({"networks": _network(arguments={"frames": 9})}, r"see data\.windows"),
-        ({"networks": _network(name="prml")}, "two regression heads by itself"),
-        ({"networks": _network() * 2}, "different labels"),
+        ({"networks": _network(name="prml")}, "always has two regression heads"),
+        ({"networks": _network() + _network(arguments=dict(NARROW))}, "different labels"),
         ({"networks": _network(name="capf")}, "image features"),
         ({"networks": []}, "needs networks"),
         ({"seds": [1]}, "unknown option 'seds'; did you mean 'seeds'"),
@@ -122,7 +128,7 @@ def test_the_hash_is_of_what_changes_the_result(tmp_path):
 
 
 def test_a_finished_run_is_not_repeated_and_its_score_is_read(compared, monkeypatch):
-    config = read_file(CompareConfig, str(compared / "compare.yaml"))
+    config = _read(compared / "compare.yaml")
 
     def never(*_, **__):
         raise AssertionError("a finished run was repeated")
@@ -230,5 +236,5 @@ def test_the_table_shows_mean_and_deviation_the_best_first(tmp_path):
 
 
 def test_a_comparison_over_some_clips_is_not_quoted(compared):
-    with pytest.raises(PrmlError, match="without --limit"):
+    with pytest.raises(PrmlError, match="limit=None"):
         compare_report.markdown(compare_report.read_comparison(compared / "c.json"))

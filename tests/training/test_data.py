@@ -3,17 +3,17 @@
 import numpy as np
 
 from fixtures.mocap_npz import write_mocap
-from prml.batches.training_windows import WindowOptions
+from prml.batches.options import MocapWindowOptions
 from prml.datasets.mocap import data_directory
-from prml.training.config import DataConfig, FitConfig
+from prml.training.config import FitConfig, MocapData
 from prml.training.data import Source, open_source
 from prml.weights.record import bundled, read_card
 
 
 def _open(*sets: str, folder=None, **data) -> Source:
-    windows = WindowOptions(frames=9, stride=9, batch=4)
+    windows = MocapWindowOptions(frames=9, stride=9, batch=4)
     directory = None if folder is None else str(folder)
-    return open_source(FitConfig(data=DataConfig(sets=list(sets), directory=directory, windows=windows, **data)))
+    return open_source(FitConfig(data=MocapData(sets=list(sets), directory=directory, windows=windows, **data)))
 
 
 def test_the_shipped_sets_give_the_terms_of_the_bundled_cards():

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from prml.errors import PrmlError
-from prml.training.config import DataConfig, FitConfig, NetworkConfig
+from prml.training.config import FitConfig, NetworkConfig
 from prml.training.module import LiftingModule
 from prml.training.warm_start import inherit_terms, resample_frames, start_from
 from prml.weights.record import OPEN, Card, save_record
@@ -14,7 +14,7 @@ SMALL = {"frames": 9, "width": 16, "heads": 2, "branch_blocks": 1}
 
 def _module(seed: int, **changes) -> LiftingModule:
     torch.manual_seed(seed)
-    config = FitConfig(network=NetworkConfig("prml-xs", {**SMALL, **changes}), data=DataConfig())
+    config = FitConfig(network=NetworkConfig("prml-xs", {**SMALL, **changes}))
     module = LiftingModule(config, steps_per_epoch=1, total_steps=1).eval()
     for parameter in module.parameters():  # biases too: what a new block adds must not vanish by itself
         torch.nn.init.normal_(parameter, std=0.2)

@@ -5,53 +5,31 @@ torso it is attached to. All changes are made to world positions before a camera
 exact projection of the target. This is our own augmentation, without a paper behind it.
 """
 
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-from prml.errors import PrmlError
+from prml.batches.options import MotionOptions
 from prml.skeleton import H36M17
 
 Array = np.ndarray
 
 
-@dataclass(frozen=True)
-class MotionOptions:
-    """How strongly the motion is augmented; the defaults leave it as captured.
-
-    Attributes:
-        arms, legs: share of windows that receive the arms (legs) of another window in the batch; bone lengths are kept.
-        bones: standard deviation of the logarithm of each bone's length, left and right alike.
-        tilt: share of windows turned about a random horizontal axis.
-        tilt_deg: standard deviation of that turn.
-    """
-
-    arms: float = 0.0
-    legs: float = 0.0
-    bones: float = 0.0
-    tilt: float = 0.0
-    tilt_deg: float = 60.0
-
-    def check(self) -> None:
-        """Raise PrmlError for a share outside 0 to 1 or a negative spread."""
-        for name, most in (("arms", 1.0), ("legs", 1.0), ("tilt", 1.0), ("bones", 0.5), ("tilt_deg", 180.0)):
-            if not 0 <= (value := getattr(self, name)) <= most:
-                raise PrmlError(f"data.windows.motion.{name} must lie between 0 and {most:g}, got {value}")
-
-    def change(self, rng: np.random.Generator, world_m: Float[Array, "B L 17 3"]) -> Float[Array, "B L 17 3"]:
-        """Augmented world positions in metres; options at zero draw no random numbers."""
-        for share, torso, chains in ((self.arms, _CHEST, _ARMS), (self.legs, _PELVIS, _LEGS)):
-            if share:
-                world_m = exchange_limbs(world_m, rng.random(len(world_m)) < share, torso, chains)
-        if self.bones:
-            logarithms = rng.normal(0, self.bones, (len(world_m), 17))
-            world_m = scale_bones(world_m, np.exp((logarithms + H36M17.flip(logarithms, "scalars")) / 2**0.5))
-        if self.tilt:
-            degrees = rng.normal(0, self.tilt_deg, len(world_m)) * (rng.random(len(world_m)) < self.tilt)
-            world_m = tilt(world_m, np.radians(degrees), rng.uniform(0, 2 * np.pi, len(world_m)))
-        return world_m
+def vary_motion(
+    options: MotionOptions, rng: np.random.Generator, world_m: Float[Array, "B L 17 3"]
+) -> Float[Array, "B L 17 3"]:
+    """Augmented world positions in metres; options at zero draw no random numbers."""
+    for share, torso, chains in ((options.arms, _CHEST, _ARMS), (options.legs, _PELVIS, _LEGS)):
+        if share:
+            world_m = exchange_limbs(world_m, rng.random(len(world_m)) < share, torso, chains)
+    if options.bones:
+        logarithms = rng.normal(0, options.bones, (len(world_m), 17))
+        world_m = scale_bones(world_m, np.exp((logarithms + H36M17.flip(logarithms, "scalars")) / 2**0.5))
+    if options.tilt:
+        degrees = rng.normal(0, options.tilt_deg, len(world_m)) * (rng.random(len(world_m)) < options.tilt)
+        world_m = tilt(world_m, np.radians(degrees), rng.uniform(0, 2 * np.pi, len(world_m)))
+    return world_m
 
 
 def _joints(*names: str) -> tuple[int, ...]:

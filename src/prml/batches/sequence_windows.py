@@ -12,7 +12,8 @@ import torch
 from jaxtyping import Float
 
 from prml import normalise
-from prml.batches.training_windows import Batch, WindowOptions, Windows, mirror, shared
+from prml.batches.options import WindowOptions
+from prml.batches.training_windows import Batch, Windows, mirror, shared
 from prml.errors import PrmlError
 from prml.sequence import PoseSequence
 from prml.skeleton import H36M17

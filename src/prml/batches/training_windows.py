@@ -7,7 +7,6 @@ are built with array operations; the clips live in one shared-memory tensor that
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -17,9 +16,10 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from prml import normalise
-from prml.batches.augment import MotionOptions
+from prml.batches.augment import vary_motion
 from prml.batches.noise import NoiseModel, exchange
-from prml.batches.virtual_camera import CameraRanges, sample_cameras
+from prml.batches.options import MocapWindowOptions, WindowOptions
+from prml.batches.virtual_camera import sample_cameras
 from prml.datasets.mocap import MocapSet
 from prml.errors import PrmlError
 from prml.skeleton import H36M17, MEASURED13, conversion
@@ -31,38 +31,6 @@ SAME_FPS = 0.01  # rates this close, such as 29.97 and 30, count as equal
 HELD_OUT = 0.1  # of every clip's frames, at its end, where no clip is for validation
 _TO_MEASURED = conversion(H36M17, MEASURED13)
 _FROM_MEASURED = conversion(MEASURED13, H36M17)
-
-
-@dataclass(frozen=True)
-class WindowOptions:
-    """How windows are cut and varied.
-
-    Attributes:
-        frames: T.
-        stride: frames between the starts of neighbouring windows of an epoch.
-        step: frames between neighbours inside a window: 3 shows every third frame (dilation in time), so that a cheap
-            window spans as long as one of three times its size.
-        batch: windows in a batch.
-        flip: probability of mirroring left and right.
-        speed: range of factors on the playing speed.
-        scale: range of factors on the size of the person (it becomes a larger or smaller one).
-        motion: what is made up beyond the captured motion.
-        cameras: where the virtual cameras stand.
-        clean: share of windows that get exact keypoints instead of detector noise.
-        in_channels: 3 for x, y, confidence; 2 for x, y.
-    """
-
-    frames: int = 81
-    stride: int = 27
-    step: int = 1
-    batch: int = 16
-    flip: float = 0.5
-    speed: tuple[float, float] = (0.75, 1.3)
-    scale: tuple[float, float] = (0.92, 1.08)
-    motion: MotionOptions = field(default_factory=MotionOptions)
-    cameras: CameraRanges = field(default_factory=CameraRanges)
-    clean: float = 0.1
-    in_channels: int = 3
 
 
 def perturb(
@@ -168,10 +136,12 @@ class MocapWindows(Windows):
         PrmlError: no clip of the split, or sets of different frame rates or units.
     """
 
+    options: MocapWindowOptions
+
     def __init__(
         self,
         sets: list[MocapSet],
-        options: WindowOptions,
+        options: MocapWindowOptions,
         noise: NoiseModel | None,
         *,
         seed: int,
@@ -216,7 +186,7 @@ class MocapWindows(Windows):
     def make(self, rng: np.random.Generator, rows: Array) -> Batch:
         """One batch from rows of the index."""
         o = self.options
-        world = o.motion.change(rng, self._positions(rng, rows))
+        world = vary_motion(o.motion, rng, self._positions(rng, rows))
         cameras = sample_cameras(rng, world[:, :, 0], o.cameras)
         cam = cameras.to_camera(world)
         plane = cameras.plane(_TO_MEASURED.apply(cam))

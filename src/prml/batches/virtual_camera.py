@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from prml.batches.options import CameraRanges
 from prml.camera import Camera, look_at
 
 Array = np.ndarray
@@ -14,29 +15,6 @@ Array = np.ndarray
 BENCHMARK_CAMERAS_VERSION = 1
 BENCHMARK_SEED = 20261123
 _SIZES = ((1920, 1080), (1080, 1920), (1000, 1000), (1280, 720))
-
-
-@dataclass(frozen=True)
-class CameraRanges:
-    """Where a training window is seen from; every pair is a uniform range.
-
-    Attributes:
-        distance_m: from the person's mean place.
-        height_m: of the camera over the floor.
-        fov_deg: field of view over the longer side (used to place the person off centre).
-        off_centre: how far from the optical axis the person may stand, as a share of half the field of view.
-        roll_deg: standard deviation of the camera's roll.
-        misjudged_focal: standard deviation of log(assumed focal length / true one).
-        distortion_k1: standard deviation of an unknown first radial coefficient.
-    """
-
-    distance_m: tuple[float, float] = (2.2, 8.0)
-    height_m: tuple[float, float] = (0.3, 2.6)
-    fov_deg: tuple[float, float] = (30.0, 80.0)
-    off_centre: float = 0.7
-    roll_deg: float = 4.0
-    misjudged_focal: float = 0.1
-    distortion_k1: float = 0.02
 
 
 @dataclass(frozen=True)

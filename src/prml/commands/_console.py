@@ -1,11 +1,14 @@
-"""Printing words as they are, and tables whose numbers are never cut off."""
+"""Printing text as it is, and tables whose numbers are never cut off."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from prml.errors import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
 FILE_WIDTH = 140  # columns when the output is no terminal
 
@@ -13,12 +16,19 @@ FILE_WIDTH = 140  # columns when the output is no terminal
 def plain_console(**options: Any) -> "Console":
     """A console that prints what it is given: no [word] of a path is taken for a style, no :name: for a picture.
 
+    What a terminal would obey is escaped, and so are characters that the output cannot encode.
+
     Args:
         options: of rich's Console.
     """
     from rich.console import Console
 
-    return Console(markup=False, emoji=False, highlight=False, **options)
+    class PlainConsole(Console):
+        def render_str(self, text: str, **how: Any) -> "Text":
+            shown = printable(text, keep="\n\t").encode(self.encoding, "backslashreplace").decode(self.encoding)
+            return super().render_str(shown, **how)
+
+    return PlainConsole(markup=False, emoji=False, highlight=False, **options)
 
 
 def print_tables(console: "Console", tables: Sequence["Table"]) -> None:

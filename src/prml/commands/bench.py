@@ -1,8 +1,11 @@
 """``prml bench``: how fast this machine multiplies matrices; what share of that networks and ``prml lift`` reach."""
 
 from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from prml.options import option
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -10,60 +13,72 @@ if TYPE_CHECKING:
 DEFAULT_NETWORKS = ("prml", "prml-s", "prml-xs")
 
 
-def main(argv: Sequence[str]) -> int:
+@dataclass
+class Options:
+    """Measure speed on this machine; run it while nothing else computes.
+
+    Attributes:
+        names: networks (default: prml prml-s prml-xs).
+        networks: measure every registered network at its published size, without training.
+        video: also measure 'prml lift' on 20 s made of this video.
+        repeats: runs of each network, of which the best counts.
+        threads: torch threads (default: torch's choice).
+        json: file for the figures.
+        overwrite: replace that file.
+    """
+
+    names: list[str] = option(factory=list, positional=True)
+    _: KW_ONLY
+    networks: bool = False
+    video: Path | None = None
+    repeats: int = option(5, minimum=1)
+    threads: int | None = option(None, minimum=1)
+    json: Path | None = None
+    overwrite: bool = False
+
+
+def run(options: Options) -> int:
     """Measure and print; raises PrmlError for an unknown network, a missing video, or a result file that exists."""
     import json
+
+    from prml.errors import PrmlError
+    from prml.io.files import check_writable, write_file
+
+    if options.json:
+        check_writable(options.json, options.overwrite)  # before the work, not after it
+    if options.video and not options.video.exists():
+        raise PrmlError(f"no video at {options.video}")
+    names = _names(options)
 
     import torch
 
     from prml.bench.networks import bench
-    from prml.commands._arguments import Arguments
     from prml.commands._console import plain_console
-    from prml.errors import PrmlError
-    from prml.io.files import check_writable, write_file
     from prml.threads import torch_threads
 
-    parser = Arguments("bench", "Measure speed on this machine; run it while nothing else computes.")
-    parser.add_argument("names", nargs="*", help=f"networks (default: {' '.join(DEFAULT_NETWORKS)})")
-    parser.add_argument(
-        "--networks", action="store_true", help="every registered network at its published size (without training)"
-    )
-    parser.add_argument("--video", type=Path, help="also measure 'prml lift' on 20 s made of this video")
-    parser.add_argument("--repeats", type=int, default=5, help="runs of each network, of which the best counts")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="torch threads")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to a file")
-    parser.add_argument("--overwrite", action="store_true", help="replace FILE")
-    given = parser.parse_args(list(argv))
-    if given.json:
-        check_writable(given.json, given.overwrite)  # before the work, not after it
-    if given.repeats < 1 or given.threads < 1:
-        raise PrmlError("--repeats and --threads must be at least 1")
-    if given.video and not given.video.exists():
-        raise PrmlError(f"no video at {given.video}")
-    names = _names(given)
-    with plain_console().status("") as status, torch_threads(given.threads):
+    with plain_console().status("") as status, torch_threads(options.threads or torch.get_num_threads()):
         record = bench(
             names,
-            repeats=given.repeats,
-            video=given.video,
-            training=not given.networks,
+            repeats=options.repeats,
+            video=options.video,
+            training=not options.networks,
             progress=lambda name: status.update(f"measuring {name}"),
         )
     _print(record)
-    if given.json:
-        write_file(given.json, json.dumps(record, indent=1) + "\n", given.overwrite)
+    if options.json:
+        write_file(options.json, json.dumps(record, indent=1) + "\n", options.overwrite)
     return 0
 
 
-def _names(given: Any) -> tuple[str, ...]:
+def _names(options: Options) -> tuple[str, ...]:
     from prml.errors import PrmlError
     from prml.networks import registry
 
-    if given.networks and given.names:
-        raise PrmlError("--networks measures all of them; give names without it to measure some")
-    if given.networks:
+    if options.networks and options.names:
+        raise PrmlError("networks=True measures all of them; give names without it to measure some")
+    if options.networks:
         return registry.names()
-    return tuple(registry.entry(name).name for name in given.names) or DEFAULT_NETWORKS
+    return tuple(registry.entry(name).name for name in options.names) or DEFAULT_NETWORKS
 
 
 def _rate(per_second: float) -> str:

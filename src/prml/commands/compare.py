@@ -1,32 +1,41 @@
 """``prml compare``: result files side by side."""
 
-from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from prml.options import option
+
+if TYPE_CHECKING:
+    from prml.evaluation.result import Result
 
 
-def _parse(argv: Sequence[str]) -> tuple[list[Path], bool]:
-    from prml.commands._arguments import Arguments
+@dataclass
+class Options:
+    """Put result files of one protocol side by side.
 
-    parser = Arguments("compare", "Put result files of one protocol side by side.")
-    parser.add_argument("files", nargs="+", type=Path, metavar="RESULT.json", help="what 'prml evaluate --json' wrote")
-    parser.add_argument("--mix", action="store_true", help="show results of different protocols or data all the same")
-    given = parser.parse_args(list(argv))
-    return given.files, given.mix
+    Attributes:
+        files: results, written by 'prml evaluate --json'.
+        mix: show results of different protocols or data too.
+    """
+
+    files: list[Path] = option(positional=True)
+    _: KW_ONLY
+    mix: bool = False
 
 
-def main(argv: Sequence[str]) -> int:
+def run(options: Options) -> int:
     """Print a table of result files; raises PrmlError if they were not measured under the same rules."""
     from prml.commands._console import plain_console, print_tables
     from prml.errors import PrmlError
     from prml.evaluation import protocols
-    from prml.evaluation.result import differences, read_result
+    from prml.evaluation.result import differences
     from prml.report.tables import action_table, score_table
 
-    files, mix = _parse(argv)
-    results = [read_result(path) for path in files]
+    results = [_read(path) for path in options.files]
     found = differences(results)
-    if found and not mix:
-        raise PrmlError(f"these results cannot be compared: {'; '.join(found)}; add --mix to see them all the same")
+    if found and not options.mix:
+        raise PrmlError(f"these results are not comparable: {'; '.join(found)}; pass mix=True to show them anyway")
     console = plain_console()
     shown = [score_table(results, results[0].protocol["id"] if not found else "MIXED: not comparable")]
     name = results[0].protocol["name"]
@@ -35,7 +44,17 @@ def main(argv: Sequence[str]) -> int:
     print_tables(console, shown)
     for problem in found:
         console.print(f"warning: {problem}")
-    for path, result in zip(files, results, strict=True):
+    for path, result in zip(options.files, results, strict=True):
         sha, code = str(result.weights.get("sha256", ""))[:12], result.commit or "unknown"
         console.print(f"{path.name}: {result.protocol['id']}, weights {sha or '?'}, commit {code}")
     return 0
+
+
+def _read(path: Path) -> "Result":
+    from prml.errors import PrmlError
+    from prml.evaluation.result import read_result
+
+    try:
+        return read_result(path)
+    except PrmlError as error:
+        raise PrmlError(f"{error}; 'prml evaluate --json FILE' writes one") from None

@@ -1,52 +1,60 @@
 """``prml compare-networks``: networks of equal cost, trained and scored on equal terms."""
 
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
+from prml.options import option
+from prml.studies.compare_config import CompareConfig
 
-def command(
-    config: str,
-    *,
-    out: str = "runs/compare",
-    json: str | None = None,
-    markdown: str | None = None,
-    figure: str | None = None,
-    limit: int | None = None,
-    overwrite: bool = False,
-) -> int:
+
+@dataclass
+class Options:
     """Train networks of equal cost on equal data, score them, and put errors, costs and speeds side by side.
 
-    Runs are kept: a finished one is not repeated, an interrupted one goes on where it stopped.
+    Runs are kept: a finished one is not repeated, an interrupted one continues where it stopped. Every option of the
+    configuration may also be given here, e.g. --run.max_steps 300.
 
-    Args:
-        config: YAML file, e.g. configs/mocap/compare.yaml
-        out: folder of the runs
-        json: where to write the record (every run, means, deviations, costs, speeds)
-        markdown: where to write the table for a page
-        figure: where to draw error against cost (.png, .pdf or .svg)
-        limit: score only so many clips, for a quick look; the record says so
-        overwrite: replace existing result files (the runs are kept)
+    Attributes:
+        config: YAML file, e.g. configs/mocap/compare.yaml.
+        out: folder of the runs.
+        json: file for the record (every run, means, deviations, costs, speeds).
+        markdown: file for the table, as a page has it.
+        figure: picture of error against cost (.png, .pdf or .svg).
+        limit: score only the first N clips, for a quick look; the record says so.
+        overwrite: replace existing result files; the runs are kept.
     """
-    from prml.commands._configuration import read_file
+
+    config: Path = option(positional=True)
+    _: KW_ONLY
+    out: Path = Path("runs/compare")
+    json: Path | None = None
+    markdown: Path | None = None
+    figure: Path | None = None
+    limit: int | None = option(None, minimum=1)
+    overwrite: bool = False
+    settings: CompareConfig = option(factory=CompareConfig, from_file="config")
+
+
+def run(options: Options) -> int:
+    """Train, score, measure, write."""
     from prml.commands._console import plain_console, print_tables
     from prml.errors import PrmlError
     from prml.io.files import check_writable, write_file
     from prml.provenance import processor
     from prml.report.figures import check_figure
     from prml.studies import compare_report as report
-    from prml.studies.compare import CompareConfig, run_all
+    from prml.studies.compare import run_all
 
-    given = read_file(CompareConfig, config)
-    if limit is not None and limit < 1:
-        raise PrmlError(f"--limit must be at least 1, got {limit}")
-    if markdown is not None and limit is not None:
-        raise PrmlError("--markdown is for true comparisons; leave --limit out")
-    for path in filter(None, (json, markdown, figure)):
-        check_writable(Path(path), overwrite)  # before the work, not after it
-    if figure is not None:
-        check_figure(figure)
+    given, o = options.settings, options
+    if o.markdown is not None and o.limit is not None:
+        raise PrmlError("markdown=... is for full comparisons; leave limit=... out")
+    for path in filter(None, (o.json, o.markdown, o.figure)):
+        check_writable(path, o.overwrite)  # before the work, not after it
+    if o.figure is not None:
+        check_figure(o.figure)
     given.check()
     console = plain_console()
-    runs = run_all(given, Path(out), limit=limit, progress=lambda text: console.print(text))
+    runs = run_all(given, o.out, limit=o.limit, progress=lambda text: console.print(text))
 
     import torch
 
@@ -55,15 +63,15 @@ def command(
     console.print("measuring speeds")
     speeds = measure([given.fit_config(e, given.seeds[0]) for e in given.entrants()], given.speed_rounds)
     machine = {"processor": processor(), "threads": torch.get_num_threads(), "torch": torch.__version__}
-    found = report.make_comparison(given, runs, speeds, limit=limit, machine=machine)
+    found = report.make_comparison(given, runs, speeds, limit=o.limit, machine=machine)
     print_tables(console, [report.table(found)])
-    outputs: list[tuple[str | None, str | bytes]] = [
-        (json, found.to_json()),
-        (markdown, "" if markdown is None else report.markdown(found) + "\n"),
-        (figure, b"" if figure is None else report.figure(found, Path(figure).suffix[1:])),
+    outputs: list[tuple[Path | None, str | bytes]] = [
+        (o.json, found.to_json()),
+        (o.markdown, "" if o.markdown is None else report.markdown(found) + "\n"),
+        (o.figure, b"" if o.figure is None else report.figure(found, o.figure.suffix[1:])),
     ]
-    for name, content in outputs:
-        if name is not None:
-            write_file(Path(name), content, overwrite)
-            console.print(f"wrote {name}")
+    for target, content in outputs:
+        if target is not None:
+            write_file(target, content, o.overwrite)
+            console.print(f"wrote {target}")
     return 0

@@ -1,62 +1,75 @@
 """``prml evaluate``: score weights under a named protocol."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+from prml.options import option
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from prml.evaluation.protocols import EvaluationProtocol
+    from prml.evaluation.result import Result
 
 
-def command(
-    *,
-    weights: str,
-    protocol: str,
-    data: str | None = None,
-    features: str | None = None,
-    flip: bool | None = None,
-    root: Literal["zero", "own", "subtract"] | None = None,
-    windows: Literal["whole", "drop", "last"] | None = None,
-    json: str | None = None,
-    overwrite: bool = False,
-    limit: int | None = None,
-    overlap: int | None = None,
-    batch: int = 8,
-) -> int:
+@dataclass(kw_only=True)
+class Options:
     """Score weights under a named protocol and print the paper's table.
 
-    Args:
-        weights: bundled name (prml-s, prml-xs), .safetensors file with its card, or a training run's folder
-        protocol: see 'prml protocols'
-        data: folder with the protocol's files (not needed for motion capture in a checkout)
-        features: cache of the image features of the data ('prml data features'), for networks that need them
-        flip: average with the mirrored input (default: the protocol's rule)
-        root: another rule for the predicted root than the protocol's: set to 0, its own error counts, or subtracted
-            from all joints; the result says so
-        windows: another rule for the windows: the video lifted whole, cut into the network's T frames without the tail,
-            or with the last T frames as one more; the result says so
-        json: where to write the result record
-        overwrite: replace an existing result
-        limit: score only so many clips, for a quick look; the result says so
-        overlap: windows that every frame lies in (default: 2, and 1 where the protocol cuts the windows)
-        batch: windows at a time
+    Attributes:
+        weights: bundled name (prml-s, prml-xs), .safetensors file with its card, or a training run's folder.
+        protocol: its name; 'prml protocols' lists them.
+        data: folder with the protocol's files (motion capture is found in a checkout).
+        features: cache of the data's image features ('prml data features'), for networks that need them.
+        flip: average with the mirrored input (default: the protocol's rule).
+        root: replace the protocol's rule for the predicted root: set it to 0, count its own error, or subtract it from
+            all joints; the result says so.
+        windows: replace the protocol's rule for the windows: lift the video whole, cut it into the network's T frames
+            without the tail, or add the last T frames as one more window; the result says so.
+        json: file for the result.
+        overwrite: replace an existing result.
+        limit: score only the first N clips, for a quick look; the result says so.
+        overlap: windows that cover each frame (default: 2, and 1 where the protocol cuts the windows).
+        batch: windows at a time.
     """
+
+    weights: str = option(local=True)
+    protocol: str
+    data: Path | None = None
+    features: Path | None = None
+    flip: bool | None = None
+    root: Literal["zero", "own", "subtract"] | None = None
+    windows: Literal["whole", "drop", "last"] | None = None
+    json: Path | None = None
+    overwrite: bool = False
+    limit: int | None = option(None, minimum=1)
+    overlap: int | None = option(None, minimum=1)
+    batch: int = option(8, minimum=1)
+
+
+def run(options: Options) -> int:
+    """Load, score, print, write."""
     from rich.text import Text
 
     from prml import load
-    from prml.commands._console import plain_console, print_tables
+    from prml.commands._console import plain_console
     from prml.evaluation import protocols
     from prml.evaluation.run import Evaluation
     from prml.evaluation.score import Conditions, score_lifter
     from prml.io.files import check_writable
-    from prml.report.tables import tables
 
-    rules = protocols.get(protocol).with_kinds(root, windows)
-    if json is not None:
-        check_writable(Path(json), overwrite)  # before the work, not after it
+    o = options
+    rules = protocols.get(o.protocol).with_kinds(o.root, o.windows)
+    if o.json is not None:
+        check_writable(o.json, o.overwrite)  # before the work, not after it
     context = None
-    if features is not None:
+    if o.features is not None:
         from prml.image_features.cache import FeatureCache
 
-        context = FeatureCache(Path(features))
-    lifter = load(weights, context=context, batch=batch)
-    conditions = Conditions(rules, flip, overlap, data=None if data is None else Path(data), limit=limit)
+        context = FeatureCache(o.features)
+    lifter = load(o.weights, context=context, batch=o.batch)
+    conditions = Conditions(rules, o.flip, o.overlap, data=o.data, limit=o.limit)
     console = plain_console()
     with console.status(Text(f"{lifter.card.name} under {rules.name}")) as status:
 
@@ -64,6 +77,17 @@ def command(
             status.update(Text(f"{lifter.card.name} under {rules.name}: {state.tally.frames} frames"))
 
         result = score_lifter(lifter, conditions, progress)
+    _print(console, result, rules)
+    if o.json is not None:
+        result.write(o.json, o.overwrite)
+        console.print(f"wrote {o.json}")
+    return 0
+
+
+def _print(console: "Console", result: "Result", rules: "EvaluationProtocol") -> None:
+    from prml.commands._console import print_tables
+    from prml.report.tables import tables
+
     print_tables(console, tables(result, rules))
     for note in rules.notes:
         console.print(f"note: {note}")
@@ -73,7 +97,3 @@ def command(
     console.print(
         f"{result.frames} frames of {result.sequences} sequences, {result.frames_per_s:g} frames/s; {spent} s"
     )
-    if json is not None:
-        result.write(Path(json), overwrite)
-        console.print(f"wrote {json}")
-    return 0

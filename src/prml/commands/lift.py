@@ -1,7 +1,11 @@
 """``prml lift INPUT``: a video in, 3D joints out."""
 
+from dataclasses import KW_ONLY, asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from prml.options import option
+from prml.pipeline.settings import LiftSettings
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -9,49 +13,34 @@ if TYPE_CHECKING:
     from prml.pipeline.lift import LiftResult
 
 
-def command(
-    input: str,
-    *,
-    out: str | None = None,
-    weights: str = "prml-s",
-    model: str = "full",
-    fov: float | None = None,
-    intrinsics: str | None = None,
-    fps: float | None = None,
-    flip: bool | None = None,
-    backbone: str | None = None,
-    backbone_weights: str | None = None,
-    overlay: bool = True,
-    viewer: bool = True,
-    overwrite: bool = False,
-) -> int:
+@dataclass(frozen=True)
+class Options(LiftSettings):
     """Lift a video, an image folder or a keypoint file to 3D joints, an overlay video and a viewer page.
 
-    Args:
-        input: video file, folder of images, or keypoint file (.json or .npz, see docs/file_schema.md)
-        out: folder for the results (default: the input's name + _prml, in the current folder)
-        weights: bundled name (prml-s, prml-xs) or a .safetensors file with its card
-        model: MediaPipe model: full, lite, or the path of a .task file
-        fov: assumed field of view over the longer image side in degrees (default 55)
-        intrinsics: JSON file with the camera: width, height, fx, fy, cx, cy, radial, tangential
-        fps: frame rate at which the pictures were taken: of an image folder (default 30), and instead of what a video
-            or keypoint file says (slow motion of 240 frames/s that is saved to play at 30)
-        flip: average with the mirrored input's result: twice the lifting work, a little more accurate (default: off; on
-            for networks imported from their authors, who do so)
-        backbone: for networks that need image features: hrnet_w32, or your own FILE.py:FUNCTION (default: the card's)
-        backbone_weights: file with its weights, those that the network was trained with
-        overlay: write overlay.mp4
-        viewer: write viewer.html
-        overwrite: replace the results that are there; those that are not made this time are removed
+    Attributes:
+        input: video file, folder of images, or keypoint file (.json or .npz, see docs/file_schema.md).
+        out: folder for the results (default: the input's name + _prml, in the current folder).
     """
+
+    input: str = option(positional=True, local=True)
+    _: KW_ONLY
+    out: Path | None = None
+
+
+def run(options: Options) -> int:
+    """Lift with a progress bar, then say what came out."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from prml.commands._console import plain_console
+    from prml.commands._messages import as_typed
+    from prml.commands._parser import CommandLine
     from prml.commands._signals import tidy_end
     from prml.pipeline.lift import lift
 
+    flags = CommandLine(Options, "lift").flags
+    settings = asdict(options)
+    source, out = settings.pop("input"), settings.pop("out")
     console = plain_console()
-    folder = Path(out) if out else Path(f"{Path(input).stem}_prml")
     columns = (TextColumn("{task.description:<8}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with tidy_end(), Progress(*columns, console=console, transient=True) as bar:
         tasks: dict[str, int] = {}
@@ -62,21 +51,11 @@ def command(
             bar.update(tasks[stage], completed=done, total=total)  # type: ignore[arg-type]
 
         result = lift(
-            input,
-            folder,
+            source,
+            out or Path(f"{Path(source).stem}_prml"),
             progress=progress,
-            warn=lambda text: console.print(f"note: {text}"),
-            weights=weights,
-            model=model,
-            fov=fov,
-            intrinsics=intrinsics,
-            fps=fps,
-            flip=flip,
-            backbone=backbone,
-            backbone_weights=backbone_weights,
-            overlay=overlay,
-            viewer=viewer,
-            overwrite=overwrite,
+            warn=lambda text: console.print(f"note: {as_typed(text, flags, [source])}"),
+            **settings,
         )
     _report(console, result)
     return 0

@@ -1,19 +1,29 @@
 """``prml models``: the networks, what they cost, and what the paper says they cost."""
 
-from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
+from prml.options import option
 
-def main(argv: Sequence[str]) -> int:
+
+@dataclass
+class Options:
+    """List the networks: parameters, multiply-adds, window, cost of each pose.
+
+    Attributes:
+        names: only these networks (default: all).
+        json: print JSON instead of a table.
+    """
+
+    names: list[str] = option(factory=list, positional=True)
+    _: KW_ONLY
+    json: bool = False
+
+
+def run(options: Options) -> int:
     """Print the table, or JSON; raises PrmlError for an unknown name."""
-    from prml.commands._arguments import Arguments
-
-    parser = Arguments("models", "List the networks: parameters, multiply-adds, window, cost of each pose.")
-    parser.add_argument("names", nargs="*", help="only these networks (default: all)")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    given = parser.parse_args(list(argv))
-    rows = model_rows(tuple(given.names))
-    if given.json:
+    rows = model_rows(tuple(options.names))
+    if options.json:
         import json
 
         from prml.commands._console import plain_console

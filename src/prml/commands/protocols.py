@@ -1,7 +1,9 @@
 """``prml protocols``: list the evaluation protocols, or print the rules of one."""
 
-from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING
+
+from prml.options import option
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -9,24 +11,34 @@ if TYPE_CHECKING:
     from prml.evaluation.protocols import EvaluationProtocol
 
 
-def main(argv: Sequence[str]) -> int:
+@dataclass
+class Options:
+    """List the evaluation protocols, or print the rules of one.
+
+    Attributes:
+        name: protocol whose rules to print.
+        json: print JSON instead of text.
+    """
+
+    name: str | None = option(None, positional=True)
+    _: KW_ONLY
+    json: bool = False
+
+
+def run(options: Options) -> int:
     """Print the protocols' names, or one protocol's rules; raises PrmlError for an unknown name."""
     import json
 
-    from prml.commands._arguments import Arguments
     from prml.commands._console import plain_console
     from prml.evaluation import protocols
 
-    parser = Arguments("protocols", "List the evaluation protocols, or print the rules of one in words.")
-    parser.add_argument("name", nargs="?", help="a protocol")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
-    given = parser.parse_args(list(argv))
-    chosen = [protocols.get(n) for n in ([given.name] if given.name else protocols.names())]
+    name = options.name
+    chosen = [protocols.get(n) for n in ([name] if name else protocols.names())]
     console = plain_console()
-    if given.json:
+    if options.json:
         record = [{"id": p.id, "title": p.title, "rules": p.describe(), "notes": list(p.notes)} for p in chosen]
-        console.print_json(json.dumps(record[0] if given.name else record, ensure_ascii=False))
-    elif given.name:
+        console.print_json(json.dumps(record[0] if name else record, ensure_ascii=False))
+    elif name:
         console.print(_rules(chosen[0]))
     else:
         console.print(_rows([(p.name, p.title) for p in chosen]))

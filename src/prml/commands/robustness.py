@@ -1,43 +1,49 @@
 """``prml robustness``: how the error grows when the 2D input gets worse."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from prml.options import option
 
 if TYPE_CHECKING:
     from prml.lifting.lifter import Lifter
     from prml.studies.robustness import Entrant
 
 
-def command(
-    *,
-    weights: list[str],
-    protocol: str,
-    changes: list[str] | None = None,
-    data: str | None = None,
-    flip: bool | None = None,
-    every: int = 1,
-    json: str | None = None,
-    figure: str | None = None,
-    overwrite: bool = False,
-) -> int:
+@dataclass(kw_only=True)
+class Options:
     """Score weights on input that gets worse: noise, lost joints and frames, other frame rates, lenses and crops.
 
-    Args:
-        weights: may be given several times
-        protocol: see 'prml protocols'
-        changes: families (noise, noise-of-height, missing-joints, dropped-frames, frame-rate, field-of-view,
-            portrait-crop); default all
-        data: folder with the protocol's files (not needed for motion capture in a checkout)
-        flip: average with the mirrored input (default: the protocol's rule)
-        every: take every so many-th sequence only, to save time; the record says so
-        json: where to write the record
-        figure: where to draw the paper's Figure 5 (.png, .pdf or .svg)
-        overwrite: replace existing files
+    Attributes:
+        weights: bundled name, .safetensors file with its card, or a training run's folder; may be repeated.
+        protocol: its name; 'prml protocols' lists them.
+        changes: family of changes (noise, noise-of-height, missing-joints, dropped-frames, frame-rate, field-of-view,
+            portrait-crop; default: all); may be repeated.
+        data: folder with the protocol's files (motion capture is found in a checkout).
+        flip: average with the mirrored input (default: the protocol's rule).
+        every: keep and score every n-th sequence, to save time; the record says so.
+        json: file for the record.
+        figure: file for the paper's Figure 5 (.png, .pdf or .svg).
+        overwrite: replace existing files.
     """
+
+    weights: list[str] = option(local=True)
+    protocol: str
+    changes: list[str] | None = None
+    data: Path | None = None
+    flip: bool | None = None
+    every: int = option(1, minimum=1)
+    json: Path | None = None
+    figure: Path | None = None
+    overwrite: bool = False
+
+
+def run(options: Options) -> int:
+    """Score, print, write, draw."""
     from rich.text import Text
 
     from prml.commands._console import plain_console, print_tables
-    from prml.errors import PrmlError
     from prml.evaluation import protocols
     from prml.evaluation.result import describe_weights
     from prml.io.files import check_writable, write_file
@@ -45,31 +51,29 @@ def command(
     from prml.studies import robustness_report
     from prml.studies.robustness import perturbations, sweep
 
-    rules, wanted = protocols.get(protocol), perturbations(changes)
-    for path in filter(None, (json, figure)):
-        check_writable(Path(path), overwrite)  # before the work, not after it
-    if figure is not None:
-        check_figure(figure)
-    if every < 1:
-        raise PrmlError(f"--every must be at least 1, got {every}")
-    lifters, entrants = _entrants(weights, rules.flip if flip is None else flip, protocol)
-    place = None if data is None else Path(data)
+    o = options
+    rules, wanted = protocols.get(o.protocol), perturbations(o.changes)
+    for path in filter(None, (o.json, o.figure)):
+        check_writable(path, o.overwrite)  # before the work, not after it
+    if o.figure is not None:
+        check_figure(o.figure)
+    lifters, entrants = _entrants(o.weights, rules.flip if o.flip is None else o.flip, o.protocol)
     console = plain_console()
     with console.status("") as status:
         result = sweep(
-            entrants, rules, wanted, data=place, every=every, progress=lambda text: status.update(Text(text))
+            entrants, rules, wanted, data=o.data, every=o.every, progress=lambda text: status.update(Text(text))
         )
     print_tables(console, [robustness_report.table(result)])
     for family, why in result.skipped.items():
         console.print(f"skipped {family}: {why}")
-    if json is not None:
+    if o.json is not None:
         described = [describe_weights(lifter) for lifter in lifters]
-        text = robustness_report.record(result, described, every, rules.source.stamp(place))
-        write_file(Path(json), text, overwrite)
-        console.print(f"wrote {json}")
-    if figure is not None:
-        write_file(Path(figure), robustness_report.figure(result, Path(figure).suffix[1:]), overwrite)
-        console.print(f"wrote {figure}")
+        text = robustness_report.record(result, described, o.every, rules.source.stamp(o.data))
+        write_file(o.json, text, o.overwrite)
+        console.print(f"wrote {o.json}")
+    if o.figure is not None:
+        write_file(o.figure, robustness_report.figure(result, o.figure.suffix[1:]), o.overwrite)
+        console.print(f"wrote {o.figure}")
     return 0
 
 

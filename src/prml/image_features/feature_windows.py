@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from prml.batches.training_windows import SAME_FPS, Batch, Part, WindowOptions, Windows, before_held_out, common, mirror
+from prml.batches.options import WindowOptions
+from prml.batches.training_windows import SAME_FPS, Batch, Part, Windows, before_held_out, common, mirror
 from prml.errors import PrmlError
 from prml.image_features.cache import FeatureCache
 from prml.skeleton import H36M17

@@ -2,6 +2,7 @@
 
 import glob
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from secrets import token_hex
@@ -26,6 +27,12 @@ def existing(path: str | Path, what: str = "video") -> Path:
             raise
         raise PrmlError(f"cannot read {str(path)!r}: {reason_of(error)}") from None
     return path
+
+
+def refuse_url(source: str) -> None:
+    """Raise PrmlError for a URL where a file is expected: nothing is fetched from a network."""
+    if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+:/", source) and not os.path.lexists(source):
+        raise PrmlError(f"{source} is a URL; prml reads local files: download it first")
 
 
 def reason_of(error: Exception) -> str:

@@ -22,7 +22,9 @@ from prml.io.registry import save_file
 from prml.lifting.lifter import Lifter, LiftOptions
 from prml.lifting.prediction_cache import PredictionCache
 from prml.networks import registry
+from prml.options import check
 from prml.pipeline.folder import ResultsFolder, results_folder
+from prml.pipeline.settings import LiftSettings
 from prml.provenance import commit
 from prml.scene import Scene, VideoSource
 from prml.sequence import PoseSequence
@@ -78,39 +80,6 @@ class LiftResult:
         """
         made_by = {**self.provenance}
         save_file(self.scene.map(lambda person: person.with_(provenance=made_by)), path, format, overwrite=overwrite)
-
-
-@dataclass(frozen=True)
-class LiftSettings:
-    """How to lift.
-
-    Attributes:
-        weights: bundled name or path of a record.
-        model: MediaPipe model: "full", "lite" or the path of a .task file.
-        fov: assumed field of view over the longer image side, degrees; None for the default of 55.
-        intrinsics: JSON file with the camera (see ``Camera.from_dict``).
-        fps: rate at which the pictures were taken: of an image folder, and instead of what a video or keypoint file
-            says.
-        flip: average with the mirrored input's result; None does so for networks imported from their authors, who do,
-            and not for others.
-        backbone, backbone_weights: for networks that need image features (``prml.image_features.backbones``); the name
-            may be left out where the card knows it.
-        overlay: write the overlay video.
-        viewer: write the viewer page.
-        overwrite: replace existing results; those that are not made this time are removed.
-    """
-
-    weights: str = "prml-s"
-    model: str = "full"
-    fov: float | None = None
-    intrinsics: str | None = None
-    fps: float | None = None
-    flip: bool | None = None
-    backbone: str | None = None
-    backbone_weights: str | None = None
-    overlay: bool = True
-    viewer: bool = True
-    overwrite: bool = False
 
 
 def camera_of(sequence: PoseSequence, settings: LiftSettings) -> Camera:
@@ -295,6 +264,7 @@ def lift(
         PrmlError: one line that says what cannot be used, before anything is written.
     """
     options = LiftSettings(**settings)
+    check(options)
     path, folder = Path(source), None if out is None else Path(out)
     warnings: list[str] = []
 

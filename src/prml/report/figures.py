@@ -16,7 +16,7 @@ KINDS = (".png", ".pdf", ".svg")
 _DPI = 150
 
 
-def check_figure(name: str) -> None:
+def check_figure(name: str | Path) -> None:
     """Raise PrmlError unless a figure can be drawn into a file of this name: for before the work."""
     if Path(name).suffix not in KINDS:
         raise PrmlError(f"a figure ends with {', '.join(KINDS)}, got {name}")

@@ -12,7 +12,8 @@ from prml.errors import PrmlError
 from prml.evaluation.scoring import metric
 from prml.provenance import commit, versions
 from prml.report.figures import COLOURS, new_figure, style, to_bytes
-from prml.studies.compare import CompareConfig, Entrant, Run, full_per_frame, linear_per_frame
+from prml.studies.compare import Run
+from prml.studies.compare_config import CompareConfig, Entrant, full_per_frame, linear_per_frame
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,8 +8,8 @@ from typing import Any, cast
 import numpy as np
 import torch
 
-from prml.batches.augment import MotionOptions
 from prml.batches.noise import measured_noise
+from prml.batches.options import MotionOptions
 from prml.batches.sequence_windows import SequenceRule, SequenceWindows
 from prml.batches.training_windows import Batch, MocapWindows, Windows
 from prml.datasets.mocap import MocapSet, load_sets
@@ -18,7 +18,14 @@ from prml.image_features.cache import INDEX, FeatureCache
 from prml.image_features.feature_windows import FeatureWindows
 from prml.networks import registry
 from prml.sequence import PoseSequence
-from prml.training.config import DataConfig, FitConfig
+from prml.training.config import (
+    DataConfig,
+    FeaturesData,
+    FitConfig,
+    Human36mData,
+    Human36mShData,
+    MocapData,
+)
 from prml.weights.record import OPEN
 
 _VALIDATION_SEED = 7
@@ -39,6 +46,7 @@ class Source:
         normalisation, output: as in :class:`prml.weights.record.Card`.
         licence, weights_licence: of the data, and of what is trained on them.
         hashes: data file -> SHA-256 (size for files that are too large to hash at every start).
+        split: clips that are trained on.
         context: as in :class:`prml.weights.record.Card`.
     """
 
@@ -49,6 +57,7 @@ class Source:
     licence: str
     weights_licence: str
     hashes: dict[str, str]
+    split: str = "train"
     context: dict[str, Any] = field(default_factory=dict)
 
     def validation_batch(self, count: int) -> Batch:
@@ -65,17 +74,18 @@ class Source:
 
 def open_source(config: FitConfig) -> Source:
     """Open the data of a configuration; raises PrmlError if files are missing or wrong."""
-    context, kind = registry.entry(config.network.name).context, config.data.kind
-    if context and kind != "features":
+    context, data = registry.entry(config.network.name).context, config.data
+    features = isinstance(data, FeaturesData)
+    if context and not features:
         raise PrmlError(
             f"{config.network.name} needs image features beside the 2D: data.kind features, with a cache made by "
             "'prml data features'"
         )
-    if kind == "features" and not context:
+    if features and not context:
         raise PrmlError(f"{config.network.name} takes no image features; data.kind features is for capf and its like")
-    if kind == "features":
+    if features:
         return _features(config)
-    return _mocap(config) if kind == "mocap" else _licensed(config)
+    return _mocap(data, config.seed) if isinstance(data, MocapData) else _licensed(data, config.seed)
 
 
 def _features(config: FitConfig) -> Source:
@@ -98,7 +108,7 @@ def _features(config: FitConfig) -> Source:
         licence,
         f"that of the data: {licence}",
         {p.name: str(c.index["clips_sha256"]) for p, c in zip(places, caches, strict=True)},
-        {**caches[0].index["backbone"], "crop": caches[0].index["crop"]},
+        context={**caches[0].index["backbone"], "crop": caches[0].index["crop"]},
     )
 
 
@@ -113,8 +123,7 @@ def _check_channels(config: FitConfig, cache: FeatureCache) -> None:
         )
 
 
-def _mocap(config: FitConfig) -> Source:
-    data = config.data
+def _mocap(data: MocapData, seed: int) -> Source:
     sets = load_sets(tuple(data.sets), data.directory)
     noise = measured_noise() if data.noise else None
     still = replace(
@@ -129,13 +138,14 @@ def _mocap(config: FitConfig) -> Source:
     )
     bound = any(s.noncommercial for s in sets)
     return Source(
-        MocapWindows(sets, data.windows, noise, seed=config.seed, split=data.split),
+        MocapWindows(sets, data.windows, noise, seed=seed, split=data.split),
         MocapWindows(sets, still, noise, seed=_VALIDATION_SEED, split=data.split, part="val"),
         "virtual_camera",
         "camera_m",
         _mocap_licence(sets),
         _NONCOMMERCIAL if bound else OPEN,
         {s.path.name: s.sha256 for s in sets},
+        data.split,
     )
 
 
@@ -149,17 +159,17 @@ def _mocap_licence(sets: list[MocapSet]) -> str:
     return f"{listed}; see THIRD_PARTY.md" if any(w in _SHORT.values() for w in words) else listed
 
 
-def _licensed(config: FitConfig) -> Source:
-    data = config.data
+def _licensed(data: DataConfig, seed: int) -> Source:
     if not data.directory:
         raise PrmlError(f"data.kind {data.kind} needs data.directory, the folder with its official files")
     folder = Path(data.directory)
-    image = data.kind == "human36m-sh"
-    rule = SequenceRule("image" if image else "camera_m", data.input_from_label, data.windows.in_channels)
+    image = isinstance(data, Human36mShData)
+    from_label = isinstance(data, Human36mShData) and data.input_from_label
+    rule = SequenceRule("image" if image else "camera_m", from_label, data.windows.in_channels)
     still = replace(data.windows, flip=0.0, stride=data.windows.frames)
     train, test = _sequences(data, folder, train=True), _sequences(data, folder, train=False)
     return Source(
-        SequenceWindows(train, rule, data.windows, seed=config.seed),
+        SequenceWindows(train, rule, data.windows, seed=seed),
         SequenceWindows(test, rule, still, seed=_VALIDATION_SEED),
         "screen",
         rule.label,
@@ -175,7 +185,7 @@ def _sequences(data: DataConfig, folder: Path, train: bool) -> Iterator[PoseSequ
     from prml.datasets.mpi_inf_3dhp import read_3dhp_train
     from prml.evaluation import protocols
 
-    if data.kind == "human36m":
+    if isinstance(data, Human36mData):
         return read_human36m_npz(folder, TRAIN_SUBJECTS if train else TEST_SUBJECTS, keypoints=data.keypoints)
     if not train:
         return protocols.get("h36m-sh-2.5d" if data.kind == "human36m-sh" else "3dhp-gt").sequences(folder)
@@ -191,6 +201,7 @@ _FILES = {
 
 def _sizes(data: DataConfig, folder: Path) -> dict[str, str]:
     """Files that were read -> bytes: enough to tell data apart without reading gigabytes."""
-    patterns = [p.format(keypoints=data.keypoints) for p in _FILES[data.kind]]
+    keypoints = data.keypoints if isinstance(data, Human36mData) else ""
+    patterns = [p.format(keypoints=keypoints) for p in _FILES[data.kind]]
     files = [folder] if folder.is_file() else sorted(f for p in patterns for f in folder.glob(p))
     return {str(f.relative_to(folder)) if f != folder else f.name: f"{f.stat().st_size} bytes" for f in files}

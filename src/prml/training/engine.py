@@ -46,7 +46,7 @@ def _card(config: FitConfig, module: LiftingModule, data: WindowsDataModule) -> 
         uncertainty=uncertainty,
         training={
             "data": data.source.hashes,
-            "split": config.data.split,
+            "split": data.source.split,
             "commit": commit(),
             "versions": versions(),
             "seed": config.seed,
@@ -121,7 +121,8 @@ def _trainer(
     try:
         return make()
     except MisconfigurationException as error:  # what only Lightning knows: what this machine has
-        raise PrmlError(f"run.accelerator {run.accelerator} cannot be had: {' '.join(str(error).split())}") from error
+        reason = " ".join(str(error).split())
+        raise PrmlError(f'accelerator "{run.accelerator}" is not available: {reason}') from error
 
 
 def _total(config: FitConfig, data: WindowsDataModule) -> int:

@@ -1,7 +1,6 @@
 """The folder of a run: whether it may be used, what it says of the run, what is removed when a run starts anew."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from prml.errors import PrmlError
 from prml.io.files import write_file
 from prml.provenance import commit, versions
 from prml.training.callbacks import CHECKPOINT
-from prml.training.config import NOT_THE_RESULT, FitConfig
+from prml.training.config import NOT_THE_RESULT, FitConfig, record_of
 
 RECORD = "run.yaml"
 END = "last.safetensors"
@@ -65,7 +64,7 @@ def clear(folder: Path) -> None:
 
 def describe(folder: Path, config: FitConfig, hashes: Mapping[str, str]) -> None:
     """Lay the resolved configuration, seed, commit, versions and data hashes beside the checkpoints."""
-    record = {"config": asdict(config), "commit": commit(), "versions": versions(), "data": dict(hashes)}
+    record = {"config": record_of(config), "commit": commit(), "versions": versions(), "data": dict(hashes)}
     write_file(folder / RECORD, yaml.safe_dump(_plain(record), sort_keys=False), overwrite=True)
 
 
@@ -77,8 +76,8 @@ def check_same_run(folder: Path, config: FitConfig, hashes: Mapping[str, str]) -
         kept, data = dict(_leaves(record["config"])), dict(record["data"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
         raise PrmlError(f"{path} does not say what run this is; start anew with --overwrite") from error
-    usual = dict(_leaves(_plain(asdict(FitConfig()))))  # for fields that are newer than the run
-    was, now = usual | kept, dict(_leaves(_plain(asdict(config))))
+    usual = dict(_leaves(_plain(record_of(FitConfig(data=type(config.data)())))))  # for fields newer than the run
+    was, now = usual | kept, dict(_leaves(_plain(record_of(config))))
     differ = [
         f"{name} was {was.get(name)}, now {now.get(name)}"
         for name in was | now

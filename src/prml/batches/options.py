@@ -1,0 +1,89 @@
+"""How training windows are cut, seen and varied: options only, without torch or numpy."""
+
+from dataclasses import dataclass
+
+from prml.options import option
+
+MIN_FACTOR, MAX_FACTOR = 0.1, 10.0  # of speed and size
+
+
+@dataclass(frozen=True)
+class MotionOptions:
+    """How strongly the motion is augmented; the defaults leave it as captured.
+
+    Attributes:
+        arms, legs: share of windows that receive the arms (legs) of another window in the batch; bone lengths are kept.
+        bones: standard deviation of the logarithm of each bone's length, left and right alike.
+        tilt: share of windows turned about a random horizontal axis.
+        tilt_deg: standard deviation of that turn.
+    """
+
+    arms: float = option(0.0, minimum=0, maximum=1)
+    legs: float = option(0.0, minimum=0, maximum=1)
+    bones: float = option(0.0, minimum=0, maximum=0.5)
+    tilt: float = option(0.0, minimum=0, maximum=1)
+    tilt_deg: float = option(60.0, minimum=0, maximum=180)
+
+
+@dataclass(frozen=True)
+class CameraRanges:
+    """Where a training window is seen from; every pair is a uniform range.
+
+    Attributes:
+        distance_m: from the person's mean place.
+        height_m: of the camera over the floor.
+        fov_deg: field of view over the longer side (used to place the person off centre).
+        off_centre: how far from the optical axis the person may stand, as a share of half the field of view.
+        roll_deg: standard deviation of the camera's roll.
+        misjudged_focal: standard deviation of log(assumed focal length / true one).
+        distortion_k1: standard deviation of an unknown first radial coefficient.
+    """
+
+    distance_m: tuple[float, float] = option((2.2, 8.0), minimum=0.1)
+    height_m: tuple[float, float] = option((0.3, 2.6))
+    fov_deg: tuple[float, float] = option((30.0, 80.0), minimum=1, maximum=179)
+    off_centre: float = option(0.7, minimum=0, maximum=1)
+    roll_deg: float = option(4.0, minimum=0)
+    misjudged_focal: float = option(0.1, minimum=0)
+    distortion_k1: float = option(0.02, minimum=0)
+
+
+@dataclass(frozen=True)
+class WindowOptions:
+    """How windows are cut.
+
+    Attributes:
+        frames: T.
+        stride: frames between the starts of neighbouring windows of an epoch.
+        batch: windows in a batch.
+        flip: probability of mirroring left and right.
+        in_channels: 3 for x, y, confidence; 2 for x, y.
+    """
+
+    frames: int = option(81, minimum=1)
+    stride: int = option(27, minimum=1)
+    batch: int = option(16, minimum=1)
+    flip: float = option(0.5, minimum=0, maximum=1)
+    in_channels: int = option(3, minimum=2, maximum=3)
+
+
+@dataclass(frozen=True)
+class MocapWindowOptions(WindowOptions):
+    """How windows of motion capture are cut, varied and seen.
+
+    Attributes:
+        step: frames between neighbours inside a window: 3 shows every third frame (dilation in time), so that a cheap
+            window spans as long as one of three times its size.
+        speed: range of factors on the playing speed.
+        scale: range of factors on the size of the person.
+        motion: how the motion is augmented.
+        cameras: where the virtual cameras stand.
+        clean: share of windows that get exact keypoints instead of detector noise.
+    """
+
+    step: int = option(1, minimum=1)
+    speed: tuple[float, float] = option((0.75, 1.3), minimum=MIN_FACTOR, maximum=MAX_FACTOR)
+    scale: tuple[float, float] = option((0.92, 1.08), minimum=MIN_FACTOR, maximum=MAX_FACTOR)
+    motion: MotionOptions = option(factory=MotionOptions)
+    cameras: CameraRanges = option(factory=CameraRanges)
+    clean: float = option(0.1, minimum=0, maximum=1)

@@ -1,0 +1,27 @@
+"""Messages of the library in the words of the command line."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+
+def as_typed(text: str, flags: Mapping[str, str], words: Sequence[str] = ()) -> str:
+    """A message of the library, in which parameters (``fps=...``, ``overwrite=True``) become what may be typed.
+
+    Args:
+        text: the message.
+        flags: parameter -> how it is typed, of the command's options; other names stay as they are.
+        words: what the user has typed, which is quoted as it is: a file may be called ``fps=30.mp4``.
+    """
+    quoted = [m.span() for word in words if "=" in word for m in re.finditer(re.escape(word), text)]
+
+    def typed(match: re.Match[str]) -> str:
+        name, value = match.groups()
+        if name not in flags or any(start <= match.start() < end for start, end in quoted):
+            return match[0]
+        if not flags[name].startswith("--"):  # it stands by itself
+            return flags[name] if value == "..." else match[0]
+        if value == "False":
+            return f"--no-{flags[name][2:]}"
+        return flags[name] if value in ("True", "...") else f"{flags[name]} "
+
+    return re.sub(r"(?<![\w./\\-])([a-z][a-z0-9_]*)=(True\b|False\b|\.\.\.)?", typed, text)

@@ -1,0 +1,77 @@
+"""``prml data features``: image features of videos with known poses."""
+
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+from typing import Literal
+
+from prml.options import option
+
+
+@dataclass
+class Options:
+    """Run a 2D pose backbone over videos once and keep its feature maps, for 'prml fit' with data.kind features.
+
+    Nothing is done if the cache exists and is made of the same backbone, weights, crops, videos and poses.
+
+    Attributes:
+        images: video or image folder of one clip, or the folder that holds a video (NAME.mp4) or an image folder (NAME)
+            for each clip; for Human3.6M the folder of the release's S1 to S11.
+        poses: poses.npz of 'prml lift', a file in the schema of prml.io.sequences, or the folder of Human3.6M's npz
+            pair; keypoint files hold no 3D to train on.
+        out: folder of the cache.
+        backbone: hrnet_w32 or another HRNet of timm (the extra prml-pose[backbone]), or your own: FILE.py:FUNCTION.
+        weights: of the backbone: safetensors or a torch checkpoint (a whole CA-PF checkpoint too); none is downloaded.
+        keypoints: 2D file of Human3.6M.
+        split: part of the data, for files that do not state it.
+        half: keep float16 maps, half the space.
+        mirrored: keep the maps of mirrored crops too, for flips; twice the space.
+        every: keep every n-th frame.
+        licence: of the images and labels, in words; weights trained on them carry it.
+        overwrite: rebuild a stale cache.
+    """
+
+    images: Path = option(positional=True)
+    poses: Path = option(positional=True)
+    _: KW_ONLY
+    out: Path
+    backbone: str = option("hrnet_w32", local=True)
+    weights: Path | None = None
+    keypoints: str = "cpn_ft_h36m_dbb"
+    split: Literal["train", "val"] = "train"
+    half: bool = True
+    mirrored: bool = True
+    every: int = option(1, minimum=1)
+    licence: str = "not stated"
+    overwrite: bool = False
+
+
+def run(options: Options) -> int:
+    """Build the cache, or say that it is up to date."""
+    from rich.progress import Progress
+
+    from prml.commands._console import plain_console
+    from prml.image_features.backbones import open_backbone
+    from prml.image_features.build import CacheOptions, build_cache
+    from prml.image_features.cache import FeatureCache
+    from prml.image_features.clips import clips_of
+    from prml.io.files import check_folder
+
+    o = options
+    check_folder(o.out)
+    clips = clips_of(o.images, o.poses, split=o.split, keypoints=o.keypoints)
+    opened = open_backbone(o.backbone, o.weights)
+    console = plain_console()
+    with Progress(console=console, transient=True) as bar:
+        task = bar.add_task("features", total=None)
+        made = build_cache(
+            o.out,
+            clips,
+            opened,
+            CacheOptions(o.half, o.mirrored, o.every, o.licence),
+            overwrite=o.overwrite,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    size = sum(p.stat().st_size for p in o.out.iterdir()) / 1e9
+    text = f"{'wrote' if made else 'up to date:'} {o.out}: {FeatureCache(o.out).frames} frames, {size:.2f} GB"
+    console.print(f"{text}, backbone {opened.name} {opened.fingerprint[:12]}", soft_wrap=True)
+    return 0

@@ -1,0 +1,122 @@
+"""``prml data import``: motion files become a set of ours."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from prml.options import option
+
+if TYPE_CHECKING:
+    from prml.datasets.importing import Clip, Imported
+    from prml.io.motion import Axis
+
+
+@dataclass
+class Options:
+    """Turn motion files into mocap npz (17 joints, metres, z up).
+
+    Every clip is checked: bone lengths, left and right, axes, speed. Clips with errors are left out and named, and so
+    are unreadable files. The exit code is 0 if every file was read, 1 if some could not be.
+
+    Attributes:
+        files: BVH, AMC (with the subject's ASF), C3D or TRC files, or folders of them.
+        skeleton: joint map: a name (a wrong one lists them all) or a YAML file (default: the one that fits).
+        out: npz to write; its folder is what --data takes elsewhere.
+        fps: frame rate of the result.
+        file_fps: frame rate of the files, if they do not state it (AMC) or state it wrongly.
+        unit_m: metres per unit of the files (default: the map's, or what the size of the people says).
+        up: axis of the files that points up: x, y, z, -x, -y or -z (default: the map's or the file's).
+        subject: one name for all (default: the person's in the file, the file's up to the first "_", or its folder).
+        action: one name for all (default: the file's name).
+        split: part of the data.
+        license: of the data, in words; recorded in the file.
+        attribution: what the licence asks you to say; recorded in the file.
+        noncommercial: whether the licence forbids commercial use; weights trained on the data inherit that.
+        keep_doubtful: keep clips with errors too.
+        overwrite: replace an existing file.
+    """
+
+    files: list[Path] = option(positional=True)
+    _: KW_ONLY
+    out: Path
+    skeleton: str = option("", local=True)
+    fps: float = option(50.0, minimum=0.1, maximum=1000)
+    file_fps: float | None = option(None, minimum=0.1, maximum=1000)
+    unit_m: float | None = option(None, minimum=1e-6, maximum=1e6)
+    up: str | None = None
+    subject: str | None = None
+    action: str | None = None
+    split: Literal["train", "val", "test"] = "train"
+    license: str = "not stated"
+    attribution: str = ""
+    noncommercial: bool = True
+    keep_doubtful: bool = False
+    overwrite: bool = False
+
+
+def run(options: Options) -> int:
+    """Import, report, write."""
+    from prml.commands._console import plain_console
+    from prml.commands.data._findings import print_findings
+    from prml.datasets.importing import ImportOptions, import_all, write_mocap_npz
+    from prml.errors import PrmlError
+    from prml.io.files import check_writable
+    from prml.io.joint_map import joint_map
+
+    o = options
+    if o.out.suffix != ".npz":
+        raise PrmlError(f"expected out=X.npz, got {o.out}")
+    rules = ImportOptions(o.fps, o.file_fps, o.unit_m, _axis(o.up), o.subject, o.action)
+    check_writable(o.out, o.overwrite)  # before the work, not after it
+    made = import_all(_expanded(o.files), joint_map(o.skeleton) if o.skeleton else None, rules)
+    if made.failed and not made.maps:
+        first = next(iter(made.failed.values()))
+        more = f" ({len(made.failed) - 1} more files cannot be read)" if len(made.failed) > 1 else ""
+        raise PrmlError(f"{first}{more}")
+    console = plain_console()
+    print_findings(console, [*made.findings, *(f for clip in made.clips for f in clip.findings)])
+    good = [c for c in made.clips if o.keep_doubtful or not any(f.level == "error" for f in c.findings)]
+    if not good:
+        raise PrmlError(
+            f"none of the {len(made.clips)} clips is usable; see above, repair the files or pass keep_doubtful=True"
+        )
+    write_mocap_npz(good, o.out, o.split, o.license, o.attribution, o.noncommercial, o.overwrite)
+    console.print(_summary(made, good, o), soft_wrap=True)
+    return 1 if made.failed else 0
+
+
+def _summary(made: "Imported", good: "Sequence[Clip]", options: Options) -> str:
+    frames = sum(len(c.joints_m) for c in good)
+    maps = ", ".join(sorted(set(made.maps.values())))
+    text = f"wrote {options.out}: {len(good)} of {len(made.clips)} clips, {frames} frames at {options.fps:g} fps"
+    if not made.failed:
+        return f"{text}, map {maps}"
+    return f"{text}, map {maps}; {len(made.failed)} of {len(made.failed) + len(made.maps)} files could not be read"
+
+
+def _axis(up: str | None) -> "Axis | None":
+    from prml.errors import PrmlError
+    from prml.io.motion import AXES
+
+    if up is None:
+        return None
+    wanted = up.lower().removeprefix("+")
+    found = next((axis for axis in AXES if axis == wanted), None)
+    if found is None:
+        raise PrmlError(f"up must be one of {', '.join(AXES)}, got {up!r}")
+    return found
+
+
+def _expanded(files: Iterable[Path]) -> list[Path]:
+    """The files, and the motion files of the folders among them."""
+    from prml.datasets.importing import motion_suffixes
+    from prml.errors import PrmlError
+
+    out: list[Path] = []
+    for file in files:
+        if not file.exists():
+            raise PrmlError(f"{file}: no such file or folder")
+        kinds = motion_suffixes()
+        out += sorted(p for p in file.rglob("*") if p.suffix.lower() in kinds) if file.is_dir() else [file]
+    return out
