@@ -153,6 +153,7 @@ def test_joints_far_outside_the_image_do_not_crash_or_write_elsewhere(make_perso
     assert np.abs(picture[:, :900].astype(int) - 90).max() <= 2
 
 
+@pytest.mark.misfit
 def test_what_cannot_be_drawn_is_refused(make_person):
     sequence = make_person(3)
     with pytest.raises(PrmlError, match="RGB image"):

@@ -9,7 +9,7 @@ from jaxtyping import Float, UInt8
 from prml.view.stage import Colour
 
 Array = np.ndarray
-Image = UInt8[Array, "height width 3"]
+Image = UInt8[Array, "_height _width 3"]  # two in one signature may differ in size
 Point = tuple[float, float]
 _LIGHT = (-0.45, -0.75)  # where the light comes from, in the picture's plane
 
@@ -26,7 +26,7 @@ def _box(p: Point, q: Point, margin: float, height: int, width: int) -> tuple[in
 
 def _offsets(
     box: tuple[int, int, int, int], p: Point, q: Point, channels: int
-) -> tuple[Float[Array, "h w"], Float[Array, "h w"], Float[Array, "h w"] | float]:
+) -> tuple[Float[Array, "#h #w"], Float[Array, "#h #w"], Float[Array, "h w"] | float]:
     """Per pixel centre: offset (x, y) from the nearest point of the segment p-q, and that point's place in [0, 1].
 
     Every pixel comes ``channels`` times in a row, as in the memory of an image: numpy is several times slower at

@@ -4,16 +4,15 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 
 from prml.errors import PrmlError
 from prml.sequence import PoseSequence
 from prml.view.overlay.figure import BODY, FigurePanel, draw_keypoints
-from prml.view.raster import disc, shrink, text
+from prml.view.raster import Image, disc, shrink, text
 from prml.view.stage import LEFT, RIGHT, Colour, Stage, measured_in, path_note, person_in
 
 Array = np.ndarray
-Image = UInt8[Array, "height width 3"]
 _DIM: Colour = (150, 158, 172)
 _WARN: Colour = (240, 200, 80)
 _FILLED_OPACITY = 0.5

@@ -4,14 +4,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 
 from prml.skeleton import Skeleton
-from prml.view.raster import Point, capsule, disc, soft_capsule
+from prml.view.raster import Image, Point, capsule, disc, soft_capsule
 from prml.view.stage import LEFT, RIGHT, Colour, Stage, sides
 
 Array = np.ndarray
-Image = UInt8[Array, "height width 3"]
 BACKGROUND: Colour = (24, 27, 33)
 GRID: Colour = (82, 90, 106)
 BODY: Colour = (214, 219, 228)
