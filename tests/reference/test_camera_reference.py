@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from prml.camera import Camera, look_at, rotation_towards
+from prml.camera import Camera, look_at, normalise, rotation_towards
+from prml.errors import PrmlError
 
 LENS = {"radial": (0.1, 0.2, 0.3), "tangential": (0.01, 0.02)}
 # Every coefficient differs from every other, and so do the focal lengths.
@@ -117,3 +118,77 @@ def test_nothing_at_or_behind_the_camera_has_a_pixel():
     camera = Camera(100, 100, 100.0, 100.0, 50.0, 50.0)
     assert np.isnan(camera.project(np.array([[1e-7, 0, 1e-7], [0.1, 0.1, -1]]))).all()
     np.testing.assert_allclose(camera.project(np.array([1e-3, 0, 1e-3])), (150, 50))
+    np.testing.assert_array_equal(
+        np.isnan(camera.project(np.array([[0, 0, 1e-6], [0, 0, 1.1e-6]]))[:, 0]), [True, False]
+    )
+
+
+def test_single_precision_stays_single_precision():
+    at, to = np.array([0, -4, 1], np.float32), np.array([0, 0, 1], np.float32)
+    R, t = look_at(at, to, 0.25)
+    assert (R.dtype, t.dtype, rotation_towards(to).dtype) == (np.float32,) * 3
+    np.testing.assert_allclose(normalise(np.array([[3, 0, 4], [0, 0, 5]], np.float32)), [[0.6, 0, 0.8], [0, 0, 1]])
+
+
+def test_the_limits_belong_to_what_is_allowed():
+    for fov in (5, 170):
+        assert Camera.from_fov(640, 480, fov).fov_deg == pytest.approx(fov)
+    for fov in (4.999, 170.001):
+        with pytest.raises(PrmlError, match="between 5 and 170 degrees, got"):
+            Camera.from_fov(640, 480, fov)
+    assert Camera(1, 1, 0.5, 0.5, 0.0, 0.0).fov_deg == pytest.approx(90)
+    for change in ({"width": 0}, {"height": -1}, {"fx": 0.0}, {"fy": -1.0}, {"fx": np.inf}):
+        with pytest.raises(PrmlError, match="positive image size and focal length"):
+            Camera(**{"width": 1, "height": 1, "fx": 0.5, "fy": 0.5, "cx": 0.0, "cy": 0.0} | change)
+
+
+FEW = {"width": 641, "height": 480, "fx": 900, "fy": 901, "cx": 320, "cy": 240}
+
+
+def test_a_file_need_not_state_what_is_usual():
+    camera = Camera.from_dict(FEW)
+    assert (camera.radial, camera.tangential, camera.source) == ((0, 0, 0), (0, 0), "given")
+    np.testing.assert_array_equal(camera.R_world_to_camera, np.eye(3))
+    np.testing.assert_array_equal(camera.t_m, (0, 0, 0))
+    assert not camera.has_distortion
+    for coefficients in ({"radial": (0, 0, 1e-9)}, {"tangential": (1e-9, 0)}):
+        assert Camera.from_dict(FEW | coefficients).has_distortion
+
+
+def test_whole_numbers_of_a_file_become_those_of_a_camera():
+    written = FEW | {"radial": [1, 2, 3], "tangential": [4, 5], "t_m": [6, 7, 8], "source": "file"}
+    camera = Camera.from_dict(written | {"R_world_to_camera": [[0, 1, 0], [-1, 0, 0], [0, 0, 1]]})
+    assert [type(getattr(camera, name)) for name in FEW] == [int, int, float, float, float, float]
+    assert repr((camera.radial, camera.tangential)) == "((1.0, 2.0, 3.0), (4.0, 5.0))"
+    for array, shape in ((camera.R_world_to_camera, (3, 3)), (camera.t_m, (3,))):
+        assert (type(array), array.dtype, array.shape) == (np.ndarray, np.float64, shape)
+    assert camera.to_dict() == written | {"R_world_to_camera": [[0, 1, 0], [-1, 0, 0], [0, 0, 1]]}
+    assert all(type(value) in (int, float, list, str) for value in camera.to_dict().values())
+
+
+def test_pictures_of_a_file_are_one_to_a_hundred_thousand_pixels_wide():
+    for side in ("width", "height"):
+        assert [getattr(Camera.from_dict(FEW | {side: n}), side) for n in (1, 3.0, 100_000)] == [1, 3, 100_000]
+        for wrong in (0, 2.5, 100_001):
+            with pytest.raises(PrmlError, match=f"from 1 to 100000 in '{side}', got {wrong}"):
+                Camera.from_dict(FEW | {side: wrong})
+
+
+@pytest.mark.parametrize("name", ["fx", "fy", "cx", "cy", "radial", "tangential", "R_world_to_camera", "t_m"])
+def test_every_number_of_a_file_has_its_shape_and_is_finite(name):
+    shape = {"radial": (3,), "tangential": (2,), "R_world_to_camera": (3, 3), "t_m": (3,)}.get(name, ())
+    for wrong in (np.ones((*shape, 2)), np.full(shape, np.inf), np.ones(shape, bool), np.ones(shape, complex)):
+        with pytest.raises(PrmlError, match=f"finite numbers? in '{name}', got"):
+            Camera.from_dict(FEW | {name: wrong.tolist()})
+
+
+def test_what_is_wrong_is_quoted_in_eighty_characters():
+    def message(value):
+        with pytest.raises(PrmlError) as caught:
+            Camera.from_dict(FEW | {"cx": value})
+        return str(caught.value)
+
+    assert message("9" * 78).endswith(f"got '{'9' * 78}'")
+    assert message("9" * 79).endswith(f"got '{'9' * 76}...")
+    assert message(np.eye(2)).endswith("got array([[1., 0.], [0., 1.]])")
+    assert message("ü").endswith(r"got '\xfc'")

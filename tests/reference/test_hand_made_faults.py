@@ -48,7 +48,7 @@ FAULTS = (
         "root solved without weights",
         "w = np.maximum(confidence, 1e-3)[..., None]",
         "w = np.ones_like(confidence)[..., None]",
-        "test_lifter_reference.py::test_the_root_minimises_the_weighted_squares",
+        "test_root_and_scale_reference.py::test_the_root_minimises_the_weighted_squares",
     ),
     Fault(
         "training noise halved",

@@ -1,23 +1,17 @@
-"""Lifting in absolute numbers: deviations against Monte Carlo, roots against scipy, windows and rates by hand."""
+"""Lifting in absolute numbers: deviations against Monte Carlo; axes, mirrored halves and sizes by hand."""
 
 import numpy as np
 import pytest
 import torch
-from scipy.optimize import least_squares
 from torch import nn
 
 from prml.camera import Camera
-from prml.filters.resample import interpolate, interpolate_smooth, network_times
-from prml.filters.root import solve_root
-from prml.filters.scale import to_metres
 from prml.lifting.lifter import Lifter, LiftOptions
-from prml.lifting.windows import blend_weights, predict_blended, predict_frames, window_starts
 from prml.networks.prml import PrML
 from prml.objectives.uncertainty import PoseUncertainty
 from prml.pipeline.lift import residual_px
 from prml.sequence import PoseSequence
 from prml.skeleton import H36M17
-from prml.spans import blocks
 from prml.weights.record import Card, Record
 
 J = H36M17.index
@@ -172,48 +166,6 @@ def test_long_sequences_are_normalised_as_short_ones():
         )
 
 
-# ------------------------------------------------------------------------------------------------ the root
-def _weighted_case():
-    rng = np.random.default_rng(2)
-    joints = rng.normal(0, 0.4, (3, 17, 3))
-    root = np.array([[0.3, -0.2, 4.0], [-1, 0.5, 6.0], [0, 0, 2.5]])
-    placed = joints + root[:, None]
-    plane = placed[..., :2] / placed[..., 2:] + rng.normal(0, 0.02, (3, 17, 2))
-    plane[:, 5] += 0.3  # a wild joint
-    confidence = rng.uniform(0.2, 1, (3, 17))
-    confidence[:, 5] = 0.05
-    return joints, plane, confidence
-
-
-def test_the_root_minimises_the_weighted_squares():
-    """Residuals (X + tx) - u (Z + tz) and (Y + ty) - v (Z + tz), times the confidence; scipy finds the least sum."""
-    joints, plane, confidence = _weighted_case()
-    root = solve_root(joints, plane, confidence)
-    for t in range(3):
-
-        def residuals(at, t=t):
-            placed = joints[t] + at
-            return (confidence[t][:, None] * (placed[:, :2] - plane[t] * placed[:, 2:])).ravel()
-
-        np.testing.assert_allclose(root[t], least_squares(residuals, np.array([0, 0, 3.0])).x, atol=1e-5)
-    assert np.abs(root - solve_root(joints, plane, np.ones_like(confidence))).max() > 0.05
-
-
-def test_the_root_of_two_joints_by_hand():
-    """Two joints at the hip, seen at u = 0.1 (weight 1) and 0.2 (weight 0.5), and one 1 m above, seen at v = -0.25.
-
-    With the depth held by a heavy pair above and below, tx is (1 x 0.1 + 0.25 x 0.2) / 1.25 of the depth.
-    """
-    joints = np.zeros((1, 4, 3))
-    joints[0, 2:, 1] = 1, -1
-    plane = np.array([[[0.1, 0], [0.2, 0], [0.12, 0.25], [0.12, -0.25]]])
-    root = solve_root(joints, plane, np.array([[1, 0.5, 1000, 1000]]))
-    np.testing.assert_allclose(root, [[0.48, 0, 4.0]], atol=1e-4)
-    # the pair agrees with what the two say together: 0.15 / 1.25 = 0.12. Unweighted they would say 0.15.
-    alone = solve_root(joints[:, :, :], plane, np.array([[1, 0.5, 1e-3, 1e-3]]))
-    assert alone[0, 0] / alone[0, 2] == pytest.approx(0.12, abs=1e-3)
-
-
 def test_the_residual_is_a_mean_distance_in_pixels():
     """One joint of seventeen, of no confidence, 51 pixels off: 3 pixels on average."""
     joints = symmetrical() * 4 + np.random.default_rng(3).normal(0, 0.1, (2, 17, 3))
@@ -227,73 +179,9 @@ def test_the_residual_is_a_mean_distance_in_pixels():
     assert residual_px(sequence) == pytest.approx(3, abs=0.01)
 
 
-# --------------------------------------------------------------------------------------- windows and rates
-def test_window_starts_by_hand():
-    assert window_starts(10, 6, 2).tolist() == [-4, -2, 0, 2, 4, 6, 8]
-    assert window_starts(10, 6, 2, 1).tolist() == [-5, -3, -1, 1, 3, 5, 7, 9]
-    assert window_starts(5, 4, 4).tolist() == [0, 4]
-
-
 @pytest.mark.parametrize(("overlap", "windows"), [(1, 3), (3, 11), (9, 35)])
 def test_overlap_is_the_windows_that_a_frame_lies_in(overlap, windows):
     """27 frames in windows of 9, 9 / overlap frames apart: from minus 9 plus one such step to 27."""
     network = Fixed(0, 1)
     lifter_of(network, overlap=overlap).lift(seen_along(frames=27))
     assert sum(len(x) for x in network.given) == windows
-
-
-def test_blend_weights_are_a_raised_cosine():
-    """sin^2 of 22.5 and 67.5 degrees, plus a thousandth."""
-    np.testing.assert_allclose(blend_weights(4), [0.14744661, 0.85455339, 0.85455339, 0.14744661], atol=1e-8)
-
-
-def test_blending_by_hand():
-    """Four frames 0, 10, 20, 30 in windows of 4 from -2, 0 and 2; each says what it sees last: 10, 30, 30."""
-    out = predict_blended(
-        np.arange(0.0, 40, 10)[:, None, None], lambda x: np.repeat(x[:, -1:], 4, 1), frames=4, hop=2, batch=2
-    )
-    np.testing.assert_allclose(out[:, 0, 0], [12.9430461, 27.0569540, 30, 30], atol=1e-6)
-
-
-def test_single_poses_of_even_and_odd_windows():
-    """The pose is that of frame T // 2 of its window, or of the last one; ends are repeated."""
-    inputs = np.arange(5.0)[:, None, None]
-    for frames, causal, first in ((5, False, [0, 0, 0, 1, 2]), (4, False, [0, 0, 0, 1]), (3, True, [0, 0, 0])):
-        given = []
-        predict_frames(inputs, lambda x, g=given: (g.append(x), x[:, :1])[1], frames=frames, batch=5, causal=causal)
-        assert given[0][0, :, 0, 0].tolist() == first
-
-
-def test_blocks_by_hand():
-    cut = [(b.start, b.stop, n.start, n.stop, i.start, i.stop) for b, n, i in blocks(10, 4, 3)]
-    assert cut == [(0, 4, 0, 7, 0, 4), (4, 8, 1, 10, 3, 7), (8, 10, 5, 10, 3, 5)]
-
-
-def test_times_of_the_network():
-    np.testing.assert_allclose(network_times(np.arange(3) / 25, 50), [0, 0.02, 0.04, 0.06, 0.08])
-    np.testing.assert_allclose(network_times(1 + np.arange(5) / 100, 50), [1, 1.02, 1.04])
-    near, far = (np.array([0, 0.02 + 0.02 * off, 0.04]) for off in (0.09, 0.11))  # a tenth of a step is allowed
-    assert network_times(near, 50) is near
-    np.testing.assert_allclose(network_times(far, 50), [0, 0.02, 0.04], atol=1e-12)
-
-
-def test_interpolation_by_hand():
-    times, values = np.array([0, 1.0, 3.0]), np.array([0.0, 10, 30])
-    np.testing.assert_allclose(interpolate(values, times, np.array([-1, 0.25, 2, 5])), [0, 2.5, 20, 30])
-
-
-def test_splines_are_natural_cubics():
-    """Through 0, 1, 0, 1: the second derivatives are 0, -4, 4, 0, and half-way lie 0.75, 0.5 and 0.25."""
-    curve = interpolate_smooth(np.array([0.0, 1, 0, 1]), np.arange(4.0), np.array([0.5, 1.5, 2.5, 3.5]))
-    np.testing.assert_allclose(curve, [0.75, 0.5, 0.25, 1], atol=1e-12)
-
-
-def test_metres_for_an_adult_of_long_bones_of_three_metres_eighty():
-    """Sizes 1, 2, ..., 11: the 90th percentile is 10, so that all is multiplied by 0.38."""
-    joints = np.zeros((11, 17, 3))
-    joints[:, J("LAnkle"), 1] = joints[:, J("RAnkle"), 1] = np.arange(1, 12) / 2  # two shins of half the size each
-    sequence = PoseSequence.regular(11, 50, H36M17, joints_m=joints, std_m=np.ones((11, 17, 3)))
-    scaled, factor = to_metres(sequence)
-    assert factor == pytest.approx(0.38)
-    assert scaled.joints_m[9, J("LAnkle"), 1] == pytest.approx(1.9)
-    np.testing.assert_allclose(scaled.std_m, 0.38)

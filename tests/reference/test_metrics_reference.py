@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from scipy.spatial.transform import Rotation
 
+from prml.errors import PrmlError
 from prml.evaluation import metrics as m
-from prml.skeleton import H36M17
+from prml.skeleton import COCO17, H36M17
 
 J = H36M17.index
 SQUARE = torch.tensor([[1.0, 1, 0], [1, -1, 0], [-1, 1, 0], [-1, -1, 0]])
@@ -30,6 +32,18 @@ def test_p_mpjpe_by_hand():
     turned = 2.5 * FOLDED[:, [1, 0, 2]] * torch.tensor([-1.0, 1, 1]) + torch.tensor([3.0, -2, 7])
     assert m.p_mpjpe(turned, SQUARE).item() == pytest.approx(816.4966, abs=1e-3)
     np.testing.assert_allclose(m.procrustes(turned, SQUARE), FOLDED * 2 / 3, atol=1e-6)
+
+
+def test_a_mirrored_pose_is_turned_as_well_as_it_can_be():
+    """Against scipy: centre both, find the turn, scale by <g, R p> / <p, p>, put at the target's centre."""
+    rng = np.random.default_rng(0)
+    target = rng.normal(size=(6, 9, 3)) * [3.0, 2.0, 1.0] + 5
+    prediction = target * [-1, 1, 1] + rng.normal(0, 0.1, (6, 9, 3))
+    found = m.procrustes(torch.from_numpy(prediction), torch.from_numpy(target)).numpy()
+    for p, g, aligned in zip(prediction, target, found, strict=True):
+        p0, g0 = p - p.mean(0), g - g.mean(0)
+        turned = Rotation.align_vectors(g0, p0)[0].apply(p0)
+        np.testing.assert_allclose(aligned, turned * (g0 * turned).sum() / (p0**2).sum() + g.mean(0), atol=1e-6)
 
 
 def test_n_mpjpe_by_hand():
@@ -97,3 +111,81 @@ def test_reprojection_is_a_mean_of_what_is_seen():
 def test_constants_of_the_official_script():
     assert (m.MM, m.PCK_THRESHOLD_MM) == (1000, 150)
     assert tuple(range(0, 151, 5)) == m.AUC_THRESHOLDS_MM
+
+
+def test_a_bone_goes_from_its_parent_to_its_child():
+    """Knee at (1, 2, 3), ankle at (1, 5, 7): 5 m, wherever the two are."""
+    joints = torch.zeros(1, 17, 3)
+    joints[0, J("LKnee")], joints[0, J("LAnkle")] = torch.tensor([1.0, 2, 3]), torch.tensor([1.0, 5, 7])
+    lengths = dict(zip(H36M17.bones, m.bone_lengths(joints)[0].tolist(), strict=True))
+    assert lengths[J("LKnee"), J("LAnkle")] == pytest.approx(5000)
+    assert lengths[J("LHip"), J("LKnee")] == pytest.approx(1000 * 14**0.5)
+
+
+def test_bones_are_those_of_the_skeleton():
+    """COCO's right shin is the joints 14 and 16, one of 16 bones; in Human3.6M these are no bone."""
+    joints = torch.zeros(2, 17, 3)
+    joints[1, 16, 0] = 4
+    still = torch.zeros(2, 17, 3)
+    assert (14, 16) in COCO17.bones
+    assert m.bone_length_variation(joints, COCO17).item() == pytest.approx(2000 / len(COCO17.bones))
+    np.testing.assert_allclose(m.bone_length_error(joints, still, COCO17), [0, 4000 / len(COCO17.bones)])
+    np.testing.assert_allclose(m.bone_length_error(joints, still), [0, 4000 / len(H36M17.bones)])
+
+
+POSES = torch.from_numpy(np.random.default_rng(1).normal(size=(2, 3, 4, 5, 17, 3)) + 0.3)  # (pair, clips, T...) batches
+
+
+@pytest.mark.parametrize("metric", [m.mpjpe, m.axis_errors, m.n_mpjpe, m.p_mpjpe, m.bone_length_error])
+def test_each_frame_of_a_batch_is_judged_for_itself(metric):
+    together = metric(*POSES)
+    for at in np.ndindex(3, 4, 5):
+        np.testing.assert_allclose(together[at], metric(POSES[0][at], POSES[1][at]), rtol=1e-9)
+
+
+@pytest.mark.parametrize("metric", [m.velocity_error, m.acceleration_error])
+def test_each_clip_of_a_batch_moves_for_itself(metric):
+    together = metric(*POSES)
+    for at in np.ndindex(3, 4):
+        np.testing.assert_allclose(together[at], metric(POSES[0][at], POSES[1][at]), rtol=1e-9)
+    variation = m.bone_length_variation(POSES[0])
+    assert variation.shape == (3, 4)
+    assert variation[2, 1] == pytest.approx(m.bone_length_variation(POSES[0][2, 1]).item())
+
+
+@pytest.mark.parametrize("metric", [m.pckh, m.reprojection_error])
+def test_each_picture_of_a_batch_is_judged_for_itself(metric):
+    px = POSES[..., :2]
+    together = metric(*px)
+    for at in np.ndindex(3, 4, 5):
+        np.testing.assert_allclose(together[at], metric(px[0][at], px[1][at]), rtol=1e-9)
+
+
+@pytest.mark.parametrize("metric", [m.pck, m.auc])
+def test_each_row_of_errors_is_judged_for_itself(metric):
+    errors = torch.from_numpy(np.random.default_rng(2).uniform(0, 300, (3, 4, 14)))
+    together = metric(errors)
+    for at in np.ndindex(3, 4):
+        np.testing.assert_allclose(together[at], metric(errors[at]), rtol=1e-9)
+
+
+def test_what_cannot_be_compared_is_refused():
+    for shapes in (((3,), (3,)), ((17, 2), (17, 2)), ((4, 17, 3), (17, 3)), ((17, 3), (16, 3))):
+        with pytest.raises(PrmlError, match="a metric compares two arrays"):
+            m.mpjpe(*(torch.zeros(shape) for shape in shapes))
+    with pytest.raises(PrmlError, match="a metric compares two arrays"):
+        m.reprojection_error(torch.zeros(17, 3), torch.zeros(17, 3))
+    with pytest.raises(PrmlError, match="a motion metric needs"):
+        m.velocity_error(torch.zeros(17, 3), torch.zeros(17, 3))
+    for shape in ((16, 3), (17, 2)):
+        with pytest.raises(PrmlError, match=r"expected \(..., 17, 3\) joints of h36m17"):
+            m.bone_lengths(torch.zeros(shape))
+
+
+def test_a_point_has_no_size_and_goes_to_the_targets_centre():
+    """No scale makes a point a pose: N-MPJPE is the pose's own size, P-MPJPE its distance from its centre."""
+    point = torch.full((1, 4, 3), 1e-14)
+    assert m.n_mpjpe(0 * point, SQUARE[None]).item() == pytest.approx(1000 * 2**0.5)
+    np.testing.assert_allclose(
+        m.procrustes(0 * point, SQUARE[None] + 2), torch.full((1, 4, 3), 2.0) * torch.tensor([1, 1, 1.0])
+    )

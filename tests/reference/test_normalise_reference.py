@@ -118,3 +118,69 @@ def test_the_constants_in_their_units():
     assert (normalise.BODY_SIZE_M, normalise.DIRECTION_SIGMA_S, normalise.SIZE_SIGMA_S) == (3.0, 0.2, 0.4)
     assert normalise.MARGIN_S == 0.8
     assert {frozenset(b) for b in normalise.LONG_BONES} == {frozenset((J(a), J(b))) for a, b in LONG_BONES}
+
+
+def test_a_slow_film_is_smoothed_over_one_frame_to_either_side():
+    """At one frame a second 0.8 s are less than a frame: the neighbours still count, with exp(-1 / 2 0.4^2)."""
+    values = np.zeros((9, 1))
+    values[4] = 1
+    weight = np.exp(-1 / (2 * 0.4**2))
+    near = np.array([weight, 1, weight]) / (1 + 2 * weight)
+    np.testing.assert_allclose(normalise.smooth(values, 0.4, 1.0)[:, 0], [0, 0, 0, *near, 0, 0, 0], atol=1e-15)
+
+
+@pytest.mark.parametrize("strategy", ["virtual_camera", "screen", "crop"])
+def test_each_clip_of_a_batch_is_normalised_for_itself(strategy):
+    clips = np.random.default_rng(2).normal(0, 0.2, (2, 3, 25, 17, 2)) * [[[[[1.0]]]], [[[[3.0]]]]]
+    call = {
+        "virtual_camera": lambda points: normalise.virtual_camera(points, FPS),
+        "screen": lambda points: normalise.screen(points, 8, 6),
+        "crop": normalise.crop,
+    }[strategy]
+    together = call(clips)
+    assert (together.scale.shape, together.R_camera_to_input.shape) == ((2, 3, 25), (2, 3, 25, 3, 3))
+    for at in np.ndindex(2, 3):
+        alone = call(clips[at])
+        for name in ("xy", "scale", "R_camera_to_input"):
+            np.testing.assert_allclose(getattr(together, name)[at], getattr(alone, name), atol=1e-12)
+    turned = together.to_camera(np.ones((2, 3, 25, 17, 3)))
+    if strategy == "virtual_camera":
+        np.testing.assert_allclose(turned[..., 0, :], together.R_camera_to_input.sum(-2))
+    else:
+        np.testing.assert_array_equal(turned, 1)
+
+
+def test_single_precision_stays_single_precision():
+    points = np.random.default_rng(3).normal(0, 0.2, (20, 17, 2)).astype(np.float32)
+    for seen in (normalise.virtual_camera(points, FPS), normalise.screen(points, 8, 6), normalise.crop(points)):
+        assert {array.dtype for array in (seen.xy, seen.R_camera_to_input, seen.scale)} == {np.dtype(np.float32)}
+    wide = normalise.virtual_camera(points.astype(np.float64), FPS)
+    joints = np.ones((20, 17, 3), np.float32)
+    assert (wide.to_camera(joints).dtype, wide.from_camera(joints).dtype) == (np.float32,) * 2
+
+
+def test_a_small_box_and_a_point():
+    """Half a pixel wide; and all joints at one place, which has no size: nothing is divided by zero."""
+    seen = normalise.crop(_filled([(0, 0), (0.5, 0.25)]))
+    np.testing.assert_allclose(seen.xy[0, :2], [(-1, -0.5), (1, 0.5)])
+    np.testing.assert_array_equal(normalise.crop(np.full((2, 17, 2), 7.0)).xy, 0)
+    point = normalise.virtual_camera(np.zeros((2, 17, 2)), FPS)
+    np.testing.assert_array_equal(point.xy, 0)
+    np.testing.assert_allclose(point.scale, 1e-6 / 3)
+
+
+def test_what_lies_beside_the_camera_is_drawn_at_a_depth_of_a_twentieth():
+    """One wrist 90 degrees to the right of the torso's direction; its depth counts as 0.05 of the distance."""
+    plane = np.zeros((1, 17, 2))
+    plane[0, J("LWrist")] = (1e6, 0)
+    size = normalise.virtual_camera(plane, FPS).scale[0]
+    np.testing.assert_allclose(size, 20 / 3, rtol=1e-4)  # the forearm alone has a length
+    np.testing.assert_allclose(normalise.virtual_camera(plane, FPS).xy[0, J("LWrist")], (3, 0), atol=1e-4)
+
+
+def test_the_three_strategies_by_name():
+    assert [normalise.check_strategy(name) for name in ("virtual_camera", "screen", "crop")] == [
+        "virtual_camera",
+        "screen",
+        "crop",
+    ]

@@ -11,13 +11,14 @@ def solve_root(
 ) -> Float[Array, "T 3"]:
     """Camera-frame place of the root that makes root-relative joints project onto given image-plane points.
 
-    For every joint (X + t_x) - u (Z + t_z) = 0 and (Y + t_y) - v (Z + t_z) = 0: linear least squares in t, weighted by
-    confidence. The scale of the pose is taken as it is: a person predicted too tall is put too far away.
+    For every joint (X + t_x) - u (Z + t_z) = 0 and (Y + t_y) - v (Z + t_z) = 0: linear least squares in t. Both
+    equations of a joint are multiplied by its confidence, so that its square weights the squared error. The scale of
+    the pose is taken as it is: a person predicted too tall is put too far away.
 
     Args:
         joints_m: root-relative, metres, camera frame.
         plane: undistorted points at z = 1; NaN where a joint was not found, which then does not count.
-        confidence: weights.
+        confidence: factors of the equations; below 0.001 they count as 0.001.
     """
     T, J, _ = joints_m.shape
     known = np.isfinite(plane).all(-1)
