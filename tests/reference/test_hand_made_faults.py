@@ -46,8 +46,8 @@ FAULTS = (
     ),
     Fault(
         "root solved without weights",
-        "w = np.maximum(confidence, 1e-3)[..., None]",
-        "w = np.ones_like(confidence)[..., None]",
+        "np.where(known, np.maximum(confidence, 1e-3), 0.0)",
+        "np.where(known, 1.0, 0.0)",
         "test_root_and_scale_reference.py::test_the_root_minimises_the_weighted_squares",
     ),
     Fault(

@@ -54,6 +54,26 @@ def test_the_root_of_two_joints_by_hand():
     assert alone[0, 0] / alone[0, 2] == pytest.approx(0.12, abs=1e-3)
 
 
+def test_a_joint_without_a_place_does_not_count():
+    """Whatever its confidence: the root is that of the others. Half a place is none."""
+    joints, plane, confidence = _weighted_case()
+    plane[0, 3], plane[1, 4, 0], plane[2, 6, 1] = np.nan, np.nan, np.nan
+    root = solve_root(joints, plane, confidence)
+    for t, lost in enumerate((3, 4, 6)):
+        rest = np.delete(np.arange(17), lost)
+        alone = solve_root(joints[t : t + 1, rest], plane[t : t + 1, rest], confidence[t : t + 1, rest])
+        np.testing.assert_allclose(root[t], alone[0], atol=1e-9)
+
+
+def test_a_joint_of_no_confidence_counts_by_a_thousandth():
+    """At the hip: confidence 1 at u = 0, confidence 0 at u = 1. The latter weighs 1e-6, and so do the two beside it."""
+    joints = np.zeros((1, 4, 3))
+    joints[0, 2:, 1] = 1, -1
+    plane = np.array([[[0.0, 0], [1, 0], [0, 0.25], [0, -0.25]]])
+    root = solve_root(joints, plane, np.array([[1, 0, 1e-3, 1e-3]]))
+    assert root[0, 0] / root[0, 2] == pytest.approx(1e-6 / (1 + 3e-6), rel=1e-3)
+
+
 def test_metres_for_an_adult_of_long_bones_of_three_metres_eighty():
     """Sizes 1, 2, ..., 11: the 90th percentile is 10, so that all is multiplied by 0.38."""
     joints = np.zeros((11, 17, 3))
