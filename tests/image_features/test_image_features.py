@@ -254,14 +254,14 @@ def test_a_stale_cache_is_refused_or_rebuilt(clip, backbone, tmp_path):
         (([moved], backbone, options), "poses"),
         (([short], backbone, replace(options, every=2)), "options"),
     ):
-        with pytest.raises(PrmlError, match=f"stale.*{text}.*--overwrite"):
+        with pytest.raises(PrmlError, match=f"stale.*{text}.*overwrite=True"):
             build_cache(out, *changed)
     assert (out / INDEX).stat().st_mtime_ns == before
     assert build_cache(out, [moved], backbone, options, overwrite=True)
     assert [p.name for p in tmp_path.iterdir()] == ["c"]
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("keep")
-    with pytest.raises(PrmlError, match="no feature cache"):
+    with pytest.raises(PrmlError, match="not a feature cache"):
         build_cache(tmp_path / "mine", [short], backbone, options, overwrite=True)
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "keep"
 
@@ -276,7 +276,7 @@ def test_damaged_and_old_caches_are_refused(clip, backbone, tmp_path, monkeypatc
     (out / "map2.bin").write_bytes((out / "map2.bin").read_bytes()[:-1])
     with pytest.raises(PrmlError, match=r"map2.bin is damaged"):
         FeatureCache(out)
-    with pytest.raises(PrmlError, match="no feature cache"):
+    with pytest.raises(PrmlError, match="not a feature cache"):
         FeatureCache(tmp_path)
 
 

@@ -1,1 +1,1 @@
-"""Image features: crops, backbones, their maps on disk, training windows that hold them."""
+"""Image features: crops, backbones, feature maps on disk, training windows with features."""

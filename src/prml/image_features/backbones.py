@@ -1,4 +1,4 @@
-"""Opening a backbone: by name with weights by path, or one's own. Nothing is downloaded, no key goes unnoticed."""
+"""Open a backbone: by name with weights by path, or a custom one. Nothing is downloaded; loading is strict."""
 
 import hashlib
 import os
@@ -30,7 +30,7 @@ class Backbone:
         name: as given, without folders.
         module: in evaluation mode, frozen.
         shapes: (c, h, w) of its four maps of a 192 x 256 crop.
-        fingerprint: SHA-256 of its weights and shapes: who trains on features and who lifts with them must agree on it.
+        fingerprint: SHA-256 of its weights and shapes; training and lifting must use the same.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Backbone:
         return {"name": self.name, "fingerprint": self.fingerprint, "shapes": [list(s) for s in self.shapes]}
 
 
-def _own(name: str) -> nn.Module:
+def _custom(name: str) -> nn.Module:
     """A backbone from ``file.py:function`` or ``package.module:function``."""
     place, _, attribute = name.rpartition(":")
     try:
@@ -78,7 +78,7 @@ def _own(name: str) -> nn.Module:
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """The state of a backbone from safetensors or a checkpoint (a whole one of CA-PF too: what is under ``backbone.``).
+    """The state of a backbone from safetensors or a checkpoint (of CA-PF: what is under ``backbone.``).
 
     Raises:
         PrmlError: no such file, or no weights in it.
@@ -105,7 +105,7 @@ def load_weights(module: nn.Module, state: Mapping[str, Tensor], origin: str) ->
     """Load strictly; keys under the module's ``not_used`` prefixes (heads) may be there.
 
     Raises:
-        PrmlError: keys that are missing, left over or of another shape; it names the first.
+        PrmlError: missing or unexpected keys or wrong shapes; the first is named.
     """
     unused = tuple(getattr(module, "not_used", ()))
     given = {k: v for k, v in state.items() if not k.startswith(unused)} if unused else dict(state)
@@ -134,16 +134,16 @@ def open_backbone(name: str, weights: str | os.PathLike[str] | None = None) -> B
     """A backbone, frozen.
 
     Args:
-        name: ``hrnet_w32``, ``hrnet_w48`` ... (timm's), or one's own as ``FILE.py:FUNCTION`` or ``MODULE:FUNCTION``: a
+        name: ``hrnet_w32``, ``hrnet_w48`` ... (timm's), or a custom ``FILE.py:FUNCTION`` or ``MODULE:FUNCTION``: a
             function without arguments that returns an ``nn.Module`` (see ``prml.networks.backbone``).
-        weights: safetensors or a torch checkpoint; one's own backbone may bring its weights with it.
+        weights: safetensors or a torch checkpoint; a custom backbone may bring its own weights.
 
     Raises:
-        PrmlError: an unknown backbone, weights that are missing or do not fit (the key is named), or maps that are not
-            four.
+        PrmlError: an unknown backbone, weights that are missing or do not fit (the key is named), or a number of maps
+            other than four.
     """
     own = ":" in name
-    module = _own(name) if own else HRNet(name)
+    module = _custom(name) if own else HRNet(name)
     if weights is not None:
         load_weights(module, read_weights(Path(weights)), Path(weights).name)
     elif not own:

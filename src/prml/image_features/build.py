@@ -1,4 +1,4 @@
-"""Making a feature cache: frames, keypoints and labels through a backbone, to a folder (``image_features.cache``)."""
+"""Build a feature cache: frames through a backbone, stored with keypoints and labels (``image_features.cache``)."""
 
 import hashlib
 import json
@@ -33,8 +33,8 @@ class Clip:
     """One person in one video.
 
     Attributes:
-        sequence: keypoints in pixels (NaN where nobody is), a camera with the image size; 3D joints in metres where the
-            clip is to be trained on.
+        sequence: keypoints in pixels (NaN where there is no person), a camera with the image size; 3D joints in metres for
+            training.
         frames: video or image folder with the same frames.
         split: "train" or "val".
     """
@@ -52,7 +52,7 @@ class CacheOptions:
         half: float16 maps, half the space.
         mirrored: also the maps of the mirrored crops, for training and testing with flips; twice the space.
         every: keep every n-th frame.
-        licence: of the images and labels, in words.
+        licence: of the images and labels, as text.
     """
 
     half: bool = True
@@ -85,7 +85,7 @@ def _arrays(clip: Clip, every: int) -> tuple[Array, Float[Array, "n 17 3"], Floa
 
 
 def _stamp(path: Path) -> list[Any]:
-    """What tells one video or image folder from another without reading it whole."""
+    """What distinguishes one video or image folder from another without reading all of it."""
     if not path.exists():
         raise PrmlError(f"no such video or image folder: {path}")
     files = sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]
@@ -93,7 +93,7 @@ def _stamp(path: Path) -> list[Any]:
 
 
 def settings_of(clips: Sequence[Clip], backbone: Backbone, options: CacheOptions) -> dict[str, Any]:
-    """All that a cache depends on, as plain values."""
+    """Everything that a cache depends on, as plain values."""
     digest = hashlib.sha256()
     for clip in clips:
         s = clip.sequence
@@ -111,7 +111,7 @@ def settings_of(clips: Sequence[Clip], backbone: Backbone, options: CacheOptions
 
 
 def differences(found: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
-    """In which respects a cache is not the wanted one, in words."""
+    """Names of the settings in which a cache differs from the wanted one."""
     words = {
         "format": "format of the cache",
         "crop": "crop",
@@ -133,18 +133,18 @@ def build_cache(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> bool:
-    """Compute the features of clips and keep them; True if anything had to be done.
+    """Compute and store the features of clips; True if anything had to be done.
 
     Args:
         out: folder of the cache.
         clips: in the order of the cache.
         backbone: what turns crops into maps.
         options: what is kept.
-        overwrite: build anew where the folder holds another cache (a stale one); nothing else is ever replaced.
-        progress: called with frames done and of how many.
+        overwrite: rebuild if the folder holds another (stale) cache; nothing else is ever replaced.
+        progress: called with frames done and frames in total.
 
     Raises:
-        PrmlError: a clip without 2D, a video that does not fit it, or a folder that is in the way.
+        PrmlError: a clip without 2D, a video that does not fit it, or a folder that already exists.
     """
     options = options or CacheOptions()
     if options.every < 1:
@@ -169,7 +169,7 @@ def build_cache(
 
 
 def _up_to_date(out: Path, wanted: dict[str, Any], overwrite: bool) -> bool:
-    """Whether the wanted cache is there, whole; PrmlError where something else is and may not be replaced."""
+    """Whether the wanted cache exists and is complete; PrmlError if something else exists and may not be replaced."""
     if out.is_dir() and (out / INDEX).is_file():
         try:
             differ = differences(json.loads((out / INDEX).read_text(encoding="utf-8")), wanted)
@@ -180,10 +180,10 @@ def _up_to_date(out: Path, wanted: dict[str, Any], overwrite: bool) -> bool:
             return True
         if not overwrite:
             raise PrmlError(
-                f"{out} is stale: other {', '.join(differ)}; rebuild it with --overwrite, or choose another folder"
+                f"{out} is stale: other {', '.join(differ)}; rebuild it with overwrite=True, or choose another folder"
             )
-    elif out.exists() and (out.is_file() or any(out.iterdir())):  # never removed, whatever is asked
-        raise PrmlError(f"{out} is there already and is no feature cache; choose another folder")
+    elif out.exists() and (out.is_file() or any(out.iterdir())):  # never removed, even if asked to
+        raise PrmlError(f"{out} already exists and is not a feature cache; choose another folder")
     return False
 
 
@@ -239,5 +239,5 @@ def _append(files: Sequence[IO[bytes]], maps: Sequence[Tensor], half: bool) -> N
     for file, level in zip(files, maps, strict=True):
         kept = level.half() if half else level
         if not bool(kept.isfinite().all()):
-            raise PrmlError("the backbone's features do not fit float16, or are not numbers; keep float32 (--no-half)")
+            raise PrmlError("the backbone's features do not fit float16, or are not numbers; keep float32 (half=False)")
         file.write(np.ascontiguousarray(kept.cpu().numpy()).tobytes())

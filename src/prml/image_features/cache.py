@@ -1,9 +1,9 @@
-"""Features on disk: computed once, memory-mapped ever after, so that training never runs a backbone.
+"""Features on disk: computed once and then memory-mapped, so training never runs a backbone.
 
 A cache is a folder. ``features.json`` says what made it (backbone and its fingerprint, crop rule, number format) and
-which clips are in it; ``map0.bin`` to ``map3.bin`` hold the maps of all frames one after the other, ``mirrored0.bin``
-and so on those of the mirrored crops; ``input.npy``, ``reference.npy``, ``target.npy`` and ``times.npy`` what else is
-known of the frames. It is written under a temporary name and renamed when it is whole.
+which clips are in it; ``map0.bin`` to ``map3.bin`` hold the maps of all frames in order, ``mirrored0.bin``
+and so on those of the mirrored crops; ``input.npy``, ``reference.npy``, ``target.npy`` and ``times.npy`` hold the
+rest. It is written under a temporary name and renamed when complete.
 """
 
 import json
@@ -28,16 +28,16 @@ _BATCH = 16
 
 
 def read_index(folder: Path) -> dict[str, Any]:
-    """What a cache says of itself; raises PrmlError if the folder is no cache of this format."""
+    """The index of a cache; raises PrmlError if the folder is not a cache of this format."""
     try:
         index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise PrmlError(
-            f"{folder} is no feature cache: no readable {INDEX}; make one with 'prml data features'"
+            f"{folder} is not a feature cache: no readable {INDEX}; make one with 'prml data features'"
         ) from error
     needed = {"backbone", "crop", "options", "frames", "clips", "clips_sha256"}
     if not isinstance(index, dict) or index.get("format") != FORMAT or not needed <= set(index):
-        raise PrmlError(f"{folder}: expected a cache of format {FORMAT}; build it anew with 'prml data features'")
+        raise PrmlError(f"{folder}: expected a cache of format {FORMAT}; rebuild it with 'prml data features'")
     return index
 
 
@@ -52,7 +52,7 @@ class FeatureCache:
         folder: of the cache.
 
     Raises:
-        PrmlError: no cache, one that is cut off, or one of another crop rule than this version's.
+        PrmlError: not a cache, a truncated one, or one with another crop rule than this version's.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -93,7 +93,7 @@ class FeatureCache:
 
     @property
     def mirrored(self) -> bool:
-        """Whether the mirrored crops' maps are there."""
+        """Whether the maps of the mirrored crops exist."""
         return bool(self.index["options"]["mirrored"])
 
     @property
@@ -119,7 +119,7 @@ class FeatureCache:
         """Features of a sequence that is in the cache, found by its name and times (``FeatureSource``).
 
         Raises:
-            PrmlError: a clip, frames or mirrored features that are not in it, or other 2D than it was made with.
+            PrmlError: a missing clip, missing frames or mirrored features, or other 2D than the cache was built with.
         """
         at = self._find(sequence, rows)
         given = sequence.to_skeleton(H36M17).keypoints_px
@@ -128,7 +128,7 @@ class FeatureCache:
                 f"{self.folder} was made with other 2D of {sequence.name!r}; build it with the 2D that is scored"
             )
         if mirrored and not self.mirrored:
-            raise PrmlError(f"{self.folder} has no mirrored features: build it with --mirrored, or leave the flip out")
+            raise PrmlError(f"{self.folder} has no mirrored features: build it with mirrored=True, or do not flip")
         for i in range(0, len(at), _BATCH):
             part = at[i : i + _BATCH]
             read = [

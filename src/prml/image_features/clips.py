@@ -1,4 +1,4 @@
-"""Which video belongs to which poses: clips to compute features of, from the files that people have."""
+"""Which video belongs to which poses: the clips to compute features of."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,9 +32,9 @@ def clips_of(images: Path, poses: Path, *, split: Split = "train", keypoints: st
         images: video or folder of images of one clip; for several clips the folder that holds them: NAME.mp4 (or
             another ending) or the folder NAME of images for the clip NAME, for Human3.6M also the release's
             ``S9/Videos/Walking 1.54138969.mp4``.
-        poses: result of ``prml lift`` (poses.npz or .json), keypoint file (2D only: not to be trained on), file in the
+        poses: result of ``prml lift`` (poses.npz or .json), keypoint file (2D only, not for training), file in the
             schema of ``prml.io.sequences``, or the folder of Human3.6M's npz pair.
-        split: of files that do not say it.
+        split: of files that do not state one.
         keypoints: 2D file of Human3.6M.
 
     Raises:

@@ -1,8 +1,8 @@
-"""The crop of a person that a backbone sees, and where the joints are in it.
+"""The crop of a person that a backbone sees, and the joints in it.
 
-CA-PF's crops are 192 x 256 pixels around a box of 2 m about the root, which needs the true 3D. The box here is that of
-the 2D joints, grown to 3 : 4 and by ``MARGIN``, in training as in lifting. Keypoints are continuous pixel coordinates:
-(0, 0) is the corner of the first pixel.
+CA-PF's crops are 192 x 256 pixels around a box of 2 m about the root, which needs the true 3D. Here the box is that
+of the 2D joints, enlarged to 3 : 4 and by ``MARGIN``, in training and in lifting. Keypoints are continuous pixel
+coordinates: (0, 0) is the corner of the first pixel.
 """
 
 import numpy as np
@@ -14,8 +14,8 @@ from torch import Tensor
 from prml.networks.peers.capf import CROP_PX, crop_coordinates
 
 Array = np.ndarray
-MARGIN = 1.25  # of the box of the joints: head top, hands and feet stick out of it
-# what a cache is compared by: change it with anything that changes a crop
+MARGIN = 1.25  # of the box of the joints: the top of the head, hands and feet reach beyond it
+# identifies the crops of a cache: change it whenever a crop changes
 RULE = f"box of the 17 joints x {MARGIN:g}, {CROP_PX[0]} x {CROP_PX[1]}, bilinear, ImageNet mean and deviation, v1"
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -53,7 +53,7 @@ def cut(image: UInt8[Array, "H W 3"], where: Float[Array, " 3"]) -> UInt8[Array,
     """
     x, y, s = (float(v) for v in where)
     width, height = CROP_PX
-    # only what is seen is handed to Pillow, which copies what it gets
+    # pass only the visible part to Pillow, which copies its input
     left, top = (max(0, int(c - s * (n / 2 + 2))) for c, n in ((x, width), (y, height)))
     right, bottom = (max(1, int(c + s * (n / 2 + 2)) + 2) for c, n in ((x, width), (y, height)))
     part = np.ascontiguousarray(image[top:bottom, left:right])

@@ -37,7 +37,7 @@ class FeatureWindows(Windows):
     Args:
         caches: of one backbone.
         options: ``frames``, ``stride``, ``batch``, ``flip`` and ``in_channels`` are used.
-        part: clips of this split. Caches without clips for validation lend the last tenth of every clip to it.
+        part: clips of this split. If no cache has clips for validation, the last tenth of every clip is used.
         seed: of order and flips.
 
     Raises:
@@ -51,7 +51,7 @@ class FeatureWindows(Windows):
             raise PrmlError("the feature caches are of different backbones or weights; build them with one")
         if options.flip > 0 and not all(c.mirrored for c in caches):
             raise PrmlError(
-                "data.windows.flip needs mirrored features; build the cache with --mirrored, or set data.windows.flip=0"
+                "data.windows.flip needs mirrored features; build the cache with them, or set data.windows.flip=0"
             )
         self.rows: list[Array] = [rows for cache in caches for rows in _rows(cache, part)]
         owners = [i for i, cache in enumerate(caches) for _ in _rows(cache, part)]

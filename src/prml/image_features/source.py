@@ -1,4 +1,4 @@
-"""Features of the frames of a sequence, a few at a time: what a lifter with context asks for."""
+"""Features of the frames of a sequence, a few at a time, as a lifter with image features requests them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,13 +21,13 @@ Array = np.ndarray
 
 @dataclass(frozen=True)
 class Features:
-    """What is seen in some frames.
+    """The features of some frames.
 
     Attributes:
         rows: indices of the frames in the sequence, increasing.
         reference: the joints in their crops, [-1, 1].
         maps: of the crops, finest first.
-        mirrored: of the mirrored crops; None if they were not asked for.
+        mirrored: of the mirrored crops; None if not requested.
     """
 
     rows: Int[Array, " n"]
@@ -54,7 +54,7 @@ class FrameFeatures:
     Args:
         path: video file or folder of images that the sequence's keypoints belong to, frame by frame.
         backbone: what turns crops into maps.
-        fps: as for :func:`prml.media.read.read_frames`; frames are counted here, their times do not matter.
+        fps: as for :func:`prml.media.read.read_frames`; only the frame index matters here, not the time.
         batch: crops at a time.
     """
 

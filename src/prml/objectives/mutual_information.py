@@ -1,10 +1,10 @@
 """Estimators of I(Y; S), label and support feature (paper eq. 5 to 7, appendix E), behind one interface.
 
-The paper names no estimator. All of these see tokens: y (B, T, J, c) labels, s (B, T, J, D) support features. They
-estimate I(Y_j; S_j) for every joint j by itself and report the mean over joints in nats: what the joint's index alone
-tells about the label is not counted. A joint whose label does not move (the root of root-relative labels) has no
-information and is left out; the others keep their weight 1 / J in the loss. Labels are standardised by a running
-Gaussian per joint, which leaves mutual information as it is.
+The paper names no estimator. All of these take tokens: labels y (B, T, J, c) and support features s (B, T, J, D). They
+estimate I(Y_j; S_j) for every joint j separately and report the mean over joints in nats, so what the joint's index
+alone says about the label does not count. A joint with a constant label (the root of root-relative labels) carries no
+information and is excluded; the others keep their weight 1 / J in the loss. Labels are standardised by a running
+Gaussian per joint, which does not change mutual information.
 
 ====================  ==========================================================================================
 ``variational``       H(Y) - E[-log q(y|s)], q Gaussian (Barber & Agakov 2003): a lower bound of I when Y is Gaussian;
@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 Kind = Literal["variational", "infonce", "jsd", "conditional"]
 LOG_2_PI_E = math.log(2 * math.pi * math.e)
-LEAST_VARIANCE = 1e-8  # of a label that moves; the label is in metres: a standard deviation of 0.1 mm
+MIN_VARIANCE = 1e-8  # of a label that moves; the label is in metres: a standard deviation of 0.1 mm
 LOWEST_LOG_VARIANCE = -10.0  # of a standardised label: a standard deviation of 0.7 % of the label's own
 
 
@@ -59,7 +59,7 @@ class GaussianMarginal(nn.Module):
 
     @torch.no_grad()
     def update(self, y: Float[Tensor, "n J c"]) -> None:
-        """Take a batch in."""
+        """Update with a batch."""
         weight = (1.0 / (self.updates + 1)).clamp(min=self.momentum)
         shift = y.mean(0) - self.mean
         centred = y - y.mean(0)
@@ -71,12 +71,12 @@ class GaussianMarginal(nn.Module):
         self.updates.add_(1)
 
     def std(self) -> Float[Tensor, "J c"]:
-        """Standard deviation; the root joint, which does not move, gets a floor instead of zero."""
-        return self.covariance.diagonal(dim1=-2, dim2=-1).clamp(min=LEAST_VARIANCE).sqrt()
+        """Standard deviation; the constant root joint gets a floor instead of zero."""
+        return self.covariance.diagonal(dim1=-2, dim2=-1).clamp(min=MIN_VARIANCE).sqrt()
 
     def moves(self) -> Bool[Tensor, "J"]:
-        """Which joints have a label that varies in all its channels; of the others there is nothing to know."""
-        varies: Tensor = self.covariance.diagonal(dim1=-2, dim2=-1) > LEAST_VARIANCE
+        """Joints whose label varies in all its channels; the others carry no information."""
+        varies: Tensor = self.covariance.diagonal(dim1=-2, dim2=-1) > MIN_VARIANCE
         return varies.all(-1)
 
     def standardise(self, y: Float[Tensor, "n J c"]) -> Float[Tensor, "n J c"]:
@@ -193,9 +193,9 @@ class Critic(nn.Module):
 
 
 class CriticMI(MutualInformation):
-    """What the estimators with a critic share: it sees at most ``tokens`` frames of the batch, evenly spread.
+    """Base of the estimators with a critic, which sees at most ``tokens`` frames of the batch, evenly spread.
 
-    The choice is stateless (it steps on with the number of updates), so that a resumed run goes on as if never stopped.
+    The choice is stateless (it steps on with the number of updates), so a resumed run continues undisturbed.
     """
 
     def __init__(self, *, c: int, support_width: int, joints: int = 17, tokens: int = 128) -> None:
@@ -212,7 +212,7 @@ class CriticMI(MutualInformation):
 def spread(total: int, tokens: int, phase: Tensor) -> Tensor:
     """Indices of min(total, tokens) distinct entries, evenly spread, the first at ``phase`` (modulo ``total``).
 
-    The step is coprime with ``total`` (a multiple of T), so every frame of the window has its turn, and near the golden
+    The step is coprime with ``total`` (a multiple of T), so every frame of the window is used, and near the golden
     section of it, so any run of entries is spread out.
     """
     step = max(1, round(total * 0.618))
@@ -248,7 +248,7 @@ class JsdMI(CriticMI):
 
 
 class _Reverse(torch.autograd.Function):
-    """Identity whose gradient is turned round: the critic climbs while what it looks at descends."""
+    """Identity with a reversed gradient: the critic ascends while its input descends."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
@@ -265,7 +265,7 @@ def _reverse(x: Tensor) -> Tensor:
 
 
 class ConditionalMI(VariationalMI):
-    """I(Y; S) - I(S; B) (eq. 6): the variational bound, minus an InfoNCE estimate of what S tells of its bias.
+    """I(Y; S) - I(S; B) (eq. 6): the variational bound, minus an InfoNCE estimate of what S says about its bias.
 
     The critic of the second term is trained to find I(S; B), support and bias to lessen it.
     """
@@ -314,7 +314,7 @@ def build_mi(
         support_width: D, channels of the support.
         joints: J.
         bias_width: channels of B, for ``conditional``; None for half of ``support_width``, as S = F_S ++ B has it.
-        tokens: most frames of a batch that a critic compares; bounds the cost, and ``infonce`` by its logarithm.
+        tokens: maximum number of frames that a critic compares; bounds the cost, and ``infonce`` by its logarithm.
         hidden: hidden width of the variational head; None for half of ``support_width``, 0 for linear.
 
     Raises:

@@ -17,7 +17,7 @@ def temporal_consistency(
     """Mean over batch, frame pairs and joints of w_j ||y_j(t) - y_j(t-1)||^2 of the PREDICTION; 0 for one frame.
 
     Hossain & Little penalise the first-order difference of the prediction in three groups of joints (eta = 1,
-    rho = 2.5, tau = 4) and sum over frames; a mean is taken here, so that lambda_T does not depend on the window.
+    rho = 2.5, tau = 4) and sum over frames; we take a mean, so lambda_T does not depend on the window.
 
     Args:
         pred: predicted joints, metres.

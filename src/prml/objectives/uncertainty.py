@@ -1,4 +1,4 @@
-"""Per-joint standard deviation for free: what the variational bound learns about q(Y|S) is kept for inference."""
+"""Per-joint standard deviation: q(Y|S), learned by the variational bound, is kept for inference."""
 
 import torch
 from jaxtyping import Float
