@@ -284,7 +284,7 @@ def test_a_build_that_fails_leaves_nothing(clip, backbone, tmp_path):
     names = ("keypoints_px", "confidence", "joints_m", "has_person", "filled")
     twice = {k: np.concatenate([getattr(clip.sequence, k)] * 2) for k in names}
     times_s = np.arange(len(twice["filled"])) / 30
-    long = clip.sequence.with_(times_s=times_s, std_m=None, detection=None, **twice)
+    long = clip.sequence.with_(times_s=times_s, std_m=None, inferred=None, detection=None, **twice)
     with pytest.raises(PrmlError, match="is it their video"):
         build_cache(tmp_path / "c", [replace(clip, sequence=long)], backbone, CacheOptions(every=30))
     assert not list(tmp_path.iterdir())

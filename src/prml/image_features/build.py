@@ -33,7 +33,7 @@ class Clip:
     """One person in one video.
 
     Attributes:
-        sequence: keypoints in pixels (NaN where there is no person), a camera with the image size; 3D joints in metres for
+        sequence: keypoints in pixels (NaN without a person), a camera with the image size; 3D joints in metres for
             training.
         frames: video or image folder with the same frames.
         split: "train" or "val".
