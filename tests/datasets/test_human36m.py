@@ -10,6 +10,7 @@ from fixtures import human36m as files
 from prml.datasets.human36m import ACTIONS, FPS, read_human36m_npz, read_human36m_sh
 from prml.datasets.human36m_cameras import CAMERA_IDS, CameraTable, find_cameras, read_cameras
 from prml.errors import PrmlError
+from prml.skeleton import COCO17, H36M17
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +64,32 @@ def test_2d_longer_than_3d_is_cut_and_told(pair, tmp_path):
     got = list(read_human36m_npz(pair[0], ("S9",), cache_dir=tmp_path))
     assert all(len(g.keypoints_px) == len(g.joints_m) == len(g) for g in got)
     assert {int(g.labels["frames_2d"]) - len(g) for g in got} == {0, 1, 2}
+
+
+def test_a_2d_file_of_coco_joints_is_converted(pair, tmp_path):
+    """VideoPose3D's detectron_pt_coco has 17 joints too, in COCO's order; its metadata says so."""
+    folder = tmp_path / "coco"
+    files.write_npz_pair(folder, ("S9",), ("Walking",), 30, detectors=("gt", "detectron_pt_coco"))
+    path = folder / "data_2d_h36m_detectron_pt_coco.npz"
+    with np.load(path, allow_pickle=True) as archive:
+        positions, metadata = archive["positions_2d"].item(), archive["metadata"].item()
+    rng = np.random.default_rng(0)
+    limbs = [(H36M17.index(j), COCO17.index(j)) for j in COCO17.joints if j in H36M17.joints and j != "Nose"]
+    for views in positions["S9"].values():
+        for i, points in enumerate(views):
+            coco = rng.normal(0, 3, points.shape) + points[:, 10:11]
+            for ours, theirs in limbs:
+                coco[:, theirs] = points[:, ours]
+            views[i] = coco.astype(np.float32)
+    np.savez_compressed(path, positions_2d=positions, metadata=metadata | {"layout_name": "coco"})
+    files.write_cameras_json(folder / "camera-parameters.json")
+    read = list(read_human36m_npz(folder, ("S9",), "detectron_pt_coco", cache_dir=tmp_path / "cache"))
+    for sequence, points in zip(read, positions["S9"]["Walking"], strict=True):
+        for ours, theirs in limbs:
+            np.testing.assert_allclose(sequence.keypoints_px[:, ours], points[: len(sequence), theirs], atol=1e-3)
+    np.savez_compressed(path, positions_2d=positions, metadata=metadata | {"layout_name": "openpose"})
+    with pytest.raises(PrmlError, match="expected the joint layout h36m, coco, its metadata says 'openpose'"):
+        read_human36m_npz(folder, ("S9",), "detectron_pt_coco", cache_dir=tmp_path / "cache")
 
 
 def test_detector_file_may_hold_subjects_without_3d(pair, tmp_path):

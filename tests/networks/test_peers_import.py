@@ -1,7 +1,12 @@
 """`prml import`: every container that the authors publish, and files that must not be believed."""
 
+import argparse
+import collections
 import os
+import pathlib
 import pickle
+import sys
+import types
 
 import numpy as np
 import pytest
@@ -13,6 +18,7 @@ from prml.cli import main
 from prml.errors import PrmlError
 from prml.lifting.lifter import Lifter
 from prml.networks import registry
+from prml.networks.published import PREFIXES, strip_common
 from prml.weights.import_checkpoint import read_checkpoint, read_published, state_dict_of
 from prml.weights.record import load_record
 
@@ -120,3 +126,106 @@ def test_the_mesh_model_is_told_apart(tmp_path):
     torch.save({"epoch": 1, "model": state}, tmp_path / "mesh.bin")
     with pytest.raises(PrmlError, match="mesh model"):
         read_published("motionbert", tmp_path / "mesh.bin")
+
+
+# ---------------------------------------------------------------------------------- containers of other programs
+def _weights():
+    return filled(registry.published_keys("mixste", **SMALL["mixste"]))
+
+
+@pytest.mark.parametrize("prefix", ["_orig_mod.", "model.", "net.", "module._orig_mod.", "model.net.module.", ""])
+def test_prefixes_of_wrappers_are_dropped(tmp_path, prefix):
+    weights = _weights()
+    torch.save({"state_dict": {prefix + k: v for k, v in weights.items()}, "epoch": 3}, tmp_path / "a.ckpt")
+    network, _ = read_published("mixste", tmp_path / "a.ckpt")
+    assert all(torch.equal(value, weights[key]) for key, value in registry.published_state(network).items())
+
+
+@pytest.mark.parametrize("name", sorted(SMALL))
+def test_no_published_layout_starts_with_a_wrapper(name):
+    assert not any(all(k.startswith(p) for k in registry.published_keys(name, **SMALL[name])) for p in PREFIXES)
+
+
+def test_prefixes_that_only_some_keys_have_stay():
+    state = {"model.a": torch.zeros(1), "module.b": torch.zeros(1)}
+    assert strip_common(state) == state
+    assert strip_common({}) == {}
+
+
+class EasyDict(dict):
+    """As the package of that name has it: values are attributes too."""
+
+    def __init__(self, **values):
+        super().__init__(values)
+        self.__dict__ = dict(values)
+
+
+EasyDict.__module__ = "easydict"
+
+
+def test_options_beside_the_weights_are_plain_data(tmp_path, monkeypatch):
+    """Options of a program are forgotten, dictionaries of other kinds are dictionaries; nothing is run."""
+    module = types.ModuleType("easydict")
+    module.EasyDict = EasyDict
+    monkeypatch.setitem(sys.modules, "easydict", module)
+    counts = collections.defaultdict(list, {"mpjpe": [44.1]})
+    content = {
+        "args": argparse.Namespace(lr=1e-4, nested=argparse.Namespace(path=pathlib.PurePosixPath("runs"))),
+        "more": types.SimpleNamespace(a=1),
+        "log": counts,
+        "path": pathlib.Path("runs/a"),
+        "config": EasyDict(frames=9),
+        "epoch": 3,
+        "model_pos": collections.defaultdict(int, _weights()),
+    }
+    torch.save(content, tmp_path / "a.bin")
+    read = read_checkpoint(tmp_path / "a.bin")
+    assert read["log"] == {"mpjpe": [44.1]}
+    assert read["config"] == {"frames": 9}
+    assert all(type(read[name]) is dict for name in ("log", "config", "model_pos"))
+    network, card = read_published("mixste", tmp_path / "a.bin")
+    assert network.frames == 9
+    assert card.training["imported"]["epoch"] == 3
+
+
+class Unknown:
+    """A class of the authors' own code."""
+
+
+def test_other_objects_are_named_with_what_to_do(tmp_path):
+    torch.save({"model_pos": _weights(), "trainer": Unknown()}, tmp_path / "a.bin")
+    with pytest.raises(PrmlError) as caught:
+        read_checkpoint(tmp_path / "a.bin")
+    text = str(caught.value)
+    assert text.startswith(f"a.bin: it holds an object of {Unknown.__module__}.Unknown, which only the program that")
+    assert "torch.save(model.state_dict(), FILE)" in text
+    assert "safe_globals" not in text
+    assert "\n" not in text
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"<!DOCTYPE html><html><title>Virus scan warning</title></html>", "a web page, not the file"),
+        (b"\n  <HTML><body>Sign in</body></HTML>", "a web page, not the file"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n",
+            "a git-lfs pointer, not the file itself",
+        ),
+        (b"", "it is empty"),
+    ],
+)
+def test_what_was_downloaded_in_place_of_weights_is_told(tmp_path, content, said):
+    (tmp_path / "a.bin").write_bytes(content)
+    with pytest.raises(PrmlError, match=rf"^a\.bin: .*{said}.*download"):
+        read_checkpoint(tmp_path / "a.bin")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_numbers_are_refused_by_name(tmp_path, capsys, value):
+    weights = _weights()
+    weights["head.0.weight"][3] = value
+    torch.save({"model_pos": {f"module.{k}": v for k, v in weights.items()}}, tmp_path / "a.bin")
+    assert main(["import", "mixste", str(tmp_path / "a.bin"), "--out", str(tmp_path / "out")]) == 2
+    assert "the tensor 'module.head.0.weight' holds values that are not numbers" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

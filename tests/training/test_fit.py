@@ -219,6 +219,50 @@ def test_a_small_set_without_clips_for_validation_trains(tmp_path):
         fit(config, tmp_path / "two")
 
 
+def test_a_damaged_checkpoint_is_named_and_the_one_before_it_goes_on(tmp_path):
+    """Every checkpoint leaves the one before it, whole."""
+    fit(_short(4, checkpoint_minutes=0.0), tmp_path)
+    last, previous = tmp_path / "last.ckpt", tmp_path / "last.previous.ckpt"
+    assert torch.load(last, weights_only=True)["global_step"] == 4
+    assert torch.load(previous, weights_only=True)["global_step"] == 3
+    whole = last.read_bytes()
+    other = torch.load(previous, weights_only=True)
+    other["state_dict"] = {k: v[:1] if v.ndim else v for k, v in other["state_dict"].items()}
+    for damage, said in (
+        (lambda: last.write_bytes(b""), "it is empty"),
+        (lambda: last.write_bytes(whole[: len(whole) // 2]), "is damaged"),
+        (lambda: torch.save({"state_dict": {}}, last), "it lacks global_step"),
+        (lambda: torch.save([1], last), "is damaged"),
+        (lambda: torch.save(other, last), "is of another network"),
+    ):
+        damage()
+        with pytest.raises(PrmlError) as caught:
+            fit(_short(6), tmp_path, resume=True)
+        text = str(caught.value)
+        assert said in text
+        assert "last.ckpt" in text
+        assert "\n" not in text
+        assert "another network" in text or "rename last.previous.ckpt, the one before it, to last.ckpt" in text
+    previous.replace(last)
+    fit(_short(6), tmp_path, resume=True)
+    assert torch.load(last, weights_only=True)["global_step"] == 6
+    last.write_bytes(b"")
+    (tmp_path / "last.previous.ckpt").unlink(missing_ok=True)
+    with pytest.raises(PrmlError, match="start the run again with overwrite=True"):
+        fit(_short(8), tmp_path, resume=True)
+
+
+@pytest.mark.parametrize("validate_every", [1, 1000])
+def test_a_run_that_goes_astray_ends_with_one_line(tmp_path, validate_every):
+    config = _short(40, validate_every=validate_every, checkpoint_minutes=0.0)
+    config.optimiser.learning_rate, config.optimiser.clip = 1e12, 0.0
+    with pytest.raises(PrmlError, match=r"the loss is not a number since step \d+; lower optimiser\.learning_rate"):
+        fit(config, tmp_path)
+    if (tmp_path / "last.ckpt").is_file():
+        kept = torch.load(tmp_path / "last.ckpt", weights_only=True)["state_dict"]
+        assert all(torch.isfinite(value).all() for value in kept.values() if value.is_floating_point())
+
+
 def test_another_run_is_not_resumed(tmp_path):
     config, out = _tiny(tmp_path), tmp_path / "run"
     describe(out, config, {})

@@ -28,11 +28,13 @@ from prml.datasets.cache import Table, cached
 from prml.datasets.checks import as_array, entry, need_finite, need_unit
 from prml.datasets.human36m_cameras import CAMERA_IDS, IMAGE_SIZE, CameraTable, find_cameras, from_json
 from prml.errors import PrmlError
-from prml.io.unpickle import load_npz, load_pickle
+from prml.io.unpickle import load_npz, load_pickle, npz_keys
 from prml.sequence import GroundTruth, PoseSequence
-from prml.skeleton import H36M17
+from prml.skeleton import COCO17, H36M17, Conversion, Skeleton, conversion
 
 FPS = 50.0
+# names that 2D files give the order of their 17 joints: detectors trained on COCO have their own
+LAYOUTS: dict[str, Skeleton] = {"h36m": H36M17, "coco": COCO17}
 TRAIN_SUBJECTS = ("S1", "S5", "S6", "S7", "S8")
 TEST_SUBJECTS = ("S9", "S11")
 # The joints that move, of the 32 of the recording; the other 15 are copies or ends of hands and feet.
@@ -88,7 +90,8 @@ def read_human36m_npz(
     Args:
         folder: holds ``data_3d_h36m.npz`` and ``data_2d_h36m_<keypoints>.npz``.
         subjects: e.g. ``("S9", "S11")``.
-        keypoints: which 2D file, e.g. ``"gt"`` (projected with lens distortion) or ``"cpn_ft_h36m_dbb"``.
+        keypoints: which 2D file, e.g. ``"gt"`` (projected with lens distortion), ``"cpn_ft_h36m_dbb"``, or
+            ``"detectron_pt_coco"``, whose joints of COCO are converted.
         cameras: the calibration (see :func:`prml.datasets.human36m_cameras.find_cameras`); ``None`` looks in
             ``folder``, and at last solves for it from the ground-truth 2D.
         cache_dir: where the parsed arrays are kept; ``None`` for the usual place.
@@ -130,7 +133,7 @@ def _natural(name: str) -> tuple[int, str]:
 def _npz_tables(folder: Path, keypoints: str, cache_dir: Path | None) -> tuple[Table, Table]:
     file_3d, file_2d = folder / "data_3d_h36m.npz", folder / f"data_2d_h36m_{keypoints}.npz"
     pose = cached("human36m-3d", 1, [file_3d], lambda: _parse_3d(file_3d), cache_dir)
-    return pose, cached("human36m-2d", 1, [file_2d], lambda: _parse_2d(file_2d), cache_dir)
+    return pose, cached("human36m-2d", 2, [file_2d], lambda: _parse_2d(file_2d), cache_dir)
 
 
 def _parse_3d(path: Path) -> Table:
@@ -150,6 +153,7 @@ def _parse_3d(path: Path) -> Table:
 
 def _parse_2d(path: Path) -> Table:
     positions = load_npz(path, ("positions_2d",))["positions_2d"]
+    to_h36m = _layout(path)
     parts, views, start = [], [], 0
     for subject, action, value in _subject_actions(positions, path.name):
         what = f"{path.name}: {subject} {action}"
@@ -158,6 +162,7 @@ def _parse_2d(path: Path) -> Table:
         for view, points in enumerate(value):
             px = as_array(points, (None, 17, 2), f"{what}, camera {CAMERA_IDS[view]}").astype(np.float32)
             need_finite(px, f"{what}, camera {CAMERA_IDS[view]}")
+            px = px if to_h36m is None else to_h36m.apply(px)
             parts.append(px)
             views.append({"subject": subject, "action": action, "view": view, "start": start, "stop": start + len(px)})
             start += len(px)
@@ -167,6 +172,16 @@ def _parse_2d(path: Path) -> Table:
             f"{path.name}: expected pixels, but no coordinate exceeds 2: the file is normalised, use the original"
         )
     return Table({"keypoints_px": keypoints_px}, {"views": views})
+
+
+def _layout(path: Path) -> Conversion | None:
+    """What turns the joints of a 2D file into those of H36M17; None if they are these, as in files that do not say."""
+    stated = load_npz(path, ("metadata",))["metadata"] if "metadata" in npz_keys(path) else None
+    name = stated.get("layout_name", "h36m") if isinstance(stated, dict) else "h36m"
+    if name not in LAYOUTS:
+        known = ", ".join(LAYOUTS)
+        raise PrmlError(f"{path.name}: expected the joint layout {known}, its metadata says {str(name)[:40]!r}")
+    return None if LAYOUTS[name] == H36M17 else conversion(LAYOUTS[name], H36M17)
 
 
 def _describe(value: Any) -> str:
@@ -246,7 +261,8 @@ def _need_camera_order(
         errors = [float(np.nanmedian(np.linalg.norm(p - px, axis=-1))) for p in projected]
         best = int(np.argmin(errors))
         if errors[view] > 50.0:
-            hint = "no camera fits: the calibration, the 3D and the 2D do not belong together"
+            hint = "no camera fits: the calibration, the 3D and the 2D do not belong together, or its joints are in "
+            hint += "another order (a layout other than h36m that its metadata does not name)"
             if errors[best] < 50:
                 hint = f"camera {CAMERA_IDS[best]} fits it ({errors[best]:.1f} px): the cameras are shuffled"
             where = f"{subject} {clip['action']}, view {view}"

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from prml.errors import PrmlError
 from prml.networks.backbone import HRNet, check_maps
 from prml.networks.peers.capf import CROP_PX
-from prml.networks.published import strip_module
+from prml.networks.published import strip_common
 from prml.weights.import_checkpoint import read_checkpoint, state_dict_of
 
 _PREFIX = "backbone."  # of the frozen 2D network in CA-PF's checkpoints
@@ -95,7 +95,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             raise PrmlError(f"{path.name} is not a safetensors file: {error}") from error
     else:
         state, _ = state_dict_of(read_checkpoint(path), path.name)
-    state = strip_module(state)
+    state = strip_common(state)
     if any(key.startswith(_PREFIX) for key in state):
         state = {k.removeprefix(_PREFIX): v for k, v in state.items() if k.startswith(_PREFIX)}
     return state

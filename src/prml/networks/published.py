@@ -195,12 +195,15 @@ def _few(names: Sequence[str]) -> str:
     return ", ".join(repr(n) for n in names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
-def strip_module(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Drop the ``module.`` that torch's DataParallel puts before every key."""
-    prefix = "module."
-    if state and all(key.startswith(prefix) for key in state):
-        return {key[len(prefix) :]: value for key, value in state.items()}
-    return dict(state)
+PREFIXES = ("module.", "_orig_mod.", "model.", "net.")  # of DataParallel, torch.compile and Lightning modules
+
+
+def strip_common(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Drop the prefixes that wrappers of a network put before every key, in any nesting."""
+    state = dict(state)
+    while state and (common := next((p for p in PREFIXES if all(key.startswith(p) for key in state)), None)):
+        state = {key.removeprefix(common): value for key, value in state.items()}
+    return state
 
 
 def load(network: Network, state: Mapping[str, Tensor]) -> None:

@@ -111,10 +111,10 @@ def published_arguments(name: str, state_dict: Mapping[str, Tensor], **arguments
 
 
 def _lifter_part(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Keys without ``module.``; of a whole CA-PF checkpoint, those of the lifter."""
-    from prml.networks.published import strip_module
+    """Keys without the prefixes of wrappers; of a whole CA-PF checkpoint, those of the lifter."""
+    from prml.networks.published import strip_common
 
-    state = strip_module(state_dict)
+    state = strip_common(state_dict)
     if any(key.startswith(_LIFTER) for key in state):
         state = {key: value for key, value in state.items() if not key.startswith(_BACKBONE)}
         state = {key.removeprefix(_LIFTER): value for key, value in state.items()}
@@ -126,8 +126,9 @@ def from_published(name: str, state_dict: Mapping[str, Tensor], **arguments: Any
 
     Args:
         name: registry name.
-        state_dict: in the authors' layout, with or without ``module.`` before every key; a whole CA-PF checkpoint is
-            accepted too, its 2D backbone (``backbone.``) is not part of the lifter.
+        state_dict: in the authors' layout, with or without the prefixes of wrappers (``module.``, ``_orig_mod.``,
+            ``model.``, ``net.``); a whole CA-PF checkpoint is accepted too, its 2D backbone (``backbone.``) is not part
+            of the lifter.
         arguments: ours or the authors' constructor arguments; what the shapes tell (most of them) may be left out.
 
     Raises:

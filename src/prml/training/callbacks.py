@@ -1,5 +1,7 @@
-"""What keeps a run safe: atomic checkpoints by the clock, and a weights record of the best validation."""
+"""What keeps a run safe: checkpoints by the clock, an end to a run that goes astray, a record of the best weights."""
 
+import os
+import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -7,30 +9,80 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
+from torch import Tensor
 
-from prml.training.module import LiftingModule
+from prml.training.module import LiftingModule, astray
 from prml.weights.record import Card, read_card, save_record
 
 CHECKPOINT = "last.ckpt"
+PREVIOUS = "last.previous.ckpt"
+_CHECK_EVERY = 20  # steps between looks at the loss on devices where looking means waiting
+
+
+class FiniteLoss(pl.Callback):
+    """End a run whose loss is not a number: it would never be one again, and checkpoints would hold nothing else."""
+
+    def __init__(self) -> None:
+        self.since: Tensor | None = None  # first step whose loss was not a number, or infinity; on the loss's device
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, *_: Any) -> None:
+        """Note the step; raise PrmlError at once on a single CPU, else every few steps: looking means waiting."""
+        loss = outputs.get("loss") if isinstance(outputs, dict) else outputs
+        if loss is None:
+            return
+        first = torch.where(torch.isfinite(loss), torch.inf, float(trainer.global_step))
+        self.since = first if self.since is None else torch.minimum(self.since, first)
+        alone = loss.device.type == "cpu" and trainer.world_size == 1
+        if alone or trainer.global_step % _CHECK_EVERY == 0:
+            self.check(trainer)
+
+    def check(self, trainer: pl.Trainer) -> None:
+        """Raise PrmlError, in all processes alike, if the loss of any step so far was not a number."""
+        bad = self.since is not None and bool(torch.isfinite(self.since))
+        if trainer.world_size > 1:
+            bad = trainer.strategy.reduce_boolean_decision(bad, all=False)
+        if bad:
+            known = self.since is not None and bool(torch.isfinite(self.since))
+            raise astray(int(self.since) if known else trainer.global_step)  # type: ignore[arg-type]
+
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Look before the network is scored."""
+        self.check(trainer)
 
 
 class SafeCheckpoint(pl.Callback):
     """Write ``last.ckpt`` at least every so many minutes and after the last step, whole or not at all.
 
-    The state of torch's generator is kept too, so that a resumed run draws what the undisturbed one would.
+    The checkpoint before it stays as ``last.previous.ckpt``, for a disk that damages the last one. The state of torch's
+    generator is kept too, so that a resumed run draws what the undisturbed one would.
     """
 
-    def __init__(self, folder: Path, minutes: float) -> None:
-        self.path, self.seconds = folder / CHECKPOINT, 60 * minutes
+    def __init__(self, folder: Path, minutes: float, loss: FiniteLoss | None = None) -> None:
+        self.path, self.seconds, self.loss = folder / CHECKPOINT, 60 * minutes, loss
         self.written = time.monotonic()
 
     def save(self, trainer: pl.Trainer) -> None:
         """Write to a temporary name, then rename: a kill leaves the old file or the new one."""
+        if self.loss is not None:
+            self.loss.check(trainer)
+        if not all(bool(torch.isfinite(p).all()) for p in trainer.lightning_module.parameters()):
+            raise astray(trainer.global_step)  # of the next step
         temporary = self.path.with_suffix(".tmp")
         trainer.save_checkpoint(temporary)
         if trainer.is_global_zero:
+            self._keep_previous()
             temporary.replace(self.path)
         self.written = time.monotonic()
+
+    def _keep_previous(self) -> None:
+        if not self.path.is_file():
+            return
+        previous = self.path.with_name(PREVIOUS)
+        previous.unlink(missing_ok=True)
+        try:
+            os.link(self.path, previous)
+        except OSError:  # a file system without hard links
+            shutil.copy2(self.path, previous)
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
         """Save when the time has come by the first process's clock: saving waits for all."""

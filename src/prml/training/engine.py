@@ -5,6 +5,7 @@ import signal
 import sys
 import threading
 import warnings
+from collections.abc import Mapping
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,17 +19,20 @@ from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from prml.errors import PrmlError
+from prml.io.guard import one_line
 from prml.networks.prml import PrML
 from prml.provenance import commit, versions
 from prml.threads import torch_threads
 from prml.training.allocator import allocator_advice
-from prml.training.callbacks import BestRecord, SafeCheckpoint
+from prml.training.callbacks import PREVIOUS, BestRecord, FiniteLoss, SafeCheckpoint
 from prml.training.config import FitConfig
 from prml.training.datamodule import WindowsDataModule
 from prml.training.folder import check_same_run, clear, describe, open_folder
 from prml.training.module import LiftingModule
 from prml.training.warm_start import inherit_terms, start_from
 from prml.weights.record import Card, find_record, read_card
+
+_IN_A_CHECKPOINT = ("global_step", "state_dict", "callbacks", "optimizer_states", "lr_schedulers", "loops", "torch_rng")
 
 
 def _card(config: FitConfig, module: LiftingModule, data: WindowsDataModule) -> Card:
@@ -131,13 +135,42 @@ def _total(config: FitConfig, data: WindowsDataModule) -> int:
     return steps if config.run.max_steps < 0 else min(steps, config.run.max_steps)
 
 
+def _read_state(checkpoint: Path) -> dict[str, Any]:
+    """What a checkpoint of a run holds; raises PrmlError, which names the one before it, if it is damaged."""
+    try:
+        state: dict[str, Any] = torch.load(checkpoint, weights_only=True, mmap=True)
+        if missing := [k for k in _IN_A_CHECKPOINT if k not in state]:
+            raise KeyError(f"it lacks {missing[0]}")
+    except Exception as error:  # torch, zipfile and pickle each have their own words for a damaged file
+        previous = checkpoint.with_name(PREVIOUS)
+        then = "start the run again with overwrite=True"
+        if previous.is_file():
+            then = f"rename {PREVIOUS}, the one before it, to {checkpoint.name} to go on from there"
+        raise PrmlError(f"{checkpoint} is damaged ({_how_damaged(checkpoint, error)}); {then}") from error
+    return state
+
+
+def _how_damaged(checkpoint: Path, error: Exception) -> str:
+    return "it is empty" if checkpoint.stat().st_size == 0 else one_line(error, 80)
+
+
+def _check_fits(checkpoint: Path, state: Mapping[str, Any], module: LiftingModule) -> None:
+    """Raise PrmlError unless the checkpoint's tensors are those of the network."""
+    shapes = {name: tuple(value.shape) for name, value in module.state_dict().items()}
+    found = {name: tuple(value.shape) for name, value in state["state_dict"].items()}
+    if differ := sorted(name for name in shapes | found if shapes.get(name) != found.get(name)):
+        raise PrmlError(f"{checkpoint} is of another network: {differ[0]} does not fit; start anew with overwrite=True")
+
+
 def _train(
-    trainer: pl.Trainer, module: LiftingModule, data: WindowsDataModule, checkpoint: Path | None, best: BestRecord
+    trainer: pl.Trainer,
+    module: LiftingModule,
+    data: WindowsDataModule,
+    checkpoint: Path | None,
+    state: Mapping[str, Any],
+    best: BestRecord,
 ) -> None:
     """Train to the end and validate what came out."""
-    state: dict[str, Any] = {"global_step": 0}
-    if checkpoint:
-        state = torch.load(checkpoint, weights_only=True, mmap=True)
     if state["global_step"] < best.total:
         trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True if checkpoint else None)
     else:  # killed after the last step; the checkpoint's own weights are the averaged ones
@@ -176,15 +209,19 @@ def _fit(config: FitConfig, folder: Path, checkpoint: Path | None, resume: bool)
     data = WindowsDataModule(config)
     if resume:
         check_same_run(folder, config, data.source.hashes)
+    state = _read_state(checkpoint) if checkpoint else {"global_step": 0}
     total = _total(config, data)
     module = LiftingModule(config, steps_per_epoch=data.steps_per_epoch, total_steps=total)
     if config.network.start_from and checkpoint is None:
         start_from(module, config.network.start_from)
+    if checkpoint:
+        _check_fits(checkpoint, state, module)
     best = BestRecord(folder, _card(config, module, data), total)
     callbacks: list[pl.Callback] = [best]
     if config.optimiser.ema:
         callbacks.append(EMAWeightAveraging(decay=config.optimiser.ema, use_buffers=False))
-    callbacks.append(SafeCheckpoint(folder, config.run.checkpoint_minutes))
+    loss = FiniteLoss()
+    callbacks += [loss, SafeCheckpoint(folder, config.run.checkpoint_minutes, loss)]
     if config.run.progress:
         callbacks.append(RichProgressBar())
     trainer = _trainer(config, folder, callbacks, data, checkpoint is not None)
@@ -193,6 +230,6 @@ def _fit(config: FitConfig, folder: Path, checkpoint: Path | None, resume: bool)
             clear(folder)
         describe(folder, config, data.source.hashes)
     _ignore_profiling_timer()
-    _train(trainer, module, data, checkpoint, best)
+    _train(trainer, module, data, checkpoint, state, best)
     if trainer.is_global_zero:
         best.write("last", module, module.scores() if module.validation else {}, total)

@@ -9,7 +9,7 @@ import yaml
 from prml.errors import PrmlError
 from prml.io.files import write_file
 from prml.provenance import commit, versions
-from prml.training.callbacks import CHECKPOINT
+from prml.training.callbacks import CHECKPOINT, PREVIOUS
 from prml.training.config import NOT_THE_RESULT, FitConfig, record_of
 
 RECORD = "run.yaml"
@@ -18,6 +18,7 @@ END = "last.safetensors"
 _MAY_DIFFER = {*NOT_THE_RESULT, "run.max_steps", "run.epochs", "data.directory"}
 _OF_A_RUN = (
     CHECKPOINT,
+    PREVIOUS,
     "last.tmp",
     RECORD,
     END,

@@ -162,6 +162,8 @@ class LiftingModule(pl.LightningModule):
     def validation_step(self, batch: Batch, _: int) -> None:
         """Errors per window in millimetres: MPJPE, P-MPJPE, x, y, z."""
         prediction, target = self.network(batch["input"], *context_of(batch)), self._scored(batch["target"])
+        if not bool(torch.isfinite(prediction).all()):
+            raise astray(self.trainer.global_step)
         if "unit_m" in batch:  # an image-space network
             unit_m = self._scored(batch["unit_m"])[..., None, None]
             prediction, target = prediction * unit_m, target * unit_m
@@ -189,6 +191,14 @@ class LiftingModule(pl.LightningModule):
             optimiser, lambda step: rate_factor(step, options, self.steps_per_epoch, self.total_steps)
         )
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def astray(step: int) -> PrmlError:
+    """The error of a run whose loss or prediction is not a number any more."""
+    return PrmlError(
+        f"the loss is not a number since step {step}; lower optimiser.learning_rate, raise optimiser.warmup_steps or "
+        "clip gradients (optimiser.clip), and start the run again"
+    )
 
 
 def validation_errors(prediction: Float[Tensor, "B T 17 3"], target: Float[Tensor, "B T 17 3"]) -> Float[Tensor, "B 5"]:

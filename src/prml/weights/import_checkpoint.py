@@ -7,7 +7,9 @@ admitted as stand-ins that hold nothing and do nothing, so that not even numpy i
 
 import os
 import pickle
-from collections.abc import Mapping
+import re
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,13 +17,15 @@ import torch
 from torch import Tensor, nn
 
 from prml.errors import PrmlError
+from prml.io.guard import one_line, what_instead
 from prml.networks import registry
-from prml.weights.record import Card
+from prml.networks.published import strip_common
+from prml.weights.record import Card, check_finite
 
 Dataset = Literal["h36m", "3dhp"]
 # where the weights are in the authors' dictionaries, in the order of looking
 CONTAINERS = ("model_pos", "model", "state_dict", "model_state_dict")
-_NUMPY = (
+_NOTHING = (  # numpy's random state and numbers, options of a program, paths, and the types of missing values
     "numpy.ndarray",
     "numpy.dtype",
     "numpy.random._pickle.__randomstate_ctor",
@@ -32,11 +36,16 @@ _NUMPY = (
     "numpy.random.RandomState",
     "numpy.random.mtrand.RandomState",
     *(f"numpy.{core}.multiarray.{name}" for core in ("core", "_core") for name in ("_reconstruct", "scalar")),
+    "argparse.Namespace",
+    "types.SimpleNamespace",
+    *(f"{module}.{name}Path" for module in ("pathlib", "pathlib._local") for name in ("Posix", "Windows", "PurePosix")),
+    *(f"builtins.{name}" for name in ("bool", "dict", "float", "int", "list", "str", "tuple")),
 )
+_DICTIONARIES = ("easydict.EasyDict", "addict.addict.Dict", "yacs.config.CfgNode")
 
 
 class _Nothing:
-    """Stands for every numpy object in a checkpoint."""
+    """Stands for every object in a checkpoint that is neither a tensor nor a plain value."""
 
     def __new__(cls, *_: Any, **__: Any) -> "_Nothing":
         """Take any arguments and forget them."""
@@ -48,8 +57,18 @@ class _Nothing:
         """Forget the state."""
 
 
+def _dictionary(*_: Any) -> dict[Any, Any]:
+    """Stands for ``defaultdict``: what makes its missing values is forgotten."""
+    return {}
+
+
+def _stand_ins() -> list[Callable[..., Any] | tuple[Callable[..., Any], str]]:
+    named = [(_Nothing, name) for name in _NOTHING] + [(OrderedDict, name) for name in _DICTIONARIES]
+    return [*named, (_dictionary, "collections.defaultdict")]
+
+
 def read_checkpoint(file: str | os.PathLike[str]) -> Any:
-    """Content of a pickled checkpoint: tensors and plain containers; numpy objects become empty stand-ins.
+    """Content of a pickled checkpoint: tensors and plain containers; options and numpy objects become empty stand-ins.
 
     Raises:
         PrmlError: no such file, no torch checkpoint, or one that asks for more (it is named, nothing has run).
@@ -58,16 +77,31 @@ def read_checkpoint(file: str | os.PathLike[str]) -> Any:
     if not path.is_file():
         raise PrmlError(f"no file {path}")
     try:
-        with torch.serialization.safe_globals([(_Nothing, name) for name in _NUMPY]):
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        reason = next(
-            (line for line in str(error).splitlines() if "GLOBAL" in line or "global" in line), "it is damaged"
+        with torch.serialization.safe_globals(_stand_ins()):
+            return _plain_containers(torch.load(path, map_location="cpu", weights_only=True))
+    except PrmlError:
+        raise
+    except Exception as error:  # torch, zipfile and pickle each have their own words for a damaged file
+        raise PrmlError(f"{path.name}: {what_instead(path) or _what_it_asks(error)}") from error
+
+
+def _what_it_asks(error: Exception) -> str:
+    asked = re.search(r"(?:Unsupported global: GLOBAL|unsupported GLOBAL) ([\w.]+)", str(error))
+    if asked:
+        return (
+            f"it holds an object of {asked[1]}, which only the program that wrote it can read (nothing was run); "
+            "there, save the weights alone: torch.save(model.state_dict(), FILE)"
         )
-        raise PrmlError(f"{path.name} is not a checkpoint of weights and plain values: {reason.strip()}") from error
-    except (RuntimeError, EOFError, ValueError, KeyError, AttributeError, TypeError, IndexError, OSError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise PrmlError(f"{path.name} is not a readable torch checkpoint: {reason}") from error
+    if isinstance(error, pickle.UnpicklingError) and "weights" in str(error).lower():
+        return "not a checkpoint of weights and plain values; it is damaged or of another format, get it again"
+    return f"not a readable torch checkpoint ({one_line(error)}); it is damaged, get it again"
+
+
+def _plain_containers(value: Any, depth: int = 2) -> Any:
+    """Dictionaries of any kind as plain ones, to the depth at which weights are looked for."""
+    if not isinstance(value, dict) or not depth:
+        return value
+    return {key: _plain_containers(dict.__getitem__(value, key), depth - 1) for key in dict.keys(value)}
 
 
 def _is_state_dict(content: Any) -> bool:
@@ -91,16 +125,16 @@ def state_dict_of(content: Any, origin: str) -> tuple[dict[str, Tensor], dict[st
             if _is_state_dict(content.get(key)):
                 facts = {k: v for k, v in content.items() if isinstance(v, int | float | str) and isinstance(k, str)}
                 return dict(content[key]), facts
-    found = (
-        f"a dictionary of {', '.join(map(str, list(content)[:6]))}" if isinstance(content, Mapping) else type(content)
-    )
+    found = f"a {type(content).__name__}"
+    if isinstance(content, Mapping):
+        found = f"a dictionary of {one_line(', '.join(map(str, list(content)[:6]))) or 'nothing'}"
     raise PrmlError(
         f"{origin} holds no weights: expected a state_dict, alone or as {', '.join(CONTAINERS)}; found {found}"
     )
 
 
 def _refuse_mesh(name: str, state: Mapping[str, Tensor]) -> None:
-    keys = {key.removeprefix("module.").split(".")[0] for key in state}
+    keys = {key.split(".")[0] for key in strip_common(state)}
     if registry.entry(name).name.startswith("motionbert") and keys == {"backbone", "head"}:
         raise PrmlError(
             "this is MotionBERT's mesh model: its head regresses SMPL parameters and its lifting head was not trained; "
@@ -126,6 +160,7 @@ def read_published(
         PrmlError: the file cannot be read, or a key does not fit the network; the message names it.
     """
     state, facts = state_dict_of(read_checkpoint(file), Path(file).name)
+    check_finite(state, Path(file).name)
     _refuse_mesh(name, state)
     network = registry.from_published(name, state, **arguments)
     own = registry.published_arguments(name, state, **arguments)

@@ -13,6 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, get_origin
 
+import torch
 import yaml
 from torch import Tensor, nn
 
@@ -235,10 +236,21 @@ def load_record(name: str | os.PathLike[str]) -> Record:
         tensors = load(data)
     except SafetensorError as error:
         raise PrmlError(f"{weights.name} is not a safetensors file: {error}") from error
+    check_finite(tensors, weights.name)
     network = registry.build(card.network, **card.arguments)
     _check_window(card, int(getattr(network, "frames", card.window)), path.name)
     _fill(network, tensors, "network.", path.name)
     return Record(network.eval(), _uncertainty(card, tensors, path.name), card)
+
+
+def check_finite(state: Mapping[str, Tensor], origin: str) -> None:
+    """Raise PrmlError that names the first tensor with values that are not numbers: the training had gone astray."""
+    for name, tensor in state.items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise PrmlError(
+                f"{origin}: the tensor {name!r} holds values that are not numbers (NaN or infinite); these weights are "
+                "of a training that failed, get others"
+            )
 
 
 def _check_window(card: Card, frames: int, origin: str) -> None:
