@@ -13,8 +13,9 @@ from prml.detect.mediapipe import MediaPipeDetector
 from prml.detect.people import Identity, Track, extent, link
 from prml.errors import PrmlError
 from prml.filters.repair import fill_gaps, mend_exchanges
+from prml.media.frames import VideoInfo
 from prml.media.prefetch import prefetch
-from prml.media.read import VideoInfo, probe, read_frames
+from prml.media.read import probe, read_frames
 from prml.sequence import DetectionLog, PoseSequence
 
 Array = np.ndarray

@@ -16,7 +16,7 @@ from prml.io.poses import read_poses
 from prml.io.sequences import SCHEMA as OWN
 from prml.io.sequences import read_sequences
 from prml.io.unpickle import npz_keys
-from prml.media.read import IMAGE_SUFFIXES
+from prml.media.image_folder import IMAGE_SUFFIXES
 from prml.sequence import PoseSequence
 
 Split = Literal["train", "val"]

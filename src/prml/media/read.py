@@ -1,95 +1,64 @@
 """Frames in: a video file or a folder of images, one frame at a time, upright, with its true time."""
 
-import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-import av
 import numpy as np
-from jaxtyping import UInt8
-from PIL import Image, ImageOps, UnidentifiedImageError
 
 from prml.errors import PrmlError
 from prml.io.files import existing, reason_of
-from prml.sequence import check_fps
+from prml.media.container import has_times, open_video, packets, video_stream
+from prml.media.decode import PEEK, DecodedFrames
+from prml.media.frames import VideoFrame, VideoInfo, Warn, check_pixels
+from prml.media.image_folder import holds_images, probe_images, read_images
+from prml.media.orientation import Orientation, orientation_of
+from prml.media.times import steady
+from prml.sequence import FPS_RANGE, check_fps
+
+if TYPE_CHECKING:
+    import av
 
 Array = np.ndarray
-Warn = Callable[[str], None]
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
-DEFAULT_FOLDER_FPS = 30.0
-MOST_ASPECT = 4.0  # of a pixel; what states more is taken to be damaged
+MAX_ASPECT = 4.0  # of a pixel; what states more is taken to be damaged
 _UNEVEN = 1.6  # longest step by shortest; files that count in milliseconds make 2 and 3 of even steps of 2.5
 
 
-@dataclass(frozen=True)
-class VideoInfo:
-    """What a video or image folder says of itself.
-
-    Attributes:
-        path: the file or folder.
-        width, height: square pixels of an upright frame as it is shown (after widening and ``rotation_deg``).
-        frames: how many frames the container claims, None if it does not say.
-        fps: mean frame rate.
-        duration_s: seconds, None if the container does not say.
-        rotation_deg: counter-clockwise turn that makes the stored image upright: 0, 90, 180 or 270.
-        codec: name of the codec, or "images".
-    """
-
-    path: Path
-    width: int
-    height: int
-    frames: int | None
-    fps: float
-    duration_s: float | None
-    rotation_deg: int
-    codec: str
-
-
-@dataclass(frozen=True)
-class VideoFrame:
-    """One frame.
-
-    Attributes:
-        index: 0, 1, 2, ... in the order of display.
-        time_s: the time that the file gives it; increases strictly.
-        image: (H, W, 3) RGB, upright.
-    """
-
-    index: int
-    time_s: float
-    image: UInt8[Array, "H W 3"]
-
-
 def probe(path: str | Path, *, fps: float | None = None) -> VideoInfo:
-    """Size, rate and length without decoding more than one frame.
+    """Size, rate and length; decodes one frame.
 
     Args:
-        path: video file, or folder of images.
+        path: video file, image or folder of images.
         fps: rate at which the pictures were taken: of an image folder (default 30), and instead of a video's own.
 
     Raises:
-        PrmlError: missing, empty, not a video, without a video stream, or of an absurd frame rate.
+        PrmlError: missing, empty, not a video, without a video stream, or of an absurd size or frame rate.
     """
     path = existing(path)
-    if path.is_dir():
-        return _probe_folder(path, fps)
-    with _open(path) as container:
-        stream = _video_stream(container, path)
-        try:
-            first = next(container.decode(stream), None)
-        except av.FFmpegError as error:
-            raise PrmlError(f"{path} holds no frame that can be decoded: {reason_of(error)}") from None
-        if first is None:
-            raise PrmlError(f"{path} holds no frame that can be decoded; it may be cut off")
-        turn = first.rotation % 360 // 90 * 90
-        width = _shown_width(stream, first)
-        size = (first.height, width) if turn in (90, 270) else (width, first.height)
-        rate, frames, duration_s = _rate(stream, path, fps), stream.frames or None, _duration_s(container, stream)
+    if holds_images(path):
+        return probe_images(path, fps)
+    with open_video(path) as container:
+        stream = video_stream(container, path, threads=False)
+        first, timed = _first_frame(container, stream, path)
+        timed = timed and has_times(container)
+        orientation = orientation_of(first)
+        size = orientation.size(_shown_width(stream, first), first.height)
+        rate = _rate(stream, path, fps, timed)
+        frames, duration_s = _frames(stream), _duration_s(container, stream)
         if fps is not None:
             duration_s = frames / rate if frames else None
-        return VideoInfo(path, *size, frames, rate, duration_s, turn, stream.codec_context.name)
+        return VideoInfo(
+            path,
+            *size,
+            frames=frames,
+            fps=rate,
+            duration_s=duration_s,
+            rotation_deg=90 * orientation.turns,
+            codec=stream.codec_context.name,
+            mirrored=orientation.mirrored,
+            timed=timed,
+        )
 
 
 def read_frames(
@@ -102,14 +71,18 @@ def read_frames(
 ) -> Iterator[VideoFrame]:
     """Upright RGB frames in order; memory does not grow with the length of the video.
 
+    Times count from the start of the video, whatever the file's own count begins at, and go on evenly where that count
+    is set back (:func:`prml.media.times.steady`). Decoding goes on after damage; pictures may then be distorted until
+    the next key frame.
+
     Args:
-        path: video file, or folder of images (taken in the order of their names, numbers in them by value).
+        path: video file, image or folder of images (:mod:`prml.media.image_folder`).
         fps: rate at which the pictures were taken: of an image folder (default 30); for a video frame n then has the
             time n / fps instead of its own (slow motion).
         scale: factor on width and height, at most 1; smaller images are decoded faster.
         size: width and height of the images instead, larger or smaller.
-        on_warning: called with one line when the file ends before it should (what decodes has been given by then), and
-            when ``fps`` made uneven times even.
+        on_warning: called with one line when frames are lost or the file ends before it should (what decodes has been
+            given by then), when it holds no times, and when ``fps`` made uneven times even.
 
     Raises:
         PrmlError: as :func:`probe`; for an image folder also where images differ in size.
@@ -120,161 +93,138 @@ def read_frames(
     if size is not None and min(size) < 1:
         raise PrmlError(f"frames need at least 1 x 1 pixels, got {size[0]} x {size[1]}")
     width, height = size or (max(1, round(info.width * scale)), max(1, round(info.height * scale)))
-    folder = info.path.is_dir()
-    source = (
-        _read_folder(info, width, height)
-        if folder
-        else _read_video(info, width, height, on_warning or _ignore, even=fps is not None)
-    )
-    yield from source
+    check_pixels(width, height, info.path)
+    if holds_images(info.path):
+        yield from read_images(info, width, height)
+    else:
+        yield from _read_video(info, width, height, on_warning or _ignore, even=fps is not None)
 
 
 def _ignore(message: str) -> None:
     """Nobody wants to know."""
 
 
-def _open(path: Path) -> "av.container.InputContainer":
-    try:
-        container = av.open(str(path), metadata_errors="ignore")
-        if container.format.name == "tty":  # FFmpeg plays any .txt as a film of a terminal
-            container.close()
-            raise ValueError("it is a text file")
-    except (av.FFmpegError, OSError, ValueError) as error:
-        raise PrmlError(
-            f"{path} is not a video that can be read ({reason_of(error)}); mp4, mov, webm, avi and mkv are"
-        ) from None
-    return container
+def _first_frame(
+    container: "av.container.InputContainer", stream: "av.VideoStream", path: Path
+) -> tuple["av.VideoFrame", bool]:
+    """The first frame that decodes, and whether a packet near it has a time."""
+    import av
+
+    timed, reason = False, "it may be cut off"
+    given = packets(container, stream)
+    for packet in given:
+        timed = timed or _has_time(packet)
+        try:
+            decoded = packet.decode()
+        except (av.FFmpegError, ValueError) as error:
+            reason = reason_of(error)
+            continue
+        if decoded:
+            return decoded[0], timed or any(_has_time(packet) for packet in islice(given, PEEK))
+    raise PrmlError(f"{path} holds no frame that can be decoded ({reason})")
 
 
-def _video_stream(container: "av.container.InputContainer", path: Path) -> "av.VideoStream":
-    if not container.streams.video:
-        kinds = ", ".join(sorted({s.type for s in container.streams})) or "nothing"
-        raise PrmlError(f"{path} has no video stream, only {kinds}; give the path of a video")
-    stream = container.streams.video[0]
-    stream.thread_type = "AUTO"
-    return stream
+def _has_time(packet: "av.Packet[av.VideoStream]") -> bool:
+    return packet.pts is not None or packet.dts is not None
 
 
 def _shown_width(stream: "av.VideoStream", frame: "av.VideoFrame") -> int:
     """Width in square pixels: some formats (DV, HDV, AVCHD) store pixels that are wider or narrower than high."""
     aspect = float(stream.sample_aspect_ratio or 1)
-    return max(1, round(frame.width * aspect)) if 1 / MOST_ASPECT <= aspect <= MOST_ASPECT else frame.width
+    return max(1, round(frame.width * aspect)) if 1 / MAX_ASPECT <= aspect <= MAX_ASPECT else frame.width
 
 
-def _rate(stream: "av.VideoStream", path: Path, fps: float | None) -> float:
+def _rate(stream: "av.VideoStream", path: Path, fps: float | None, timed: bool) -> float:
+    """The given rate, else the mean that the container states; of a raw stream what the codec states."""
     if fps is not None:
-        return check_fps(fps, "--fps")
-    stated = stream.average_rate or stream.guessed_rate
-    return check_fps(float(stated) if stated else 0.0, f"the frame rate of {path}")
+        return check_fps(fps, "fps")
+    stated = [float(rate) for rate in (stream.average_rate, stream.guessed_rate) if rate]
+    usable = [rate for rate in stated if FPS_RANGE[0] <= rate <= FPS_RANGE[1]]
+    if not usable:
+        return check_fps(stated[0] if stated else 0.0, f"the frame rate of {path}")
+    return usable[0 if timed else -1]
+
+
+def _frames(stream: "av.VideoStream") -> int | None:
+    """How many frames are shown: an edit list may leave some out, and shortens the duration accordingly."""
+    if not stream.frames:
+        return None
+    if stream.duration and stream.time_base and stream.average_rate:
+        shown = round(stream.duration * stream.time_base * stream.average_rate)
+        if 0 < shown < 0.98 * stream.frames:
+            return shown
+    return stream.frames
 
 
 def _duration_s(container: "av.container.InputContainer", stream: "av.VideoStream") -> float | None:
+    import av
+
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
     return container.duration / av.time_base if container.duration else None
 
 
 def _read_video(info: VideoInfo, width: int, height: int, warn: Warn, even: bool) -> Iterator[VideoFrame]:
-    turns = info.rotation_deg // 90
-    stored = (height, width) if turns % 2 else (width, height)
-    clock = _Clock(info.fps, even)
-    count = 0
-    with _open(info.path) as container:
-        frames = container.decode(_video_stream(container, info.path))
-        while True:
+    orientation = Orientation(info.rotation_deg // 90, info.mirrored)
+    stored = orientation.size(width, height)
+    with open_video(info.path) as container:
+        stream = video_stream(container, info.path)
+        decoded = DecodedFrames(packets(container, stream), stream, counted=info.frames is not None)
+        steps = _Steps()
+        count = 0
+        for time_s, frame in steady(decoded, 1 / info.fps):
             try:
-                frame = next(frames, None)
-            except av.FFmpegError as error:
-                warn(f"{info.path} is damaged after frame {count} ({reason_of(error)}); what decodes was used")
-                return
-            if frame is None:
-                break
-            # scaled in the video's own colours first: several times as fast as scaling and converting in one
-            small = frame.reformat(*stored) if stored != (frame.width, frame.height) else frame
-            image = small.to_ndarray(format="rgb24", width=stored[0], height=stored[1])
-            upright = np.ascontiguousarray(np.rot90(image, turns)) if turns else image
-            yield VideoFrame(count, clock(frame, count), upright)
+                image = _image(frame, *stored)
+            except (ValueError, OSError) as error:
+                decoded.failed(error)
+                continue
+            steps.add(time_s)
+            yield VideoFrame(count, count / info.fps if even or not info.timed else time_s, orientation(image))
             count += 1
-    if even and clock.uneven:
-        warn(f"the times of {info.path} are uneven; --fps {info.fps:g} put even ones in their place")
-    if info.frames and count < 0.98 * info.frames - 1:
-        warn(f"{info.path} ends early: {count} of {info.frames} frames decode; they were used")
+    for message in _remarks(info, count, decoded, steps.uneven if even else False):
+        warn(message)
+    if not info.timed and not even:
+        warn(
+            f"{info.path} holds no times: its frames are taken to be {info.fps:g} per second apart; "
+            "give fps= if they were taken at another rate"
+        )
 
 
-class _Clock:
-    """Times of frames: their own, or even ones at ``fps``."""
+def _remarks(info: VideoInfo, count: int, decoded: DecodedFrames, uneven: bool) -> Iterator[str]:
+    """What should be said of a video that has been read."""
+    if uneven:
+        yield f"the times of {info.path} are uneven; fps={info.fps:g} put even ones in their place"
+    if decoded.errors:
+        lost = max(decoded.errors, (info.frames or 0) - count)
+        yield (
+            f"{info.path} is damaged: {lost} of {info.frames or count + lost} frames cannot be decoded "
+            f"({decoded.reason}); the others were used, and may be distorted"
+        )
+    elif info.frames and count < 0.98 * info.frames - 1:
+        yield f"{info.path} ends early: {count} of {info.frames} frames decode; they were used"
 
-    def __init__(self, fps: float, even: bool) -> None:
-        self._fps, self._even = fps, even
-        self._last_s, self._shortest_s, self._longest_s = -math.inf, math.inf, 0.0
 
-    def __call__(self, frame: "av.VideoFrame", index: int) -> float:
-        before_s, self._last_s = self._last_s, _time_after(frame, self._last_s, self._fps)
-        if index:
-            step_s = self._last_s - before_s
+def _image(frame: "av.VideoFrame", width: int, height: int) -> Array:
+    # scaled in the video's own colours first: several times as fast as scaling and converting in one
+    small = frame.reformat(width, height) if (width, height) != (frame.width, frame.height) else frame
+    return small.to_ndarray(format="rgb24", width=width, height=height)
+
+
+class _Steps:
+    """Whether times are uneven."""
+
+    def __init__(self) -> None:
+        self._last_s: float | None = None
+        self._shortest_s, self._longest_s = float("inf"), 0.0
+
+    def add(self, time_s: float) -> None:
+        """The next time."""
+        if self._last_s is not None:
+            step_s = time_s - self._last_s
             self._shortest_s, self._longest_s = min(self._shortest_s, step_s), max(self._longest_s, step_s)
-        return index / self._fps if self._even else self._last_s
+        self._last_s = time_s
 
     @property
     def uneven(self) -> bool:
-        """Whether the frames' own times so far are."""
+        """Whether the longest step so far is far longer than the shortest."""
         return self._longest_s > _UNEVEN * self._shortest_s
-
-
-def _time_after(frame: "av.VideoFrame", last_s: float, fps: float) -> float:
-    """The frame's own time; where it has none or steps back, a little after the one before."""
-    if frame.pts is not None and frame.time_base is not None:
-        time_s = float(frame.pts * frame.time_base)
-        if time_s > last_s:
-            return time_s
-    return last_s + 0.5 / fps if math.isfinite(last_s) else 0.0
-
-
-def _natural(path: Path) -> tuple[Any, ...]:
-    """Sort key that puts frame10 after frame9."""
-    parts: list[tuple[int, Any]] = []
-    digits = ""
-    for letter in path.name + "\0":
-        if letter.isdecimal():
-            digits += letter
-            continue
-        if digits:
-            parts.append((0, int(digits)))
-            digits = ""
-        parts.append((1, letter))
-    return tuple(parts)
-
-
-def _images(folder: Path) -> list[Path]:
-    images = sorted((p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES), key=_natural)
-    if not images:
-        raise PrmlError(f"no images in {folder}; a folder of frames holds {', '.join(IMAGE_SUFFIXES)} files")
-    return images
-
-
-def _load_image(path: Path) -> Image.Image:
-    try:
-        with Image.open(path) as image:
-            return ImageOps.exif_transpose(image).convert("RGB")
-    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
-        raise PrmlError(f"{path} is not an image that can be read ({reason_of(error)})") from None
-
-
-def _probe_folder(folder: Path, fps: float | None) -> VideoInfo:
-    rate = check_fps(DEFAULT_FOLDER_FPS if fps is None else fps, "--fps")
-    images = _images(folder)
-    first = _load_image(images[0])
-    return VideoInfo(folder, first.width, first.height, len(images), rate, len(images) / rate, 0, "images")
-
-
-def _read_folder(info: VideoInfo, width: int, height: int) -> Iterator[VideoFrame]:
-    for index, path in enumerate(_images(info.path)):
-        image = _load_image(path)
-        if image.size != (info.width, info.height):
-            raise PrmlError(
-                f"the images of a folder must be of one size: {path.name} is {image.width} x {image.height}, "
-                f"the first {info.width} x {info.height}"
-            )
-        if image.size != (width, height):
-            image = image.resize((width, height))
-        yield VideoFrame(index, index / info.fps, np.asarray(image))

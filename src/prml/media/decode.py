@@ -1,0 +1,128 @@
+"""From packets to frames in the order of display, with the times that the file states, past what is damaged."""
+
+from collections.abc import Iterator
+from heapq import heapify, heappop, heappush
+from itertools import chain, islice
+from typing import TYPE_CHECKING, TypeAlias
+
+from prml.io.files import reason_of
+
+if TYPE_CHECKING:
+    import av
+
+    Packet: TypeAlias = av.Packet[av.VideoStream]
+
+PEEK = 64  # packets that are looked at before the first is decoded
+
+
+class DecodedFrames:
+    """Decoded frames of a stream with the seconds since its start that they state, in the order of display.
+
+    Pictures at the start that refer to what is not there (a recording cut in the middle) are left out, unless packets
+    are damaged and the container counts its frames.
+
+    Args:
+        given: all packets.
+        stream: whose they are.
+        counted: whether the container says how many frames there are.
+
+    Attributes:
+        errors: packets and frames that could not be decoded so far.
+        reason: of the first of them.
+    """
+
+    def __init__(self, given: Iterator["Packet"], stream: "av.VideoStream", *, counted: bool) -> None:
+        self._peeked = list(islice(given, PEEK))
+        self._rest, self._stream = given, stream
+        shown = [p for p in self._peeked if not p.is_discard]
+        self._start = _start([ticks for p in shown if (ticks := _ticks(p)) is not None], stream)
+        disorder = stream.codec_context.has_b_frames and _decoding_times(shown)
+        self._waiting = _Waiting() if disorder else None
+        self.errors, self.reason = 0, ""
+        self._counted, self._begun = counted, False
+
+    def failed(self, error: Exception) -> None:
+        """Count a frame as lost."""
+        self.errors += 1
+        self.reason = self.reason or reason_of(error)
+
+    def __iter__(self) -> Iterator[tuple[float | None, "av.VideoFrame"]]:
+        import av
+
+        for packet in chain(self._peeked, self._rest):
+            if self._waiting:
+                self._waiting.add(packet)
+            try:
+                decoded = packet.decode()
+            except av.EOFError:  # the decoder has given everything
+                continue
+            except (av.FFmpegError, ValueError) as error:
+                self.failed(error)
+                if self._waiting:
+                    self._waiting.drop(packet)
+                continue
+            for frame in decoded:
+                time_s = self._time_s(frame)
+                self._begun = self._begun or not frame.is_corrupt or (self._counted and self.errors > 0)
+                if self._begun:
+                    yield time_s, frame
+
+    def _time_s(self, frame: "av.VideoFrame") -> float | None:
+        ticks = self._waiting.next() if self._waiting else _ticks(frame)
+        base = frame.time_base or self._stream.time_base
+        if ticks is None or base is None:
+            return None
+        self._start = ticks if self._start is None else self._start
+        return float((ticks - self._start) * base)
+
+
+def _ticks(timed: "Packet | av.VideoFrame") -> int | None:
+    """When it is shown; where that is missing, when it is decoded."""
+    return timed.dts if timed.pts is None else timed.pts
+
+
+def _start(ticks: list[int], stream: "av.VideoStream") -> int | None:
+    """The earliest of times in the order of decoding; what lies a second before the first is of another count."""
+    if not ticks:
+        return None
+    second = 1 / stream.time_base if stream.time_base else 1
+    return min(t for t in ticks if t > ticks[0] - second)
+
+
+def _decoding_times(given: list["Packet"]) -> bool:
+    """Whether the packets say only when they are to be decoded, not when they are to be shown.
+
+    AVI stores one count for all packets in the order of decoding. FFmpeg (8.1) hands out that count, shifted, as
+    presentation times too: with B-frames, those are in disorder. Half a step is left for clocks that round.
+    """
+    dts = sorted(p.dts for p in given if p.dts is not None)
+    shifts = [p.pts - p.dts for p in given if p.pts is not None and p.dts is not None]
+    if not shifts:
+        return len(dts) > 0
+    return max(shifts) - min(shifts) < 0.5 * (dts[-1] - dts[0]) / max(1, len(dts) - 1)
+
+
+class _Waiting:
+    """Times of the packets in the decoder: each frame that it gives takes the earliest."""
+
+    def __init__(self) -> None:
+        self._ticks: list[int] = []
+        self._inside: int | None = None  # packets in the decoder when it gives a frame
+
+    def add(self, packet: "Packet") -> None:
+        """A packet that is about to be decoded."""
+        if (ticks := _ticks(packet)) is not None and not packet.is_discard:
+            heappush(self._ticks, ticks)
+
+    def drop(self, packet: "Packet") -> None:
+        """A packet that gave an error: no frame will take its time."""
+        if (ticks := _ticks(packet)) in self._ticks:
+            self._ticks.remove(ticks)
+            heapify(self._ticks)
+
+    def next(self) -> int | None:
+        """The time of the next frame."""
+        self._inside = len(self._ticks) if self._inside is None else self._inside
+        while len(self._ticks) > self._inside:  # a frame was lost without a word
+            heappop(self._ticks)
+        return heappop(self._ticks) if self._ticks else None

@@ -1,0 +1,150 @@
+"""Folders of images as videos, and single images as videos of one frame.
+
+Read are JPEG, PNG, BMP, WebP and TIFF, by what the file holds, under their usual endings; hidden files (``._f1.jpg``
+beside ``f1.jpg``, from a Mac) and folders are passed over. A file of more than 50 million pixels is refused.
+
+Grey images deeper than 8 bits are scaled to 0..255. What white is, one rule tells for the whole folder, from the
+largest value in up to eight of its images: the smallest of 8, 10, 12, 14, 16 or more bits that hold it, since cameras
+of 12 bits write 16 and say so nowhere; of floating-point numbers up to 1, it is 1. What is not a number is black.
+"""
+
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, ImageOps
+
+from prml.errors import PrmlError
+from prml.io.files import reason_of
+from prml.media.frames import VideoFrame, VideoInfo, check_pixels
+from prml.sequence import check_fps
+
+Array = np.ndarray
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+DEFAULT_FOLDER_FPS = 30.0
+FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF")  # Pillow knows others, and starts Ghostscript for EPS
+_BITS = (8, 10, 12, 14, 16)
+_SAMPLE = 8  # images that tell what white is
+_PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0  # TIFF 6.0, section 8
+
+
+def holds_images(path: Path) -> bool:
+    """Whether a path is read here: a folder, or an image by its ending."""
+    return path.is_dir() or path.suffix.lower() in IMAGE_SUFFIXES
+
+
+def probe_images(path: Path, fps: float | None) -> VideoInfo:
+    """See :func:`prml.media.read.probe`."""
+    rate = check_fps(DEFAULT_FOLDER_FPS if fps is None else fps, "fps")
+    images = _images(path)
+    first = _load(images[0], _white(images[:1]))
+    return VideoInfo(path, first.width, first.height, len(images), rate, len(images) / rate, 0, "images")
+
+
+def read_images(info: VideoInfo, width: int, height: int) -> Iterator[VideoFrame]:
+    """See :func:`prml.media.read.read_frames`."""
+    images = _images(info.path)
+    white = _white(images)
+    for index, path in enumerate(images):
+        image = _load(path, white)
+        if image.size != (info.width, info.height):
+            raise PrmlError(
+                f"the images of a folder must be of one size: {path.name} is {image.width} x {image.height}, "
+                f"the first {info.width} x {info.height}"
+            )
+        if image.size != (width, height):
+            image = image.resize((width, height))
+        yield VideoFrame(index, index / info.fps, np.asarray(image))
+
+
+def _natural(path: Path) -> tuple[Any, ...]:
+    """Sort key that puts frame10 after frame9."""
+    parts: list[tuple[int, Any]] = []
+    digits = ""
+    for letter in path.name + "\0":
+        if letter.isdecimal():
+            digits += letter
+            continue
+        if digits:
+            parts.append((0, int(digits)))
+            digits = ""
+        parts.append((1, letter))
+    return tuple(parts)
+
+
+def _images(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    wanted = (p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith("."))
+    images = sorted((p for p in wanted if p.is_file()), key=_natural)
+    if not images:
+        raise PrmlError(f"no images in {path}; a folder of frames holds {', '.join(IMAGE_SUFFIXES)} files")
+    return images
+
+
+def _open(path: Path) -> Image.Image:
+    """An image whose pixels are yet to be read, of a size that may be read."""
+    with warnings.catch_warnings():  # Pillow's limit lies above ours
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        image = Image.open(path, formats=FORMATS)
+    check_pixels(*image.size, path)
+    return image
+
+
+def _unreadable(path: Path, error: Exception) -> PrmlError:
+    reason = f"it is none of {', '.join(FORMATS)}, or damaged" if "identify" in str(error) else reason_of(error)
+    return PrmlError(f"{path} is not an image that can be read ({reason}); repair it or take it away")
+
+
+def _load(path: Path, white: float) -> Image.Image:
+    """An upright RGB image."""
+    try:
+        with _open(path) as image:
+            shown = _grey(image, white) if _is_deep(image) else image
+            return ImageOps.exif_transpose(shown).convert("RGB")
+    except PrmlError:
+        raise
+    except Exception as error:  # damaged files make Pillow's readers raise nearly anything
+        raise _unreadable(path, error) from None
+
+
+def _is_deep(image: Image.Image) -> bool:
+    return image.mode in ("I", "F") or image.mode.startswith("I;16")
+
+
+def _values(image: Image.Image) -> Array:
+    return np.nan_to_num(np.asarray(image, dtype=np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def _white(images: list[Path]) -> float:
+    """The value that is white in images deeper than 8 bits."""
+    largest, integers = 0.0, True
+    for index in sorted({round(i) for i in np.linspace(0, len(images) - 1, _SAMPLE)}):
+        try:
+            with _open(images[index]) as image:
+                if _is_deep(image):
+                    largest = max(largest, float(_values(image).max()))
+                    integers = integers and image.mode != "F"
+        except PrmlError:
+            raise
+        except Exception as error:  # as in _load
+            raise _unreadable(images[index], error) from None
+    if not integers and largest <= 1:
+        return 1.0
+    bits = next((b for b in _BITS if largest < 2**b), 32)
+    return float(2**bits - 1)
+
+
+def _grey(image: Image.Image, white: float) -> Image.Image:
+    """An image of 8 bits, with the orientation of the deeper one."""
+    share = np.clip(_values(image) / white, 0.0, 1.0)
+    tags = getattr(image, "tag_v2", {})
+    if image.mode != "F" and tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:  # Pillow turns those of 8 bits only
+        share = 1.0 - share
+    grey: UInt8[Array, "H W"] = np.rint(255 * share).astype(np.uint8)
+    shallow = Image.fromarray(grey)
+    shallow.info["exif"] = image.getexif().tobytes()
+    return shallow
