@@ -13,6 +13,7 @@ Array = np.ndarray
 GATE, GATE_PER_S, GATE_MOST = 0.30, 2.5, 1.5  # in person sizes: allowed median joint movement
 SIZE_RATIO = 2.2
 LOOK_BINS, LOOK_LEAST = 6, 0.5
+MAX_TILES = 8  # sides of a tile along an image
 
 
 def extent(points: Float[Array, "J 2"]) -> tuple[Float[Array, " 2"], float]:
@@ -38,12 +39,15 @@ def distinct(people: Iterable[Detection]) -> list[Detection]:
 def tiles(width: int, height: int) -> list[tuple[int, int, int, int]]:
     """The whole image, then squares that overlap by half, coarse to fine: x, y, width, height.
 
-    A detector looks at a small version of its image, and does not find who is small in it.
+    A detector looks at a small version of its image, and does not find who is small in it. Of an image far longer than
+    wide the squares are cut to its short side, so that there are never many.
     """
     boxes = [(0, 0, width, height)]
+    least = -(-max(width, height) // MAX_TILES)
     for side in (min(width, height), round(0.55 * min(width, height))):
+        side = max(side, least)
         for y in _starts(height, side):
-            boxes += [(x, y, side, side) for x in _starts(width, side)]
+            boxes += [(x, y, min(side, width), min(side, height)) for x in _starts(width, side)]
     return list(dict.fromkeys(boxes))
 
 

@@ -13,6 +13,7 @@ from prml.detect.mediapipe import MediaPipeDetector
 from prml.detect.people import Identity, Track, extent, link
 from prml.errors import PrmlError
 from prml.filters.repair import fill_gaps, mend_exchanges
+from prml.filters.resample import frame_rate
 from prml.media.frames import VideoInfo
 from prml.media.prefetch import prefetch
 from prml.media.read import probe, read_frames
@@ -161,7 +162,7 @@ def _sequence(
         times_s=times,
         keypoints_px=points,
         confidence=confidence,
-        fps=info.fps,
+        fps=frame_rate(times, info.fps),
         has_person=seen | filled,
         filled=filled,
         name=info.path.stem,

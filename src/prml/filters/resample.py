@@ -1,20 +1,64 @@
-"""From a video's own frame times to a network's frame rate and back."""
+"""From a video's own frame times to a network's frame rate and back.
+
+Between frames more than ``JUMP_S`` apart nothing is known of the motion, and nothing is resampled: a sequence is cut
+there into stretches that are lifted apart. So the work follows the number of frames, not the seconds between them.
+"""
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
-from prml.spans import blocks
+from prml.errors import PrmlError
+from prml.sequence import FPS_RANGE
+from prml.spans import blocks, runs
 
 Array = np.ndarray
+JUMP_S = 1.0
+MAX_FRAMES = 10_000_000  # of one stretch at the network's rate: 55 hours at 50 per second
+_SLACK_S = 1e-3  # one frame per second, with times that are rounded, has no jumps
 # Frames of a spline solved at a time, and frames beside them: an end's influence falls fourfold from knot to knot.
 _BLOCK, _REACH = 2048, 40
 
 
+def jumps(times_s: Float[Array, " T"]) -> Bool[Array, " T"]:
+    """Frames that come more than ``JUMP_S`` after the one before; never the first."""
+    late = np.zeros(len(times_s), bool)
+    late[1:] = np.diff(times_s) > JUMP_S + _SLACK_S
+    return late
+
+
+def stretches(present: Bool[Array, " T"], times_s: Float[Array, " T"]) -> list[slice]:
+    """Every run of frames that are present, cut where the times jump."""
+    cuts = np.flatnonzero(jumps(times_s))
+    parts = []
+    for run in runs(present):
+        inner = cuts[(cuts > run.start) & (cuts < run.stop)].tolist()
+        parts += [slice(a, b) for a, b in zip([run.start, *inner], [*inner, run.stop], strict=True)]
+    return parts
+
+
+def frame_rate(times_s: Float[Array, " T"], stated: float) -> float:
+    """The mean frame rate of the times without their jumps; the stated one where that is within 2 % of it."""
+    steps = np.diff(times_s)[~jumps(times_s)[1:]]
+    if not len(steps):
+        return stated
+    mean = round(float(np.clip(1 / steps.mean(), *FPS_RANGE)), 3)
+    return stated if abs(mean - stated) <= 0.02 * mean else mean
+
+
 def network_times(times_s: Float[Array, " T"], fps: float) -> Float[Array, " L"]:
-    """Even times at ``fps`` from the first to the last frame; the given times themselves if they are already that."""
+    """Even times at ``fps`` from the first to the last frame; the given times themselves if they are already that.
+
+    Raises:
+        PrmlError: more than ``MAX_FRAMES``.
+    """
     if len(times_s) < 2:
         return times_s
     span = times_s[-1] - times_s[0]
+    if span * fps > MAX_FRAMES:
+        raise PrmlError(
+            f"expected at most {MAX_FRAMES / fps:.0f} s in one stretch at {fps:g} frames per second, got {span:.6g} s; "
+            "check the times (times_s in seconds), or cut the sequence"
+        )
     steps = max(1, round(span * fps))
     even: Array = times_s[0] + np.arange(steps + 1) / fps
     if len(even) == len(times_s) and np.abs(even - times_s).max() < 0.1 / fps:

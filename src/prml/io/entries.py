@@ -13,6 +13,7 @@ import numpy as np
 
 from prml.camera import Camera
 from prml.errors import PrmlError
+from prml.filters.resample import frame_rate
 from prml.io.files import existing
 from prml.io.unpickle import load_npz, npz_keys
 from prml.sequence import check_fps
@@ -148,7 +149,8 @@ class Entries:
         if fps is None:
             if length < 2:
                 raise self.fail("one frame has no frame rate of its own; give 'fps'")
-            fps = check_fps(float((length - 1) / (times_s[-1] - times_s[0])), f"{self.path.name}: rate of times_s")
+            mean = frame_rate(times_s, float((length - 1) / (times_s[-1] - times_s[0])))
+            fps = check_fps(mean, f"{self.path.name}: rate of times_s")
         self._check_rate(times_s, fps)
         return times_s, fps
 

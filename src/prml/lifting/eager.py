@@ -16,7 +16,7 @@ from jaxtyping import Float
 from prml.camera import Camera
 from prml.detect.base import Detection
 from prml.filters.repair import LONGEST_FILL_S, fill_gaps, mend_exchanges
-from prml.filters.resample import network_times
+from prml.filters.resample import jumps, network_times
 from prml.lifting.lifter import Lifter
 from prml.lifting.prediction_cache import PredictionCache
 from prml.lifting.windows import window_starts
@@ -56,7 +56,8 @@ class EagerLifter:
         """The next frame: its time, and the person if seen."""
         if person is not None:
             gap = self._seen < len(self._people)
-            if not self._seen or (gap and time_s - self._times_s[self._seen - 1] > LONGEST_FILL_S):
+            jump = bool(self._times_s) and jumps(np.array([self._times_s[-1], time_s]))[1]
+            if not self._seen or jump or (gap and time_s - self._times_s[self._seen - 1] > LONGEST_FILL_S):
                 self._times_s, self._people, self._kept_from, self._done = [], [], 0, 0
         self._times_s.append(time_s)
         self._people.append(person)

@@ -16,7 +16,7 @@ from prml import normalise
 from prml.errors import PrmlError
 from prml.filters.lens import within_lens
 from prml.filters.repair import bridge_joints
-from prml.filters.resample import interpolate, interpolate_smooth, network_times
+from prml.filters.resample import interpolate, interpolate_smooth, network_times, stretches
 from prml.image_features.source import FeatureSource
 from prml.lifting.image_features import check_context, lift_frames
 from prml.lifting.prediction_cache import PredictionCache
@@ -27,7 +27,7 @@ from prml.networks.prml import PrML
 from prml.normalise import NormalisedInput
 from prml.sequence import PoseSequence
 from prml.skeleton import H36M17
-from prml.spans import blocks, runs
+from prml.spans import blocks
 from prml.weights.record import Card, Record, load_record
 
 Array = np.ndarray
@@ -138,7 +138,7 @@ class Lifter:
         if self.context is not None:
             joints[present] = self._lift_frames(given, np.flatnonzero(present), self.context)
             return given.with_(joints_m=joints, std_m=std, frame="camera", root_relative=True)
-        for run in runs(present):
+        for run in stretches(present, given.times_s):
             for rows in self._interleaved(given.times_s, run):
                 lifted = self._lift_run(given, rows, cache)
                 joints[rows] = lifted[..., :3]
@@ -216,13 +216,13 @@ class Lifter:
 
     def _lift_frames(self, given: PoseSequence, rows: Array, context: FeatureSource) -> Float[Array, "n 17 3"]:
         """Single frames with their image features, at the video's own times."""
-        stretches = runs(np.isin(np.arange(len(given)), rows))
-        parts = [self._inputs(given, run, given.times_s[run]) for run in stretches]
+        cut = stretches(np.isin(np.arange(len(given)), rows), given.times_s)
+        parts = [self._inputs(given, run, given.times_s[run]) for run in cut]
         seen, inputs = [part[0] for part in parts], np.concatenate([part[1] for part in parts])
         joints = lift_frames(self.network, context, given, inputs, rows, flip=self.options.flip, device=self.device)
         self._check_finite(inputs, joints)
         joints = joints - joints[:, :1] if self.options.relative else joints
-        cuts = np.cumsum([run.stop - run.start for run in stretches])[:-1]
+        cuts = np.cumsum([run.stop - run.start for run in cut])[:-1]
         turned = [s.to_camera(part) for s, part in zip(seen, np.split(joints, cuts), strict=True)]
         return np.concatenate(turned).astype(np.float32)
 
