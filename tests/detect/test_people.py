@@ -36,6 +36,18 @@ def test_tiles_cover_the_image_and_stay_inside():
         assert covered.min() >= 1 or width == height
 
 
+def test_a_narrow_image_has_few_tiles_and_they_cover_it():
+    for width, height in ((16, 4000), (4000, 16), (1, 9), (2000, 100)):
+        covered = np.zeros((height, width), int)
+        boxes = tiles(width, height)
+        for x, y, w, h in boxes[1:]:
+            assert x + w <= width
+            assert y + h <= height
+            covered[y : y + h, x : x + w] += 1
+        assert len(boxes) <= 64
+        assert covered.min() >= 1
+
+
 def test_a_small_person_is_found_by_parts():
     scene = Scene(1000, 560, [(lambda t: person(700, 200, 120), BLUE)])
     detector = SceneDetector(scene)

@@ -255,3 +255,20 @@ def test_weights_that_give_no_numbers_are_named():
 
     with pytest.raises(PrmlError, match="the weights t give values that are not numbers in 100 % of the frames"):
         _lifter(Broken()).lift(_sequence(_motion(), CAMERA, fps=30.0))
+
+
+@pytest.mark.parametrize("gap_s", [1.1, 580.0, 1e5])
+def test_the_two_sides_of_a_jump_are_lifted_apart(gap_s):
+    joints = _motion(80)
+    left, right = _sequence(joints[:40], CAMERA), _sequence(joints[40:], CAMERA)
+    times = np.concatenate([left.times_s, left.times_s[-1] + gap_s + right.times_s])
+    lifter = load("prml-xs", flip=False)
+    lifted = lifter.lift(_sequence(joints, CAMERA).with_(times_s=times)).joints_m
+    apart = np.concatenate([lifter.lift(side).joints_m for side in (left, right)])
+    assert np.abs(lifted - apart).max() < 1e-5
+
+
+def test_a_last_time_beyond_all_measure_costs_nothing():
+    sequence = _sequence(_motion(41), CAMERA)
+    far = sequence.with_(times_s=np.append(sequence.times_s[:-1], 1e300))
+    assert np.isfinite(_lifter().lift(far).joints_m).all()

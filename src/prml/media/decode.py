@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from heapq import heapify, heappop, heappush
-from itertools import chain, islice
+from itertools import chain, islice, pairwise
 from typing import TYPE_CHECKING, TypeAlias
 
 from prml.io.files import reason_of
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     Packet: TypeAlias = av.Packet[av.VideoStream]
 
 PEEK = 64  # packets that are looked at before the first is decoded
+_STORE_PTS = ("mpegts", "mpeg")  # always; and their clocks may be set back
 
 
 class DecodedFrames:
@@ -36,7 +37,8 @@ class DecodedFrames:
         self._rest, self._stream = given, stream
         shown = [p for p in self._peeked if not p.is_discard]
         self._start = _start([ticks for p in shown if (ticks := _ticks(p)) is not None], stream)
-        disorder = stream.codec_context.has_b_frames and _decoding_times(shown)
+        reordered = stream.codec_context.has_b_frames and stream.container.format.name not in _STORE_PTS
+        disorder = reordered and _decoding_times(shown)
         self._waiting = _Waiting() if disorder else None
         self.errors, self.reason = 0, ""
         self._counted, self._begun = counted, False
@@ -92,14 +94,16 @@ def _start(ticks: list[int], stream: "av.VideoStream") -> int | None:
 def _decoding_times(given: list["Packet"]) -> bool:
     """Whether the packets say only when they are to be decoded, not when they are to be shown.
 
-    AVI stores one count for all packets in the order of decoding. FFmpeg (8.1) hands out that count, shifted, as
-    presentation times too: with B-frames, those are in disorder. Half a step is left for clocks that round.
+    AVI stores one count for all packets in the order of decoding. FFmpeg (7.1, 8.1) hands out that count, shifted by a
+    constant, as presentation times too, and copies it into other containers: with B-frames, those are in disorder. Half
+    a step is left for clocks that round.
     """
     dts = sorted(p.dts for p in given if p.dts is not None)
     shifts = [p.pts - p.dts for p in given if p.pts is not None and p.dts is not None]
     if not shifts:
         return len(dts) > 0
-    return max(shifts) - min(shifts) < 0.5 * (dts[-1] - dts[0]) / max(1, len(dts) - 1)
+    steps = sorted(b - a for a, b in pairwise(dts))
+    return len(steps) > 0 and max(shifts) - min(shifts) < 0.5 * steps[len(steps) // 2]
 
 
 class _Waiting:

@@ -10,17 +10,20 @@ of 12 bits write 16 and say so nowhere; of floating-point numbers up to 1, it is
 
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image, ImageOps
 
 from prml.errors import PrmlError
 from prml.io.files import reason_of
 from prml.media.frames import VideoFrame, VideoInfo, check_pixels
 from prml.sequence import check_fps
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 Array = np.ndarray
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
@@ -85,37 +88,37 @@ def _images(path: Path) -> list[Path]:
     return images
 
 
-def _open(path: Path) -> Image.Image:
-    """An image whose pixels are yet to be read, of a size that may be read."""
-    with warnings.catch_warnings():  # Pillow's limit lies above ours
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        image = Image.open(path, formats=FORMATS)
-    check_pixels(*image.size, path)
-    return image
+@contextmanager
+def _opened(path: Path) -> Iterator["Image.Image"]:
+    """An image of a size that may be read; whatever Pillow raises in the block becomes one line."""
+    from PIL import Image
 
-
-def _unreadable(path: Path, error: Exception) -> PrmlError:
-    reason = f"it is none of {', '.join(FORMATS)}, or damaged" if "identify" in str(error) else reason_of(error)
-    return PrmlError(f"{path} is not an image that can be read ({reason}); repair it or take it away")
-
-
-def _load(path: Path, white: float) -> Image.Image:
-    """An upright RGB image."""
     try:
-        with _open(path) as image:
-            shown = _grey(image, white) if _is_deep(image) else image
-            return ImageOps.exif_transpose(shown).convert("RGB")
+        with warnings.catch_warnings(action="ignore"), Image.open(path, formats=FORMATS) as image:
+            check_pixels(*image.size, path)  # Pillow's own limit lies above ours
+            yield image
     except PrmlError:
         raise
     except Exception as error:  # damaged files make Pillow's readers raise nearly anything
-        raise _unreadable(path, error) from None
+        named = "cannot identify" in str(error)
+        reason = f"it is none of {', '.join(FORMATS)}, or damaged" if named else reason_of(error)
+        raise PrmlError(f"{path} is not an image that can be read ({reason}); repair it or take it away") from None
 
 
-def _is_deep(image: Image.Image) -> bool:
+def _load(path: Path, white: float) -> "Image.Image":
+    """An upright RGB image."""
+    from PIL import ImageOps
+
+    with _opened(path) as image:
+        shown = _grey(image, white) if _is_deep(image) else image
+        return ImageOps.exif_transpose(shown).convert("RGB")
+
+
+def _is_deep(image: "Image.Image") -> bool:
     return image.mode in ("I", "F") or image.mode.startswith("I;16")
 
 
-def _values(image: Image.Image) -> Array:
+def _values(image: "Image.Image") -> Array:
     return np.nan_to_num(np.asarray(image, dtype=np.float32), nan=0.0, posinf=0.0, neginf=0.0)
 
 
@@ -123,23 +126,20 @@ def _white(images: list[Path]) -> float:
     """The value that is white in images deeper than 8 bits."""
     largest, integers = 0.0, True
     for index in sorted({round(i) for i in np.linspace(0, len(images) - 1, _SAMPLE)}):
-        try:
-            with _open(images[index]) as image:
-                if _is_deep(image):
-                    largest = max(largest, float(_values(image).max()))
-                    integers = integers and image.mode != "F"
-        except PrmlError:
-            raise
-        except Exception as error:  # as in _load
-            raise _unreadable(images[index], error) from None
+        with _opened(images[index]) as image:
+            if _is_deep(image):
+                largest = max(largest, float(_values(image).max()))
+                integers = integers and image.mode != "F"
     if not integers and largest <= 1:
         return 1.0
     bits = next((b for b in _BITS if largest < 2**b), 32)
     return float(2**bits - 1)
 
 
-def _grey(image: Image.Image, white: float) -> Image.Image:
+def _grey(image: "Image.Image", white: float) -> "Image.Image":
     """An image of 8 bits, with the orientation of the deeper one."""
+    from PIL import Image
+
     share = np.clip(_values(image) / white, 0.0, 1.0)
     tags = getattr(image, "tag_v2", {})
     if image.mode != "F" and tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:  # Pillow turns those of 8 bits only

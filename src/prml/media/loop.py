@@ -1,16 +1,18 @@
 """A video of any wanted length out of a short one: its frames to and fro, for benchmarks."""
 
+import tempfile
 from pathlib import Path
 
-import av
 import numpy as np
 
 from prml.errors import PrmlError
+from prml.io.files import check_writable, reason_of
+from prml.media.container import local
 from prml.media.read import probe, read_frames
 from prml.media.write import VideoWriter
 
 Array = np.ndarray
-MOST_BYTES = 500_000_000  # of frames that are held to be played backwards
+MAX_BYTES = 500_000_000  # of frames that are held to be played backwards
 
 
 def loop_video(source: str | Path, path: str | Path, seconds: float, *, overwrite: bool = False) -> int:
@@ -31,29 +33,34 @@ def loop_video(source: str | Path, path: str | Path, seconds: float, *, overwrit
     Raises:
         PrmlError: the source cannot be read, ``seconds`` is not positive, or the file exists.
     """
+    import av
+
     path, info = Path(path), probe(source)
     if not 0 < seconds < float("inf"):
         raise PrmlError(f"the length of a video must be positive, got {seconds:g} s")
-    if path.exists() and not overwrite:
-        raise PrmlError(f"{path} exists; choose another name or allow overwriting")
+    check_writable(path, overwrite)
     wanted = max(1, round(seconds * info.fps))
-    turn = path.with_name(f".{path.stem}.turn.mp4")
     try:
-        frames = _write_turn(source, turn, min(wanted, max(2, MOST_BYTES // (3 * info.width * info.height))), info.fps)
-        _repeat(turn, path, wanted, frames, info.fps)
-    finally:
-        turn.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem[:40]}.") as work:
+            turn, made = Path(work) / "turn.mp4", Path(work) / "loop.mp4"
+            limit = min(wanted, max(2, MAX_BYTES // (3 * info.width * info.height)))
+            _repeat(turn, made, wanted, _write_turn(source, turn, limit, info.fps), info.fps)
+            check_writable(path, overwrite)
+            made.replace(path)
+    except (av.FFmpegError, OSError) as error:
+        raise PrmlError(f"cannot write {path}: {reason_of(error)}") from None
     return wanted
 
 
-def _write_turn(source: str | Path, turn: Path, most: int, fps: float) -> int:
-    """At most ``most`` frames forwards and back again, without the two ends a second time; how many that makes."""
+def _write_turn(source: str | Path, turn: Path, limit: int, fps: float) -> int:
+    """At most ``limit`` frames forwards and back again, without the two ends a second time; how many that makes."""
     images: list[Array] = []
     # ultrafast: without frames that need later ones, so that a copy may end anywhere
     info = probe(source)
     with VideoWriter(turn, info.width, info.height, fps, crf=18, preset="ultrafast", overwrite=True) as writer:
         for frame in read_frames(source):
-            if frame.index >= most:
+            if frame.index >= limit:
                 break
             images.append(frame.image)
         order = [*range(len(images)), *range(len(images) - 2, 0, -1)]
@@ -64,22 +71,17 @@ def _write_turn(source: str | Path, turn: Path, most: int, fps: float) -> int:
 
 def _repeat(turn: Path, path: Path, wanted: int, frames: int, fps: float) -> None:
     """Packets of ``turn``, over and over, until ``wanted`` frames are written."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        with av.open(str(temporary), "w", format="mp4") as out, av.open(str(turn)) as container:
-            given = container.streams.video[0]
-            ticks = float(1 / given.time_base) if given.time_base else 1.0  # a second
-            stream = out.add_stream_from_template(given)
-            for start in range(0, wanted, frames):
-                container.seek(0)
-                for index, packet in enumerate(p for p in container.demux(given) if p.dts is not None):
-                    if start + index >= wanted:
-                        break
-                    packet.pts = packet.dts = round((start + index) / fps * ticks)
-                    packet.stream = stream
-                    out.mux(packet)
-        temporary.replace(path)
-    except (av.FFmpegError, OSError) as error:
-        raise PrmlError(f"cannot write {path}: {str(error).splitlines()[0]}") from None
-    finally:
-        temporary.unlink(missing_ok=True)
+    import av
+
+    with av.open(local(path), "w", format="mp4") as out, av.open(local(turn)) as container:
+        given = container.streams.video[0]
+        ticks = float(1 / given.time_base) if given.time_base else 1.0  # a second
+        stream = out.add_stream_from_template(given)
+        for start in range(0, wanted, frames):
+            container.seek(0)
+            for index, packet in enumerate(p for p in container.demux(given) if p.dts is not None):
+                if start + index >= wanted:
+                    break
+                packet.pts = packet.dts = round((start + index) / fps * ticks)
+                packet.stream = stream
+                out.mux(packet)

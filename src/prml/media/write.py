@@ -2,25 +2,33 @@
 
 import contextlib
 import errno
+import os
+import sys
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
-import av
 import numpy as np
 from jaxtyping import UInt8
 
 from prml.errors import PrmlError
+from prml.io.files import check_writable, draft_beside, reason_of
+from prml.media.container import local
 from prml.sequence import check_fps
+
+if TYPE_CHECKING:
+    import av
 
 Array = np.ndarray
 _TICKS = 90_000  # per second: the clock of most containers
 
 
 class VideoWriter:
-    """Writes an mp4 (H.264, yuv420p) under a temporary name and renames it when all went well.
+    """Writes an mp4 (H.264, yuv420p) under a temporary name that nobody can guess, and renames it when all went well.
 
-    Use it as a context manager; if the block raises, nothing is left behind.
+    Use it as a context manager; if the block raises, nothing is left behind. Of several writers on one path each writes
+    a file of its own; without ``overwrite`` only the first to be closed succeeds.
 
     Args:
         path: where the video goes.
@@ -45,19 +53,27 @@ class VideoWriter:
         preset: str = "veryfast",
         overwrite: bool = False,
     ) -> None:
-        self._path = Path(path)
-        if self._path.exists() and not overwrite:
-            raise PrmlError(f"{self._path} exists; choose another name or allow overwriting")
+        import av
+
+        self._path, self._overwrite = Path(path), overwrite
+        check_writable(self._path, overwrite)
         if width < 2 or height < 2:
             raise PrmlError(f"a video needs at least 2 x 2 pixels, got {width} x {height}")
         self._size = (width // 2 * 2, height // 2 * 2)
-        self._temporary = self._path.with_name(f".{self._path.name}.tmp")
         self._last = -1
         self._fps = check_fps(fps)
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._container = av.open(str(self._temporary), "w", format="mp4", options={"movflags": "+faststart"})
+            self._draft, self._descriptor = draft_beside(self._path)
+        except OSError as error:
+            raise self._failed(error) from None
+        if sys.platform == "win32":  # there, the lock would keep FFmpeg from writing
+            self._release()
+        try:
+            self._container = av.open(local(self._draft), "w", format="mp4", options={"movflags": "+faststart"})
         except (av.FFmpegError, OSError) as error:
+            self._release()
+            self._draft.unlink(missing_ok=True)
             raise self._failed(error) from None
         stream = self._container.add_stream("libx264", rate=Fraction(self._fps).limit_denominator(100_000))
         stream.width, stream.height, stream.pix_fmt = *self._size, "yuv420p"
@@ -67,6 +83,8 @@ class VideoWriter:
 
     def write(self, image: UInt8[Array, "H W 3"], time_s: float | None = None) -> None:
         """Append an RGB frame shown from ``time_s`` on (default: evenly spaced)."""
+        import av
+
         width, height = self._size
         if image.shape[0] not in (height, height + 1) or image.shape[1] not in (width, width + 1):
             raise PrmlError(f"expected frames of {width} x {height} pixels, got {image.shape[1]} x {image.shape[0]}")
@@ -78,6 +96,8 @@ class VideoWriter:
         self._mux(frame)
 
     def _mux(self, frame: "av.VideoFrame | None") -> None:
+        import av
+
         try:
             self._container.mux(self._stream.encode(frame))
         except (av.FFmpegError, OSError) as error:
@@ -85,14 +105,24 @@ class VideoWriter:
 
     def _failed(self, error: Exception) -> PrmlError:
         full = getattr(error, "errno", None) == errno.ENOSPC
-        return PrmlError(f"cannot write {self._path}: {'the disk is full' if full else str(error).splitlines()[0]}")
+        return PrmlError(f"cannot write {self._path}: {'the disk is full' if full else reason_of(error)}")
+
+    def _release(self) -> None:
+        """Close the descriptor that holds the lock of the draft."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+        self._descriptor = -1
 
     def close(self) -> None:
-        """Finish the file and give it its name."""
+        """Finish the file and give it its name; raises PrmlError where that fails or the name is taken by now."""
+        import av
+
         try:
             self._mux(None)
             self._container.close()
-            self._temporary.replace(self._path)
+            self._release()
+            check_writable(self._path, self._overwrite)
+            self._draft.replace(self._path)
         except (av.FFmpegError, OSError) as error:
             self.abandon()
             raise self._failed(error) from None
@@ -102,9 +132,12 @@ class VideoWriter:
 
     def abandon(self) -> None:
         """Throw away what was written."""
+        import av
+
         with contextlib.suppress(av.FFmpegError, OSError):  # the file is deleted anyway
             self._container.close()
-        self._temporary.unlink(missing_ok=True)
+        self._release()
+        self._draft.unlink(missing_ok=True)
 
     def __enter__(self) -> "VideoWriter":
         return self
