@@ -58,6 +58,20 @@ def test_the_result_is_the_same_and_most_of_it_was_ready(lifter, missing):
     assert cache.hits > (0 if len(missing) > 7 else cache.misses)
 
 
+def test_a_jump_of_the_times_begins_anew(lifter):
+    found = [(time_s + 580.0 * (index >= 150), person) for index, (time_s, person) in enumerate(finds(300))]
+    cache = PredictionCache()
+    eager = EagerLifter(lifter, BLAZEPOSE33, CAMERA, cache)
+    for index, (time_s, person) in enumerate(found):
+        eager.add(time_s, person)
+        if index % 20 == 0:
+            eager.work()
+    again = lifter.lift(as_detected(found), cache=cache)
+    assert np.allclose(again.joints_m, lifter.lift(as_detected(found)).joints_m, atol=1e-5)
+    assert cache.hits > 0
+    assert cache.hits + cache.misses < 2 * 300, "580 s of nothing are not lifted"
+
+
 def test_people_of_the_past_are_forgotten(lifter):
     eager = EagerLifter(lifter, BLAZEPOSE33, CAMERA, PredictionCache())
     for index, (time_s, person) in enumerate(finds(600)):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 CONTAINERS = (
     "mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi", "mpegts", "mpeg", "mpegvideo", "m4v", "h264", "hevc", "vvc",
     "av1", "obu", "ivf", "dv", "flv", "asf", "ogg", "mjpeg", "mjpeg_2000", "gif", "apng", "nut", "mxf", "gxf", "rm",
-    "h261", "h263", "vc1", "yuv4mpegpipe", "cavsvideo", "wtv", "amv", "dirac", "swf",
+    "h261", "h263", "vc1", "yuv4mpegpipe", "cavsvideo", "wtv", "amv", "dirac", "swf", "wav", "mp3", "aac", "flac",
 )  # fmt: skip
 _NO_TIMESTAMPS = 0x80  # AVFMT_NOTIMESTAMPS of libavformat/avformat.h: raw streams
 _MAX_FAILURES = 3  # in turn of reading a packet, after which a file is over
