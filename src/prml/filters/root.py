@@ -1,9 +1,17 @@
 """Where the root is: solved from 2D, 3D and the camera, frame by frame (perspective-n-point with known rotation)."""
 
+from dataclasses import dataclass
+
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
+
+from prml.camera import Camera
+from prml.errors import PrmlError
+from prml.sequence import PoseSequence
+from prml.spans import blocks
 
 Array = np.ndarray
+_BLOCK = 1024  # frames that are solved at a time
 
 
 def solve_root(
@@ -31,3 +39,54 @@ def solve_root(
     A, b = (A * w[..., None]).reshape(T, 2 * J, 3), (b * w).reshape(T, 2 * J)
     normal = np.swapaxes(A, 1, 2) @ A + 1e-9 * np.eye(3)
     return np.linalg.solve(normal, np.einsum("tji,tj->ti", A, b)[..., None])[..., 0]
+
+
+@dataclass(frozen=True)
+class Placement:
+    """How the joints of a sequence stand before its camera: ``joints_m @ rotation.T + origins_m``.
+
+    Attributes:
+        rotation: (3, 3) from the frame of ``joints_m`` to the camera's.
+        origins_m: (T, 3) metres, camera frame: where the origin of ``joints_m`` lies; NaN where there is no pose.
+        camera: the sequence's camera.
+    """
+
+    rotation: Float[Array, "3 3"]
+    origins_m: Float[Array, "T 3"]
+    camera: Camera
+
+    @classmethod
+    def of(cls, sequence: PoseSequence) -> "Placement":
+        """The place of a sequence: for root-relative joints solved by :func:`solve_root`, otherwise as it is stated.
+
+        Raises:
+            PrmlError: no 3D joints or no camera; or root-relative joints without 2D keypoints.
+        """
+        joints, camera = sequence.joints_m, sequence.camera
+        if joints is None or camera is None or (sequence.root_relative and sequence.keypoints_px is None):
+            raise PrmlError("placing a pose before its camera takes joints_m, camera and, for the root, keypoints_px")
+        in_world = sequence.frame == "world"
+        rotation = np.asarray(camera.R_world_to_camera) if in_world else np.eye(3)
+        origins = np.full((len(sequence), 3), np.nan)
+        present = np.flatnonzero(np.isfinite(joints).all((1, 2)))
+        if not sequence.root_relative:
+            origins[present] = camera.t_m if in_world else 0.0
+            return cls(rotation, origins, camera)
+        for block, _, _ in blocks(len(present), _BLOCK):
+            at = present[block]
+            origins[at] = _roots(sequence, at, joints[at].astype(np.float64) @ rotation.T, camera)
+        return cls(rotation, origins, camera)
+
+    def project(self, joints_m: Float[Array, "T J 3"]) -> Float[Array, "T J 2"]:
+        """Joints of the sequence as the camera sees them, pixels; NaN without a pose and behind the camera."""
+        return self.camera.project(joints_m @ self.rotation.T + self.origins_m[:, None])
+
+
+def _roots(
+    sequence: PoseSequence, at: Int[Array, " n"], joints_cam_m: Float[Array, "n J 3"], camera: Camera
+) -> Float[Array, "n 3"]:
+    """Places of the root in some frames; joints that were not found in the picture have no say."""
+    points = np.asarray(sequence.keypoints_px)[at]
+    found = np.isfinite(points).all(-1)
+    weight = found * (1.0 if sequence.confidence is None else np.nan_to_num(sequence.confidence[at]))
+    return solve_root(joints_cam_m, camera.unproject(np.where(found[..., None], points, 0.0)), weight)
