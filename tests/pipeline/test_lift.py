@@ -147,9 +147,9 @@ def test_the_page_has_its_pictures_with_and_without_an_overlay(tmp_path, overlay
         write_results(result, video, place, LiftSettings(overlay=overlay), lambda *_: None)
     assert ("overlay.mp4" in result.files) is overlay
     page = result.files["viewer.html"].read_text("utf-8")
-    pictures = json.loads(re.search(r'<script type="application/json" id="meta">(.*?)</script>', page)[1])["thumbnails"]
-    assert pictures["frames"] == list(range(frames))
-    for index, jpeg in enumerate(pictures["jpeg"]):
+    meta = json.loads(re.search(r'<script type="application/json" id="meta">(.*?)</script>', page)[1])
+    assert meta["pictures"]["frames"] == list(range(frames))
+    for index, jpeg in enumerate(re.search(r'id="data-pictures">(.*?)</script>', page, re.DOTALL)[1].split()):
         image = np.asarray(Image.open(io.BytesIO(base64.b64decode(jpeg))))
         assert image.shape == (224, 400, 3)
         assert image.mean() == pytest.approx(40 * index, abs=6)

@@ -4,7 +4,7 @@ import pytest
 from prml.errors import PrmlError
 from prml.sequence import PoseSequence
 from prml.skeleton import H36M17
-from prml.view.stage import ANKLE_HEIGHT_M, LEFT, RIGHT, Stage, measured_in, path_note, sides, view_rotation
+from prml.view.stage import ANKLE_HEIGHT_M, LEFT, RIGHT, Stage, path_note, sides, view_rotation
 
 
 def test_the_view_frame_is_right_handed_and_up_is_up(make_person):
@@ -70,11 +70,6 @@ def test_left_and_right_differ_for_colour_blind_eyes_too():
     for matrix in (protan, deutan, tritan):
         seen = [np.clip(np.array(matrix) @ c, 0, 1) ** (1 / 2.2) * 255 for c in (left, right)]
         assert np.linalg.norm(seen[0] - seen[1]) > 90
-
-
-def test_measured_means_found_and_not_filled(make_person):
-    measured = measured_in(make_person(10, gap=[2], filled=[4, 5]))
-    assert np.flatnonzero(~measured).tolist() == [2, 4, 5]
 
 
 def test_the_note_is_honest(make_person):

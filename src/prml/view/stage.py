@@ -6,7 +6,7 @@ View frame, shared by the overlay and the viewer: x right, y up, z towards the s
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from prml.errors import PrmlError
 from prml.sequence import PoseSequence
@@ -86,19 +86,6 @@ def view_rotation(sequence: PoseSequence, up: Float[Array, "3"] | None = None) -
 def sides(skeleton: Skeleton) -> tuple[int, ...]:
     """Side of every joint: -1 right, 0 middle, 1 left. A bone has the side of its child."""
     return tuple(1 if j in skeleton.left else -1 if j in skeleton.right else 0 for j in range(len(skeleton)))
-
-
-def person_in(sequence: PoseSequence) -> Bool[Array, " T"]:
-    """(T,) whether there is a pose to draw: found or filled in, and finite."""
-    if sequence.joints_m is None:
-        raise PrmlError("a view needs 3D joints, got a sequence with 2D keypoints only; lift it first")
-    return np.asarray(np.isfinite(sequence.joints_m).all((1, 2)), dtype=bool)
-
-
-def measured_in(sequence: PoseSequence) -> Bool[Array, " T"]:
-    """(T,) whether a person was found in the frame itself (neither a gap nor a filled frame)."""
-    found = person_in(sequence) if sequence.has_person is None else sequence.has_person
-    return found if sequence.filled is None else found & ~sequence.filled
 
 
 def path_note(sequence: PoseSequence) -> str:

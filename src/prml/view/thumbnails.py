@@ -11,7 +11,7 @@ from prml.errors import PrmlError
 from prml.view.raster import shrink
 
 Array = np.ndarray
-LIMIT_BYTES = 3_000_000  # of all pictures of a page: with them ten minutes of video stay under 10 MB
+LIMIT_BYTES = 2_400_000  # of all pictures of a page: with them ten minutes of video stay under 10 MB
 SIDE_PX = 400  # of the longer side
 QUALITY = 60  # of the JPEG files, 0 to 95
 

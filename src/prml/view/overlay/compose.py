@@ -10,12 +10,12 @@ from prml.errors import PrmlError
 from prml.sequence import PoseSequence
 from prml.view.overlay.figure import BODY, FigurePanel, draw_keypoints
 from prml.view.raster import Image, disc, shrink, text
-from prml.view.stage import LEFT, RIGHT, Colour, Stage, measured_in, path_note, person_in
+from prml.view.stage import LEFT, RIGHT, Colour, Stage, path_note
+from prml.view.trust import Trust
 
 Array = np.ndarray
 _DIM: Colour = (150, 158, 172)
 _WARN: Colour = (240, 200, 80)
-_FILLED_OPACITY = 0.5
 
 
 def even(value: float) -> int:
@@ -92,16 +92,29 @@ class Composer:
             disc(image, centre, small * 0.34, colour)
             text(image, round(x + small), y, label, small, BODY)
             x += round(small * 3.6)
-        text(image, round(small * 0.8), round(self.layout.height - 1.9 * small), path_note(self.sequence), small, _DIM)
+        notes = [path_note(self.sequence)]
+        if self._trust.faint[self._trust.person].any():
+            notes.append("faint: not seen in this frame")
+        for line, note in enumerate(notes):
+            text(image, round(small * 0.8), round(self.layout.height - (1.9 + 1.3 * line) * small), note, small, _DIM)
         return _with_background(self.panel, image)
 
     @cached_property
-    def _person(self) -> Array:
-        return person_in(self.sequence)
+    def _trust(self) -> Trust:
+        return Trust.of(self.sequence)
 
     @cached_property
-    def _measured(self) -> Array:
-        return measured_in(self.sequence)
+    def _opacity(self) -> Float[Array, "T J"]:
+        return self._trust.opacity
+
+    @cached_property
+    def _opacity_2d(self) -> Float[Array, "T J"]:
+        """The same, and fainter where the detector was less sure of a joint that it saw."""
+        confidence = self.sequence.confidence
+        if confidence is None:
+            return self._opacity
+        sure = 0.25 + 0.75 * np.clip(np.nan_to_num(confidence), 0, 1)
+        return self._opacity * np.where(self._trust.inferred, 1.0, sure)
 
     def __call__(self, index: int, image: Image | None = None, time_s: float | None = None) -> Image:
         """(height, width, 3) RGB picture of frame ``index``; ``image`` is that frame of the video, black if None.
@@ -114,29 +127,37 @@ class Composer:
         out = np.empty((layout.height, layout.width, 3), np.uint8)
         left, right = out[:, : layout.video_width], out[:, layout.video_width :]
         left[...] = 0 if image is None else shrink(image, layout.video_width, layout.height)
-        opacity = 1.0 if self._measured[index] else _FILLED_OPACITY
-        self._draw_2d(left, index, opacity)
-        joints = sequence.joints_m[index] if sequence.joints_m is not None and self._person[index] else None
-        right[...] = self._furnished.draw(joints, opacity)
+        self._draw_2d(left, index)
+        joints = sequence.joints_m[index] if sequence.joints_m is not None and self._trust.person[index] else None
+        right[...] = self._furnished.draw(joints, self._opacity[index])
         self._annotate(left, right, index, float(sequence.times_s[index]) if time_s is None else time_s)
         return out
 
-    def _draw_2d(self, image: Image, index: int, opacity: float) -> None:
-        sequence, camera = self.sequence, self.sequence.camera
-        if sequence.keypoints_px is None or camera is None:
+    def _draw_2d(self, image: Image, index: int) -> None:
+        points, size = self.sequence.keypoints_px, self.sequence.image_size
+        if points is None or size is None:
             return
-        scale = np.array([image.shape[1] / camera.width, image.shape[0] / camera.height])
-        confidence = None if sequence.confidence is None else sequence.confidence[index]
-        draw_keypoints(image, sequence.skeleton, sequence.keypoints_px[index] * scale, confidence, opacity=opacity)
+        scale = np.array([image.shape[1] / size[0], image.shape[0] / size[1]])
+        draw_keypoints(image, self.sequence.skeleton, points[index] * scale, self._opacity_2d[index])
 
     def _annotate(self, left: Image, right: Image, index: int, time_s: float) -> None:
         small = _text_size(self.layout.height)
         edge = round(small * 0.8)
         now = f"{time_s:.2f} s   frame {index}"
         text(right, right.shape[1] - edge, edge, now, small, BODY, align="right", changing=True)
-        if not self._measured[index]:
-            note = "no person found" if not self._person[index] else "filled in: not measured here"
+        if note := frame_note(self._trust, index):
             text(left, edge, edge, note, small, _WARN, shadow=True)
+
+
+def frame_note(trust: Trust, index: int) -> str:
+    """What must be said about a frame; empty if nothing."""
+    if not trust.person[index]:
+        return "no person found"
+    if not trust.measured[index]:
+        return "filled in: not measured here"
+    if trust.invented[index]:
+        return "most joints are inferred: not seen here"
+    return "implausible pose" if trust.implausible[index] else ""
 
 
 def _with_background(panel: FigurePanel, image: Image) -> FigurePanel:

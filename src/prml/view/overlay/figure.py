@@ -23,25 +23,22 @@ def draw_keypoints(
     image: Image,
     skeleton: Skeleton,
     points: Float[Array, "J 2"],
-    confidence: Float[Array, " J"] | None = None,
+    opacity: Float[Array, " J"] | None = None,
     *,
     thickness: float | None = None,
-    opacity: float = 1.0,
 ) -> None:
-    """Draw the 2D skeleton into an image; left blue, right orange, uncertain joints faint.
+    """Draw the 2D skeleton into an image; left blue, right orange.
 
     Args:
         image: (H, W, 3) RGB, drawn into.
         skeleton: joint set.
         points: (J, 2) pixels of this image; NaN joints and their bones are left out.
-        confidence: (J,) in [0, 1]; fades a joint down to a quarter.
+        opacity: (J,) of every joint, 0 to 1; a bone is as faint as the fainter of its ends.
         thickness: limb radius in pixels; by default it follows the image's height.
-        opacity: of the whole, 0 to 1.
     """
     radius = thickness or max(image.shape[0] / 240, 1.2)
-    sure = np.ones(len(points)) if confidence is None else 0.25 + 0.75 * np.clip(np.nan_to_num(confidence), 0, 1)
-    side = sides(skeleton)
-    places, strength, rim = as_points(points), (opacity * sure).tolist(), radius * 0.45
+    strength: list[float] = [1.0] * len(points) if opacity is None else opacity.tolist()
+    side, places, rim = sides(skeleton), as_points(points), radius * 0.45
     for parent, child in skeleton.bones:
         faint, colour = min(strength[parent], strength[child]), _COLOURS[side[child]]
         capsule(image, places[parent], places[child], (radius, radius), colour, opacity=faint, outline=rim)
@@ -132,18 +129,19 @@ class FigurePanel:
             opacity = float(np.clip(1.15 - (fade[i] + fade[i + 1]) / 2, 0, 1))
             capsule(image, pixels[i], pixels[i + 1], (0.6, 0.6), GRID, opacity=opacity)
 
-    def draw(self, joints_m: Float[Array, "J 3"] | None, opacity: float = 1.0) -> Image:
+    def draw(self, joints_m: Float[Array, "J 3"] | None, opacity: Float[Array, " J"] | None = None) -> Image:
         """(height, width, 3) RGB: the room with the figure in it; the empty room for None or NaN.
 
         Args:
             joints_m: metres in the sequence's frame.
-            opacity: 0 to 1; frames that were filled in are drawn faint.
+            opacity: (J,) of every joint, 0 to 1; a limb is as faint as the fainter of its ends.
         """
         image = self.background.copy()
         if joints_m is None or not np.isfinite(joints_m).all():
             return image
         joints = joints_m @ self.stage.R_view.T
-        self._shadow(image, joints, opacity)
+        strength: list[float] = [1.0] * len(joints) if opacity is None else opacity.tolist()
+        self._shadow(image, joints, sum(strength) / len(strength))
         pixels, scales = self.project(joints)
         places, per_metre, side = as_points(pixels), scales.tolist(), sides(self.skeleton)
         middle = float(scales.mean())
@@ -152,7 +150,8 @@ class FigurePanel:
             bright = round(8 * min(max((near - 0.8) * 2.5, 0), 1)) / 8  # in steps: equal discs are drawn once and kept
             colour = _deepen(_COLOURS[side[child]], 0.72 + 0.28 * bright)
             ends = (places[parent], places[child])
-            self._limb(image, ends, (per_metre[parent], per_metre[child]), child, colour, opacity)
+            faint = min(strength[parent], strength[child])
+            self._limb(image, ends, (per_metre[parent], per_metre[child]), child, colour, faint)
         return image
 
     def _limb(

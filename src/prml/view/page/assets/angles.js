@@ -1,47 +1,44 @@
-// Joint angles of the frame, from three joints each: 0 is a straight limb; for the shoulder, an arm along the trunk.
+// Bends of the large joints in the frame, with one standard deviation; grey where they cannot be relied on.
 const anglesView = (() => {
-  const at = (name) => meta.joints.indexOf(name);
-  const ray = (from, to) => [at(from), at(to)];
-  const limbs = (side) => ({ // angle between two directions
-    Shoulder: [ray("Thorax", "Hip"), ray(side + "Shoulder", side + "Elbow")],
-    Elbow: [ray(side + "Shoulder", side + "Elbow"), ray(side + "Elbow", side + "Wrist")],
-    Hip: [ray("Thorax", "Hip"), ray(side + "Hip", side + "Knee")],
-    Knee: [ray(side + "Hip", side + "Knee"), ray(side + "Knee", side + "Ankle")],
-  });
-  const sides = { left: limbs("L"), right: limbs("R") };
-  const rows = Object.keys(sides.left).filter((name) => Object.values(sides).every((s) => s[name].flat().every((j) => j >= 0)));
   const table = document.getElementById("angles");
   const cells = [];
 
-  function direction(frame, [from, to]) {
-    const a = data.joint(frame, from, [0, 0, 0]), b = data.joint(frame, to, [0, 0, 0]);
-    return b.map((value, k) => value - a[k]);
-  }
-  function degrees(frame, [first, second]) {
-    const u = direction(frame, first), v = direction(frame, second);
-    const dot = u[0] * v[0] + u[1] * v[1] + u[2] * v[2];
-    return Math.acos(Math.min(1, Math.max(-1, dot / (Math.hypot(...u) * Math.hypot(...v) || 1)))) * 180 / Math.PI;
-  }
   function furnish() {
-    if (!rows.length) { table.hidden = true; return; }
-    const head = table.createTHead().insertRow();
-    for (const text of ["Bend, degrees", "left", "right"]) {
+    if (!meta.bends.length) { document.getElementById("angles-panel").hidden = true; return; }
+    const head = table.createTHead().insertRow(), body = table.createTBody();
+    for (const text of ["Bend, \u00b0", "left", "right"]) {
       const cell = document.createElement("th");
-      if (text in sides) cell.innerHTML = `<i class="dot ${text}"></i>`;
+      if (text === "left" || text === "right") {
+        const dot = cell.appendChild(document.createElement("i"));
+        dot.className = `dot ${text}`;
+      }
       cell.append(text);
       head.append(cell);
     }
-    for (const name of rows) {
-      const row = table.insertRow();
-      row.insertCell().textContent = name;
-      for (const side of Object.values(sides)) cells.push([row.insertCell(), side[name]]);
-    }
+    meta.bends.forEach(({ name, side }, k) => {
+      if (side === "left") body.insertRow().insertCell().textContent = name;
+      cells[k] = body.rows[body.rows.length - 1].insertCell();
+    });
+    const how = data.anglesStd ? "\u00b1 one standard deviation. " : "";
+    document.getElementById("angles-note").textContent = `${how}Grey: not measured, inferred or implausible.`;
+  }
+  /** Whether a bend can be relied on: the frame is sound, and its joints were seen. */
+  function reliable(frame, bend) {
+    return data.isSound(frame) && !bend.joints.some((j) => data.isFaint(frame, j));
+  }
+  function words(value) {
+    if (!value) return "\u2013";
+    const [degrees, std] = value;
+    return degrees.toFixed(0) + (std === null ? "" : ` \u00b1 ${std.toFixed(0)}`);
   }
   furnish();
   return {
+    reliable,
     draw(frame) {
-      const there = data.hasPose(frame);
-      for (const [cell, limb] of cells) cell.textContent = there ? degrees(frame, limb).toFixed(0) : "\u2013";
+      cells.forEach((cell, k) => {
+        cell.textContent = words(data.angle(frame, k));
+        cell.classList.toggle("grey", !reliable(frame, meta.bends[k]));
+      });
     },
   };
 })();

@@ -1,7 +1,11 @@
 // Player and controls. window.prmlViewer drives the page from outside (tests, embedding).
 const $ = (id) => document.getElementById(id);
+const root = document.documentElement;
 const SPEEDS = [0.1, 0.25, 0.5, 1, 2];
-const player = { frame: 0, clock: data.times[0] || 0, playing: false, speed: 1, loop: true, last: 0, joint: -1, pointer: null };
+const COMPACT = window.matchMedia("(max-width: 720px), (max-aspect-ratio: 4/5), (max-height: 480px)");
+const ON_ITS_SIDE = window.matchMedia("(max-height: 480px) and (min-aspect-ratio: 4/5)");
+const MAIN_WIDTH = 200, SIDE_WIDTH = 300, THREE_COLUMNS = 640; // pixels: least of the view and of the numbers; both beside the figure
+const player = { frame: 0, clock: data.times[0] || 0, playing: false, speed: 1, loop: true, last: 0, joint: -1, pointer: null, main: "" };
 const lastFrame = data.frames - 1;
 const usualStep = data.frames > 1 ? (data.times[lastFrame] - data.times[0]) / lastFrame : 0.02;
 
@@ -20,19 +24,57 @@ function refresh() {
     sceneView.touch();
     if (player.pointer) point(...player.pointer);
   }
-  imageView.draw(frame, player.joint);
+  cameraView.draw(frame, player.joint);
   timeline.draw(frame);
   anglesView.draw(frame);
-  $("clock").innerHTML = `${seconds(data.times[frame])} / ${seconds(data.times[lastFrame])} s<small>frame ${frame} of ${lastFrame}</small>`;
+  writeClock(frame);
+  const apart = cameraView.distance(frame);
+  $("distance").firstChild.textContent = Number.isFinite(apart) ? `${apart.toFixed(1)} px` : "";
+  $("distance").lastChild.hidden = !Number.isFinite(apart);
   $("badge").textContent = badge(frame);
   $("timeline").setAttribute("aria-valuetext", `frame ${frame}, ${seconds(data.times[frame])} seconds`);
 }
+function writeClock(frame) {
+  const small = document.createElement("small");
+  small.textContent = `frame ${frame} of ${lastFrame}`;
+  $("clock").replaceChildren(`${seconds(data.times[frame])} / ${seconds(data.times[lastFrame])} s`, small);
+}
 function badge(frame) {
-  if (!sceneView) return "This browser offers no WebGL: the 3D view cannot be drawn";
   if (!data.hasPose(frame)) return "No person found in this frame";
-  return data.isMeasured(frame) ? "" : "Filled in: not measured in this frame";
+  if (!data.isMeasured(frame)) return "Filled in: not measured in this frame";
+  if (data.isInvented(frame)) return "Most joints are inferred: not seen in this frame";
+  return data.isImplausible(frame) ? "Implausible pose" : "";
 }
 const seconds = (time) => time.toFixed(2);
+
+/** Which view is the large one: "camera" or "orbit". */
+function showView(main) {
+  player.main = root.dataset.main = main;
+  for (const button of document.querySelectorAll("#switch button")) button.setAttribute("aria-pressed", button.dataset.main === main);
+  arrange();
+}
+const switchView = () => { if (cameraView.shown && sceneView) showView(player.main === "camera" ? "orbit" : "camera"); };
+
+/** Sizes that depend on the shape of both the window and the video. */
+function arrange() {
+  if (COMPACT.matches) root.dataset.compact = ON_ITS_SIDE.matches ? "side" : "";
+  else delete root.dataset.compact;
+  const [options, home] = [$("options"), COMPACT.matches ? $("side") : $("bar")];
+  if (options.parentElement !== home) home.append(options);
+  const style = getComputedStyle(document.body), gap = parseFloat(style.columnGap) || 0;
+  const width = document.body.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+  const [header, footer] = ["header", "footer"].map((name) => document.querySelector(name).getBoundingClientRect());
+  const top = ON_ITS_SIDE.matches ? parseFloat(style.paddingTop) : header.bottom + gap;
+  const height = footer.top - gap - top - (cameraView.shown ? $("detected").parentElement.offsetHeight || 41 : 0);
+  const ratio = meta.image ? meta.image[0] / meta.image[1] : 1;
+  const most = width - gap - SIDE_WIDTH; // the least that the other column needs
+  const wish = player.main === "camera" ? height * ratio : Math.max(width * 0.7 - gap, 0);
+  const main = Math.max(Math.min(wish, most), MAIN_WIDTH);
+  root.style.setProperty("--main-width", `${Math.round(main)}px`);
+  root.dataset.columns = player.main === "camera" && !COMPACT.matches && width - gap - main >= THREE_COLUMNS ? 3 : 2;
+  if (sceneView) sceneView.touch();
+  refresh();
+}
 
 function play(on = true) {
   player.playing = on;
@@ -69,9 +111,16 @@ function toggle(id, apply) {
 }
 const toggles = {
   loop: () => toggle("loop", (on) => { player.loop = on; }),
-  uncertainty: () => sceneView && data.std && toggle("uncertainty", (on) => { sceneView.figure.state.uncertainty = on; writeNote(); }),
-  feet: () => sceneView && toggle("feet", (on) => { sceneView.figure.state.feet = on; writeNote(); }),
+  uncertainty: () => sceneView && data.std && toggle("uncertainty", (on) => { sceneView.figure.state.uncertainty = on; showAid(on); }),
+  feet: () => sceneView && toggle("feet", (on) => { sceneView.figure.state.feet = on; showAid(on); }),
+  detected: () => toggle("detected", (on) => { cameraView.layers.detected = on; }),
+  lifted: () => toggle("lifted", (on) => { cameraView.layers.lifted = on; }),
 };
+/** What was asked for is drawn in the orbit view alone; on a phone that view may be hidden. */
+function showAid(on) {
+  writeNote();
+  if (on && COMPACT.matches) showView("orbit");
+}
 function writeNote() {
   const state = sceneView ? sceneView.figure.state : {};
   const parts = [meta.note];
@@ -100,7 +149,9 @@ function point(x, y, reach = 16) {
     const value = (place[k] * 1000).toFixed(0).padStart(6);
     return `${axis.padEnd(8)}${value} mm` + (std ? `  ± ${(std[k] * 1000).toFixed(0)}` : "");
   });
-  tip.innerHTML = `<b>${meta.joints[player.joint]}</b>\n<span style="font-family:ui-monospace,monospace">${rows.join("\n")}</span>`;
+  const name = document.createElement("b"), inferred = data.isFaint(player.frame, player.joint) ? " (not measured)" : "";
+  name.textContent = meta.joints[player.joint];
+  tip.replaceChildren(name, `${inferred}\n${rows.join("\n")}`);
   const stage = $("stage");
   tip.style.left = Math.max(Math.min(x + 16, stage.clientWidth - tip.offsetWidth - 8), 4) + "px";
   tip.style.top = Math.max(Math.min(y + 12, stage.clientHeight - tip.offsetHeight - 8), 4) + "px";
@@ -111,7 +162,7 @@ function listenToPointer() {
     if (event.buttons || event.pointerType === "touch") return;
     const before = player.joint;
     point(event.offsetX, event.offsetY);
-    if (before !== player.joint) imageView.draw(player.frame, player.joint);
+    if (before !== player.joint) cameraView.draw(player.frame, player.joint);
   });
   canvas.addEventListener("click", (event) => { point(event.offsetX, event.offsetY, 24); refresh(); });
   canvas.addEventListener("pointerleave", (event) => { if (event.pointerType !== "touch") forget(); });
@@ -121,7 +172,7 @@ function forget() {
   player.pointer = null;
   player.joint = -1;
   $("tip").hidden = true;
-  imageView.draw(player.frame, -1);
+  cameraView.draw(player.frame, -1);
 }
 
 const KEYS = {
@@ -129,8 +180,9 @@ const KEYS = {
   Home: () => step(-data.frames), End: () => step(data.frames),
   ArrowUp: () => setSpeed(SPEEDS[Math.min(SPEEDS.indexOf(player.speed) + 1, SPEEDS.length - 1)]),
   ArrowDown: () => setSpeed(SPEEDS[Math.max(SPEEDS.indexOf(player.speed) - 1, 0)]),
+  v: switchView, p: () => savePicture(),
   u: () => toggles.uncertainty(), f: () => toggles.feet(), l: () => toggles.loop(),
-  1: () => sceneView && lookFrom("quarter"), 2: () => sceneView && lookFrom("camera"), 3: () => sceneView && lookFrom("side"),
+  1: () => sceneView && lookFrom("quarter"), 2: () => sceneView && lookFrom("front"), 3: () => sceneView && lookFrom("side"),
   4: () => sceneView && lookFrom("top"), "?": () => showKeys($("keys").hidden), Escape: () => showKeys(false),
 };
 function showKeys(on) {
@@ -150,6 +202,7 @@ function listenToKeys() {
     act(event);
   });
 }
+const savePicture = () => save.picture(player.main, player.frame);
 function listenToButtons() {
   $("play").onclick = () => play(!player.playing);
   $("back").onclick = () => step(-1);
@@ -157,41 +210,53 @@ function listenToButtons() {
   $("speed").onchange = (event) => { player.speed = Number(event.target.value); event.target.blur(); };
   for (const id of Object.keys(toggles)) $(id).onclick = toggles[id];
   for (const button of document.querySelectorAll(".views button")) button.onclick = () => lookFrom(button.dataset.view);
+  for (const button of document.querySelectorAll("#switch button")) button.onclick = () => showView(button.dataset.main);
+  $("save-picture").onclick = () => savePicture();
+  $("save-json").onclick = save.json;
+  $("save-csv").onclick = save.csv;
   $("help").onclick = () => showKeys($("keys").hidden);
-  $("theme").onclick = () => setTheme(document.documentElement.dataset.theme === "light" ? "dark" : "light");
+  $("theme").onclick = () => setTheme(root.dataset.theme === "light" ? "dark" : "light");
   timeline.onScrub(() => play(false), seek);
 }
 function setTheme(theme) {
-  document.documentElement.dataset.theme = theme;
-  document.documentElement.style.setProperty("--left", meta.colours.left);
-  document.documentElement.style.setProperty("--right", meta.colours.right);
+  root.dataset.theme = theme;
+  root.style.setProperty("--left", meta.colours.left);
+  root.style.setProperty("--right", meta.colours.right);
   if (sceneView) sceneView.recolour();
   timeline.repaint();
   refresh();
 }
-const MARKS = { "No person": "none", "Filled in": "filled" };
-function furnish() {
-  $("subtitle").textContent = meta.subtitle;
-  $("facts").innerHTML = "";
-  const list = document.createElement("dl");
+const MARKS = { "No person": "none", "Filled in": "filled", "Mostly inferred": "invented", "Implausible": "implausible" };
+function writeFacts() {
+  const list = document.querySelector("#facts dl");
   for (const [name, value] of meta.facts) {
     const term = document.createElement("dt"), text = document.createElement("dd");
-    if (name in MARKS) term.innerHTML = `<i class="mark ${MARKS[name]}"></i>`; // as on the timeline
+    if (name in MARKS) term.appendChild(document.createElement("i")).className = `mark ${MARKS[name]}`; // as on the timeline
     term.append(name);
     text.textContent = value;
     list.append(term, text);
   }
-  $("facts").append(list);
-  if (meta.thumbnails && meta.thumbnails.every > 1) $("preview-note").textContent = `picture: 1 of ${meta.thumbnails.every} frames`;
-  if (meta.image && data.points2d) {
-    const ratio = meta.image[0] / meta.image[1], root = document.documentElement.style;
-    root.setProperty("--image-aspect", `${meta.image[0]} / ${meta.image[1]}`);
-    root.setProperty("--image-ratio", ratio);
-    root.setProperty("--side-width", ratio < 1 ? "26%" : "36%");
-    document.documentElement.toggleAttribute("data-upright", ratio < 1);
-  } else $("image-panel").hidden = true;
+  const names = meta.facts.map(([name]) => name);
+  for (const [name, rule] of meta.rules) {
+    if (names.includes(name)) $("rules").append(`${name}: ${rule}. `);
+    const term = document.createElement("dt"), text = document.createElement("dd");
+    term.textContent = name.toLowerCase();
+    text.textContent = rule;
+    document.querySelector("#keys dl").append(term, text);
+  }
+}
+function furnish() {
+  $("subtitle").textContent = meta.subtitle;
+  writeFacts();
+  if (meta.pictures && meta.pictures.every > 1) $("preview-note").textContent = `picture: 1 of ${meta.pictures.every} frames`;
+  if (cameraView.shown) root.style.setProperty("--image-ratio", meta.image[0] / meta.image[1]);
+  else { $("image-panel").hidden = $("switch").hidden = true; root.toggleAttribute("data-alone", true); }
+  for (const [id, has] of [["detected", data.points2d], ["lifted", data.origins]]) $(id).hidden = !has;
   if (!data.std) { $("uncertainty").disabled = true; $("uncertainty").title = "This sequence carries no standard deviations"; }
-  if (!sceneView) for (const button of document.querySelectorAll("#feet, #uncertainty, .views button")) button.disabled = true;
+  if (!sceneView) {
+    $("no-webgl").hidden = false;
+    for (const button of document.querySelectorAll("#feet, #uncertainty, .views button, [data-main=orbit]")) button.disabled = true;
+  }
 }
 function tick(now) {
   if (player.playing) advance(now);
@@ -203,33 +268,36 @@ furnish();
 listenToKeys();
 listenToButtons();
 if (sceneView) listenToPointer();
-imageView.onPicture(() => imageView.draw(player.frame, player.joint));
+cameraView.onPicture(() => cameraView.draw(player.frame, player.joint));
 const light = window.matchMedia("(prefers-color-scheme: light)");
 setTheme(light.matches ? "light" : "dark");
 light.addEventListener("change", (event) => setTheme(event.matches ? "light" : "dark"));
-window.addEventListener("resize", () => refresh());
+window.addEventListener("resize", arrange);
 document.addEventListener("visibilitychange", () => { player.last = 0; });
 writeNote();
+showView(cameraView.shown ? "camera" : "orbit");
 seek(0);
 if (sceneView) { sceneView.tick(0); markView(); }
 requestAnimationFrame(tick);
 
 window.prmlViewer = {
-  seek, play, step, setSpeed,
+  seek, play, step, setSpeed, showView,
   /** As the page opened. */
   reset() {
     play(false);
     setSpeed(1);
-    for (const [id, on] of [["loop", true], ["uncertainty", false], ["feet", false]])
+    for (const [id, on] of [["loop", true], ["uncertainty", false], ["feet", false], ["detected", true], ["lifted", true]])
       if (($(id).getAttribute("aria-pressed") === "true") !== on) toggles[id]();
     forget();
+    showView(cameraView.shown ? "camera" : "orbit");
     if (sceneView) { sceneView.look("quarter", true); markView(); }
     seek(0);
   },
   state: () => ({
     frame: player.frame, frames: data.frames, time: data.times[player.frame], playing: player.playing, speed: player.speed,
-    loop: player.loop, person: data.hasPose(player.frame), measured: data.isMeasured(player.frame),
+    loop: player.loop, main: player.main, person: data.hasPose(player.frame), measured: data.isMeasured(player.frame),
+    implausible: data.isImplausible(player.frame), reprojected: meta.joints.map((_, j) => data.reprojected(player.frame, j)),
     figure: sceneView ? { ...sceneView.figure.state } : null, view: sceneView && sceneView.view,
-    orbit: sceneView && sceneView.orbit, theme: document.documentElement.dataset.theme,
+    orbit: sceneView && sceneView.orbit, theme: root.dataset.theme,
   }),
 };

@@ -1,29 +1,43 @@
-// What the page carries: numbers packed as integers (see viewer.py), read without copying.
+// What the page carries: numbers packed as integers (see pack.py), read without copying.
 const meta = JSON.parse(document.getElementById("meta").textContent);
 
-function unpack(name, Type) {
+function packed(name) {
   const element = document.getElementById("data-" + name);
   if (!element) return null;
-  const text = atob(element.textContent.trim());
+  const text = element.textContent.trim();
+  element.remove(); // the text is no longer needed
+  return text;
+}
+function unpack(name, Type) {
+  const encoded = packed(name);
+  if (encoded === null) return null;
+  const text = atob(encoded);
   const bytes = new Uint8Array(text.length);
   for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
-  element.remove(); // the text is no longer needed
   return new Type(bytes.buffer);
 }
 
 const MISSING = -32768;
+const PERSON = 1, MEASURED = 2, INVENTED = 4, IMPLAUSIBLE = 8; // bits of a frame's flags
 const data = {
   frames: meta.frames,
   joints: meta.joints.length,
   times: unpack("times", Float64Array),
-  flags: unpack("flags", Uint8Array), // 1: there is a pose, 2: it was measured in this frame
+  flags: unpack("flags", Uint8Array),
   points3d: unpack("joints", Int16Array),
   points2d: unpack("keypoints", Int16Array),
   confidence: unpack("confidence", Uint8Array),
   std: unpack("std", Uint8Array),
+  faintBits: unpack("faint", Uint8Array), // one bit for each joint of each frame, highest bit first
+  origins: unpack("origins", Float32Array), // of the joints, in the camera's frame
+  angles: unpack("angles", Int16Array),
+  anglesStd: unpack("angles-std", Uint8Array),
 
-  hasPose(frame) { return (this.flags[frame] & 1) !== 0; },
-  isMeasured(frame) { return (this.flags[frame] & 2) !== 0; },
+  hasPose(frame) { return (this.flags[frame] & PERSON) !== 0; },
+  isMeasured(frame) { return (this.flags[frame] & MEASURED) !== 0; },
+  isInvented(frame) { return (this.flags[frame] & INVENTED) !== 0; },
+  isImplausible(frame) { return (this.flags[frame] & IMPLAUSIBLE) !== 0; },
+  isSound(frame) { return this.flags[frame] === (PERSON | MEASURED); },
 
   /** Joint in metres, in the sequence's own frame, into `out` (array of 3). */
   joint(frame, joint, out) {
@@ -38,19 +52,36 @@ const data = {
     for (let k = 0; k < 3; k++) out[k] = this.std[at + k] * meta.unit.std;
     return out;
   },
-  /** Keypoint in pixels of the video, or null. */
+  /** Detected keypoint in pixels of the video, or null. */
   keypoint(frame, joint) {
     if (!this.points2d) return null;
     const at = (frame * this.joints + joint) * 2;
     if (this.points2d[at] === MISSING) return null;
     return [this.points2d[at] * meta.unit.keypoints, this.points2d[at + 1] * meta.unit.keypoints];
   },
+  /** Lifted joint as the camera sees it, in pixels of the video, or null. */
+  reprojected(frame, joint) {
+    if (!this.origins || !this.hasPose(frame)) return null;
+    const p = this.joint(frame, joint, [0, 0, 0]), r = meta.camera.rotation;
+    const [x, y, z] = [0, 1, 2].map((k) => r[3 * k] * p[0] + r[3 * k + 1] * p[1] + r[3 * k + 2] * p[2] + this.origins[3 * frame + k]);
+    return z > 1e-6 ? onSensor(x / z, y / z) : null;
+  },
   sureness(frame, joint) { return this.confidence ? this.confidence[frame * this.joints + joint] / 255 : 1; },
+  isFaint(frame, joint) {
+    const at = frame * this.joints + joint;
+    return (this.faintBits[at >> 3] & (128 >> (at & 7))) !== 0;
+  },
   meanSureness(frame) {
     if (!this.confidence) return 1;
     let sum = 0;
     for (let j = 0; j < this.joints; j++) sum += this.confidence[frame * this.joints + j];
     return sum / this.joints / 255;
+  },
+  /** Bend in degrees and its standard deviation (null if unknown), or null. */
+  angle(frame, k) {
+    const at = frame * meta.bends.length + k;
+    if (this.angles[at] === MISSING) return null;
+    return [this.angles[at] * meta.unit.angles, this.anglesStd ? this.anglesStd[at] * meta.unit.anglesStd : null];
   },
   /** Last frame that begins at or before a time. */
   frameAt(time) {
@@ -62,6 +93,15 @@ const data = {
     return low;
   },
 };
+
+/** Pixel of a point of the image plane z = 1, through the lens (Brown-Conrady, as prml.camera). */
+function onSensor(x, y) {
+  const { fx, fy, cx, cy, radial: [k1, k2, k3], tangential: [p1, p2] } = meta.camera;
+  const r2 = x * x + y * y, gain = 1 + r2 * (k1 + r2 * (k2 + r2 * k3));
+  const u = x * gain + 2 * p1 * x * y + p2 * (r2 + 2 * x * x);
+  const v = y * gain + p1 * (r2 + 2 * y * y) + 2 * p2 * x * y;
+  return [u * fx + cx, v * fy + cy];
+}
 
 function cssColour(name) { return getComputedStyle(document.documentElement).getPropertyValue(name).trim(); }
 function sideColour(joint) { return cssColour(["--right", "--body", "--left"][meta.sides[joint] + 1]); }

@@ -5,9 +5,10 @@ const SIGMAS = 2;
 function makeFigure() {
   const cylinder = new THREE.CylinderGeometry(1, 1, 1, 20, 1, true);
   const sphere = new THREE.SphereGeometry(1, 28, 18);
-  const materials = {}, clouds = {};
+  const materials = {}, faintMaterials = {}, clouds = {};
   for (const side of [-1, 0, 1]) {
-    materials[side] = new THREE.MeshStandardMaterial({ roughness: 0.6, metalness: 0, transparent: true });
+    materials[side] = new THREE.MeshStandardMaterial({ roughness: 0.6, metalness: 0 });
+    faintMaterials[side] = new THREE.MeshStandardMaterial({ roughness: 0.6, metalness: 0, transparent: true, opacity: meta.faint });
     clouds[side] = new THREE.MeshBasicMaterial({ transparent: true, opacity: 0.24, depthWrite: false });
   }
   const group = new THREE.Group(); // turned from the sequence's frame to the picture's (x right, y up, z to the spectator)
@@ -28,7 +29,7 @@ function makeFigure() {
   const head = headBone < 0 ? null : mesh(sphere, materials[0]);
   const places = meta.joints.map(() => new THREE.Vector3());
   const up = new THREE.Vector3(0, 1, 0), along = new THREE.Vector3(), buffer = [0, 0, 0];
-  const state = { visible: false, uncertainty: false, feet: false, lift: 0 };
+  const state = { visible: false, uncertainty: false, feet: false, lift: 0, faint: 0 };
 
   function placeLimb(made, from, to, radius) {
     along.subVectors(to, from);
@@ -40,8 +41,14 @@ function makeFigure() {
   function lowest() {
     return Math.min(...places.map((p) => r[3] * p.x + r[4] * p.y + r[5] * p.z));
   }
-  function fade(measured) {
-    for (const side of [-1, 0, 1]) materials[side].opacity = measured ? 1 : 0.4;
+  /** Limbs are as faint as the fainter of their ends. */
+  function fade(frame) {
+    const material = (faint, side) => (faint ? faintMaterials : materials)[side];
+    const faint = meta.joints.map((_, j) => data.isFaint(frame, j));
+    meta.bones.forEach(([parent, child], b) => { limbs[b].material = material(faint[parent] || faint[child], meta.sides[child]); });
+    balls.forEach((ball, j) => { ball.material = material(faint[j], meta.sides[j]); });
+    if (head) head.material = material(faint[meta.bones[headBone][1]], 0);
+    state.faint = faint.filter(Boolean).length;
   }
   return {
     group, places, state,
@@ -49,6 +56,7 @@ function makeFigure() {
       for (const side of [-1, 0, 1]) {
         const colour = cssColour(["--right", "--body", "--left"][side + 1]);
         materials[side].color.set(colour);
+        faintMaterials[side].color.set(colour);
         clouds[side].color.set(colour);
       }
     },
@@ -71,7 +79,7 @@ function makeFigure() {
         made.position.copy(places[j]);
         made.scale.set(...std.map((s) => Math.max(s * SIGMAS, 1e-4)));
       });
-      fade(data.isMeasured(frame));
+      fade(frame);
       state.lift = state.feet ? meta.floor + meta.ankle - lowest() : 0;
       group.matrix.copy(rotation).setPosition(0, state.lift, 0);
       group.matrixWorldNeedsUpdate = true;

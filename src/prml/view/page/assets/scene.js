@@ -1,8 +1,8 @@
-// The 3D view: room, light, spectator. Draws only when something changed.
+// The orbit view: room, light, spectator. Draws only when something changed.
 const sceneView = (() => {
   const canvas = document.getElementById("scene");
-  const VIEWS = { quarter: [35, 12], camera: [0, 0.01], side: [90, 6], top: [0, 89.9] }; // degrees around, degrees up
-  const FOV = 28, TOP_INSET = 46;
+  const VIEWS = { quarter: [35, 12], front: [0, 0.01], side: [90, 6], top: [0, 89.9] }; // degrees around, degrees up
+  const FOV = 28; // degrees
   let renderer;
   try {
     renderer = new THREE.WebGLRenderer({ canvas, antialias: true, powerPreference: "low-power" });
@@ -75,9 +75,11 @@ const sceneView = (() => {
   function fitDistance() {
     const tall = (meta.top - meta.floor) / 2 + 0.16, half = Math.tan((FOV / 2) * Math.PI / 180);
     const wide = meta.radius * 0.85 + 0.1;
-    const share = Math.max(1 - (TOP_INSET + noteInset()) / size[1], 0.4); // of the height that buttons and notes leave free
+    const share = Math.max(1 - (topInset() + noteInset()) / size[1], 0.4); // of the height that buttons and notes leave free
     return Math.max(tall / (half * share), wide / (half * camera.aspect)) + meta.radius * 0.6;
   }
+  /** Pixels that the buttons and the note take from the picture, where they are shown. */
+  function topInset() { return document.querySelector(".views").offsetHeight + 14; }
   function noteInset() { return document.getElementById("note").offsetHeight + 14; }
   function spot(name) {
     const [around, above] = VIEWS[name].map((d) => d * Math.PI / 180);
@@ -86,7 +88,7 @@ const sceneView = (() => {
   }
   function look(name, atOnce = false) {
     view = name;
-    camera.setViewOffset(size[0], size[1], 0, (noteInset() - TOP_INSET) / 2, size[0], size[1]);
+    camera.setViewOffset(size[0], size[1], 0, (noteInset() - topInset()) / 2, size[0], size[1]);
     const to = spot(name);
     if (atOnce) {
       camera.position.copy(to);
@@ -143,6 +145,15 @@ const sceneView = (() => {
       if (!dirty) return;
       renderer.render(scene, camera);
       dirty = false;
+    },
+    /** A canvas with the view alone, as large as it is on the screen. */
+    snapshot() {
+      renderer.render(scene, camera); // what was drawn is not kept
+      const made = document.createElement("canvas");
+      made.width = canvas.width;
+      made.height = canvas.height;
+      made.getContext("2d").drawImage(canvas, 0, 0);
+      return made;
     },
     /** Joint within `reach` pixels of a point of the canvas, the nearest to the spectator first; -1 if none. */
     pick(x, y, reach) {

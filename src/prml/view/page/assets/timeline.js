@@ -1,7 +1,9 @@
-// The timeline: how sure the detector was, frame by frame; where nobody was found; where poses were filled in.
+// The timeline: how sure the detector was, frame by frame, and marks for frames without a person, for those that were not
+// measured or mostly inferred, and for implausible poses.
 const timeline = (() => {
   const canvas = document.getElementById("timeline");
   const context = canvas.getContext("2d");
+  const MARK = 5; // pixels of height
   let backdrop = null, key = "";
 
   function hatch(x, width, height) {
@@ -19,7 +21,7 @@ const timeline = (() => {
     }
     context.restore();
   }
-  /** Calls mark(first, last) for every run of frames of one kind: 0 nobody, 1 filled in, 3 measured. */
+  /** Calls mark(flags, first, end) for every run of frames with equal flags. */
   function eachRun(mark) {
     let start = 0;
     for (let f = 1; f <= data.frames; f++) {
@@ -27,6 +29,20 @@ const timeline = (() => {
       mark(data.flags[start], start, f);
       start = f;
     }
+  }
+  function bar(x, width, y, height, colour) {
+    context.fillStyle = colour;
+    context.fillRect(x, y, width, height);
+  }
+  /** A small triangle over a mark, so that a single frame of a long clip is found, and without its colour. */
+  function tick(x, width, y, colour) {
+    const middle = x + width / 2;
+    context.fillStyle = colour;
+    context.beginPath();
+    context.moveTo(middle - MARK, y - MARK);
+    context.lineTo(middle + MARK, y - MARK);
+    context.lineTo(middle, y);
+    context.fill();
   }
   function paint(width, height) {
     const bars = Math.max(1, Math.floor(width)), ink = cssColour("--dim");
@@ -42,10 +58,13 @@ const timeline = (() => {
       context.fillRect(x, height - tall, 1, tall);
     }
     context.globalAlpha = 1;
-    eachRun((kind, first, end) => {
+    const [warn, alarm] = [cssColour("--warn"), cssColour("--alarm")];
+    eachRun((flags, first, end) => {
       const x = first / data.frames * width, wide = Math.max((end - first) / data.frames * width, 2);
-      if (kind === 0 || kind === 2) hatch(x, wide, height);
-      if (kind === 1) { context.fillStyle = cssColour("--warn"); context.fillRect(x, 0, wide, 4); }
+      if (!(flags & PERSON)) { hatch(x, wide, height); return; }
+      if (!(flags & MEASURED)) bar(x, wide, 0, MARK, warn);
+      else if (flags & INVENTED) for (let at = x; at < x + wide; at += 6) bar(at, Math.min(3, x + wide - at), 0, MARK, warn);
+      if (flags & IMPLAUSIBLE) { bar(x, wide, height - 2 * MARK, 2 * MARK, alarm); tick(x, wide, height - 2 * MARK, alarm); }
     });
   }
   function frameAt(event) {

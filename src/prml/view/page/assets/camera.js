@@ -1,0 +1,135 @@
+// The camera's view: a small picture of the video if the page carries one, the skeleton that the detector saw, and the
+// lifted skeleton projected back onto it.
+const cameraView = (() => {
+  const canvas = document.getElementById("image");
+  const shown = meta.image && (data.points2d || data.origins);
+  const pictures = meta.pictures ? packed("pictures").split("\n") : [];
+  const images = pictures.map(() => null);
+  const layers = { detected: true, lifted: true };
+  const MIDDLE = "#e6e9ef", RIM = "rgba(0,0,0,.55)"; // on video, in either theme
+  let redraw = () => {}, latest = null;
+
+  function pictureFor(frame) {
+    if (!pictures.length) return null;
+    const frames = meta.pictures.frames;
+    let low = 0, high = frames.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (frames[middle] <= frame) low = middle; else high = middle - 1;
+    }
+    for (let i = low; i < Math.min(low + 8, frames.length); i++) load(i); // the next ones will be asked for soon
+    if (images[low].complete && images[low].naturalWidth) latest = images[low];
+    return latest; // until the right one is there, the one before
+  }
+  function load(i) {
+    if (images[i]) return;
+    images[i] = new Image();
+    images[i].onload = () => redraw();
+    images[i].src = "data:image/jpeg;base64," + pictures[i];
+  }
+  function line(context, from, to, width, colour) {
+    context.strokeStyle = colour;
+    context.lineWidth = width;
+    context.beginPath();
+    context.moveTo(from[0], from[1]);
+    context.lineTo(to[0], to[1]);
+    context.stroke();
+  }
+  function circle(context, at, radius) {
+    context.beginPath();
+    context.arc(at[0], at[1], radius, 0, 7);
+  }
+  function eachBone(context, points, alpha, draw) {
+    for (const [parent, child] of meta.bones) {
+      if (!points[parent] || !points[child]) continue;
+      context.globalAlpha = Math.min(alpha[parent], alpha[child]);
+      draw(points[parent], points[child], child);
+    }
+  }
+  /** Solid limbs in the colours of the sides. */
+  function drawLifted(context, points, alpha, width) {
+    eachBone(context, points, alpha, (from, to, child) => {
+      line(context, from, to, width * 1.7, RIM);
+      line(context, from, to, width, meta.sides[child] ? sideColour(child) : MIDDLE);
+    });
+  }
+  /** Dashes between white rings. */
+  function drawDetected(context, points, alpha, width) {
+    context.setLineDash([width * 1.2, width * 1.2]);
+    eachBone(context, points, alpha, (from, to) => {
+      line(context, from, to, width * 0.75, RIM);
+      line(context, from, to, width * 0.4, "#fff");
+    });
+    context.setLineDash([]);
+    points.forEach((point, j) => {
+      if (!point) return;
+      context.globalAlpha = alpha[j];
+      circle(context, point, width * 0.9);
+      context.strokeStyle = RIM;
+      context.lineWidth = width * 0.9;
+      context.stroke();
+      context.strokeStyle = "#fff";
+      context.lineWidth = width * 0.45;
+      context.stroke();
+    });
+  }
+  function draw(context, frame, highlight, [left, top, scale]) {
+    const [wide, tall] = [meta.image[0] * scale, meta.image[1] * scale];
+    context.save();
+    context.beginPath();
+    context.rect(left, top, wide, tall);
+    context.clip();
+    context.fillStyle = "#30353e";
+    context.fill();
+    const picture = pictureFor(frame);
+    context.imageSmoothingQuality = "high";
+    if (picture) context.drawImage(picture, left, top, wide, tall);
+    context.lineCap = "round";
+    const width = Math.max(2, Math.min(wide, tall) / 110);
+    const place = (p) => p && [left + p[0] * scale, top + p[1] * scale];
+    const strength = meta.joints.map((_, j) => (data.isFaint(frame, j) ? meta.faint : 1));
+    const lifted = meta.joints.map((_, j) => place(data.reprojected(frame, j)));
+    const seen = meta.joints.map((_, j) => place(data.keypoint(frame, j)));
+    const sure = strength.map((s, j) => (s < 1 ? s : 0.25 + 0.75 * data.sureness(frame, j)));
+    if (layers.lifted) drawLifted(context, lifted, strength, width * 1.5);
+    if (layers.detected) drawDetected(context, seen, sure, width);
+    const marked = highlight < 0 ? null : lifted[highlight] || seen[highlight];
+    if (marked) {
+      context.globalAlpha = 1;
+      context.fillStyle = cssColour("--warn");
+      circle(context, marked, width * 1.3);
+      context.fill();
+    }
+    context.restore();
+  }
+  return {
+    shown, layers,
+    onPicture(callback) { redraw = callback; },
+    draw(frame, highlight) {
+      if (!shown) return;
+      const [width, height, ratio] = fitCanvas(canvas), context = canvas.getContext("2d");
+      if (!canvas.width || !canvas.height) return; // not on the page at the moment
+      context.setTransform(ratio, 0, 0, ratio, 0, 0);
+      context.clearRect(0, 0, width, height);
+      const scale = Math.min(width / meta.image[0], height / meta.image[1]);
+      draw(context, frame, highlight, [(width - meta.image[0] * scale) / 2, (height - meta.image[1] * scale) / 2, scale]);
+    },
+    /** Mean distance in video pixels between the lifted skeleton and the detected one; NaN if one of them is missing. */
+    distance(frame) {
+      let sum = 0, count = 0;
+      for (let j = 0; j < data.joints; j++) {
+        const a = data.reprojected(frame, j), b = data.keypoint(frame, j);
+        if (a && b) { sum += Math.hypot(a[0] - b[0], a[1] - b[1]); count++; }
+      }
+      return sum / count;
+    },
+    /** A canvas with the view alone, its longer side `size` pixels. */
+    snapshot(frame, size) {
+      const made = document.createElement("canvas"), scale = size / Math.max(...meta.image);
+      made.width = Math.round(meta.image[0] * scale);
+      made.height = Math.round(meta.image[1] * scale);
+      draw(made.getContext("2d"), frame, -1, [0, 0, scale]);
+      return made;
+    },
+  };
+})();

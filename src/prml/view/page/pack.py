@@ -1,0 +1,183 @@
+"""What the page carries of a sequence: a JSON record, and integer arrays by name."""
+
+import unicodedata
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int16, UInt8
+
+from prml.camera import Camera
+from prml.errors import PrmlError
+from prml.filters.angles import BendAngles
+from prml.sequence import PoseSequence
+from prml.view.stage import ANKLE_HEIGHT_M, LEFT, RIGHT, Colour, Stage, path_note, sides
+from prml.view.trust import FAINT, RULES, Trust
+
+Array = np.ndarray
+# Steps of what is rounded. Numbers of 16 bits; their steps grow where a value would not fit.
+JOINT_STEP_M = 0.0005  # up to 16 m
+KEYPOINT_STEP_PX = 0.0625  # up to 2048 pixels
+ANGLE_STEP_DEG = 0.01
+# Numbers of one byte, cut at 255 steps.
+CONFIDENCE_STEP = 1 / 255
+STD_STEP_M = 0.002  # up to half a metre
+ANGLE_STD_STEP_DEG = 0.5
+MISSING = -32768
+# Bits of a frame's flags.
+PERSON, MEASURED, INVENTED, IMPLAUSIBLE = 1, 2, 4, 8
+_MAX_TEXT = 300  # characters of a title or label
+_BIDI = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # they turn the text around them
+
+
+def printable(text: str) -> str:
+    """A text that can be written as UTF-8 and shown in one line.
+
+    Lone surrogates, control characters and marks of writing direction become U+FFFD, every white space a space; what is
+    longer than 300 characters is cut.
+    """
+    shown = "".join(
+        "\ufffd" if unicodedata.category(c) in ("Cc", "Cs") or c in _BIDI else c for c in " ".join(text.split())
+    )
+    return shown if len(shown) <= _MAX_TEXT else shown[: _MAX_TEXT - 1] + "\u2026"
+
+
+def pack(sequence: PoseSequence, stage: Stage) -> tuple[dict[str, Any], dict[str, Array]]:
+    """Page data: a JSON record, and arrays (little-endian) by name.
+
+    Raises:
+        PrmlError: the sequence has no 3D joints.
+    """
+    joints_m = sequence.joints_m
+    if joints_m is None:
+        raise PrmlError("a viewer needs 3D joints, got a sequence with 2D keypoints only; lift it first")
+    trust, angles = Trust.of(sequence), BendAngles.of(sequence)
+    unit = {"std": STD_STEP_M, "anglesStd": ANGLE_STD_STEP_DEG}
+    arrays: dict[str, Array] = {
+        "times": sequence.times_s.astype("<f8"),
+        "flags": _flags(trust),
+        "faint": np.packbits(trust.faint),
+    }
+    arrays["joints"], unit["joints"] = quantise(joints_m, JOINT_STEP_M)
+    arrays["angles"], unit["angles"] = quantise(angles.degrees, ANGLE_STEP_DEG)
+    if angles.std_deg is not None:
+        arrays["angles-std"] = _bytes(angles.std_deg, ANGLE_STD_STEP_DEG)
+    if sequence.keypoints_px is not None and sequence.image_size is not None:
+        arrays["keypoints"], unit["keypoints"] = quantise(sequence.keypoints_px, KEYPOINT_STEP_PX)
+    if trust.placement is not None:
+        arrays["origins"] = trust.placement.origins_m.astype("<f4")
+    if sequence.confidence is not None:
+        arrays["confidence"] = _bytes(sequence.confidence, CONFIDENCE_STEP)
+    if sequence.std_m is not None:
+        arrays["std"] = _bytes(sequence.std_m, STD_STEP_M)
+    bends = [
+        {"name": b.name, "side": b.side, "joints": [sequence.skeleton.index(j) for j in b.joints]} for b in angles.bends
+    ]
+    record = _record(sequence, stage) | {
+        "unit": unit,
+        "bends": bends,
+        "camera": _camera(trust),
+        "facts": facts(sequence, trust),
+    }
+    return record, arrays
+
+
+def _flags(trust: Trust) -> UInt8[Array, " T"]:
+    parts = (
+        (trust.person, PERSON),
+        (trust.measured, MEASURED),
+        (trust.invented, INVENTED),
+        (trust.implausible, IMPLAUSIBLE),
+    )
+    return np.asarray(np.sum([mask * bit for mask, bit in parts], axis=0), dtype=np.uint8)
+
+
+def _record(sequence: PoseSequence, stage: Stage) -> dict[str, Any]:
+    skeleton = sequence.skeleton
+    return {
+        "frames": len(sequence),
+        "joints": [printable(joint) for joint in skeleton.joints],
+        "bones": skeleton.bones,
+        "sides": sides(skeleton),
+        "image": sequence.image_size,
+        "rotation": stage.R_view.round(9).ravel().tolist(),
+        "centre": stage.centre_m.tolist(),
+        "floor": stage.floor_m,
+        "top": stage.top_m,
+        "radius": stage.radius_m,
+        "ankle": ANKLE_HEIGHT_M,
+        "faint": FAINT,
+        "axes": ["right", "down", "forward"] if sequence.frame == "camera" else ["x", "y", "z"],
+        "colours": {"left": _css(LEFT), "right": _css(RIGHT)},
+        "note": path_note(sequence),
+        "rules": RULES,
+        "rounding": f"joints are rounded to {JOINT_STEP_M * 1000:g} mm; poses.npz holds the exact numbers",
+        "subtitle": printable(" · ".join(filter(None, [sequence.subject, sequence.action]))),
+    }
+
+
+def _camera(trust: Trust) -> dict[str, Any] | None:
+    """What it takes to project a joint, if the page can."""
+    if trust.placement is None:
+        return None
+    camera: Camera = trust.placement.camera
+    names = ("fx", "fy", "cx", "cy", "radial", "tangential")
+    return {name: getattr(camera, name) for name in names} | {"rotation": trust.placement.rotation.ravel().tolist()}
+
+
+def facts(sequence: PoseSequence, trust: Trust) -> list[tuple[str, str]]:
+    """What a reader wants to know of a sequence, as (name, value) lines."""
+    frames, person, measured = len(sequence), trust.person, trust.measured
+    seconds = float(sequence.times_s[-1] - sequence.times_s[0])
+    rate = (frames - 1) / seconds if frames > 1 else sequence.fps
+    lines = [
+        ("Frames", f"{frames} in {seconds:.2f} s"),
+        ("Frame rate", f"{rate:.4g} per second"),
+        ("Person measured", f"{_frames(measured)} ({100 * measured.mean():.0f} %)"),
+    ]
+    marked = {
+        "No person": ~person,
+        "Filled in": person & ~measured,
+        "Mostly inferred": trust.invented,
+        "Implausible": trust.implausible,
+    }
+    lines += [(name, _frames(mask)) for name, mask in marked.items() if mask.any()]
+    if trust.inferred.any():
+        lines.append(("Inferred joints", f"{100 * trust.inferred[person].mean():.2g} %"))
+    if sequence.confidence is not None and measured.any():
+        lines.append(("Mean confidence", f"{np.nanmean(sequence.confidence[measured]):.2f}"))
+    if sequence.std_m is not None and person.any():
+        across, depth = np.nanmedian(sequence.std_m[person][..., :2]), np.nanmedian(sequence.std_m[person][..., 2])
+        lines.append(("Median SD", f"{across * 1000:.0f} mm across, {depth * 1000:.0f} mm in depth"))
+    if trust.distance_px is not None and np.isfinite(trust.distance_px).any():
+        lines.append(("Re-projection", f"{np.nanmean(trust.distance_px):.1f} px off"))
+    return [*lines, *_labels(sequence)]
+
+
+def _labels(sequence: PoseSequence) -> list[tuple[str, str]]:
+    lines = []
+    if sequence.image_size is not None:
+        lines.append(("Image", "{} × {} pixels".format(*sequence.image_size)))
+    if sequence.camera is not None:
+        lines.append(("Camera", printable(sequence.camera.source)))
+    return [*lines, ("Source", printable(sequence.source))] if sequence.source else lines
+
+
+def _frames(mask: Array) -> str:
+    count = int(mask.sum())
+    return f"{count} frame{'' if count == 1 else 's'}"
+
+
+def quantise(values: Float[Array, "*n"], step: float) -> tuple[Int16[Array, "*n"], float]:
+    """16-bit integers and their unit: ``step``, or coarser where the largest value asks for it; NaN becomes -32768."""
+    finite = np.isfinite(values)
+    largest = float(np.abs(values, where=finite, out=np.zeros(values.shape)).max(initial=0.0))
+    unit = max(step, largest / 32767)
+    return np.where(finite, np.rint(np.where(finite, values, 0) / unit), MISSING).astype("<i2"), unit
+
+
+def _bytes(values: Float[Array, "*n"], unit: float) -> UInt8[Array, "*n"]:
+    return np.asarray(np.clip(np.rint(np.nan_to_num(values) / unit), 0, 255), dtype=np.uint8)
+
+
+def _css(colour: Colour) -> str:
+    return "#{:02x}{:02x}{:02x}".format(*colour)

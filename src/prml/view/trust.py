@@ -1,0 +1,147 @@
+"""What a drawing may present as seen: which frames and joints were measured, and which poses are implausible.
+
+The overlay and the page ask here, so that both draw the same joints faint and mark the same frames.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from prml.errors import PrmlError
+from prml.filters.root import Placement
+from prml.sequence import PoseSequence
+
+Array = np.ndarray
+FAINT = 0.4  # opacity of what was not measured
+# An implausible pose. Of 13,000 lifted frames of motion capture with a detector's noise (UI-PRMD), 3 % are.
+MAX_BONE_CHANGE_M = 0.15  # from the bone's median length in the clip
+MAX_SPEED_M_S = 15.0  # of a joint against the root; a sprinter's foot reaches 12
+MAX_DISTANCE_SHARE = 0.15  # of the reprojection from the detection, in sizes of the person in the picture
+MAX_INFERRED_SHARE = 0.5  # of the joints of a frame, before the frame counts as invented
+# What the words mean that a reader of a drawing meets.
+RULES = (
+    (
+        "Implausible",
+        f"a bone more than {MAX_BONE_CHANGE_M * 100:.0f} cm off its median length, a joint faster than "
+        f"{MAX_SPEED_M_S:.0f} m/s against the hip, or the lifted skeleton more than {MAX_DISTANCE_SHARE:.0%} of the "
+        "person's size beside the detected one",
+    ),
+    ("Filled in", "interpolated over a short gap, drawn faint"),
+    ("Inferred joints", "outside the picture or not found by the detector, drawn faint"),
+    ("Mostly inferred", f"more than {MAX_INFERRED_SHARE:.0%} of the joints are inferred, drawn faint"),
+)
+
+
+@dataclass(frozen=True)
+class Trust:
+    """How far every frame and joint of a sequence can be relied on.
+
+    Attributes:
+        person: (T,) whether there is a pose to draw.
+        measured: (T,) whether a person was found in the frame itself (neither a gap nor a filled frame).
+        inferred: (T, J) joints of those poses that were outside the picture or not found.
+        invented: (T,) measured frames most of whose joints are inferred.
+        implausible: (T,) frames whose pose breaks the first of ``RULES``.
+        distance_px: (T, J) of the reprojected joints from the detected ones; None without 2D or a camera.
+        placement: how the pose stands before the camera; None without a camera, or without 2D where it takes 2D.
+    """
+
+    person: Bool[Array, " T"]
+    measured: Bool[Array, " T"]
+    inferred: Bool[Array, "T J"]
+    invented: Bool[Array, " T"]
+    implausible: Bool[Array, " T"]
+    distance_px: Float[Array, "T J"] | None
+    placement: Placement | None
+
+    @classmethod
+    def of(cls, sequence: PoseSequence) -> "Trust":
+        """Judge a sequence. Raises PrmlError if it has no 3D joints."""
+        person, measured = person_in(sequence), measured_in(sequence)
+        inferred = inferred_joints(sequence) & person[:, None]
+        placement, distance = _placement(sequence), None
+        if placement is not None and sequence.keypoints_px is not None and sequence.joints_m is not None:
+            with np.errstate(invalid="ignore", over="ignore"):
+                distance = np.linalg.norm(placement.project(sequence.joints_m) - sequence.keypoints_px, axis=-1)
+        invented = measured & (inferred.mean(1) > MAX_INFERRED_SHARE)
+        implausible = person & (_broken_bones(sequence, measured) | _too_fast(sequence))
+        if distance is not None:
+            implausible |= person & _beside(sequence, np.where(inferred, np.nan, distance))
+        return cls(person, measured, inferred, invented, implausible, distance, placement)
+
+    @property
+    def faint(self) -> Bool[Array, "T J"]:
+        """(T, J) what is drawn faint: inferred joints, and all joints of filled and invented frames."""
+        return np.asarray(self.inferred | (~self.measured | self.invented)[:, None])
+
+    @property
+    def opacity(self) -> Float[Array, "T J"]:
+        """(T, J) opacity at which a joint is drawn."""
+        return np.asarray(np.where(self.faint, FAINT, 1.0))
+
+
+def person_in(sequence: PoseSequence) -> Bool[Array, " T"]:
+    """(T,) whether there is a pose to draw: found or filled in, and finite. Raises PrmlError without 3D joints."""
+    if sequence.joints_m is None:
+        raise PrmlError("a view needs 3D joints, got a sequence with 2D keypoints only; lift it first")
+    return np.asarray(np.isfinite(sequence.joints_m).all((1, 2)), dtype=bool)
+
+
+def measured_in(sequence: PoseSequence) -> Bool[Array, " T"]:
+    """(T,) whether a person was found in the frame itself (neither a gap nor a filled frame)."""
+    found = person_in(sequence) if sequence.has_person is None else sequence.has_person
+    return found if sequence.filled is None else found & ~sequence.filled
+
+
+def inferred_joints(sequence: PoseSequence) -> Bool[Array, "T J"]:
+    """(T, J) joints whose place the detector did not see: outside the picture, or not found.
+
+    ``sequence.inferred`` where it is given; otherwise from the confidence (0: not found), missing keypoints, and
+    keypoints outside the picture.
+    """
+    given: Bool[Array, "T J"] | None = getattr(sequence, "inferred", None)
+    if given is not None:
+        return given
+    inferred = np.zeros((len(sequence), len(sequence.skeleton)), dtype=bool)
+    if sequence.confidence is not None:
+        inferred |= ~(sequence.confidence > 0)
+    if sequence.keypoints_px is not None:
+        size = sequence.image_size or (np.inf, np.inf)
+        inferred |= ~((sequence.keypoints_px >= 0) & (sequence.keypoints_px <= size)).all(-1)
+    return inferred
+
+
+def _placement(sequence: PoseSequence) -> Placement | None:
+    if sequence.camera is None or (sequence.root_relative and sequence.keypoints_px is None):
+        return None
+    return Placement.of(sequence)
+
+
+def _broken_bones(sequence: PoseSequence, measured: Bool[Array, " T"]) -> Bool[Array, " T"]:
+    """Frames with a bone of another length than it has in most frames."""
+    joints, bones = np.asarray(sequence.joints_m), np.array(sequence.skeleton.bones)
+    lengths = np.linalg.norm(joints[:, bones[:, 1]] - joints[:, bones[:, 0]], axis=-1)
+    sound = lengths[measured & np.isfinite(lengths).all(1)]
+    if not len(sound):
+        return np.zeros(len(lengths), dtype=bool)
+    return np.asarray((np.abs(lengths - np.median(sound, axis=0)) > MAX_BONE_CHANGE_M).any(1))
+
+
+def _too_fast(sequence: PoseSequence) -> Bool[Array, " T"]:
+    """Frames into or out of which a joint jumps."""
+    joints = np.asarray(sequence.joints_m)
+    joints = joints - joints[:, sequence.skeleton.root, None]
+    steps = np.linalg.norm(np.diff(joints, axis=0), axis=-1).max(1, initial=0.0)
+    fast = steps > MAX_SPEED_M_S * np.diff(sequence.times_s)
+    return np.asarray(np.append(fast, False) | np.append(False, fast), dtype=bool)
+
+
+def _beside(sequence: PoseSequence, distance_px: Float[Array, "T J"]) -> Bool[Array, " T"]:
+    """Frames whose reprojection lies beside the detection, judged by the joints that were seen."""
+    points = np.asarray(sequence.keypoints_px)
+    known = np.isfinite(points).all(-1, keepdims=True)
+    size = (np.where(known, points, -np.inf).max(1) - np.where(known, points, np.inf).min(1)).max(-1)
+    seen = np.isfinite(distance_px)
+    mean = np.where(seen, distance_px, 0.0).sum(1) / np.maximum(seen.sum(1), 1)
+    return np.asarray(mean > MAX_DISTANCE_SHARE * size)
