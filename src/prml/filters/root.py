@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from prml.camera import Camera
 from prml.errors import PrmlError
@@ -72,21 +72,14 @@ class Placement:
         if not sequence.root_relative:
             origins[present] = camera.t_m if in_world else 0.0
             return cls(rotation, origins, camera)
+        confidence = np.ones(joints.shape[:2]) if sequence.confidence is None else sequence.confidence
+        points = np.asarray(sequence.keypoints_px)
         for block, _, _ in blocks(len(present), _BLOCK):
             at = present[block]
-            origins[at] = _roots(sequence, at, joints[at].astype(np.float64) @ rotation.T, camera)
+            posed = joints[at].astype(np.float64) @ rotation.T
+            origins[at] = solve_root(posed, camera.unproject(points[at]), confidence[at])
         return cls(rotation, origins, camera)
 
     def project(self, joints_m: Float[Array, "T J 3"]) -> Float[Array, "T J 2"]:
         """Joints of the sequence as the camera sees them, pixels; NaN without a pose and behind the camera."""
         return self.camera.project(joints_m @ self.rotation.T + self.origins_m[:, None])
-
-
-def _roots(
-    sequence: PoseSequence, at: Int[Array, " n"], joints_cam_m: Float[Array, "n J 3"], camera: Camera
-) -> Float[Array, "n 3"]:
-    """Places of the root in some frames; joints that were not found in the picture have no say."""
-    points = np.asarray(sequence.keypoints_px)[at]
-    found = np.isfinite(points).all(-1)
-    weight = found * (1.0 if sequence.confidence is None else np.nan_to_num(sequence.confidence[at]))
-    return solve_root(joints_cam_m, camera.unproject(np.where(found[..., None], points, 0.0)), weight)
