@@ -5,7 +5,7 @@ import pytest
 
 from prml import normalise
 from prml.camera import Camera
-from prml.filters import resample
+from prml.filters import resample, root
 from prml.lifting import lifter
 from prml.pipeline import lift as pipeline
 from prml.sequence import PoseSequence
@@ -57,5 +57,5 @@ def test_residual_in_blocks(monkeypatch):
     )
     whole = pipeline.residual_px(sequence)
     assert 1 < whole < 5
-    monkeypatch.setattr(pipeline, "_BLOCK", 7)
+    monkeypatch.setattr(root, "_BLOCK", 7)
     assert pipeline.residual_px(sequence) == pytest.approx(whole, rel=1e-9)

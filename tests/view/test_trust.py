@@ -4,7 +4,7 @@ import pytest
 from prml.errors import PrmlError
 from prml.sequence import PoseSequence
 from prml.skeleton import H36M17
-from prml.view.trust import FAINT, MAX_BONE_CHANGE_M, MAX_DISTANCE_SHARE, MAX_SPEED_M_S, RULES, Trust, inferred_joints
+from prml.view.trust import FAINT, MAX_BONE_CHANGE_M, MAX_DISTANCE_SHARE, MAX_SPEED_M_S, RULES, Trust
 
 LEFT_WRIST, LEFT_ELBOW = H36M17.index("LWrist"), H36M17.index("LElbow")
 
@@ -45,10 +45,19 @@ def test_joints_without_confidence_without_a_place_or_outside_the_picture_are_in
     points[2, 4] = np.nan
     points[3, 5], points[3, 6], points[3, 7], points[3, 8] = (-0.5, 90), (640.5, 90), (90, -0.5), (90, 360.5)
     points[4, 5], points[4, 6] = (0, 0), (640, 360)  # on the edge
-    inferred = inferred_joints(sequence.with_(keypoints_px=points, confidence=confidence))
+    inferred = Trust.of(sequence.with_(keypoints_px=points, confidence=confidence)).inferred
     assert np.argwhere(inferred).tolist() == [[1, 3], [2, 4], [3, 5], [3, 6], [3, 7], [3, 8]]
     trust = Trust.of(sequence.with_(confidence=confidence))
     assert np.argwhere(trust.opacity < 1).tolist() == [[1, 3]]
+
+
+def test_marks_that_a_sequence_brings_along_are_taken(make_person):
+    marks = np.zeros((6, 17), bool)
+    marks[2, :9], marks[4, 1] = True, True
+    trust = Trust.of(make_person(6).with_(inferred=marks, confidence=np.full((6, 17), 0.9)))
+    np.testing.assert_array_equal(trust.inferred, marks)
+    assert frames(trust.invented) == [2]
+    assert frames(trust.faint.all(1)) == [2]
 
 
 def test_a_frame_is_invented_if_more_than_half_of_its_joints_are_inferred(make_person):
@@ -119,6 +128,7 @@ def test_nobody_anywhere_one_frame_and_no_2d(make_person):
     alone = Trust.of(make_person(4).with_(keypoints_px=None, confidence=None, camera=None))
     assert alone.distance_px is None
     assert alone.placement is None
+    assert alone.faint.shape == (4, 17)
     assert not alone.faint.any()
 
 

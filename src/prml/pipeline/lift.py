@@ -16,7 +16,7 @@ from prml import __version__
 from prml.camera import Camera
 from prml.errors import PrmlError
 from prml.filters.marks import mark_inferred
-from prml.filters.root import solve_root
+from prml.filters.root import Placement
 from prml.filters.scale import to_metres
 from prml.io.registry import save_file
 from prml.lifting.lifter import Lifter, LiftOptions
@@ -28,7 +28,6 @@ from prml.pipeline.settings import LiftSettings
 from prml.provenance import commit
 from prml.scene import Scene, VideoSource
 from prml.sequence import PoseSequence
-from prml.spans import blocks
 from prml.weights.record import Record, load_record
 
 if TYPE_CHECKING:
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
 Progress = Callable[[str, int, int | None], None]
 Warn = Callable[[str], None]
 DEFAULT_FOV_DEG = 55.0
-_BLOCK = 1024  # frames whose residual is computed at a time
 KEYPOINT_FILES = (".json", ".npz")
 OUTPUTS = ("poses.npz", "poses.json", "overlay.mp4", "viewer.html")
 
@@ -199,16 +197,9 @@ def residual_px(sequence: PoseSequence) -> float:
     joints, points, camera = sequence.joints_m, sequence.keypoints_px, sequence.camera
     if joints is None or points is None or camera is None:
         raise PrmlError("a residual needs 2D, 3D and a camera")
-    present = np.flatnonzero(np.isfinite(joints).all((1, 2)))
-    total, count = 0.0, 0
-    for block, _, _ in blocks(len(present), _BLOCK):
-        at = present[block]
-        posed, seen = joints[at].astype(np.float64), points[at]
-        weight = np.ones(seen.shape[:2]) if sequence.confidence is None else sequence.confidence[at]
-        root = solve_root(posed, camera.unproject(seen), weight)
-        distance = np.linalg.norm(camera.project(posed + root[:, None]) - seen, axis=-1)
-        total, count = total + float(np.nansum(distance)), count + int(np.isfinite(distance).sum())
-    return total / count if count else float("nan")
+    distance = np.linalg.norm(Placement.of(sequence).project(joints) - points, axis=-1)
+    known = distance[np.isfinite(distance)]
+    return float(known.mean()) if len(known) else float("nan")
 
 
 def doubtful_residual(residual: float, image_size: tuple[int, int]) -> str | None:

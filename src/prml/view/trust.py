@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from prml.errors import PrmlError
+from prml.filters.marks import mark_inferred
 from prml.filters.root import Placement
 from prml.sequence import PoseSequence
 
@@ -18,7 +19,6 @@ FAINT = 0.4  # opacity of what was not measured
 MAX_BONE_CHANGE_M = 0.15  # from the bone's median length in the clip
 MAX_SPEED_M_S = 15.0  # of a joint against the root; a sprinter's foot reaches 12
 MAX_DISTANCE_SHARE = 0.15  # of the reprojection from the detection, in sizes of the person in the picture
-MAX_INFERRED_SHARE = 0.5  # of the joints of a frame, before the frame counts as invented
 # What the words mean that a reader of a drawing meets.
 RULES = (
     (
@@ -29,7 +29,7 @@ RULES = (
     ),
     ("Filled in", "interpolated over a short gap, drawn faint"),
     ("Inferred joints", "outside the picture or not found by the detector, drawn faint"),
-    ("Mostly inferred", f"more than {MAX_INFERRED_SHARE:.0%} of the joints are inferred, drawn faint"),
+    ("Mostly inferred", "more than half of the joints are inferred, drawn faint"),
 )
 
 
@@ -40,7 +40,7 @@ class Trust:
     Attributes:
         person: (T,) whether there is a pose to draw.
         measured: (T,) whether a person was found in the frame itself (neither a gap nor a filled frame).
-        inferred: (T, J) joints of those poses that were outside the picture or not found.
+        inferred: (T, J) joints of those poses that no picture shows (:func:`prml.filters.marks.unseen`).
         invented: (T,) measured frames most of whose joints are inferred.
         implausible: (T,) frames whose pose breaks the first of ``RULES``.
         distance_px: (T, J) of the reprojected joints from the detected ones; None without 2D or a camera.
@@ -59,12 +59,14 @@ class Trust:
     def of(cls, sequence: PoseSequence) -> "Trust":
         """Judge a sequence. Raises PrmlError if it has no 3D joints."""
         person, measured = person_in(sequence), measured_in(sequence)
-        inferred = inferred_joints(sequence) & person[:, None]
+        marked = sequence if sequence.inferred is not None else mark_inferred(sequence)
+        none = np.zeros((len(sequence), len(sequence.skeleton)), dtype=bool)
+        inferred = none if marked.inferred is None else marked.inferred & person[:, None]
         placement, distance = _placement(sequence), None
         if placement is not None and sequence.keypoints_px is not None and sequence.joints_m is not None:
             with np.errstate(invalid="ignore", over="ignore"):
                 distance = np.linalg.norm(placement.project(sequence.joints_m) - sequence.keypoints_px, axis=-1)
-        invented = measured & (inferred.mean(1) > MAX_INFERRED_SHARE)
+        invented = measured & person & marked.mostly_inferred
         implausible = person & (_broken_bones(sequence, measured) | _too_fast(sequence))
         if distance is not None:
             implausible |= person & _beside(sequence, np.where(inferred, np.nan, distance))
@@ -92,24 +94,6 @@ def measured_in(sequence: PoseSequence) -> Bool[Array, " T"]:
     """(T,) whether a person was found in the frame itself (neither a gap nor a filled frame)."""
     found = person_in(sequence) if sequence.has_person is None else sequence.has_person
     return found if sequence.filled is None else found & ~sequence.filled
-
-
-def inferred_joints(sequence: PoseSequence) -> Bool[Array, "T J"]:
-    """(T, J) joints whose place the detector did not see: outside the picture, or not found.
-
-    ``sequence.inferred`` where it is given; otherwise from the confidence (0: not found), missing keypoints, and
-    keypoints outside the picture.
-    """
-    given: Bool[Array, "T J"] | None = getattr(sequence, "inferred", None)
-    if given is not None:
-        return given
-    inferred = np.zeros((len(sequence), len(sequence.skeleton)), dtype=bool)
-    if sequence.confidence is not None:
-        inferred |= ~(sequence.confidence > 0)
-    if sequence.keypoints_px is not None:
-        size = sequence.image_size or (np.inf, np.inf)
-        inferred |= ~((sequence.keypoints_px >= 0) & (sequence.keypoints_px <= size)).all(-1)
-    return inferred
 
 
 def _placement(sequence: PoseSequence) -> Placement | None:

@@ -141,8 +141,8 @@ def facts(sequence: PoseSequence, trust: Trust) -> list[tuple[str, str]]:
         "Implausible": trust.implausible,
     }
     lines += [(name, _frames(mask)) for name, mask in marked.items() if mask.any()]
-    if trust.inferred.any():
-        lines.append(("Inferred joints", f"{100 * trust.inferred[person].mean():.2g} %"))
+    if trust.inferred[measured].any():
+        lines.append(("Inferred joints", f"{100 * trust.inferred[measured].mean():.2g} %"))
     if sequence.confidence is not None and measured.any():
         lines.append(("Mean confidence", f"{np.nanmean(sequence.confidence[measured]):.2f}"))
     if sequence.std_m is not None and person.any():
