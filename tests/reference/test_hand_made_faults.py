@@ -82,8 +82,8 @@ FAULTS = (
     ),
     Fault(
         "deviations ten times coarser in the viewer",
-        "_STD_UNIT_M = 0.002",
-        "_STD_UNIT_M = 0.02",
+        "STD_STEP_M = 0.002",
+        "STD_STEP_M = 0.02",
         "test_viewer_reference.py::test_deviations_are_bytes_of_two_millimetres",
     ),
 )

@@ -13,9 +13,11 @@ from prml.camera import Camera
 from prml.sequence import PoseSequence
 from prml.skeleton import H36M17
 from prml.view.overlay.compose import Layout
-from prml.view.page.page import facts, quantise, write_viewer
-from prml.view.stage import Stage, measured_in, person_in, sides, view_rotation
+from prml.view.page.pack import facts, quantise
+from prml.view.page.page import write_viewer
+from prml.view.stage import Stage, sides, view_rotation
 from prml.view.thumbnails import Thumbnails
+from prml.view.trust import Trust, measured_in, person_in
 
 J = H36M17.index
 STANDING = np.zeros((17, 3))
@@ -45,7 +47,7 @@ def page_of(tmp_path, shown):
     """The record of the page, and its arrays as bytes."""
     page = write_viewer(shown, tmp_path / "v.html", title="t").read_text("utf-8")
     meta = json.loads(re.search(r'id="meta">(.*?)</script>', page, re.S)[1])
-    return meta, {name: b64decode(text) for name, text in re.findall(r'id="data-(\w+)">([^<]*)</script>', page)}
+    return meta, {name: b64decode(text) for name, text in re.findall(r'id="data-([\w-]+)">([^<]*)</script>', page)}
 
 
 def test_joints_are_half_millimetres_in_little_endian_16_bits(tmp_path):
@@ -147,7 +149,7 @@ def test_the_floor_lies_eight_centimetres_below_the_ankles():
 
 
 def test_facts_are_in_millimetres_and_per_second():
-    lines = dict(facts(sequence()))
+    lines = dict(facts(sequence(), Trust.of(sequence())))
     assert lines["Median SD"] == "21 mm across, 60 mm in depth"
     assert lines["Frame rate"] == "25 per second"
     assert lines["Mean confidence"] == "0.90"
@@ -161,9 +163,9 @@ def test_panels_by_hand():
     assert Layout.of(4000, 1000) == Layout(1296, 324, 324)
 
 
-def test_thumbnails_are_four_hundred_pixels_wide_and_three_megabytes_at_most():
+def test_thumbnails_are_four_hundred_pixels_wide_and_2_4_megabytes_at_most():
     thumbnails = Thumbnails()
     thumbnails.add(0, np.zeros((300, 800, 3), np.uint8))
     with Image.open(BytesIO(thumbnails.pictures[0])) as picture:
         assert picture.size == (400, 150)
-    assert thumbnails.limit_bytes == 3_000_000
+    assert thumbnails.limit_bytes == 2_400_000

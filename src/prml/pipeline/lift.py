@@ -194,10 +194,11 @@ def _read(
 
 def residual_px(sequence: PoseSequence) -> float:
     """Mean distance in pixels between 2D keypoints and the lifted pose projected from where it fits best."""
-    joints, points, camera = sequence.joints_m, sequence.keypoints_px, sequence.camera
-    if joints is None or points is None or camera is None:
+    posed = sequence.relative_to_root()
+    joints, points = posed.joints_m, posed.keypoints_px
+    if joints is None or points is None or posed.camera is None:
         raise PrmlError("a residual needs 2D, 3D and a camera")
-    distance = np.linalg.norm(Placement.of(sequence).project(joints) - points, axis=-1)
+    distance = np.linalg.norm(Placement.of(posed).project(joints) - points, axis=-1)
     known = distance[np.isfinite(distance)]
     return float(known.mean()) if len(known) else float("nan")
 
