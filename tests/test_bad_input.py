@@ -352,7 +352,7 @@ def test_results_are_not_overwritten_by_chance(capsys, place, weights):
     (place / "out").mkdir()
     (place / "out/thesis.txt").write_text("precious")
     said = _refused(capsys, place, "lift", "points.json", "--out", "out", "--weights", weights)
-    assert "out exists and is not empty; add --overwrite" in said
+    assert "out exists and is not empty; pass --overwrite" in said
     assert main(["lift", "points.json", "--out", "out", "--weights", str(weights), "--overwrite"]) == 0
     assert (place / "out/thesis.txt").read_text() == "precious"
 

@@ -3,6 +3,7 @@
 import ast
 import errno
 import os
+import re
 import subprocess
 import sys
 from dataclasses import KW_ONLY, dataclass, fields
@@ -355,6 +356,8 @@ FLAGS = {"fps": "--fps", "overwrite": "--overwrite", "half": "--half", "file_fps
         ("give fps=..., or file_fps=...", "give --fps, or --file-fps"),
         ("expected fps=25, got fps=0", "expected --fps 25, got --fps 0"),
         ("give another input=...", "give another input"),
+        ("what is its true rate? Pass file_fps=", "what is its true rate? Pass --file-fps"),
+        ("give fps= if you know it", "give --fps if you know it"),
         ("split=val is not an option here", "split=val is not an option here"),
         ("set data.fps=3 in the file", "set data.fps=3 in the file"),
         ("fps=30.mp4 has no pictures; give fps=...", "fps=30.mp4 has no pictures; give --fps"),
@@ -387,6 +390,12 @@ SOURCE = Path(cli.__file__).parent
 LIBRARY = [
     p for p in sorted(SOURCE.rglob("*.py")) if "commands" not in p.parts and p.name not in ("cli.py", "provenance.py")
 ]
+
+
+@pytest.mark.parametrize("path", LIBRARY, ids=lambda p: str(p.relative_to(SOURCE)))
+def test_no_message_of_the_library_names_a_flag(path):
+    """It speaks of parameters (``fps=...``); the command line translates."""
+    assert [text for text in _messages(path) if re.search(r"(?<![\w-])--[a-z]", text)] == []
 
 
 @given(st.text() | st.text(st.characters(categories=["Cc", "Cf", "Cs", "Zl", "Zp"])))

@@ -33,6 +33,7 @@ def option(
     required: str = "",
     positional: bool = False,
     local: bool = False,
+    parameter: str = "",
     from_file: str = "",
     variants: Mapping[str, type[Any]] | None = None,
 ) -> Any:
@@ -47,6 +48,7 @@ def option(
         required: what a list must name at least one of.
         positional: on the command line the value stands by itself, without ``--name``.
         local: a text that may name a file: a URL is refused, as it is where a path is expected.
+        parameter: another name under which messages of the library speak of it.
         from_file: name of the positional option whose YAML file holds the values of this dataclass.
         variants: dataclasses that this one may be, by the value of their field ``kind``; the first is the default.
     """
@@ -57,6 +59,7 @@ def option(
         "required": required,
         "positional": positional,
         "local": local,
+        "parameter": parameter,
         "from_file": from_file,
         "variants": variants or {},
     }
@@ -65,7 +68,6 @@ def option(
     return field(default=default, metadata=metadata)
 
 
-# ---------------------------------------------------------------------- what a dataclass offers
 @dataclass(frozen=True)
 class Leaf:
     """An option that holds a value, not further options.
@@ -134,7 +136,6 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     return near[0] if near else None
 
 
-# ---------------------------------------------------------------------- values
 class _MisfitError(Exception):
     """A value that is not what the annotation asks for."""
 
@@ -245,7 +246,6 @@ def _read_scalar(text: str, hint: type[Any]) -> Any:
         raise _MisfitError from None
 
 
-# ---------------------------------------------------------------------- bounds
 def check(settings: Any, label: Label = str, prefix: str = "") -> None:
     """Whether every option of a dataclass, and of those inside it, is of its kind and within its bounds.
 
@@ -301,7 +301,6 @@ def _bounds(low: float, high: float) -> str:
     return f"be at least {low:.12g}" if math.isinf(high) else f"lie between {low:.12g} and {high:.12g}"
 
 
-# ---------------------------------------------------------------------- from mappings
 def build(kind: type[T], values: Mapping[str, Any], label: Label = str, prefix: str = "") -> T:
     """A dataclass from nested mappings, each value as its annotation asks for it. Bounds are left to :func:`check`.
 

@@ -29,7 +29,7 @@ def test_no_subject_is_in_two_parts():
 def test_unknown_set_and_folder(tmp_path):
     with pytest.raises(PrmlError, match="there are: cmu, hdm05, ui_prmd"):
         load_sets(("amass",))
-    with pytest.raises(PrmlError, match="--data"):
+    with pytest.raises(PrmlError, match=r"directory=\.\.\."):
         data_directory(tmp_path)
 
 

@@ -220,7 +220,7 @@ def test_a_cache_holds_what_the_backbone_returns_for_the_frames(film, cache, cli
     np.testing.assert_allclose(cache.targets[k], s.joints_m[rows[k]], atol=1e-6)
     found = list(cache.features(s, rows[[2, 5]], mirrored=True))
     np.testing.assert_array_equal(found[0].maps[1][1], cache.maps()[1][5])
-    with pytest.raises(PrmlError, match="--every 1"):
+    with pytest.raises(PrmlError, match="every=1"):
         list(cache.features(s, rows[[2]] + 1))
     with pytest.raises(PrmlError, match="other 2D"):
         list(cache.features(s.with_(keypoints_px=s.keypoints_px[:, ::-1]), rows[[2, 3]]))

@@ -44,7 +44,7 @@ def test_two_writers_do_not_meet(tmp_path):
     [
         ("file/a.json", "file is no folder"),
         ("file/deep/a.json", "file is no folder"),
-        ("there.json", "add --overwrite"),
+        ("there.json", "pass overwrite=True"),
         ("folder", "expected a file name"),
         ("x" * 300, "File name too long"),
     ],

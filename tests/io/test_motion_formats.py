@@ -233,7 +233,7 @@ def test_what_is_written_is_the_projects_mocap_format(tmp_path):
         np.testing.assert_allclose(sequence.joints_m, clip.joints_m - shift, atol=0.0003)
         assert (sequence.subject, sequence.action) == ("07", "bending")
     assert list(back.split) == ["test"] * 3
-    with pytest.raises(PrmlError, match="exists; add --overwrite"):
+    with pytest.raises(PrmlError, match="exists; pass overwrite=True"):
         write_mocap_npz(made, out)
     write_mocap_npz(made[:1], out, overwrite=True)
     assert len(MocapSet.read(out)) == 1

@@ -69,7 +69,7 @@ def test_what_is_written_is_read(tmp_path, seen, ending):
     assert [s.name for s in read_sequences(path, "test")] == ["c1", "c2"]
     with pytest.raises(PrmlError, match="no clip of the split 'val'; there are test, train"):
         read_sequences(path, "val")
-    with pytest.raises(PrmlError, match="exists; add --overwrite"):
+    with pytest.raises(PrmlError, match="exists; pass overwrite=True"):
         write_sequences(path, seen)
 
 

@@ -103,7 +103,7 @@ def test_an_existing_folder_is_left_alone_unless_told(keypoints, weights, tmp_pa
     out = tmp_path / "out"
     out.mkdir()
     (out / "mine.txt").write_text("keep")
-    with pytest.raises(PrmlError, match="--overwrite"):
+    with pytest.raises(PrmlError, match="overwrite=True"):
         lift(keypoints, out, weights=weights)
     lift(keypoints, out, weights=weights, overwrite=True, viewer=False)
     assert (out / "mine.txt").read_text() == "keep"

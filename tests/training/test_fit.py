@@ -268,7 +268,7 @@ def test_another_run_is_not_resumed(tmp_path):
     describe(out, config, {})
     (out / "last.ckpt").touch()
     before = (out / "run.yaml").read_bytes()
-    with pytest.raises(PrmlError, match=r"seed was 0, now 5.*start anew with --overwrite"):
+    with pytest.raises(PrmlError, match=r"seed was 0, now 5.*start over with overwrite=True"):
         fit(_tiny(tmp_path, "--seed=5"), out, resume=True)
     assert (out / "run.yaml").read_bytes() == before
     for more, words in (

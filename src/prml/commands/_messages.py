@@ -22,6 +22,7 @@ def as_typed(text: str, flags: Mapping[str, str], words: Sequence[str] = ()) -> 
             return flags[name] if value == "..." else match[0]
         if value == "False":
             return f"--no-{flags[name][2:]}"
-        return flags[name] if value in ("True", "...") else f"{flags[name]} "
+        ends = value in ("True", "...") or text[match.end() : match.end() + 1] in ("", *" ,;.)?")
+        return flags[name] if ends else f"{flags[name]} "
 
     return re.sub(r"(?<![\w./\\-])([a-z][a-z0-9_]*)=(True\b|False\b|\.\.\.)?", typed, text)

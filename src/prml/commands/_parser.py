@@ -160,8 +160,12 @@ class CommandLine(Generic[O]):
 
     @property
     def flags(self) -> dict[str, str]:
-        """Name of each of the command's own options -> how it is typed."""
-        return {name: g.leaf.name if g.is_positional else g.flag for name, g in self.given.items() if not g.inside}
+        """Parameter -> how it is typed; dotted options go by the last part of their name where that is unique."""
+        own = {name: given for name, given in self.given.items() if not given.inside}
+        own |= {g.leaf.rules["parameter"]: g for g in own.values() if g.leaf.rules.get("parameter")}
+        ends = [name.rpartition(".")[2] for name in self.given]
+        dotted = {end: g for end, g in zip(ends, self.given.values(), strict=True) if ends.count(end) == 1}
+        return {name: g.leaf.name if g.is_positional else g.flag for name, g in (dotted | own).items()}
 
     # ------------------------------------------------------------------ reading
     def parse(self, words: Sequence[str]) -> O:

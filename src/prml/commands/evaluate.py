@@ -36,7 +36,7 @@ class Options:
 
     weights: str = option(local=True)
     protocol: str
-    data: Path | None = None
+    data: Path | None = option(None, parameter="directory")
     features: Path | None = None
     flip: bool | None = None
     root: Literal["zero", "own", "subtract"] | None = None

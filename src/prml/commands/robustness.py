@@ -31,7 +31,7 @@ class Options:
     weights: list[str] = option(local=True)
     protocol: str
     changes: list[str] | None = None
-    data: Path | None = None
+    data: Path | None = option(None, parameter="directory")
     flip: bool | None = None
     every: int = option(1, minimum=1)
     json: Path | None = None

@@ -35,7 +35,7 @@ def data_directory(given: str | os.PathLike[str] | None = None) -> Path:
             return path
     raise PrmlError(
         f"expected a folder with the mocap npz files, looked in {', '.join(map(str, candidates))}; "
-        "the files are in data/mocap of the repository: give that folder with --data or $PRML_DATA"
+        "the files are in data/mocap of the repository: pass that folder as directory=... or set $PRML_DATA"
     )
 
 

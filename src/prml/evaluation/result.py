@@ -94,11 +94,12 @@ def read_result(path: Path) -> Result:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise PrmlError(f"no result file {path}; write one with 'prml evaluate --json {path.name}'") from None
-    except (OSError, ValueError) as error:
-        raise PrmlError(f"{path} is not a readable JSON file: {error}") from error
+        raise PrmlError(f"no result file {path}") from None
+    except (OSError, ValueError, RecursionError) as error:
+        reason = "it cannot be read" if isinstance(error, OSError) else "it is not JSON"
+        raise PrmlError(f"{path} is not a result file: {reason}; result files are JSON of schema {SCHEMA}") from error
     if not isinstance(values, dict) or values.get("schema") != SCHEMA:
-        raise PrmlError(f"{path} is not a result of schema {SCHEMA}; expected what 'prml evaluate --json' writes")
+        raise PrmlError(f"{path} is not a result file; result files are JSON of schema {SCHEMA}")
     fields = set(Result.__dataclass_fields__)
     if fields != set(values):
         raise PrmlError(f"{path} does not fit schema {SCHEMA}: wrong entries {', '.join(sorted(fields ^ set(values)))}")

@@ -233,7 +233,7 @@ def _joint_means(tally: Tally, protocol: EvaluationProtocol) -> dict[str, float]
 def scores(tally: Tally, protocol: EvaluationProtocol) -> Scores:
     """Turn sums into the protocol's averages; raises PrmlError if nothing was scored."""
     if not tally.frames:
-        raise PrmlError(f"protocol {protocol.name} found no frame to score; check --data and the files in it")
+        raise PrmlError(f"protocol {protocol.name} found no frame to score; check data=... and the files in it")
     names = tuple(dict.fromkeys((*protocol.metrics, "x", "y", "z")))
 
     def rows(kind: str, order: list[str]) -> dict[str, dict[str, float]]:

@@ -64,7 +64,7 @@ class FeatureCache:
                 np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in SMALL
             )
         except (OSError, ValueError, EOFError) as error:
-            raise PrmlError(f"{folder} is damaged: {error}; rebuild it with --overwrite") from error
+            raise PrmlError(f"{folder} is damaged: {error}; rebuild it with overwrite=True") from error
         self._maps: dict[str, list[Array]] = {}
         for name in ("map", "mirrored") if self.mirrored else ("map",):
             for i, shape in enumerate(self.shapes):
@@ -72,7 +72,7 @@ class FeatureCache:
                 found = file.stat().st_size if file.is_file() else 0
                 if found != size:
                     raise PrmlError(
-                        f"{file} is damaged: expected {size} bytes, found {found}; rebuild with --overwrite"
+                        f"{file} is damaged: expected {size} bytes, found {found}; rebuild it with overwrite=True"
                     )
 
     def __getstate__(self) -> dict[str, Any]:
@@ -144,5 +144,5 @@ class FeatureCache:
         times, wanted = self.times_s[clip["start"] : clip["stop"]], sequence.times_s[rows]
         near = np.clip(np.searchsorted(times, wanted - 0.25 / clip["fps"]), 0, len(times) - 1)
         if (np.abs(times[near] - wanted) > 0.25 / clip["fps"]).any():
-            raise PrmlError(f"{self.folder} lacks frames of {sequence.name!r}; build it with --every 1")
+            raise PrmlError(f"{self.folder} lacks frames of {sequence.name!r}; build it with every=1")
         return np.asarray(near + clip["start"])

@@ -47,7 +47,7 @@ def check_writable(path: Path, overwrite: bool) -> None:
         if path.is_dir():
             raise PrmlError(f"expected a file name, {path} is a folder; give a name in it")
         if path.exists() and not overwrite:
-            raise PrmlError(f"{path} exists; add --overwrite to replace it, or choose another name")
+            raise PrmlError(f"{path} exists; pass overwrite=True to replace it, or choose another name")
     except OSError as error:  # a name that is too long, a folder that may not be entered
         raise PrmlError(f"cannot write {path}: {error.strerror}; choose another place") from error
     check_folder(path.parent)

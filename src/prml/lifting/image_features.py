@@ -19,8 +19,8 @@ def check_context(card: Card, source: FeatureSource | None) -> None:
     """Raise PrmlError unless the features are those that the network was trained on."""
     if source is None:
         raise PrmlError(
-            f"{card.network} needs image features; keypoints alone do not lift with it: give the video, --backbone and "
-            "--backbone-weights, or a cache of features to score on (--features)"
+            f"{card.network} needs image features, keypoints alone are not enough: give the video with "
+            "backbone=... and backbone_weights=..., or features=... for scoring"
         )
     wanted = card.context.get("fingerprint")
     if wanted is not None and wanted != source.fingerprint:

@@ -41,7 +41,7 @@ def holds_images(path: Path) -> bool:
 
 def probe_images(path: Path, fps: float | None) -> VideoInfo:
     """See :func:`prml.media.read.probe`."""
-    rate = check_fps(DEFAULT_FOLDER_FPS if fps is None else fps, "--fps")
+    rate = check_fps(DEFAULT_FOLDER_FPS if fps is None else fps, "fps")
     images = _images(path)
     first = _load(images[0], _white(images[:1]))
     return VideoInfo(path, first.width, first.height, len(images), rate, len(images) / rate, 0, "images")

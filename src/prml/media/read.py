@@ -137,7 +137,7 @@ def _shown_width(stream: "av.VideoStream", frame: "av.VideoFrame") -> int:
 def _rate(stream: "av.VideoStream", path: Path, fps: float | None, timed: bool) -> float:
     """The given rate, else the mean that the container states; of a raw stream what the codec states."""
     if fps is not None:
-        return check_fps(fps, "--fps")
+        return check_fps(fps, "fps")
     stated = [float(rate) for rate in (stream.average_rate, stream.guessed_rate) if rate]
     usable = [rate for rate in stated if FPS_RANGE[0] <= rate <= FPS_RANGE[1]]
     if not usable:

@@ -91,7 +91,7 @@ def build(name: str, **arguments: Any) -> nn.Module:
 def _published_class(name: str) -> tuple[NetworkEntry, Any]:
     record = entry(name)
     if not record.published:
-        raise PrmlError(f"{record.name!r} has no published layout; load its own records with 'prml lift --weights'")
+        raise PrmlError(f"{record.name!r} has no published layout; load its own records with prml.load")
     return record, _class(record)
 
 

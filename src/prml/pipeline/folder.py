@@ -70,7 +70,7 @@ def check_results(folder: Path, names: Sequence[str], inputs: Iterable[Path], ov
             raise PrmlError(f"{given} is the input, and a result would replace it; give another folder for them")
     if folder.is_dir() and not overwrite and any(not p.name.startswith(OURS) for p in folder.iterdir()):
         raise PrmlError(
-            f"{folder} exists and is not empty; add --overwrite to replace the results in it, or give another --out"
+            f"{folder} exists and is not empty; pass overwrite=True to replace the results, or give another out=..."
         )
     for name in names:
         check_writable(folder / name, overwrite)

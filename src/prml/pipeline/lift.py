@@ -84,7 +84,7 @@ def camera_of(sequence: PoseSequence, settings: LiftSettings) -> Camera:
     """The camera: from a file, from the keypoint file, or assumed from a field of view. Raises PrmlError."""
     width, height = _image_size(sequence)
     if settings.intrinsics and settings.fov is not None:
-        raise PrmlError("give --fov or --intrinsics, not both")
+        raise PrmlError("give fov=... or intrinsics=..., not both")
     if settings.intrinsics:
         return _camera_file(Path(settings.intrinsics), width, height)
     if settings.fov is None and sequence.camera is not None:
@@ -127,7 +127,7 @@ def _context(record: Record, path: Path, settings: LiftSettings) -> "FrameFeatur
     card, given = record.card, settings.backbone is not None or settings.backbone_weights is not None
     if not registry.entry(card.network).context:
         if given:
-            raise PrmlError(f"{card.network} needs no image features; leave --backbone and --backbone-weights out")
+            raise PrmlError(f"{card.network} needs no image features; leave backbone=... and backbone_weights=... out")
         return None
     if _is_keypoints(path):
         raise PrmlError(f"{card.network} needs image features: give the video, {path.name} holds keypoints only")
@@ -136,7 +136,7 @@ def _context(record: Record, path: Path, settings: LiftSettings) -> "FrameFeatur
 
     name = settings.backbone or str(card.context.get("name", ""))
     if not name or (":" in name and settings.backbone is None):  # code is run only if the user names it
-        raise PrmlError(f"{card.name} needs its backbone{f' ({name})' if name else ''}; give --backbone")
+        raise PrmlError(f"{card.name} needs its backbone{f' ({name})' if name else ''}; give backbone=...")
     return FrameFeatures(path, open_backbone(name, settings.backbone_weights), fps=settings.fps)
 
 

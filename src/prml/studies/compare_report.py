@@ -143,7 +143,7 @@ def read_comparison(path: Path) -> Comparison:
     except (OSError, ValueError) as error:
         raise PrmlError(f"{path} is not a readable JSON file: {error}") from error
     if not isinstance(values, dict) or values.get("schema") != SCHEMA:
-        raise PrmlError(f"{path} is not a comparison of schema {SCHEMA}; see 'prml compare-networks --json'")
+        raise PrmlError(f"{path} is not a comparison of schema {SCHEMA}; 'prml compare-networks' writes one")
     try:
         return Comparison(**{**values, "rows": [Row(**row) for row in values["rows"]]})
     except (KeyError, TypeError) as error:

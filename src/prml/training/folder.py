@@ -49,9 +49,9 @@ def open_folder(out: Path, *, resume: bool, overwrite: bool, first: bool = True)
     if resume and last.is_file():
         return last
     if resume and (not (out / RECORD).is_file() or (out / END).is_file()):  # else killed before the first checkpoint
-        raise PrmlError(f"nothing to resume: no {last}; leave --resume out to start a run")
+        raise PrmlError(f"nothing to resume: no {last}; leave resume=True out to start a run")
     if first and not resume and not overwrite and out.exists() and any(out.iterdir()):
-        raise PrmlError(f"{out} exists and is not empty; go on with --resume, or start anew with --overwrite")
+        raise PrmlError(f"{out} exists and is not empty; continue with resume=True, or start over with overwrite=True")
     out.mkdir(parents=True, exist_ok=True)
     return None
 
@@ -76,7 +76,7 @@ def check_same_run(folder: Path, config: FitConfig, hashes: Mapping[str, str]) -
         record = yaml.safe_load(path.read_text(encoding="utf-8"))
         kept, data = dict(_leaves(record["config"])), dict(record["data"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
-        raise PrmlError(f"{path} does not say what run this is; start anew with --overwrite") from error
+        raise PrmlError(f"{path} does not say what run this is; start over with overwrite=True") from error
     usual = dict(_leaves(_plain(record_of(FitConfig(data=type(config.data)())))))  # for fields newer than the run
     was, now = usual | kept, dict(_leaves(_plain(record_of(config))))
     differ = [
@@ -87,7 +87,8 @@ def check_same_run(folder: Path, config: FitConfig, hashes: Mapping[str, str]) -
     differ += [f"{name} has changed" for name in data | dict(hashes) if data.get(name) != hashes.get(name)]
     if differ:
         raise PrmlError(
-            f"this is not the run in {folder}: {'; '.join(differ)}; resume it as it was, or start anew with --overwrite"
+            f"this is not the run in {folder}: {'; '.join(differ)}; "
+            "resume it as it was, or start over with overwrite=True"
         )
 
 
