@@ -185,8 +185,8 @@ def _read_video(info: VideoInfo, width: int, height: int, warn: Warn, even: bool
         warn(message)
     if not info.timed and not even:
         warn(
-            f"{info.path} holds no times: its frames are taken to be {info.fps:g} per second apart; "
-            "give fps= if they were taken at another rate"
+            f"{info.path} holds no times: its frames are taken as evenly spaced, {info.fps:g} per second; "
+            "give fps=... if they were taken at another rate"
         )
 
 
