@@ -14,7 +14,8 @@ import pytest
 from fixtures import human36m as h36m
 from fixtures import mpi_inf_3dhp as mpi
 from fixtures import pw3d
-from prml.datasets.human36m import read_human36m_npz, read_human36m_sh
+from prml.datasets.human36m import read_human36m_npz
+from prml.datasets.human36m_sh import read_human36m_sh
 from prml.datasets.mpi_inf_3dhp import read_3dhp_test, read_3dhp_train
 from prml.datasets.pw3d import read_3dpw
 from prml.errors import PrmlError

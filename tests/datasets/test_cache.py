@@ -7,7 +7,7 @@ import pytest
 
 from fixtures import human36m as files
 from prml.datasets.cache import Table, cache_root, cached
-from prml.datasets.human36m import read_human36m_sh
+from prml.datasets.human36m_sh import read_human36m_sh
 from prml.errors import PrmlError
 
 

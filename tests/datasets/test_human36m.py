@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from fixtures import human36m as files
-from prml.datasets.human36m import ACTIONS, FPS, read_human36m_npz, read_human36m_sh
+from prml.datasets.human36m import ACTIONS, FPS, read_human36m_npz
 from prml.datasets.human36m_cameras import CAMERA_IDS, CameraTable, find_cameras, read_cameras
+from prml.datasets.human36m_sh import read_human36m_sh
 from prml.errors import PrmlError
 from prml.skeleton import COCO17, H36M17
 

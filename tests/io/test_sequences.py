@@ -12,7 +12,8 @@ from prml.camera import Camera, look_at
 from prml.cli import main
 from prml.datasets.inspect import BONES, bone_lengths, inspect_sequence, knees_forward
 from prml.datasets.mocap import MocapSet
-from prml.datasets.registry import kind_of, open_any, survey
+from prml.datasets.registry import dataset_at, open_any
+from prml.datasets.survey import survey
 from prml.errors import PrmlError
 from prml.io.sequences import load_arrays, problems, read_sequences, write_sequences
 from prml.sequence import PoseSequence
@@ -267,15 +268,15 @@ def test_every_dataset_is_recognised(tmp_path, seen, monkeypatch):
     mpi_inf_3dhp.write_test_npz(tmp_path / "3dhp", 30)
     pw3d.write(tmp_path / "3dpw", frames=20)
     write_sequences(tmp_path / "own.npz", seen)
-    wanted = {"h36m": "human36m", "sh": "human36m-sh", "3dhp": "3dhp", "3dpw": "3dpw", "own.npz": "own"}
+    wanted = {"h36m": "human36m", "sh": "human36m-sh", "3dhp": "3dhp", "3dpw": "3dpw", "own.npz": "custom"}
     for name, kind in wanted.items():
         found, sequences = open_any(tmp_path / name)
-        assert found == kind
+        assert found.name == kind
         assert survey(sequences, 3, 0).clips > 0
     with pytest.raises(PrmlError, match="give the folder that holds it"):
-        kind_of(tmp_path / "3dhp" / "data_test_3dhp.npz")
+        dataset_at(tmp_path / "3dhp" / "data_test_3dhp.npz")
     with pytest.raises(PrmlError, match="no dataset that is known here"):
-        kind_of(tmp_path)
+        dataset_at(tmp_path)
 
 
 def test_survey_counts_all_and_keeps_some(world):

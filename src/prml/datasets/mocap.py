@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int16
 
+from prml.datasets.base import Dataset
 from prml.errors import PrmlError
+from prml.io.unpickle import npz_keys
 from prml.sequence import PoseSequence
 from prml.skeleton import H36M17
 
@@ -150,3 +152,15 @@ def load_sets(names: tuple[str, ...], directory: str | os.PathLike[str] | None =
             known = ", ".join(sorted(p.stem for p in folder.glob("*.npz")))
             raise PrmlError(f"no mocap set {name!r} in {folder}; there are: {known}")
     return [MocapSet.read(folder / f"{name}.npz") for name in names]
+
+
+def _read(path: Path, split: str | None = None) -> Iterator[PoseSequence]:
+    return MocapSet.read(path).sequences(split)
+
+
+MOCAP = Dataset(
+    "mocap",
+    "mocap npz of this project",
+    lambda path: path.is_file() and path.suffix == ".npz" and {"positions", "clip_start"} <= set(npz_keys(path)),
+    _read,
+)

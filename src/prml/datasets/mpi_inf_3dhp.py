@@ -13,12 +13,14 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from prml.camera import Camera
+from prml.datasets.base import Dataset
 from prml.datasets.cache import Table, cached
 from prml.datasets.checks import as_array, entry, fit_pinhole, need_finite, need_unit
 from prml.errors import PrmlError
@@ -338,3 +340,37 @@ def _sequence(clip: dict[str, Any], table: Table, source: str) -> PoseSequence:
         labels={"camera_id": clip["camera_id"]},
         truth=GroundTruth(activity=cut["activity"]) if "activity" in cut else None,
     )
+
+
+_MARKS = ("data_test_3dhp.npz", "data_train_3dhp.npz", "TS1", "S1/Seq1/annot.mat", "mpi_inf_3dhp_test_set")
+_PARTS = {
+    "test": (read_3dhp_test, ("data_test_3dhp.npz", "TS1", "mpi_inf_3dhp_test_set")),
+    "train": (read_3dhp_train, ("data_train_3dhp.npz", "S1")),
+}
+
+
+def _read(folder: Path, split: str | None = None) -> Iterator[PoseSequence]:
+    if split is not None:
+        return _PARTS[split][0](folder)
+    return chain.from_iterable(
+        read(folder) for read, names in _PARTS.values() if any((folder / n).exists() for n in names)
+    )
+
+
+def _stamp(folder: Path) -> dict[str, str]:
+    """Size of the npz file, or of the six official ones."""
+    npz = folder / "data_test_3dhp.npz"
+    official = {f"{p.parent.name}/{p.name}": p for p in sorted(folder.rglob("TS[1-6]/annot_data.mat"))}
+    return {k: f"{p.stat().st_size} bytes" for k, p in ({npz.name: npz} if npz.is_file() else official).items()}
+
+
+MPI_INF_3DHP = Dataset(
+    "3dhp",
+    "MPI-INF-3DHP",
+    lambda path: any((path / name).exists() for name in _MARKS),
+    _read,
+    files=("data_*_3dhp.npz", "S[1-8]/Seq[12]/annot.mat", "TS[1-6]/annot_data.mat", "*/TS[1-6]/annot_data.mat"),
+    label="camera_m",
+    validation="3dhp-gt",
+    stamp=_stamp,
+)

@@ -11,12 +11,14 @@ what it takes.
 """
 
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from prml.camera import Camera
+from prml.datasets.base import Dataset
 from prml.datasets.checks import as_array, entry, need_finite, need_unit
 from prml.errors import PrmlError
 from prml.io.unpickle import load_pickle
@@ -138,3 +140,26 @@ def _camera(data: dict[str, Any], file: Path) -> Camera:
     # The files do not hold the image size; the principal point is its middle (1080 x 1920 or 1920 x 1080).
     width, height = round(2 * K[0, 2]), round(2 * K[1, 2])
     return Camera(width, height, K[0, 0], K[1, 1], K[0, 2], K[1, 2], source="cam_intrinsics")
+
+
+def _read(folder: Path, split: str | None = None) -> Iterator[PoseSequence]:
+    if split is not None:
+        return read_3dpw(folder, split)
+    base = folder if folder.name == "sequenceFiles" else folder / "sequenceFiles"
+    return chain.from_iterable(read_3dpw(folder, s) for s in SPLITS if any((base / s).glob("*.pkl")))
+
+
+def _stamp(folder: Path) -> dict[str, str]:
+    """How many files of how many bytes."""
+    found = list(folder.rglob("test/*.pkl"))
+    return {"sequenceFiles/test": f"{len(found)} files, {sum(p.stat().st_size for p in found)} bytes"}
+
+
+PW3D = Dataset(
+    "3dpw",
+    "3DPW",
+    lambda path: any((path / name).exists() for name in ("sequenceFiles", "test")),
+    _read,
+    files=("sequenceFiles/*/*.pkl",),
+    stamp=_stamp,
+)

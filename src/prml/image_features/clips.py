@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from prml.camera import Camera
-from prml.datasets.human36m import TEST_SUBJECTS, TRAIN_SUBJECTS, read_human36m_npz
+from prml.datasets.registry import dataset_at
 from prml.errors import PrmlError
 from prml.image_features.build import Clip
 from prml.io.entries import load_entries
@@ -21,8 +21,6 @@ from prml.sequence import PoseSequence
 
 Split = Literal["train", "val"]
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v")
-# names in Human3.6M's release -> names in the npz files that the field uses
-_RELEASED = {"Photo": "TakingPhoto", "WalkDog": "WalkingDog"}
 
 
 def clips_of(images: Path, poses: Path, *, split: Split = "train", keypoints: str = "cpn_ft_h36m_dbb") -> list[Clip]:
@@ -33,7 +31,7 @@ def clips_of(images: Path, poses: Path, *, split: Split = "train", keypoints: st
             another ending) or the folder NAME of images for the clip NAME, for Human3.6M also the release's
             ``S9/Videos/Walking 1.54138969.mp4``.
         poses: result of ``prml lift`` (poses.npz or .json), keypoint file (2D only, not for training), file in the
-            schema of ``prml.io.sequences``, or the folder of Human3.6M's npz pair.
+            schema of ``prml.io.sequences``, or the folder of a dataset with videos, such as Human3.6M's npz pair.
         split: of files that do not state one.
         keypoints: 2D file of Human3.6M.
 
@@ -41,7 +39,7 @@ def clips_of(images: Path, poses: Path, *, split: Split = "train", keypoints: st
         PrmlError: files that cannot be read, or a clip without its video.
     """
     if poses.is_dir():
-        return list(_human36m(images, poses, keypoints))
+        return list(_of_dataset(images, poses, keypoints))
     if not poses.is_file():
         raise PrmlError(f"no file or folder {poses}; give poses.npz of 'prml lift', or another file with 2D and 3D")
     if poses.suffix == ".parquet" or (poses.suffix == ".npz" and "format" in npz_keys(poses)):
@@ -85,11 +83,10 @@ def _frames_of(images: Path, sequence: PoseSequence) -> Path:
     return found
 
 
-def _human36m(images: Path, poses: Path, keypoints: str) -> Iterator[Clip]:
-    for subjects, split in ((TRAIN_SUBJECTS, "train"), (TEST_SUBJECTS, "val")):
-        for s in read_human36m_npz(poses, subjects, keypoints):
-            action, camera = s.labels["action_key"], s.labels["camera_id"]
-            name, number = s.action, action.removeprefix(s.action)
-            released = [f"{s.subject}/Videos/{n}{number}.{camera}" for n in (name, _RELEASED.get(name, name))]
-            found = next((p for n in released if (p := _named(images, n)) is not None), None)
-            yield Clip(s, found or _frames_of(images, s), split)
+def _of_dataset(images: Path, poses: Path, keypoints: str) -> Iterator[Clip]:
+    found = dataset_at(poses)
+    splits: tuple[tuple[str, Split], ...] = (("train", "train"), ("test", "val"))
+    for name, split in splits:
+        for s in found.sequences(poses, name, keypoints=keypoints):
+            frames = next((p for n in found.video_names(s) if (p := _named(images, n)) is not None), None)
+            yield Clip(s, frames or _frames_of(images, s), split)

@@ -1,7 +1,7 @@
 """Which data a configuration names: training windows, validation batches, and what a model card says of them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,7 +12,9 @@ from prml.batches.noise import measured_noise
 from prml.batches.options import MotionOptions
 from prml.batches.sequence_windows import SequenceRule, SequenceWindows
 from prml.batches.training_windows import Batch, MocapWindows, Windows
+from prml.datasets.base import NONCOMMERCIAL
 from prml.datasets.mocap import MocapSet, load_sets
+from prml.datasets.registry import dataset
 from prml.errors import PrmlError
 from prml.image_features.cache import INDEX, FeatureCache
 from prml.image_features.feature_windows import FeatureWindows
@@ -22,15 +24,12 @@ from prml.training.config import (
     DataConfig,
     FeaturesData,
     FitConfig,
-    Human36mData,
     Human36mShData,
     MocapData,
 )
 from prml.weights.record import OPEN
 
 _VALIDATION_SEED = 7
-_LICENSED = "non-commercial research terms of the data set; see its owners"
-_NONCOMMERCIAL = "non-commercial, as the data"
 _SHORT = {  # how the licences of the shipped sets begin -> what cards say, for all their terms are in THIRD_PARTY.md
     "CMU Graphics Lab Motion Capture Database terms": "CMU terms (commercial products allowed, no resale of the data)",
     "Open Data Commons Public Domain Dedication and License (PDDL) v1.0": "PDDL 1.0",
@@ -143,7 +142,7 @@ def _mocap(data: MocapData, seed: int) -> Source:
         "virtual_camera",
         "camera_m",
         _mocap_licence(sets),
-        _NONCOMMERCIAL if bound else OPEN,
+        NONCOMMERCIAL if bound else OPEN,
         {s.path.name: s.sha256 for s in sets},
         data.split,
     )
@@ -163,9 +162,11 @@ def _licensed(data: DataConfig, seed: int) -> Source:
     if not data.directory:
         raise PrmlError(f"data.kind {data.kind} needs data.directory, the folder with its official files")
     folder = Path(data.directory)
-    image = isinstance(data, Human36mShData)
+    found = dataset(data.kind)
+    if found.label is None:
+        raise PrmlError(f"the dataset {found.name} is not trained on as it is; its sequences lack what networks learn")
     from_label = isinstance(data, Human36mShData) and data.input_from_label
-    rule = SequenceRule("image" if image else "camera_m", from_label, data.windows.in_channels)
+    rule = SequenceRule(found.label, from_label, data.windows.in_channels)
     still = replace(data.windows, flip=0.0, stride=data.windows.frames)
     train, test = _sequences(data, folder, train=True), _sequences(data, folder, train=False)
     return Source(
@@ -173,35 +174,23 @@ def _licensed(data: DataConfig, seed: int) -> Source:
         SequenceWindows(test, rule, still, seed=_VALIDATION_SEED),
         "screen",
         rule.label,
-        _LICENSED,
-        _NONCOMMERCIAL,
-        _sizes(data, folder),
+        found.licence,
+        found.weights_licence,
+        found.sizes(folder, **_reader_options(data)),
     )
 
 
 def _sequences(data: DataConfig, folder: Path, train: bool) -> Iterator[PoseSequence]:
     """Training sequences, or those that the data set's protocol scores (damaged videos and invalid frames left out)."""
-    from prml.datasets.human36m import TEST_SUBJECTS, TRAIN_SUBJECTS, read_human36m_npz, read_human36m_sh
-    from prml.datasets.mpi_inf_3dhp import read_3dhp_train
     from prml.evaluation import protocols
 
-    if isinstance(data, Human36mData):
-        return read_human36m_npz(folder, TRAIN_SUBJECTS if train else TEST_SUBJECTS, keypoints=data.keypoints)
-    if not train:
-        return protocols.get("h36m-sh-2.5d" if data.kind == "human36m-sh" else "3dhp-gt").sequences(folder)
-    return read_human36m_sh(folder, "train") if data.kind == "human36m-sh" else read_3dhp_train(folder)
+    found = dataset(data.kind)
+    if not train and found.validation:
+        return protocols.get(found.validation).sequences(folder)
+    return found.sequences(folder, "train" if train else "test", **_reader_options(data))
 
 
-_FILES = {
-    "human36m": ("data_3d_h36m.npz", "data_2d_h36m_{keypoints}.npz"),
-    "human36m-sh": ("h36m_sh_conf_cam_source_final.pkl",),
-    "3dhp": ("data_*_3dhp.npz", "S[1-8]/Seq[12]/annot.mat", "TS[1-6]/annot_data.mat", "*/TS[1-6]/annot_data.mat"),
-}
-
-
-def _sizes(data: DataConfig, folder: Path) -> dict[str, str]:
-    """Files that were read -> bytes: enough to tell data apart without reading gigabytes."""
-    keypoints = data.keypoints if isinstance(data, Human36mData) else ""
-    patterns = [p.format(keypoints=keypoints) for p in _FILES[data.kind]]
-    files = [folder] if folder.is_file() else sorted(f for p in patterns for f in folder.glob(p))
-    return {str(f.relative_to(folder)) if f != folder else f.name: f"{f.stat().st_size} bytes" for f in files}
+def _reader_options(data: DataConfig) -> dict[str, Any]:
+    """The options that belong to a kind of data alone; its dataset takes those that it knows."""
+    common = {f.name for f in fields(DataConfig)}
+    return {f.name: getattr(data, f.name) for f in fields(data) if f.name not in common}

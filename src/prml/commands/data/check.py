@@ -44,22 +44,23 @@ def run(options: Options) -> int:
     from prml.commands.data._findings import MAX_SHOWN, print_findings
     from prml.datasets.inspect import inspect_sequence
     from prml.datasets.preview import draw_frames
-    from prml.datasets.registry import KINDS, kind_of, open_any, survey
+    from prml.datasets.registry import dataset_at
+    from prml.datasets.survey import survey
     from prml.io.files import check_writable
     from prml.io.sequences import load_arrays, problems
 
     path = options.path
     check_writable(options.png, options.overwrite)  # before the work, not after it
     console = plain_console()
-    kind = kind_of(path)
-    console.print(f"{path}: {KINDS[kind][0]}")
-    if kind == "own" and (wrong := problems(load_arrays(path))):
+    dataset = dataset_at(path)
+    console.print(f"{path}: {dataset.description}")
+    if dataset.name == "custom" and (wrong := problems(load_arrays(path))):
         for line in wrong[:MAX_SHOWN]:
             console.print(f"  error: {line}", soft_wrap=True)
         console.print(f"{len(wrong)} errors; nothing is drawn. The schema: python -c 'help(\"prml.io.sequences\")'")
         return 1
-    found = survey(open_any(path)[1], options.clips, options.seed)
-    for line in found.lines():
+    found = survey(dataset.sequences(path), options.clips, options.seed)
+    for line in found.summary():
         console.print(f"  {line}", soft_wrap=True)
     sample = found.sample
     findings = [f for sequence in sample for f in inspect_sequence(sequence)]

@@ -5,7 +5,7 @@ from difflib import get_close_matches
 
 from prml.errors import PrmlError
 from prml.evaluation.protocols.base import ActionTable, EvaluationProtocol
-from prml.evaluation.protocols.data import Human36mNpz, Human36mPickle, MocapSource, Mpi3dhpTest, Pw3dTest
+from prml.evaluation.protocols.data import DatasetSource, MocapSource
 from prml.evaluation.protocols.mesh import Pw3dMesh
 from prml.evaluation.protocols.rules import (
     Averaging,
@@ -57,6 +57,21 @@ _DAMAGED = LeaveOut(
     ("s_09_act_05_subact_02", "s_09_act_10_subact_02", "s_09_act_13_subact_01"),
     "S9 Greeting, SittingDown and Waiting; MotionBERT and its heirs leave them out",
 )
+_H36M_PICKLE = DatasetSource(
+    "human36m-sh",
+    "Human3.6M, subjects S9 and S11 as in the Stacked-Hourglass pickle, all four cameras, 50 frames/s",
+    "h36m_sh_conf_cam_source_final.pkl (MotionBERT's)",
+)
+_3DHP_TEST = DatasetSource(
+    "3dhp",
+    "MPI-INF-3DHP, test sequences TS1 to TS6, 25 frames/s, joints of the universal skeleton (univ_annot3)",
+    "data_test_3dhp.npz (P-STMO's), or the official TS1 ... TS6/annot_data.mat",
+)
+_3DPW_TEST = DatasetSource(
+    "3dpw",
+    "3DPW, test split, every person of every sequence, 30 frames/s, moving camera",
+    "sequenceFiles/test/*.pkl (the official files)",
+)
 GROUP = "prml.protocols"  # entry points of outside packages
 _OWN = "this project (docs/protocols.md)"
 
@@ -85,12 +100,22 @@ def _mocap(name: str, sets: tuple[str, ...], noisy: bool, split: str | None) -> 
     )
 
 
+def _h36m_pair(keypoints: str) -> DatasetSource:
+    return DatasetSource(
+        "human36m",
+        "Human3.6M, subjects S9 and S11, all 15 actions, both takes, all four cameras, 50 frames/s (S11 Directions, "
+        "take one, is not in the files: its video is damaged)",
+        f"data_3d_h36m.npz and data_2d_h36m_{keypoints}.npz (VideoPose3D's), and the calibration",
+        options=(("keypoints", keypoints),),
+    )
+
+
 def _h36m_camera(name: str, keypoints: str, what: str, title: str, notes: tuple[str, ...]) -> EvaluationProtocol:
     return EvaluationProtocol(
         name,
         1,
         title,
-        Human36mNpz(keypoints),
+        _h36m_pair(keypoints),
         _H36M_METRICS,
         KeypointsAsRead(what),
         averaging=Averaging("actions"),
@@ -108,7 +133,7 @@ def _h36m_image(
         name,
         1,
         title,
-        Human36mPickle(),
+        _H36M_PICKLE,
         _H36M_METRICS,
         KeypointsFromLabel() if truth else detected,
         leave_out=_DAMAGED,
@@ -175,7 +200,7 @@ _ALL = (
         "3dhp-gt",
         1,
         "MPI-INF-3DHP, ground-truth 2D (the paper's Table 3)",
-        Mpi3dhpTest(),
+        _3DHP_TEST,
         ("pck", "auc", "mpjpe", "p_mpjpe", "x", "y", "z"),
         KeypointsAsRead("ground-truth annotations in the image"),
         frames=FrameRule("valid", "with the file's valid flag (2,929 of the six sequences)"),
@@ -189,7 +214,7 @@ _ALL = (
         "3dpw",
         1,
         "3DPW, official joints: what a joint lifter can claim without the SMPL files",
-        Pw3dTest(),
+        _3DPW_TEST,
         ("mpjpe", "p_mpjpe", "x", "y", "z"),
         KeypointsFilled("the OpenPose detections of the files, in H36M17"),
         frames=FrameRule("score-valid", "with an aligned camera and a person detected"),

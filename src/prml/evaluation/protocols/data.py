@@ -1,4 +1,4 @@
-"""Where the sequences of a protocol come from: thin objects over the readers of ``prml.datasets``."""
+"""Where the sequences of a protocol come from: thin objects over the datasets of ``prml.datasets``."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from prml.datasets.registry import dataset
 from prml.errors import PrmlError
 from prml.sequence import PoseSequence
 
@@ -71,100 +72,31 @@ class MocapSource:
 
 
 @dataclass(frozen=True)
-class Human36mNpz:
-    """S9 and S11 of the VideoPose3D npz pair.
+class DatasetSource:
+    """The test sequences of a dataset.
 
     Attributes:
-        keypoints: which 2D file: "cpn_ft_h36m_dbb" or "gt".
+        dataset: a name that :mod:`prml.datasets.registry` knows.
+        description: which sequences, as text.
+        files: which files the user must have, as text.
+        split: of the dataset.
+        options: of its reader, such as ``(("keypoints", "gt"),)``.
     """
 
-    keypoints: str
-
-    description: str = (
-        "Human3.6M, subjects S9 and S11, all 15 actions, both takes, all four cameras, 50 frames/s (S11 Directions, "
-        "take one, is not in the files: its video is damaged)"
-    )
-
-    @property
-    def files(self) -> str:
-        """Which files the user must have."""
-        return f"data_3d_h36m.npz and data_2d_h36m_{self.keypoints}.npz (VideoPose3D's), and the calibration"
+    dataset: str
+    description: str
+    files: str
+    split: str = "test"
+    options: tuple[tuple[str, str], ...] = ()
 
     def read(self, data: Path | None, limit: int | None) -> Iterator[PoseSequence]:
-        """The test clips in every camera."""
-        from prml.datasets.human36m import read_human36m_npz
-
-        return islice(read_human36m_npz(need_folder(data, self.files), keypoints=self.keypoints), limit)
-
-    def stamp(self, data: Path | None) -> dict[str, str]:
-        """Sizes of the two files."""
-        folder = need_folder(data, self.files)
-        return sizes([folder / "data_3d_h36m.npz", folder / f"data_2d_h36m_{self.keypoints}.npz"])
-
-
-@dataclass(frozen=True)
-class Human36mPickle:
-    """The test split of the Stacked-Hourglass pickle."""
-
-    description: str = (
-        "Human3.6M, subjects S9 and S11 as in the Stacked-Hourglass pickle, all four cameras, 50 frames/s"
-    )
-    files: str = "h36m_sh_conf_cam_source_final.pkl (MotionBERT's)"
-
-    def read(self, data: Path | None, limit: int | None) -> Iterator[PoseSequence]:
-        """The test videos."""
-        from prml.datasets.human36m import read_human36m_sh
-
-        return islice(read_human36m_sh(need_folder(data, self.files), "test"), limit)
+        """The sequences; raises PrmlError as the dataset's reader does."""
+        found = dataset(self.dataset)
+        return islice(found.sequences(need_folder(data, self.files), self.split, **dict(self.options)), limit)
 
     def stamp(self, data: Path | None) -> dict[str, str]:
-        """Size of the pickle."""
-        place = need_folder(data, self.files)
-        return sizes([place / "h36m_sh_conf_cam_source_final.pkl" if place.is_dir() else place])
-
-
-@dataclass(frozen=True)
-class Mpi3dhpTest:
-    """TS1 to TS6 of MPI-INF-3DHP."""
-
-    description: str = (
-        "MPI-INF-3DHP, test sequences TS1 to TS6, 25 frames/s, joints of the universal skeleton (univ_annot3)"
-    )
-    files: str = "data_test_3dhp.npz (P-STMO's), or the official TS1 ... TS6/annot_data.mat"
-
-    def read(self, data: Path | None, limit: int | None) -> Iterator[PoseSequence]:
-        """The test sequences."""
-        from prml.datasets.mpi_inf_3dhp import read_3dhp_test
-
-        return islice(read_3dhp_test(need_folder(data, self.files)), limit)
-
-    def stamp(self, data: Path | None) -> dict[str, str]:
-        """Size of the npz file, or of the six official ones together."""
-        folder = need_folder(data, self.files)
-        npz = folder / "data_test_3dhp.npz"
-        if npz.is_file():
-            return sizes([npz])
-        official = sorted(folder.rglob("TS[1-6]/annot_data.mat"))
-        return {f"{p.parent.name}/{p.name}": f"{p.stat().st_size} bytes" for p in official}
-
-
-@dataclass(frozen=True)
-class Pw3dTest:
-    """The test split of 3DPW."""
-
-    description: str = "3DPW, test split, every person of every sequence, 30 frames/s, moving camera"
-    files: str = "sequenceFiles/test/*.pkl (the official files)"
-
-    def read(self, data: Path | None, limit: int | None) -> Iterator[PoseSequence]:
-        """The test sequences, one per person."""
-        from prml.datasets.pw3d import read_3dpw
-
-        return islice(read_3dpw(need_folder(data, self.files), "test"), limit)
-
-    def stamp(self, data: Path | None) -> dict[str, str]:
-        """How many files of how many bytes."""
-        found = list(need_folder(data, self.files).rglob("test/*.pkl"))
-        return {"sequenceFiles/test": f"{len(found)} files, {sum(p.stat().st_size for p in found)} bytes"}
+        """What identifies the files, by the dataset's rule."""
+        return dataset(self.dataset).stamp_of(need_folder(data, self.files), **dict(self.options))
 
 
 @dataclass(frozen=True)
