@@ -259,10 +259,10 @@ def check(settings: Any, label: Label = str, prefix: str = "") -> None:
     """
     for f in fields(settings):
         name, value, hint = prefix + f.name, getattr(settings, f.name), hints(type(settings))[f.name]
-        variants = tuple(f.metadata.get("variants", {}).values())
+        variants = f.metadata.get("variants", {})
         if variants or is_dataclass(hint):
-            allowed = variants or (hint,)
-            if type(value) not in allowed:
+            allowed = tuple(variants.values()) or (hint,)
+            if type(value) not in (*allowed, variants.get(getattr(value, "kind", None))):
                 raise PrmlError(f"{label(name)} must be {' or '.join(k.__name__ for k in allowed)}, got {value!r}")
             check(value, label, f"{name}.")
             continue

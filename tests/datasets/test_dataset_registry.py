@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from fixtures.motion import clips
 from fixtures.outside import outside_package
@@ -13,6 +14,8 @@ from prml.datasets.registry import dataset, dataset_at, dataset_names
 from prml.errors import PrmlError
 from prml.evaluation.protocols.data import DatasetSource
 from prml.image_features.clips import clips_of
+from prml.training.config import load_config
+from prml.training.data import open_source
 
 CODE = """
 from collections.abc import Iterator
@@ -93,6 +96,37 @@ def test_its_videos_are_found(walks, tmp_path):
         ("walks_train-1", "train"),
         ("walks_test-0", "val"),
     ]
+
+
+def test_a_configuration_names_it_and_it_is_trained_on(walks, tmp_path):
+    config = {"data": {"kind": "walks", "directory": str(walks), "windows": {"frames": 27, "batch": 4}}}
+    (tmp_path / "fit.yaml").write_text(yaml.safe_dump(config | {"network": {"arguments": {"frames": 27}}}))
+    read = load_config(tmp_path / "fit.yaml")
+    assert read.data.kind == "walks"
+    source = open_source(read)
+    assert (source.licence, source.weights_licence, source.output) == ("CC0", "none", "camera_m")
+    assert source.hashes == dataset("walks").sizes(walks)
+    assert len(source.train) > 0
+    config["data"]["keypoints"] = "cpn"
+    (tmp_path / "fit.yaml").write_text(yaml.safe_dump(config))
+    with pytest.raises(PrmlError, match=r"data\.keypoints is for data\.kind human36m, not walks"):
+        load_config(tmp_path / "fit.yaml")
+
+
+@pytest.mark.usefixtures("walks")
+def test_the_command_line_takes_its_name(tmp_path, capsys):
+    (tmp_path / "fit.yaml").write_text("seed: 1")
+    words = ["fit", str(tmp_path / "fit.yaml"), "--out", str(tmp_path / "o"), "--data.kind", "walks"]
+    assert main(words) == 2
+    assert "data.kind walks needs data.directory" in capsys.readouterr().err
+    assert main([*words[:-1], "wolks"]) == 2
+    assert "expected one of mocap, human36m" in capsys.readouterr().err
+
+
+def test_a_dataset_that_cannot_be_trained_on_says_so(tmp_path):
+    (tmp_path / "fit.yaml").write_text(f"data: {{kind: 3dpw, directory: '{tmp_path}'}}")
+    with pytest.raises(PrmlError, match="the dataset 3dpw is not trained on as it is"):
+        open_source(load_config(tmp_path / "fit.yaml"))
 
 
 def test_every_shipped_dataset_describes_itself():

@@ -9,11 +9,14 @@ from fnmatch import fnmatch
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from prml.datasets.base import Dataset
 from prml.errors import PrmlError
 from prml.plugins import plugin, plugin_names
-from prml.sequence import PoseSequence
+
+if TYPE_CHECKING:  # configurations ask for names, and load nothing for that
+    from prml.datasets.base import Dataset
+    from prml.sequence import PoseSequence
 
 GROUP = "prml.datasets"
 _SHIPPED = {
@@ -28,7 +31,7 @@ _LAST = "custom"  # takes any npz, and is asked when all others have said no
 
 
 @cache
-def _shipped(name: str) -> Dataset:
+def _shipped(name: str) -> "Dataset":
     module, _, attribute = _SHIPPED[name].partition(":")
     found: Dataset = getattr(import_module(module), attribute)
     return found
@@ -40,15 +43,17 @@ def dataset_names() -> tuple[str, ...]:
     return (*ours, *(name for name in plugin_names(GROUP) if name not in _SHIPPED), _LAST)
 
 
-def dataset(name: str) -> Dataset:
+def dataset(name: str) -> "Dataset":
     """A dataset by its name; raises PrmlError that lists the known names, or says why an outside one cannot be had."""
+    from prml.datasets.base import Dataset
+
     found = _shipped(name) if name in _SHIPPED else plugin(GROUP, name, Dataset)
     if found is None:
         raise PrmlError(f"unknown dataset {name!r}; expected one of {', '.join(dataset_names())}")
     return found
 
 
-def dataset_at(path: Path) -> Dataset:
+def dataset_at(path: Path) -> "Dataset":
     """The dataset at ``path``; raises PrmlError that says what is known, or that it is a part of one."""
     if not path.exists():
         raise PrmlError(f"{path}: no such file or folder")
@@ -64,7 +69,7 @@ def dataset_at(path: Path) -> Dataset:
     raise PrmlError(f"{path.name}: expected .npz, .parquet or .pkl; motion files go through 'prml data import'")
 
 
-def _whole_of(path: Path, known: list[Dataset]) -> str | None:
+def _whole_of(path: Path, known: "list[Dataset]") -> str | None:
     """The dataset of several files that a file is a part of, by its name."""
     names = ((d.name, pattern.rpartition("/")[2]) for d in known for pattern in d.files)
     return next((name for name, pattern in names if fnmatch(path.name, _any_option(pattern))), None)
@@ -75,7 +80,7 @@ def _any_option(pattern: str) -> str:
     return f"{head}*{rest.partition('}')[2]}" if rest else pattern
 
 
-def open_any(path: Path) -> tuple[Dataset, Iterator[PoseSequence]]:
+def open_any(path: Path) -> "tuple[Dataset, Iterator[PoseSequence]]":
     """The dataset at ``path`` and its sequences; raises PrmlError for what the reader finds wrong."""
     found = dataset_at(path)
     return found, found.sequences(path)

@@ -3,8 +3,9 @@
 Nothing here imports torch: ``prml fit --help`` reads it.
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, make_dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -117,13 +118,47 @@ class FeaturesData(DataConfig):
     kind: Literal["features"] = "features"
 
 
-DATA_KINDS: dict[str, type[DataConfig]] = {
-    "mocap": MocapData,
-    "human36m": Human36mData,
-    "human36m-sh": Human36mShData,
-    "3dhp": Mpi3dhpData,
-    "features": FeaturesData,
-}
+class _DataKinds(Mapping[str, type[DataConfig]]):
+    """The kinds of data by name.
+
+    Datasets without options of their own (:mod:`prml.datasets.registry`), those of outside packages among them, are
+    found by their name and not listed: looking for packages would slow every start.
+    """
+
+    def __init__(self, listed: dict[str, type[DataConfig]]) -> None:
+        self._listed = listed
+
+    def __getitem__(self, name: str) -> type[DataConfig]:
+        return self._listed[name] if name in self._listed else _plain_kind(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._listed)
+
+    def __len__(self) -> int:
+        return len(self._listed)
+
+
+@cache
+def _plain_kind(name: str) -> type[DataConfig]:
+    """The options of a dataset that has none of its own; raises KeyError for a name that no dataset has."""
+    from prml.datasets.registry import dataset_names
+
+    if name not in dataset_names():
+        raise KeyError(name)
+    made = make_dataclass(f"{name}Data", [("kind", Literal[name], name)], bases=(DataConfig,))
+    made.__doc__ = DataConfig.__doc__
+    return made
+
+
+DATA_KINDS: Mapping[str, type[DataConfig]] = _DataKinds(
+    {
+        "mocap": MocapData,
+        "human36m": Human36mData,
+        "human36m-sh": Human36mShData,
+        "3dhp": Mpi3dhpData,
+        "features": FeaturesData,
+    }
+)
 # Runs of every kind record the options of these: they did before each kind had a dataclass of its own, and a run must
 # keep its hash. The options of newer kinds are recorded by runs on them only.
 _ALWAYS_RECORDED = ("mocap", "human36m", "human36m-sh")
