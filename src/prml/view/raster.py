@@ -205,7 +205,7 @@ def text(
 ) -> None:
     """Write a line with its top-left corner at pixel x, y (``align="right"``: top-right); cut at the image's edge.
 
-    ``shadow`` lays a dark halo under it, for text on video. ``changing``: the line will be another in the next frame.
+    ``shadow`` lays a dark halo under it, for text on video. ``changing``: the line differs in every frame.
     """
     mask = (_changing if changing and line else _glyphs)(line, size)
     x = x - mask.shape[1] if align == "right" else x
@@ -222,7 +222,7 @@ def text(
 def shrink(image: Image, width: int, height: int) -> Image:
     """An RGB image scaled to width x height pixels (both even) by libswscale.
 
-    By way of yuv420p, which the video will be in anyway: 1.5 times as fast as scaling RGB.
+    By way of yuv420p, the video's own format: 1.5 times as fast as scaling RGB.
     """
     if image.shape[:2] == (height, width):
         return image

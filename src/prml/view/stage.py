@@ -1,6 +1,6 @@
 """Where a lifted person stands when drawn: axes of the picture, floor, size of the scene, colours of the sides.
 
-View frame, shared by the overlay and the viewer: x right, y up, z towards the spectator, metres, right-handed.
+View frame, shared by the overlay and the viewer: x right, y up, z towards the observer, metres, right-handed.
 """
 
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ from prml.skeleton import Skeleton
 Array = np.ndarray
 Colour = tuple[int, int, int]
 
-# Blue against orange: told apart under every common colour blindness, and on black as on white.
+# Blue and orange differ under every common colour blindness, on black and on white.
 LEFT: Colour = (47, 125, 225)
 RIGHT: Colour = (232, 116, 30)
-ANKLE_HEIGHT_M = 0.08  # an ankle joint of somebody who stands (data/mocap/README.md)
+ANKLE_HEIGHT_M = 0.08  # of an ankle joint while standing (data/mocap/README.md)
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,10 @@ class Stage:
 
     Attributes:
         R_view: (3, 3) rotation from the sequence's frame to the view frame.
-        centre_m: (3,) view frame; what the spectator looks at: half-way between the floor and the highest joint.
+        centre_m: (3,) view frame; what the observer looks at: half-way between the floor and the highest joint.
         floor_m: height of the floor, view frame.
-        top_m: height that the joints seldom exceed, view frame.
-        radius_m: distance from the vertical through the centre that the joints seldom exceed.
+        top_m: 98th percentile of the highest joint, view frame.
+        radius_m: 98th percentile of the joints' largest distance from the vertical through the centre.
     """
 
     R_view: Float[Array, "3 3"]
@@ -43,8 +43,8 @@ class Stage:
     def of(cls, sequence: PoseSequence, up: Float[Array, "3"] | None = None) -> "Stage":
         """Estimate the stage from the motion.
 
-        The floor lies an ankle's height below the level that the lowest joint seldom (2 % of the frames) undercuts, so
-        that single bad frames do not move it.
+        The floor lies an ankle's height below the 2nd percentile of the lowest joint, so single bad frames do
+        not move it.
 
         Args:
             sequence: with ``joints_m``; frames without a person are NaN.
@@ -68,7 +68,7 @@ class Stage:
 
 
 def view_rotation(sequence: PoseSequence, up: Float[Array, "3"] | None = None) -> Float[Array, "3 3"]:
-    """Rotation to the view frame, the spectator standing where the camera stands (world: looking along +y)."""
+    """Rotation to the view frame, the observer standing where the camera stands (world: looking along +y)."""
     camera = sequence.frame == "camera"
     forward = np.array([0.0, 0.0, 1.0] if camera else [0.0, 1.0, 0.0])
     default = np.array([0.0, -1.0, 0.0] if camera else [0.0, 0.0, 1.0])

@@ -40,7 +40,7 @@ class Thumbnails:
     So memory and size stay bounded although the video's length is not known beforehand.
 
     Args:
-        limit_bytes: of all pictures together, as they will be written (base64).
+        limit_bytes: of all pictures together, in base64.
         side: pixels of the longer side.
         quality: of the JPEG files.
     """

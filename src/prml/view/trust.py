@@ -1,6 +1,6 @@
 """What a drawing may present as seen: which frames and joints were measured, and which poses are implausible.
 
-The overlay and the page ask here, so that both draw the same joints faint and mark the same frames.
+The overlay and the page both use it, so they draw the same joints faint and mark the same frames.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ FAINT = 0.4  # opacity of what was not measured
 MAX_BONE_CHANGE_M = 0.15  # from the bone's median length in the clip
 MAX_SPEED_M_S = 15.0  # of a joint against the root; a sprinter's foot reaches 12
 MAX_DISTANCE_SHARE = 0.15  # of the reprojection from the detection, in sizes of the person in the picture
-# What the words mean that a reader of a drawing meets.
+# What the marks in a drawing mean.
 RULES = (
     (
         "Implausible",

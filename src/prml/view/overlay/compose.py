@@ -1,4 +1,4 @@
-"""One overlay picture: left the video with its 2D skeleton, right the 3D figure, and what must be said about them."""
+"""One overlay picture: left the video with its 2D skeleton, right the 3D figure, and captions."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -64,7 +64,7 @@ class Composer:
     Attributes:
         sequence: with ``joints_m``, ``keypoints_px`` and ``camera`` (whose size the keypoints refer to).
         layout: panel sizes.
-        yaw_deg, pitch_deg: where the spectator of the 3D figure stands (see FigurePanel).
+        yaw_deg, pitch_deg: where the observer of the 3D figure stands (see FigurePanel).
         up: direction against gravity in the sequence's frame; by default the camera's -y.
     """
 
@@ -82,8 +82,8 @@ class Composer:
         return FigurePanel(stage, self.sequence.skeleton, *size, yaw_deg=self.yaw_deg, pitch_deg=self.pitch_deg)
 
     @cached_property
-    def _furnished(self) -> FigurePanel:
-        """The right panel with the words that never change already in its background."""
+    def _captioned(self) -> FigurePanel:
+        """The right panel with the captions that never change in its background."""
         image = self.panel.background.copy()
         small = _text_size(self.layout.height)
         y, x = round(small * 0.8), round(small * 0.8)
@@ -129,7 +129,7 @@ class Composer:
         left[...] = 0 if image is None else shrink(image, layout.video_width, layout.height)
         self._draw_2d(left, index)
         joints = sequence.joints_m[index] if sequence.joints_m is not None and self._trust.person[index] else None
-        right[...] = self._furnished.draw(joints, self._opacity[index])
+        right[...] = self._captioned.draw(joints, self._opacity[index])
         self._annotate(left, right, index, float(sequence.times_s[index]) if time_s is None else time_s)
         return out
 

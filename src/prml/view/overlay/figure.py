@@ -1,4 +1,4 @@
-"""The two drawings of a pose: the 2D skeleton on an image, and the 3D figure on a floor seen by a fixed spectator."""
+"""The two drawings of a pose: the 2D skeleton on an image, and the 3D figure on a floor from a fixed viewpoint."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -53,14 +53,14 @@ def as_points(pixels: Float[Array, "n 2"]) -> list[Point]:
 
 @dataclass(frozen=True)
 class FigurePanel:
-    """A spectator's fixed view of the stage.
+    """An observer's fixed view of the stage.
 
     Attributes:
         stage: the scene.
         skeleton: joint set.
         width, height: pixels.
-        yaw_deg: how far the spectator walked around the person, from the camera's place, to the picture's right.
-        pitch_deg: how far above the horizon the spectator stands.
+        yaw_deg: how far the observer has walked around the person, from the camera's place to the picture's right.
+        pitch_deg: how far above the horizon the observer stands.
     """
 
     stage: Stage
@@ -72,7 +72,7 @@ class FigurePanel:
 
     @cached_property
     def _axes(self) -> Float[Array, "3 3"]:
-        """(3, 3) rotation from the view frame to the spectator's: x right, y up, z towards the spectator."""
+        """(3, 3) rotation from the view frame to the observer's: x right, y up, z towards the observer."""
         a, b = np.radians(self.yaw_deg), np.radians(self.pitch_deg)
         turn = np.array([[np.cos(a), 0, -np.sin(a)], [0, 1, 0], [np.sin(a), 0, np.cos(a)]])
         tilt = np.array([[1, 0, 0], [0, np.cos(b), -np.sin(b)], [0, np.sin(b), np.cos(b)]])
@@ -96,7 +96,7 @@ class FigurePanel:
         return scale, self.width / 2 - float(middle[0]), self.height / 2 - float(middle[1])
 
     def _on_plane(self, points_view_m: Float[Array, "*n 3"]) -> tuple[Float[Array, "*n 2"], Float[Array, "*n"]]:
-        """Perspective plane coordinates (y down) and distance from the spectator in metres."""
+        """Perspective plane coordinates (y down) and distance from the observer in metres."""
         seen = (points_view_m - self.stage.centre_m) @ self._axes.T
         depth = np.maximum(self._distance_m - seen[..., 2], 0.05)
         return seen[..., :2] * [1, -1] / depth[..., None], depth

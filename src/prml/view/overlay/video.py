@@ -48,7 +48,7 @@ def render_frame(
         index: frame number.
         image: (H, W, 3) RGB frame of the video; black if None.
         height: pixels; by default 540 beside a wide video and 720 beside an upright one.
-        yaw_deg: how far to the right of the camera the spectator of the 3D figure stands, degrees.
+        yaw_deg: how far to the right of the camera the observer of the 3D figure stands, degrees.
         pitch_deg: how far above the horizon, degrees.
         up: direction against gravity in the sequence's frame; by default the camera's -y.
 
@@ -80,9 +80,9 @@ def write_overlay(
     Memory does not grow with the length. The file appears under its name only when it is whole.
 
     Args:
-        frames: the video that was lifted; ``index`` says which frame of the sequence belongs to an image. They may be
-            of the size that is shown already (``Layout.of(width, height)``: video_width, height): that saves the most
-            time. They are taken in a thread of their own.
+        frames: the video that was lifted; ``index`` is the frame's number in the sequence. Frames that already have the
+            size of the left panel (``Layout.of(width, height)``: video_width, height) save the most time. They are read
+            in a thread.
         sequence: as for :func:`render_frame`.
         path: the mp4 file.
         overwrite: replace an existing file.

@@ -22,7 +22,7 @@ from prml.view.thumbnails import FrameLike, Thumbnails
 Array = np.ndarray
 # In this order; they share one scope.
 _SCRIPTS = ("data.js", "camera.js", "figure.js", "scene.js", "timeline.js", "angles.js", "save.js", "app.js")
-# So that the browser reads the page's numbers as text, whatever they hold.
+# The browser does not run what is in here.
 _DATA_SCRIPT = b'<script type="application/octet-stream" id="data-%s">%s</script>'
 
 
@@ -38,7 +38,7 @@ def write_viewer(
     """Write the HTML viewer of a sequence.
 
     Args:
-        sequence: with ``joints_m`` (metres; NaN where nobody was found). 2D keypoints, confidences, standard deviations
+        sequence: with ``joints_m`` (metres; NaN where no one was found). 2D keypoints, confidences, standard deviations
             and the projection back onto the picture are shown if the sequence has what they take.
         path: the HTML file.
         title: heading of the page; control characters and the like are replaced.
@@ -101,4 +101,5 @@ def _template() -> tuple[bytes | str, ...]:
 
 
 def _asset(name: str) -> bytes:
-    return (files("prml.view.page") / "assets" / name).read_bytes()
+    """An asset with Unix line ends, as the browser sees it: a hash of Windows line ends would match nothing."""
+    return (files("prml.view.page") / "assets" / name).read_bytes().replace(b"\r\n", b"\n")

@@ -3,7 +3,7 @@ const anglesView = (() => {
   const table = document.getElementById("angles");
   const cells = [];
 
-  function furnish() {
+  function build() {
     if (!meta.bends.length) { document.getElementById("angles-panel").hidden = true; return; }
     const head = table.createTHead().insertRow(), body = table.createTBody();
     for (const text of ["Bend, \u00b0", "left", "right"]) {
@@ -26,17 +26,17 @@ const anglesView = (() => {
   function reliable(frame, bend) {
     return data.isSound(frame) && !bend.joints.some((j) => data.isFaint(frame, j));
   }
-  function words(value) {
+  function label(value) {
     if (!value) return "\u2013";
     const [degrees, std] = value;
     return degrees.toFixed(0) + (std === null ? "" : ` \u00b1 ${std.toFixed(0)}`);
   }
-  furnish();
+  build();
   return {
     reliable,
     draw(frame) {
       cells.forEach((cell, k) => {
-        cell.textContent = words(data.angle(frame, k));
+        cell.textContent = label(data.angle(frame, k));
         cell.classList.toggle("grey", !reliable(frame, meta.bends[k]));
       });
     },

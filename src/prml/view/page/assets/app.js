@@ -245,7 +245,7 @@ function writeFacts() {
     document.querySelector("#keys dl").append(term, text);
   }
 }
-function furnish() {
+function build() {
   $("subtitle").textContent = meta.subtitle;
   writeFacts();
   if (meta.pictures && meta.pictures.every > 1) $("preview-note").textContent = `picture: 1 of ${meta.pictures.every} frames`;
@@ -264,7 +264,7 @@ function tick(now) {
   requestAnimationFrame(tick);
 }
 
-furnish();
+build();
 listenToKeys();
 listenToButtons();
 if (sceneView) listenToPointer();

@@ -17,9 +17,9 @@ const cameraView = (() => {
       const middle = (low + high + 1) >> 1;
       if (frames[middle] <= frame) low = middle; else high = middle - 1;
     }
-    for (let i = low; i < Math.min(low + 8, frames.length); i++) load(i); // the next ones will be asked for soon
+    for (let i = low; i < Math.min(low + 8, frames.length); i++) load(i); // the next ones are needed soon
     if (images[low].complete && images[low].naturalWidth) latest = images[low];
-    return latest; // until the right one is there, the one before
+    return latest; // until the right one is loaded
   }
   function load(i) {
     if (images[i]) return;

@@ -11,7 +11,7 @@ function makeFigure() {
     faintMaterials[side] = new THREE.MeshStandardMaterial({ roughness: 0.6, metalness: 0, transparent: true, opacity: meta.faint });
     clouds[side] = new THREE.MeshBasicMaterial({ transparent: true, opacity: 0.24, depthWrite: false });
   }
-  const group = new THREE.Group(); // turned from the sequence's frame to the picture's (x right, y up, z to the spectator)
+  const group = new THREE.Group(); // turned from the sequence's frame to the picture's (x right, y up, z to the observer)
   const r = meta.rotation;
   group.matrixAutoUpdate = false;
   const rotation = new THREE.Matrix4().set(r[0], r[1], r[2], 0, r[3], r[4], r[5], 0, r[6], r[7], r[8], 0, 0, 0, 0, 1);

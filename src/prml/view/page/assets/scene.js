@@ -1,4 +1,4 @@
-// The orbit view: room, light, spectator. Draws only when something changed.
+// The orbit view: room, light, observer. Draws only when something changed.
 const sceneView = (() => {
   const canvas = document.getElementById("scene");
   const VIEWS = { quarter: [35, 12], front: [0, 0.01], side: [90, 6], top: [0, 89.9] }; // degrees around, degrees up
@@ -155,7 +155,7 @@ const sceneView = (() => {
       made.getContext("2d").drawImage(canvas, 0, 0);
       return made;
     },
-    /** Joint within `reach` pixels of a point of the canvas, the nearest to the spectator first; -1 if none. */
+    /** Joint within `reach` pixels of a point of the canvas, the nearest to the observer first; -1 if none. */
     pick(x, y, reach) {
       let best = -1, nearest = Infinity;
       if (!figure.state.visible) return best;

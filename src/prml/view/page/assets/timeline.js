@@ -34,7 +34,7 @@ const timeline = (() => {
     context.fillStyle = colour;
     context.fillRect(x, y, width, height);
   }
-  /** A small triangle over a mark, so that a single frame of a long clip is found, and without its colour. */
+  /** A small triangle over a mark, so a single frame of a long clip is visible, even without colour. */
   function tick(x, width, y, colour) {
     const middle = x + width / 2;
     context.fillStyle = colour;
