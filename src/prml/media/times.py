@@ -5,6 +5,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 _MAX_HELD = 4  # frames that wait for the clock to go on; what takes longer has been set back
+_MIN_STEP_S = 1e-5  # shorter ones are rounding: the time is repeated
 _MAX_STEP_S = 1.0  # a longer one is a pause, and says nothing of the frame rate
 
 
@@ -25,7 +26,7 @@ def steady(frames: Iterable[tuple[float | None, T]], step_s: float) -> Iterator[
         raw_s = raw_s + step_s if stated_s is None else stated_s
         held.append(item)
         time_s = raw_s + offset_s
-        if time_s <= last_s:
+        if time_s < last_s + _MIN_STEP_S:
             if len(held) <= _MAX_HELD:
                 continue
             time_s = last_s + step_s * len(held)
