@@ -3,11 +3,14 @@
 import os
 import subprocess
 import sys
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from fixtures.videos import encode
 from prml.detect.mediapipe import MediaPipeDetector, model_path
 from prml.detect.native import quiet_stderr
 from prml.detect.people import extent
@@ -71,6 +74,28 @@ def test_a_small_person_among_much_else_is_found(tmp_path, found):
     shift = np.array([2 * info.width, info.height])
     apart = np.linalg.norm(sequence.keypoints_px - shift - found[0].keypoints_px[:5], axis=-1)
     assert np.median(apart) < 0.03 * extent(found[0].keypoints_px[0])[1]
+
+
+def test_the_rate_is_the_mean_of_the_times(tmp_path):
+    images = [f.image for f in islice(read_frames(CLIP), 8)]
+    ticks = [0, 100, 133, 233, 266, 400, 466, 533]
+    path = encode(tmp_path / "uneven.webm", "libvpx", images, ticks=ticks)
+    assert probe(path).fps == 30
+    sequence = detect(path, model="lite")
+    assert sequence.fps == pytest.approx(7 / 0.533, rel=1e-3)
+    assert sequence.times_s == pytest.approx(np.array(ticks) / 1000, abs=1e-3)
+
+
+def test_deep_grey_images_show_the_same_person(tmp_path):
+    greys = [np.asarray(Image.fromarray(f.image).convert("L")) for f in islice(read_frames(CLIP), 3)]
+    found = {}
+    for name, scale in (("eight", np.uint8(1)), ("twelve", np.uint16(16)), ("sixteen", np.uint16(257))):
+        (tmp_path / name).mkdir()
+        for number, grey in enumerate(greys):
+            Image.fromarray(grey * scale).save(tmp_path / name / f"{number}.png")
+        found[name] = detect(tmp_path / name, model="lite").keypoints_px
+    assert np.array_equal(found["sixteen"], found["eight"])
+    assert np.abs(found["twelve"] - found["eight"]).mean() < 2
 
 
 def test_a_video_without_people_gives_one_line(tmp_path):
