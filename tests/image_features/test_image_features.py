@@ -385,7 +385,7 @@ def test_video_and_cache_give_the_same_poses(film, trained, cache, clip, backbon
     keypoints[gone] = np.nan
     sequence, options = clip.sequence.with_(keypoints_px=keypoints, joints_m=None), LiftOptions(flip=True)
     sources = (FrameFeatures(film, backbone, batch=5), cache)
-    a, b = (Lifter(load_record(trained), options, context=s).lift(sequence).joints_m for s in sources)
+    a, b = (Lifter(load_record(trained), options, image_features=s).lift(sequence).joints_m for s in sources)
     assert np.isfinite(a).all((1, 2)).sum() == 12
     np.testing.assert_allclose(a, b, atol=1e-5)
     np.testing.assert_allclose(a[~np.isnan(a).any((1, 2)), 0], 0, atol=1e-7)
@@ -395,7 +395,7 @@ def test_what_does_not_belong_together_is_refused(film, trained, cache, tmp_path
     with pytest.raises(PrmlError, match="needs image features"):
         load(trained)
     with pytest.raises(PrmlError, match="was trained on features of"):
-        Lifter(load_record(trained), context=FrameFeatures(film, open_backbone(OTHER)))
+        Lifter(load_record(trained), image_features=FrameFeatures(film, open_backbone(OTHER)))
     with pytest.raises(PrmlError, match="needs no image features"):
         lift(film, weights="prml-xs", backbone=SMALL)
     keypoints = tmp_path / "k.npz"
@@ -420,7 +420,7 @@ def test_what_does_not_belong_together_is_refused(film, trained, cache, tmp_path
         context={"crop": "another", "fingerprint": cache.fingerprint},
     )
     with pytest.raises(PrmlError, match="other crops"):
-        Lifter(Record(registry.build("capf", **ARGUMENTS), None, card), context=cache)
+        Lifter(Record(registry.build("capf", **ARGUMENTS), None, card), image_features=cache)
 
 
 def test_one_and_two_heads_take_a_step(cache):

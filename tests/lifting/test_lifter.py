@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from prml.camera import Camera, rotation_towards
 from prml.datasets.mocap import load_sets
@@ -14,15 +13,17 @@ from prml.filters.root import solve_root
 from prml.filters.scale import bone_sum, to_metres
 from prml.lifting.lifter import Lifter, LiftOptions, load
 from prml.lifting.windows import blend_weights, predict_blended, predict_frames, window_starts
+from prml.networks.base import Network
 from prml.sequence import PoseSequence
 from prml.skeleton import BLAZEPOSE33, H36M17
 from prml.weights.record import Card, Record, bundled, load_record
 
 
-class PerFrame(nn.Module):
+class PerFrame(Network):
     """A lifter without memory: depth is a fixed function of the frame's x and y."""
 
-    in_channels = 3
+    def __init__(self):
+        super().__init__(frames=27)
 
     def forward(self, x):
         xy = x[..., :2]

@@ -5,20 +5,8 @@ import torch
 from published_rule import filled
 
 from prml.networks import registry
+from prml.networks.published.convert import published_keys
 
-SMALL = {
-    "mhformer": {"frames": 9, "width": 24, "hidden": 16},
-    "mixste": {"frames": 9, "width": 16, "depth": 2},
-    "ktpformer": {"frames": 9, "width": 16, "depth": 1},
-    "poseformerv2": {"frames": 9, "kept_frames": 3, "width": 8, "depth": 1},
-    "pstmo": {"frames": 9, "width": 16, "depth": 1, "hidden": 16},
-    "stcformer": {"frames": 9, "width": 32, "depth": 1},
-    "glagcn": {"frames": 9, "width": 8},
-    "motionbert": {"frames": 9, "width": 16, "depth": 1, "representation": 16},
-    "motionagformer": {"frames": 9, "width": 16, "depth": 1, "representation": 16},
-    "capf": {"width": 16, "features": (4, 6, 8, 10)},
-    "videopose3d": {"frames": 9, "width": 16},
-}
 # what stands beside the weights, and whether every key has "module." before it
 CONTAINERS = {
     "mhformer": (None, False),
@@ -35,9 +23,13 @@ CONTAINERS = {
 }
 
 
+# the shapes in a checkpoint do not tell the heads: networks as their authors have them
+SMALL = {name: {k: v for k, v in registry.entry(name).small.items() if k != "heads"} for name in CONTAINERS}
+
+
 def publish(name, path, *, legacy=False):
     """A checkpoint of random weights in the authors' container, numpy objects and optimiser included."""
-    weights = filled(registry.published_keys(name, **SMALL[name]))
+    weights = filled(published_keys(name, **SMALL[name]))
     if name == "capf":
         weights = {f"volume_net.{k}": v for k, v in weights.items()} | {"backbone.conv1.weight": torch.zeros(3)}
     key, module = CONTAINERS[name]

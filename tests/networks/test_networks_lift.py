@@ -33,7 +33,7 @@ from prml.weights.record import Card, Record, load_record
 
 CLIP = Path(__file__).parents[2] / "examples" / "jump.mp4"
 # networks that need image features do not lift from keypoints
-NAMES = [n for n in registry.names() if not registry.entry(n).context]
+NAMES = [n for n in registry.names() if not registry.entry(n).image_features]
 PUBLISHED = [n for n in CONTAINERS if n in NAMES]
 ONE_OF_A_KIND = ("mixste", "poseformerv2", "videopose3d-causal")  # all frames, the middle one, the last one
 WINDOW = 9

@@ -4,11 +4,13 @@ import pytest
 import torch
 from published_rule import filled
 
-from fixtures.networks import SMALL, small_arguments
+from fixtures.networks import small_arguments
 from prml.errors import PrmlError
 from prml.networks import registry
 from prml.networks.cost import count
-from prml.networks.dual_head import DualHead
+from prml.networks.heads import DualHead
+from prml.networks.published.convert import from_published, published_keys, published_state
+from prml.networks.published.layout import PublishedNetwork
 
 # name, arguments, T in, frames out; parameters and linear multiply-adds (G) measured on the authors' code
 MEASURED = [
@@ -53,20 +55,20 @@ def small(name, **more):
 
 
 def test_a_network_without_a_small_size_says_where_to_give_it():
-    with pytest.raises(LookupError, match=r"no small size of 'newcomer'.* SMALL in tests/fixtures/networks\.py"):
-        small_arguments("newcomer")
+    with pytest.raises(LookupError, match=r"no small size of '.*MixSTE'.*NetworkEntry"):
+        small_arguments("prml.networks.peers.mixste:MixSTE")
 
 
 def inputs(network, batch=2, frames=None, device="cpu", seed=0):
     generator = None if device == "meta" else torch.Generator().manual_seed(seed)
     frames = frames or network.frames
     x = torch.randn(batch, frames, network.joints, network.in_channels, generator=generator, device=device)
-    if not hasattr(network, "features") or not isinstance(network.features, tuple):
+    if not network.image_channels:
         return (x,)
     places = torch.rand(*x.shape[:3], 2, generator=generator, device=device) * 2 - 1
     maps = [
         torch.randn(batch * frames, c, 24 // 2**i, 24 // 2**i, generator=generator, device=device)
-        for i, c in enumerate(network.features)
+        for i, c in enumerate(network.image_channels)
     ]
     return x, places, maps
 
@@ -96,6 +98,9 @@ def test_entry_tells_what_the_network_does(name):
     with torch.device("meta"):
         network = registry.build(name)
     assert (network.frames, network.joints) == (entry.window, 17)
+    assert (network.output, network.any_length) == (entry.output, entry.any_length)
+    assert bool(network.image_channels) == entry.image_features
+    assert isinstance(network, PublishedNetwork) == entry.published
     assert network.in_channels in (2, 3)
     assert not entry.published or (entry.paper and entry.year and entry.venue and entry.code_licence and entry.windows)
     network = small(name).eval()
@@ -198,11 +203,11 @@ def test_two_heads_share_everything_else_and_not_each_other(name):
 def test_published_weights_go_round(name):
     torch.manual_seed(0)
     network = small(name)
-    weights = filled(registry.published_keys(name, **small_arguments(name)))
-    loaded = registry.from_published(name, {f"module.{k}": v for k, v in weights.items()}, **small_arguments(name))
+    weights = filled(published_keys(name, **small_arguments(name)))
+    loaded = from_published(name, {f"module.{k}": v for k, v in weights.items()}, **small_arguments(name))
     assert not loaded.training
     assert {k: v.shape for k, v in loaded.state_dict().items()} == {k: v.shape for k, v in network.state_dict().items()}
-    again = registry.published_state(loaded)
+    again = published_state(loaded)
     assert list(again) == list(weights)
     assert all(torch.equal(again[k], weights[k]) for k in weights)
 
@@ -219,15 +224,15 @@ def test_the_shapes_tell_most_arguments():
         "capf",
     ):
         arguments = small_arguments(name)
-        weights = filled(registry.published_keys(name, **arguments))
+        weights = filled(published_keys(name, **arguments))
         untold = {k: v for k, v in arguments.items() if k in ("heads", "frames")}
-        loaded = registry.from_published(name, weights, **untold)
-        assert all(torch.equal(registry.published_state(loaded)[k], weights[k]) for k in weights)
+        loaded = from_published(name, weights, **untold)
+        assert all(torch.equal(published_state(loaded)[k], weights[k]) for k in weights)
 
 
 @pytest.mark.parametrize("spoil", ["lacks", "unknown", "shape"])
 def test_a_key_that_does_not_fit_is_named(spoil):
-    weights = filled(registry.published_keys("mixste", **SMALL["mixste"]))
+    weights = filled(published_keys("mixste", **small_arguments("mixste")))
     key = "TTEblocks.1.attn.qkv.bias"
     if spoil == "lacks":
         del weights[key]
@@ -236,18 +241,18 @@ def test_a_key_that_does_not_fit_is_named(spoil):
     else:
         weights[key] = torch.zeros(47)
     with pytest.raises(PrmlError, match=rf"{spoil}.*{key}|{key}.*{spoil}"):
-        registry.from_published("mixste", weights, **SMALL["mixste"])
+        from_published("mixste", weights, **small_arguments("mixste"))
 
 
 def test_weights_of_another_network_are_refused():
-    weights = filled(registry.published_keys("stcformer", **SMALL["stcformer"]))
+    weights = filled(published_keys("stcformer", **small_arguments("stcformer")))
     with pytest.raises(PrmlError, match="lacks 'Spatial_pos_embed'"):
-        registry.from_published("mixste", weights)
+        from_published("mixste", weights)
 
 
 def test_arguments_that_cannot_be_had_are_named():
     with pytest.raises(PrmlError, match="use_tcn = True is not supported"):
-        registry.published_keys("motionagformer", use_tcn=True)
+        published_keys("motionagformer", use_tcn=True)
     with pytest.raises(PrmlError, match=r"single.*dual.*not 'both'"):
         registry.build("mixste", heads="both")
     with pytest.raises(PrmlError, match="power of 3"):
@@ -255,10 +260,10 @@ def test_arguments_that_cannot_be_had_are_named():
     with pytest.raises(PrmlError, match="did you mean 'mixste'"):
         registry.build("mixtse")
     with pytest.raises(PrmlError, match="no published layout"):
-        registry.published_keys("prml")
+        published_keys("prml")
 
 
 def test_other_spellings_of_a_name():
     assert registry.entry("MotionAGFormer_L").name == "motionagformer"
     assert registry.entry("P-STMO").name == "pstmo"
-    assert registry.published_keys("capf", base_dim=48) == registry.published_keys("capf-hrnet48")
+    assert published_keys("capf", base_dim=48) == published_keys("capf-hrnet48")

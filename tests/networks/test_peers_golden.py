@@ -4,7 +4,7 @@ import pytest
 import torch
 from published_rule import FOLDER, adapted, filled, golden
 
-from prml.networks import registry
+from prml.networks.published.convert import from_published, published_keys
 
 CASES = sorted(path.stem for path in FOLDER.glob("*.npz"))
 QUICK = [
@@ -34,7 +34,7 @@ TOLERANCE = {"capf_cpn_lifter": 1e-2, "capf_hrnet_32_lifter": 1e-2}
 def authors(stem):
     """A golden case and our network with its weights."""
     case = golden(stem)
-    network = registry.from_published(case.name, filled(case.shapes, case.seed), **case.arguments)
+    network = from_published(case.name, filled(case.shapes, case.seed), **case.arguments)
     assert sum(p.numel() for p in network.parameters()) == case.parameters
     return case, network
 
@@ -59,7 +59,7 @@ def test_the_folder_holds_every_case():
 @pytest.mark.parametrize("stem", CASES)
 def test_keys_and_shapes_are_the_published_ones_in_their_order(stem):
     case = golden(stem)
-    assert list(registry.published_keys(case.name, **case.arguments).items()) == list(case.shapes.items())
+    assert list(published_keys(case.name, **case.arguments).items()) == list(case.shapes.items())
 
 
 @pytest.mark.parametrize("stem", QUICK)

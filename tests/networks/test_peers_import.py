@@ -18,7 +18,7 @@ from prml.cli import main
 from prml.errors import PrmlError
 from prml.lifting.lifter import Lifter
 from prml.networks import registry
-from prml.networks.published import PREFIXES, strip_common
+from prml.networks.published.convert import PREFIXES, published_keys, published_state, strip_common
 from prml.weights.import_checkpoint import read_checkpoint, read_published, state_dict_of
 from prml.weights.record import load_record
 
@@ -31,7 +31,7 @@ def test_every_container_becomes_a_record_with_the_same_weights(name, legacy, tm
     assert main(["import", name, str(tmp_path / "best_epoch.bin"), "--out", str(tmp_path / "out"), *options]) == 0
     assert "every key fitted" in capsys.readouterr().out
     record = load_record(tmp_path / "out" / f"{name}.yaml")
-    state = registry.published_state(record.network)
+    state = published_state(record.network)
     kept = {k.removeprefix("volume_net."): v for k, v in weights.items() if not k.startswith("backbone.")}
     assert list(state) == list(kept)
     assert all(torch.equal(state[k], kept[k]) for k in kept)
@@ -81,7 +81,7 @@ class Attack:
 @pytest.mark.parametrize("write", ["torch", "legacy", "plain"])
 def test_nothing_in_a_file_is_executed(write, tmp_path):
     witness, file = tmp_path / "witness", tmp_path / "evil.bin"
-    weights = filled(registry.published_keys("mixste", **SMALL["mixste"]))
+    weights = filled(published_keys("mixste", **SMALL["mixste"]))
     content = {"model_pos": weights, "x": Attack(f"touch {witness}")}
     if write == "plain":
         file.write_bytes(pickle.dumps(content, protocol=2))
@@ -121,7 +121,7 @@ def test_keys_that_do_not_fit_are_named(tmp_path, capsys):
 
 
 def test_the_mesh_model_is_told_apart(tmp_path):
-    weights = filled(registry.published_keys("motionbert", **SMALL["motionbert"]))
+    weights = filled(published_keys("motionbert", **SMALL["motionbert"]))
     state = {f"module.backbone.{k}": v for k, v in weights.items()} | {"module.head.fc1.weight": torch.zeros(2, 2)}
     torch.save({"epoch": 1, "model": state}, tmp_path / "mesh.bin")
     with pytest.raises(PrmlError, match="mesh model"):

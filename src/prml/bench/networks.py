@@ -104,13 +104,14 @@ def bench_network(name: str, rate: float, *, repeats: int = 5, training: bool = 
         repeats: runs, of which the best counts.
         training: also measure steps of training (not of networks that need image features).
     """
-    record, cost = registry.entry(name), cost_of(name)
-    network = registry.build(name).eval()
-    inputs = [_noise(x) for x in example_inputs(record, network, cost.frames)]
+    cost, network = cost_of(name), registry.build(name).eval()
+    inputs = [_noise(x) for x in example_inputs(network)]
     with torch.inference_mode():
         seconds = best_seconds(lambda: network(*inputs), repeats)
     gflops = 2 * cost.linear_macs / seconds / 1e9
-    step = _training_seconds(network, inputs[0], max(1, repeats // 2)) if training and not record.context else None
+    step = (
+        _training_seconds(network, inputs[0], max(1, repeats // 2)) if training and not network.image_channels else None
+    )
     return {
         "name": name,
         "frames": cost.frames,

@@ -68,7 +68,7 @@ def run(options: Options) -> int:
         from prml.image_features.cache import FeatureCache
 
         context = FeatureCache(o.features)
-    lifter = load(o.weights, context=context, batch=o.batch)
+    lifter = load(o.weights, image_features=context, batch=o.batch)
     conditions = Conditions(rules, o.flip, o.overlap, data=o.data, limit=o.limit)
     console = plain_console()
     with console.status(Text(f"{lifter.card.name} under {rules.name}")) as status:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from prml.errors import PrmlError
 from prml.networks.backbone import HRNet, check_maps
 from prml.networks.peers.capf import CROP_PX
-from prml.networks.published import strip_common
+from prml.networks.published.convert import strip_common
 from prml.weights.import_checkpoint import read_checkpoint, state_dict_of
 
 _PREFIX = "backbone."  # of the frozen 2D network in CA-PF's checkpoints

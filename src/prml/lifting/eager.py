@@ -20,7 +20,6 @@ from prml.filters.resample import jumps, network_times
 from prml.lifting.lifter import Lifter
 from prml.lifting.prediction_cache import PredictionCache
 from prml.lifting.windows import window_starts
-from prml.networks import registry
 from prml.normalise import MARGIN_S
 from prml.sequence import PoseSequence
 from prml.skeleton import Skeleton
@@ -113,7 +112,7 @@ class EagerLifter:
 def can_lift_eagerly(lifter: Lifter) -> bool:
     """Whether a frame's input depends on its neighbourhood only, and the network takes whole windows."""
     near = lifter.output == "sequence" and lifter.card.normalisation == "virtual_camera"
-    return near and not registry.entry(lifter.card.network).context
+    return near and not lifter.network.image_channels
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from prml.weights.record import Card
 Array = np.ndarray
 
 
-def check_context(card: Card, source: FeatureSource | None) -> None:
+def check_features(card: Card, source: FeatureSource | None) -> None:
     """Raise PrmlError unless the features are those that the network was trained on."""
     if source is None:
         raise PrmlError(

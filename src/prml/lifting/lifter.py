@@ -5,7 +5,7 @@ from collections.abc import Hashable
 from copy import copy, deepcopy
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -18,12 +18,10 @@ from prml.filters.lens import within_lens
 from prml.filters.repair import bridge_joints
 from prml.filters.resample import interpolate, interpolate_smooth, network_times, stretches
 from prml.image_features.source import FeatureSource
-from prml.lifting.image_features import check_context, lift_frames
+from prml.lifting.image_features import check_features, lift_frames
 from prml.lifting.prediction_cache import PredictionCache
 from prml.lifting.threads import settle_after_fork
 from prml.lifting.windows import predict_blended, predict_frames
-from prml.networks import registry
-from prml.networks.prml import PrML
 from prml.normalise import NormalisedInput
 from prml.sequence import PoseSequence
 from prml.skeleton import H36M17
@@ -31,6 +29,7 @@ from prml.spans import blocks
 from prml.weights.record import Card, Record, load_record
 
 Array = np.ndarray
+Module = TypeVar("Module", bound=nn.Module)
 _BLOCK = 1024
 
 
@@ -70,7 +69,7 @@ class Lifter:
         record: what :func:`prml.weights.record.load_record` returns; it stays as it is.
         options: windows and averaging.
         device: where the network runs.
-        context: image features, for networks that need them.
+        image_features: for networks that need them.
 
     Raises:
         PrmlError: a network of other joints or units; one with image features without them, or with those of another
@@ -82,7 +81,7 @@ class Lifter:
         record: Record,
         options: LiftOptions | None = None,
         device: str | torch.device = "cpu",
-        context: FeatureSource | None = None,
+        image_features: FeatureSource | None = None,
     ) -> None:
         settle_after_fork()
         self.card: Card = record.card
@@ -91,13 +90,10 @@ class Lifter:
         self.device = _usable_device(device)
         self.network = _ready(record.network, self.device)
         self.uncertainty = None if record.uncertainty is None else _ready(record.uncertainty, self.device)
-        entry = registry.entry(self.card.network)
-        self.context = context if entry.context else None
-        if entry.context:
-            check_context(self.card, context)
-        # a causal network answers for the last frame of its window, whatever name it was built under
-        self.output = "last" if getattr(self.network, "causal", False) else entry.output
-        self.in_channels = int(getattr(self.network, "in_channels", self.card.arguments.get("in_channels", 3)))
+        self.output = self.network.output
+        self.image_features = image_features if self.network.image_channels else None
+        if self.network.image_channels:
+            check_features(self.card, image_features)
 
     def with_options(self, **changes: Any) -> "Lifter":
         """The same network with some of its :class:`LiftOptions` replaced; this one stays as it is."""
@@ -135,8 +131,8 @@ class Lifter:
             raise PrmlError("no frame has a person: expected finite keypoints in at least one frame")
         joints = np.full((len(given), 17, 3), np.nan, np.float32)
         std = np.full_like(joints, np.nan) if self.uncertainty is not None else None
-        if self.context is not None:
-            joints[present] = self._lift_frames(given, np.flatnonzero(present), self.context)
+        if self.image_features is not None:
+            joints[present] = self._lift_frames(given, np.flatnonzero(present), self.image_features)
             return given.with_(joints_m=joints, std_m=std, frame="camera", root_relative=True)
         for run in stretches(present, given.times_s):
             for rows in self._interleaved(given.times_s, run):
@@ -197,7 +193,9 @@ class Lifter:
         confidence = np.ones(points.shape[:2], np.float32) if given.confidence is None else given.confidence[run]
         points, confidence = (interpolate(values, times, wanted) for values in (points, confidence))
         seen = self._normalise(points, width, height)
-        return seen, np.concatenate([seen.xy, confidence[..., None]], -1)[..., : self.in_channels].astype(np.float32)
+        return seen, np.concatenate([seen.xy, confidence[..., None]], -1)[..., : self.network.in_channels].astype(
+            np.float32
+        )
 
     def inputs(self, sequence: PoseSequence, wanted_s: Float[Array, " L"]) -> Float[Array, "L 17 c"]:
         """Network inputs at the wanted times of a sequence without gaps (with keypoints and camera)."""
@@ -214,12 +212,12 @@ class Lifter:
             "frames; they are damaged or their training failed: use others"
         )
 
-    def _lift_frames(self, given: PoseSequence, rows: Array, context: FeatureSource) -> Float[Array, "n 17 3"]:
+    def _lift_frames(self, given: PoseSequence, rows: Array, source: FeatureSource) -> Float[Array, "n 17 3"]:
         """Single frames with their image features, at the video's own times."""
         cut = stretches(np.isin(np.arange(len(given)), rows), given.times_s)
         parts = [self._inputs(given, run, given.times_s[run]) for run in cut]
         seen, inputs = [part[0] for part in parts], np.concatenate([part[1] for part in parts])
-        joints = lift_frames(self.network, context, given, inputs, rows, flip=self.options.flip, device=self.device)
+        joints = lift_frames(self.network, source, given, inputs, rows, flip=self.options.flip, device=self.device)
         self._check_finite(inputs, joints)
         joints = joints - joints[:, :1] if self.options.relative else joints
         cuts = np.cumsum([run.stop - run.start for run in cut])[:-1]
@@ -272,7 +270,7 @@ class Lifter:
                 frames=frames,
                 batch=options.batch,
                 causal=self.output == "last",
-                whole=bool(getattr(self.network, "any_length", False)),
+                whole=self.network.any_length,
             )
         return predict_blended(inputs, predict, frames=frames, hop=self.hop, batch=options.batch, phase=options.phase)
 
@@ -285,14 +283,14 @@ class Lifter:
     def _predict(self, inputs: Float[Array, "B T 17 c"]) -> Float[Array, "B T 17 d"]:
         """The network on windows: 3 coordinates, and 3 variances if the record has an uncertainty head."""
         x = torch.from_numpy(np.ascontiguousarray(inputs, np.float32)).to(self.device)
-        if self.uncertainty is None or not isinstance(self.network, PrML):
+        if self.uncertainty is None or self.network.support_widths is None:
             return np.asarray(self.network(x).float().cpu())
         pose, features = self.network(x, features=True)
         std = self.uncertainty(features.s_2d, features.s_d)
         return np.asarray(torch.cat([pose, std.square()], -1).float().cpu())
 
 
-def _ready(module: nn.Module, device: torch.device) -> nn.Module:
+def _ready(module: Module, device: torch.device) -> Module:
     """The module in evaluation mode on the device; itself if it is that already, else a copy."""
     ready = not module.training and all(p.device == device for p in (*module.parameters(), *module.buffers()))
     return module if ready else deepcopy(module).to(device).eval()
@@ -315,7 +313,7 @@ def load(
     name: str | os.PathLike[str] = "prml-s",
     *,
     device: str = "cpu",
-    context: FeatureSource | None = None,
+    image_features: FeatureSource | None = None,
     **options: Any,
 ) -> Lifter:
     """A lifter from bundled weights ("prml-s", "prml-xs") or a record's path.
@@ -323,13 +321,13 @@ def load(
     Args:
         name: bundled name, or path of a record.
         device: where the network runs.
-        context: image features, for networks that need them (``prml.context``).
+        image_features: for networks that need them (``prml.image_features``).
         options: fields of :class:`LiftOptions`, e.g. ``flip=False``.
 
     Raises:
         PrmlError: a record that is missing, incomplete or not what its card says; a device that is not there.
     """
-    return Lifter(load_record(name), LiftOptions(**options), device, context)
+    return Lifter(load_record(name), LiftOptions(**options), device, image_features)
 
 
 def _virtual_camera(points: Float[Array, "L 17 2"], fps: float) -> NormalisedInput:

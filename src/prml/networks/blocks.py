@@ -1,4 +1,4 @@
-"""Layers that several peers share beyond ``layers.py``: regularisation in training, batch norm on the last axis."""
+"""Blocks that several networks share beyond ``layers.py``: regularised encoders, DSTFormer, last-axis batch norm."""
 
 from math import prod
 
@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from prml.networks.layers import Axis, Encoder
+from prml.errors import PrmlError
+from prml.networks.layers import Axis, Encoder, Fusion
 
 
 def stochastic_depth(
@@ -72,31 +73,33 @@ class Block(Encoder):
         return x + self._regularised(self.mlp.fc2(hidden))
 
 
+class DSTFormerBlock(nn.Module):
+    """The block of Zhu et al. (2023): spatial-temporal and temporal-spatial encoders side by side, fused per token.
+
+    Each stream is two pre-norm encoders; the attention regressor that mixes them starts at one half.
+    """
+
+    def __init__(self, *, width: int, heads: int, mlp_ratio: float = 4.0) -> None:
+        super().__init__()
+
+        def stream(*axes: Axis) -> nn.Sequential:
+            return nn.Sequential(*(Encoder(width=width, heads=heads, axis=a, mlp_ratio=mlp_ratio) for a in axes))
+
+        self.spatial_temporal = stream("spatial", "temporal")
+        self.temporal_spatial = stream("temporal", "spatial")
+        self.fusion = Fusion(width=width)
+
+    def forward(self, x: Float[Tensor, "B T J C"]) -> Float[Tensor, "B T J C"]:
+        """Same shape out as in."""
+        return self.fusion(self.spatial_temporal(x), self.temporal_spatial(x))[0]
+
+
 class LastAxisBatchNorm(nn.BatchNorm1d):
     """Batch norm of the channels where they are the last axis; statistics over all others."""
 
     def forward(self, x: Float[Tensor, "*n C"]) -> Float[Tensor, "*n C"]:
         """Same shape out as in."""
         return super().forward(x.reshape(-1, x.shape[-1])).view(x.shape)
-
-
-class PoseHead(nn.Module):
-    """One feature per frame to the coordinates of all joints: a norm, then one linear layer.
-
-    Args:
-        norm: of the feature.
-        width: of the feature.
-        joints: J.
-    """
-
-    def __init__(self, *, norm: nn.Module, width: int, joints: int) -> None:
-        super().__init__()
-        self.norm = norm
-        self.fc = nn.Linear(width, 3 * joints)
-
-    def forward(self, feature: Float[Tensor, "*n C"]) -> Float[Tensor, "*n K"]:
-        """K = 3 J coordinates, joint by joint."""
-        return self.fc(self.norm(feature))
 
 
 def frames_first(x: Float[Tensor, "B T J C"]) -> Float[Tensor, "B T K"]:
@@ -115,5 +118,5 @@ def powers_of_3(frames: int) -> tuple[int, ...]:
     while prod(strides) < frames:
         strides.append(3)
     if prod(strides) != frames:
-        raise ValueError(f"the window must be a power of 3 (27, 81, 243 ...), got {frames}; or give the strides")
+        raise PrmlError(f"frames must be a power of 3 (27, 81, 243 ...), got {frames}; or give the strides")
     return tuple(strides)

@@ -1,4 +1,8 @@
-"""The networks by name, with what their papers and the PrML paper say of them. Data only."""
+"""The networks by name, with what their papers and the PrML paper say of them: data only, no torch.
+
+A network is one file (a subclass of ``prml.networks.base.Network``) and one :class:`NetworkEntry` here. Other packages
+add an entry point of the group ``prml.networks`` that leads to a :class:`NetworkEntry` of theirs.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +18,7 @@ class NetworkEntry:
         builder: "module:Class"; imported when the network is built.
         arguments: constructor arguments of this named size.
         window: T that the named size is meant for.
-        output: "sequence" (one pose per frame), "centre" (one for the window's middle frame), "last" (its last frame).
+        output: "sequence" (one pose per frame), "middle" (one for the window's middle frame), "last" (its last frame).
         any_length: whether windows of other lengths than the one it was built for are accepted.
         paper, year, venue: reference.
         code_licence: licence of the authors' code ("none" = no licence file; read for facts only).
@@ -24,14 +28,15 @@ class NetworkEntry:
         dilation: every how many frames of the video the authors' window takes one.
         space: of the authors' labels: "camera_m" (root-relative metres, camera frame), "image" (MotionBERT's 2.5D).
         published: whether the authors' state_dict can be read (``from_published``).
-        context: whether more than the 2D pose is needed (image features).
+        image_features: whether it needs them beside the 2D pose.
+        small: arguments that make it quick to build, train and run, its window too: for tests.
     """
 
     name: str
     builder: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
     window: int = 243
-    output: Literal["sequence", "centre", "last"] = "sequence"
+    output: Literal["sequence", "middle", "last"] = "sequence"
     any_length: bool = True
     paper: str = ""
     year: int = 0
@@ -45,7 +50,8 @@ class NetworkEntry:
     dilation: int = 1
     space: Literal["camera_m", "image"] = "camera_m"
     published: bool = False
-    context: bool = False
+    image_features: bool = False
+    small: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def fixed_window(self) -> bool:
@@ -58,6 +64,7 @@ _OWN: dict[str, Any] = {
     "builder": _PRML,
     "paper": "PrML: progressive multi-task learning for monocular 3D human pose estimation",
     "code_licence": "Apache-2.0",
+    "small": {"frames": 9, "width": 16, "heads": 2, "branch_blocks": 1},
 }
 
 
@@ -79,9 +86,10 @@ _MHFORMER = _peer(
     2022,
     "CVPR",
     "MIT",
-    output="centre",
+    output="middle",
     any_length=False,
     windows=(9, 27, 81, 243, 351),
+    small={"frames": 9, "width": 24, "hidden": 16, "heads": 2},
 )
 _MIXSTE = _peer(
     "mixste:MixSTE",
@@ -91,6 +99,7 @@ _MIXSTE = _peer(
     "none",
     any_length=False,
     windows=(27, 81, 243),
+    small={"frames": 9, "width": 16, "heads": 2, "depth": 2},
 )
 _PSTMO = _peer(
     "pstmo:PSTMO",
@@ -98,10 +107,11 @@ _PSTMO = _peer(
     2022,
     "ECCV",
     "MIT",
-    output="centre",
+    output="middle",
     any_length=False,
     windows=(9, 27, 81, 243, 351),
     dilation=2,
+    small={"frames": 9, "width": 16, "heads": 2, "depth": 1, "hidden": 16},
 )
 _POSEFORMERV2 = _peer(
     "poseformerv2:PoseFormerV2",
@@ -109,9 +119,10 @@ _POSEFORMERV2 = _peer(
     2023,
     "CVPR",
     "MIT",
-    output="centre",
+    output="middle",
     any_length=False,
     windows=(27, 81, 243),
+    small={"frames": 9, "kept_frames": 3, "width": 8, "heads": 2, "depth": 1},
 )
 _STCFORMER = _peer(
     "stcformer:STCFormer",
@@ -121,6 +132,7 @@ _STCFORMER = _peer(
     "none",
     windows=(27, 81, 243),
     dilation=3,
+    small={"frames": 9, "width": 32, "depth": 2},
 )
 _GLAGCN = _peer(
     "glagcn:GLAGCN",
@@ -128,9 +140,10 @@ _GLAGCN = _peer(
     2023,
     "ICCV",
     "none",
-    output="centre",
+    output="middle",
     any_length=False,
     windows=(27, 81, 243),
+    small={"frames": 9, "width": 8},
 )
 _MOTIONBERT = _peer(
     "motionbert:MotionBERT",
@@ -140,6 +153,7 @@ _MOTIONBERT = _peer(
     "Apache-2.0",
     windows=(243,),
     space="image",
+    small={"frames": 9, "width": 16, "heads": 2, "depth": 2, "representation": 16},
 )
 _KTPFORMER = _peer(
     "ktpformer:KTPFormer",
@@ -149,6 +163,7 @@ _KTPFORMER = _peer(
     "none",
     any_length=False,
     windows=(27, 81, 243),
+    small={"frames": 9, "width": 16, "heads": 2, "depth": 1},
 )
 _MOTIONAGFORMER = _peer(
     "motionagformer:MotionAGFormer",
@@ -158,6 +173,7 @@ _MOTIONAGFORMER = _peer(
     "Apache-2.0",
     any_length=False,
     space="image",
+    small={"frames": 9, "width": 16, "heads": 2, "depth": 2, "representation": 16},
 )
 _CAPF = _peer(
     "capf:CAPF",
@@ -167,7 +183,8 @@ _CAPF = _peer(
     "none",
     window=1,
     windows=(1,),
-    context=True,
+    image_features=True,
+    small={"frames": 2, "width": 16, "heads": 2, "features": (4, 6, 8, 10)},
 )
 _VIDEOPOSE3D = _peer(
     "videopose3d:VideoPose3D",
@@ -175,8 +192,9 @@ _VIDEOPOSE3D = _peer(
     2019,
     "CVPR",
     "CC BY-NC 4.0",
-    output="centre",
+    output="middle",
     windows=(27, 81, 243),
+    small={"frames": 9, "width": 16},
 )
 
 

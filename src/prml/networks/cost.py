@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from prml.networks.registry import NetworkEntry, build, entry
+from prml.networks.base import Network
+from prml.networks.registry import build
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
@@ -61,13 +62,12 @@ def _attention_flops(query: tuple[int, ...], key: tuple[int, ...], value: tuple[
 _MORE = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention_flops}
 
 
-def count(network: nn.Module, *inputs: Any, frames: int | None = None) -> Cost:
+def count(network: nn.Module, *inputs: Any) -> Cost:
     """Count one forward pass of ``network`` on ``inputs`` (a copy of it on the meta device is cheapest).
 
     Args:
         network: any network (B, T, J, C_in) -> (B, T or 1, J, 3).
         inputs: its inputs, batch 1, on its device.
-        frames: T; taken from the first input if None.
     """
     linear = 0
 
@@ -86,8 +86,7 @@ def count(network: nn.Module, *inputs: Any, frames: int | None = None) -> Cost:
         for handle in handles:
             handle.remove()
     parameters = sum(p.numel() for p in network.parameters())
-    T = inputs[0].shape[1] if frames is None else frames
-    return Cost(parameters, linear, counter.get_total_flops() // 2, T, output.shape[1])
+    return Cost(parameters, linear, counter.get_total_flops() // 2, inputs[0].shape[1], output.shape[1])
 
 
 def cost_of(name: str, **arguments: Any) -> Cost:
@@ -96,22 +95,18 @@ def cost_of(name: str, **arguments: Any) -> Cost:
     Raises:
         PrmlError: unknown name, or arguments that the network cannot have.
     """
-    record = entry(name)
     with torch.device("meta"):
         network = build(name, **arguments)
-    T = int(arguments.get("frames", record.window))
-    result = count(network, *example_inputs(record, network, T, device="meta"), frames=T)
-    outputs = T if record.output == "sequence" else 1  # MHFormer returns all its frames; only the middle one is used
-    return Cost(result.parameters, result.linear_macs, result.full_macs, T, outputs)
+    return count(network, *example_inputs(network, device="meta"))
 
 
-def example_inputs(record: NetworkEntry, network: Any, frames: int, *, device: str = "cpu") -> tuple[Any, ...]:
+def example_inputs(network: Network, *, device: str = "cpu") -> tuple[Any, ...]:
     """Zeros of a network's input shapes: (1, T, J, C_in); joints in the crop and feature maps where it needs them."""
-    joints = int(getattr(network, "joints", 17))
-    x = torch.zeros(1, frames, joints, int(network.in_channels), device=device)
-    if not record.context:
+    T, J = network.frames, network.joints
+    x = torch.zeros(1, T, J, network.in_channels, device=device)
+    if not network.image_channels:
         return (x,)
     # strides 4, 8, 16, 32 of the 192 x 256 crop
     sizes = ((64, 48), (32, 24), (16, 12), (8, 6))
-    maps = [torch.zeros(frames, c, *hw, device=device) for c, hw in zip(network.features, sizes, strict=True)]
-    return x, torch.zeros(1, frames, joints, 2, device=device), maps
+    maps = [torch.zeros(T, c, *hw, device=device) for c, hw in zip(network.image_channels, sizes, strict=True)]
+    return x, torch.zeros(1, T, J, 2, device=device), maps

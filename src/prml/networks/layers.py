@@ -108,7 +108,7 @@ class Mlp(nn.Module):
 
     def __init__(self, *, width: int, ratio: float = 4.0) -> None:
         super().__init__()
-        hidden = int(width * ratio)
+        hidden = max(1, int(width * ratio))
         self.fc1 = nn.Linear(width, hidden)
         self.fc2 = nn.Linear(hidden, width)
 

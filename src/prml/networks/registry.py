@@ -1,45 +1,85 @@
-"""Every network by name. ``build`` is the only door; ``from_published`` is the door for the authors' own weights."""
+"""Every network by name: ours, those that outside packages add, and classes by their module. Imports no torch."""
 
+import sys
 from collections.abc import Mapping
 from difflib import get_close_matches
+from functools import cache
 from importlib import import_module
-from typing import Any
-
-from torch import Tensor, device, nn
+from typing import TYPE_CHECKING, Any
 
 from prml.errors import PrmlError
 from prml.networks.catalogue import ALIASES, ENTRIES, NetworkEntry
+from prml.plugins import plugin, plugin_names
 
-__all__ = [
-    "NetworkEntry",
-    "build",
-    "entry",
-    "from_published",
-    "names",
-    "published_arguments",
-    "published_keys",
-    "published_state",
-    "regression_heads",
-]
+if TYPE_CHECKING:
+    from prml.networks.base import Network
 
-# in front of every key of the lifter in a CA-PF checkpoint; its frozen 2D backbone is under the other
-_LIFTER, _BACKBONE = "volume_net.", "backbone."
+GROUP = "prml.networks"
 
 
 def names() -> tuple[str, ...]:
-    """Registered names."""
-    return tuple(ENTRIES)
+    """Registered names: ours, then those of outside packages."""
+    return (*ENTRIES, *(name for name in plugin_names(GROUP) if name not in ENTRIES))
 
 
-def entry(name: str) -> NetworkEntry:
-    """The record of a name; raises PrmlError with the nearest known name."""
+def entry(name: str, *, may_import: bool = True) -> NetworkEntry:
+    """The entry of a network.
+
+    Args:
+        name: of one of our networks, of one that an outside package adds (a :class:`NetworkEntry` in its entry points
+            ``prml.networks``), or ``my_package.module:Class``.
+        may_import: whether ``my_package.module`` may be imported. Where the name comes from a file it may not: a file
+            does not choose which code runs; the caller has imported the module, or its package is installed with an
+            entry point.
+
+    Raises:
+        PrmlError: an unknown name, with the nearest known one, or a class that is no network.
+    """
+    if ":" in name:
+        return _declared(_load_class(name, may_import), name)  # type: ignore[arg-type]  # classes are hashable
     known = name.lower().replace("_", "-")
     known = ALIASES.get(known, known)
-    if known not in ENTRIES:
-        near = get_close_matches(known, ENTRIES, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(ENTRIES)}"
-        raise PrmlError(f"unknown network {name!r}; {hint}")
-    return ENTRIES[known]
+    if known in ENTRIES:
+        return ENTRIES[known]
+    outside = plugin(GROUP, name, NetworkEntry) or plugin(GROUP, known, NetworkEntry)
+    if outside is not None and outside.name not in (name, known):
+        raise PrmlError(f"the entry point {name!r} of {GROUP} leads to a network called {outside.name!r}; rename one")
+    if outside is not None:
+        return outside
+    near = get_close_matches(known, names(), n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(names())}, or a class as 'module:Class'"
+    raise PrmlError(f"unknown network {name!r}; {hint}")
+
+
+def network_class(name: str) -> "type[Network]":
+    """The class of a network; raises PrmlError for an unknown name."""
+    return _load_class(entry(name).builder, True)
+
+
+def build(name: str, **arguments: Any) -> "Network":
+    """Build a network.
+
+    Args:
+        name: see :func:`entry`.
+        arguments: override those of the named size; ``regression_heads="dual"`` gives any network a head for (x, y) and
+            one for depth instead of its single one (see ``prml.networks.heads``).
+
+    Raises:
+        PrmlError: unknown name or argument, or a value that the network cannot have.
+    """
+    found = entry(name)
+    kind, own = regression_heads({**found.arguments, **arguments})
+    try:
+        network = _load_class(found.builder, True)(**own)
+    except PrmlError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise PrmlError(f"network {name!r} cannot be built: {error}") from error
+    if kind == "dual":
+        from prml.networks.heads import use_dual
+
+        use_dual(network)
+    return network
 
 
 def regression_heads(arguments: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -59,109 +99,40 @@ def regression_heads(arguments: Mapping[str, Any]) -> tuple[str, dict[str, Any]]
     return kind or "single", rest
 
 
-def _class(record: NetworkEntry) -> Any:
-    module, _, attribute = record.builder.partition(":")
-    return getattr(import_module(module), attribute)
+def _load_class(place: str, may_import: bool) -> "type[Network]":
+    """The class at ``module:Class``."""
+    from prml.networks.base import Network
 
-
-def build(name: str, **arguments: Any) -> nn.Module:
-    """Build a network.
-
-    Args:
-        name: registry name.
-        arguments: override those of the named size; ``regression_heads="dual"`` gives any network a head for (x, y) and
-            one for depth instead of its single one (see ``prml.networks.dual_head``).
-
-    Raises:
-        PrmlError: unknown name or argument, or a value that the network cannot have.
-    """
-    record = entry(name)
-    kind, own = regression_heads({**record.arguments, **arguments})
+    module, _, attribute = place.partition(":")
+    if not may_import and module not in sys.modules:
+        raise PrmlError(
+            f"the network {place!r} is code that is not part of prml; import {module} before, or install its package "
+            f"with an entry point of the group {GROUP}"
+        )
     try:
-        network: nn.Module = _class(record)(**own)
-    except (TypeError, ValueError) as error:
-        raise PrmlError(f"network {name!r} cannot be built: {error}") from error
-    if kind == "dual":
-        from prml.networks.dual_head import use_dual
-
-        use_dual(network)
-    return network
+        found = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise PrmlError(f"no network at {place!r}: {error}; expected module:Class") from error
+    if not (isinstance(found, type) and issubclass(found, Network)):
+        raise PrmlError(f"{place} is no network: expected a subclass of prml.networks.base.Network")
+    return found
 
 
-def _published_class(name: str) -> tuple[NetworkEntry, Any]:
-    record = entry(name)
-    if not record.published:
-        raise PrmlError(f"{record.name!r} has no published layout; load its own records with prml.load")
-    return record, _class(record)
+@cache
+def _declared(network: "type[Network]", name: str) -> NetworkEntry:
+    """The entry of a class without one: what a network of its default arguments declares."""
+    import torch
 
-
-def published_arguments(name: str, state_dict: Mapping[str, Tensor], **arguments: Any) -> dict[str, Any]:
-    """Arguments for the network of a published state_dict: the named size's, what the shapes tell, ``arguments``.
-
-    Names of the authors' constructors are accepted beside ours (each network's ``ARGUMENTS`` is the mapping).
-    """
-    from prml.networks.published import translate
-
-    record, network = _published_class(name)
     try:
-        told = network.sizes({key: tuple(value.shape) for key, value in _lifter_part(state_dict).items()})
-    except (KeyError, IndexError, ValueError, TypeError, ZeroDivisionError):
-        told = {}  # not this network's layout: loading will say which keys are wrong
-    return {**record.arguments, **told, **translate(network, arguments)}
-
-
-def _lifter_part(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Keys without the prefixes of wrappers; of a whole CA-PF checkpoint, those of the lifter."""
-    from prml.networks.published import strip_common
-
-    state = strip_common(state_dict)
-    if any(key.startswith(_LIFTER) for key in state):
-        state = {key: value for key, value in state.items() if not key.startswith(_BACKBONE)}
-        state = {key.removeprefix(_LIFTER): value for key, value in state.items()}
-    return state
-
-
-def from_published(name: str, state_dict: Mapping[str, Tensor], **arguments: Any) -> nn.Module:
-    """Build a network and load its authors' weights, strictly. Returned in evaluation mode.
-
-    Args:
-        name: registry name.
-        state_dict: in the authors' layout, with or without the prefixes of wrappers (``module.``, ``_orig_mod.``,
-            ``model.``, ``net.``); a whole CA-PF checkpoint is accepted too, its 2D backbone (``backbone.``) is not part
-            of the lifter.
-        arguments: ours or the authors' constructor arguments; what the shapes tell (most of them) may be left out.
-
-    Raises:
-        PrmlError: a key is missing, left over or has another shape; the message names it.
-    """
-    from prml.networks.published import load
-
-    _published_class(name)
-    state = _lifter_part(state_dict)
-    network = build(name, **published_arguments(name, state, **arguments))
-    load(network, state)  # type: ignore[arg-type]
-    return network.eval()
-
-
-def published_keys(name: str, **arguments: Any) -> dict[str, tuple[int, ...]]:
-    """Keys and shapes of the authors' state_dict, in their order, for a network of these arguments (ours or theirs)."""
-    from prml.networks.published import keys, translate
-
-    record, network = _published_class(name)
-    with device("meta"):
-        built = build(name, **{**record.arguments, **translate(network, arguments)})
-    return keys(built)  # type: ignore[arg-type]
-
-
-def published_state(network: nn.Module) -> dict[str, Tensor]:
-    """Weights of a peer in its authors' layout: what their own code loads.
-
-    Raises:
-        PrmlError: the network is no peer, or has two regression heads.
-    """
-    from prml.networks.dual_head import DualHead
-    from prml.networks.published import Network, save
-
-    if not isinstance(network, Network) or isinstance(network.head, DualHead):
-        raise PrmlError(f"{type(network).__name__} with these heads has no published layout")
-    return save(network)
+        with torch.device("meta"):
+            built = network()  # type: ignore[call-arg]
+    except TypeError as error:
+        raise PrmlError(f"{name} cannot be built without arguments ({error}); give all of them defaults") from error
+    return NetworkEntry(
+        name,
+        name,
+        window=built.frames,
+        output=built.output,
+        any_length=built.any_length,
+        image_features=bool(built.image_channels),
+    )

@@ -21,7 +21,6 @@ from prml.filters.scale import to_metres
 from prml.io.registry import save_file
 from prml.lifting.lifter import Lifter, LiftOptions
 from prml.lifting.prediction_cache import PredictionCache
-from prml.networks import registry
 from prml.options import check
 from prml.pipeline.folder import ResultsFolder, results_folder
 from prml.pipeline.settings import LiftSettings
@@ -119,13 +118,13 @@ def _camera_file(path: Path, width: int, height: int) -> Camera:
 def _lifter(path: Path, settings: LiftSettings) -> Lifter:
     record = load_record(settings.weights)
     flip = record.card.imported and record.card.flip if settings.flip is None else settings.flip
-    return Lifter(record, LiftOptions(flip=flip), context=_context(record, path, settings))
+    return Lifter(record, LiftOptions(flip=flip), image_features=_image_features(record, path, settings))
 
 
-def _context(record: Record, path: Path, settings: LiftSettings) -> "FrameFeatures | None":
+def _image_features(record: Record, path: Path, settings: LiftSettings) -> "FrameFeatures | None":
     """Features of the video's frames, if the network needs them."""
     card, given = record.card, settings.backbone is not None or settings.backbone_weights is not None
-    if not registry.entry(card.network).context:
+    if not record.network.image_channels:
         if given:
             raise PrmlError(f"{card.network} needs no image features; leave backbone=... and backbone_weights=... out")
         return None

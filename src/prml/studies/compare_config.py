@@ -118,11 +118,11 @@ class CompareConfig:
         from prml.networks import registry
 
         record = registry.entry(given.name)
-        if record.context:
+        if record.image_features:
             raise PrmlError(f"{record.name} needs image features, motion capture has none; leave it out")
         if taken := {"frames", "in_channels", "regression_heads"} & set(given.arguments):
             raise PrmlError(f"{given.name}: {taken.pop()} cannot be set per network here; see data.windows and heads")
-        own_two = record.builder.endswith(":PrML")
+        own_two = registry.network_class(record.name).two_heads
         if own_two and heads == "single":
             raise PrmlError(f"{given.name} always has two regression heads; give it 'heads: [dual]'")
         windows = self.data.windows
@@ -162,13 +162,11 @@ class Entrant:
 
 
 def _check_arguments(name: str, arguments: dict[str, Any]) -> None:
-    from importlib import import_module
     from inspect import signature
 
     from prml.networks import registry
 
-    module, _, attribute = registry.entry(name).builder.partition(":")
-    known = [*signature(getattr(import_module(module), attribute)).parameters, "regression_heads"]
+    known = [*signature(registry.network_class(name)).parameters, "regression_heads"]
     if unknown := [a for a in arguments if a not in known]:
         near = get_close_matches(unknown[0], known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known)}"

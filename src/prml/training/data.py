@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -73,14 +73,14 @@ class Source:
 
 def open_source(config: FitConfig) -> Source:
     """Open the data of a configuration; raises PrmlError if files are missing or wrong."""
-    context, data = registry.entry(config.network.name).context, config.data
+    needed, data = registry.entry(config.network.name).image_features, config.data
     features = isinstance(data, FeaturesData)
-    if context and not features:
+    if needed and not features:
         raise PrmlError(
             f"{config.network.name} needs image features beside the 2D: data.kind features, with a cache made by "
             "'prml data features'"
         )
-    if features and not context:
+    if features and not needed:
         raise PrmlError(f"{config.network.name} takes no image features; data.kind features is for capf and its like")
     if features:
         return _features(config)
@@ -114,7 +114,7 @@ def _features(config: FitConfig) -> Source:
 def _check_channels(config: FitConfig, cache: FeatureCache) -> None:
     with torch.device("meta"):
         network = registry.build(config.network.name, **config.network.arguments)
-    given, wanted = [shape[0] for shape in cache.shapes], [int(c) for c in cast(Any, network).features]
+    given, wanted = [shape[0] for shape in cache.shapes], list(network.image_channels)
     if given != wanted:
         raise PrmlError(
             f"{config.network.name} takes maps of {wanted} channels, the cache has {given}; "

@@ -20,7 +20,6 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from prml.errors import PrmlError
 from prml.io.guard import one_line
-from prml.networks.prml import PrML
 from prml.provenance import commit, versions
 from prml.threads import torch_threads
 from prml.training.allocator import allocator_advice
@@ -37,9 +36,9 @@ _IN_A_CHECKPOINT = ("global_step", "state_dict", "callbacks", "optimizer_states"
 
 def _card(config: FitConfig, module: LiftingModule, data: WindowsDataModule) -> Card:
     uncertainty: dict[str, Any] = {}
-    network, kept = module.network, config.objective.mutual_information == "variational"
-    if kept and module.information is not None and isinstance(network, PrML):
-        widths = network.support_widths
+    network, widths = module.network, module.network.support_widths
+    kept = config.objective.mutual_information == "variational" and module.information is not None
+    if kept and widths is not None:
         uncertainty = {"width_2d": widths[0], "width_depth": widths[1], "joints": network.joints}
     card = Card(
         name="best",

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from prml.errors import PrmlError
 from prml.evaluation import metrics
 from prml.networks import registry
+from prml.networks.base import Features, Network
 from prml.networks.init import distinct_joints
-from prml.networks.prml import PrML, PrMLFeatures
 from prml.objectives import pose as pose_loss
 from prml.objectives.mutual_information import MIResult, MutualInformation, build_mi
 from prml.objectives.temporal import temporal_consistency
@@ -32,26 +32,18 @@ def context_of(batch: Batch) -> tuple[Any, ...]:
     return batch["reference"], [m.flatten(0, 1) for m in maps]
 
 
-def _biases(network: PrML) -> tuple[Tensor | None, Tensor | None]:
-    """B_2D and B_D; None for what the network lacks."""
-    decoder = network.decoder
-    biases = (None, None) if decoder is None else (decoder.bias_2d, decoder.bias_depth)
-    bias_2d, bias_depth = (None if b is None else b.value for b in biases)
-    return bias_2d, bias_depth
-
-
-def mutual_information(network: nn.Module, options: ObjectiveConfig) -> nn.Module | None:
+def mutual_information(network: Network, options: ObjectiveConfig) -> nn.Module | None:
     """The estimators for both tasks, or None for networks without support features and for "none".
 
     Raises:
         PrmlError: ``conditional`` for a network that lacks a task bias.
     """
-    if not isinstance(network, PrML) or options.mutual_information == "none":
+    if network.support_widths is None or options.mutual_information == "none":
         return None
     width_2d, width_depth = network.support_widths
     if options.mutual_information == "variational":
         return PoseUncertainty(width_2d=width_2d, width_depth=width_depth, joints=network.joints)
-    if options.mutual_information == "conditional" and any(b is None for b in _biases(network)):
+    if options.mutual_information == "conditional" and any(bias is None for bias in network.task_biases):
         raise PrmlError(
             "objective.mutual_information conditional needs a decoder with both task biases; set "
             "network.arguments.decoder true and task_bias both, or choose variational, infonce, jsd or none"
@@ -75,10 +67,10 @@ class _Task(NamedTuple):
 
 
 def _tasks(
-    network: nn.Module, information: nn.Module, target: Tensor, features: PrMLFeatures, options: ObjectiveConfig
+    network: Network, information: nn.Module, target: Tensor, features: Features, options: ObjectiveConfig
 ) -> tuple[_Task, _Task]:
     """Both tasks of a network with support features; ``information`` is what :func:`mutual_information` gave for it."""
-    bias_2d, bias_depth = _biases(cast(PrML, network))
+    bias_2d, bias_depth = network.task_biases
     pose_2d, depth = (cast(MutualInformation, information.get_submodule(n)) for n in ("pose_2d", "depth"))
     return (
         _Task("2d", pose_2d, target[..., :2], features.s_2d, bias_2d, options.lambda_2d),
@@ -125,10 +117,10 @@ class LiftingModule(pl.LightningModule):
 
     def _scored(self, target: Tensor) -> Tensor:
         """The frames of a target (B, T, ...) that the network predicts: all, the middle one, or the last."""
-        output, frames = registry.entry(self.config.network.name).output, target.shape[1]
+        output, frames = self.network.output, target.shape[1]
         if output == "sequence":
             return target
-        at = frames // 2 if output == "centre" else frames - 1
+        at = frames // 2 if output == "middle" else frames - 1
         return target[:, at : at + 1]
 
     def _pose_terms(self, prediction: Tensor, target: Tensor) -> dict[str, Tensor]:
@@ -141,7 +133,7 @@ class LiftingModule(pl.LightningModule):
         terms["pose"] = terms["2d"] + terms["depth"] if tasks else pose_loss.mpjpe(prediction, target)
         return terms
 
-    def _information_terms(self, information: nn.Module, target: Tensor, features: PrMLFeatures) -> dict[str, Tensor]:
+    def _information_terms(self, information: nn.Module, target: Tensor, features: Features) -> dict[str, Tensor]:
         tasks = _tasks(self.network, information, target, features, self.config.objective)
         results: list[MIResult] = [t.estimator(t.label, t.support, t.bias) for t in tasks]
         estimates = {f"mi_{t.name}_nats": r.estimate_nats for t, r in zip(tasks, results, strict=True)}

@@ -46,9 +46,10 @@ def start_from(module: LiftingModule, record_name: str) -> None:
     """
     record = load_record(record_name)
     record.card.check_joints()
-    pairs = [(module.network, record.network)]
-    if record.uncertainty is not None and type(record.uncertainty) is type(module.information):
-        pairs.append((module.information, record.uncertainty))
+    pairs: list[tuple[nn.Module, nn.Module]] = [(module.network, record.network)]
+    information = module.information
+    if record.uncertainty is not None and information is not None and type(record.uncertainty) is type(information):
+        pairs.append((information, record.uncertainty))
     for target, source in pairs:
         given, wanted = add_blocks(target, source.state_dict()), target.state_dict()
         for key, value in wanted.items():

@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from prml.errors import PrmlError
 from prml.io.guard import one_line, what_instead
 from prml.networks import registry
-from prml.networks.published import strip_common
+from prml.networks.base import Network
+from prml.networks.published.convert import from_published, published_arguments, strip_common
 from prml.weights.record import Card, check_finite
 
 Dataset = Literal["h36m", "3dhp"]
@@ -144,7 +145,7 @@ def _refuse_mesh(name: str, state: Mapping[str, Tensor]) -> None:
 
 def read_published(
     name: str, file: str | os.PathLike[str], *, dataset: Dataset = "h36m", **arguments: Any
-) -> tuple[nn.Module, Card]:
+) -> tuple[Network, Card]:
     """Read a checkpoint as its authors publish it.
 
     Args:
@@ -162,8 +163,8 @@ def read_published(
     state, facts = state_dict_of(read_checkpoint(file), Path(file).name)
     check_finite(state, Path(file).name)
     _refuse_mesh(name, state)
-    network = registry.from_published(name, state, **arguments)
-    own = registry.published_arguments(name, state, **arguments)
+    network = from_published(name, state, **arguments)
+    own = published_arguments(name, state, **arguments)
     return network, _card(name, network, own, facts, Path(file), dataset)
 
 
@@ -192,7 +193,7 @@ def _protocol(dataset: Dataset, entry: registry.NetworkEntry) -> str:
 
 
 def _card(
-    name: str, network: nn.Module, arguments: Mapping[str, Any], facts: Mapping[str, Any], file: Path, dataset: Dataset
+    name: str, network: Network, arguments: Mapping[str, Any], facts: Mapping[str, Any], file: Path, dataset: Dataset
 ) -> Card:
     """What the authors state, and what their code does, about a checkpoint of theirs."""
     import hashlib
@@ -204,7 +205,7 @@ def _card(
         network=entry.name,
         arguments={k: _plain(v) for k, v in arguments.items() if entry.arguments.get(k) != v},
         normalisation="screen",
-        window=int(network.frames),  # type: ignore[arg-type]
+        window=network.frames,
         flip=True,
         training={
             "imported": {"file": file.name, "sha256": hashlib.sha256(file.read_bytes()).hexdigest(), **facts},

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from prml.errors import PrmlError
 from prml.io.files import write_file
 from prml.networks import registry
+from prml.networks.base import Network
 from prml.normalise import check_strategy
 from prml.sequence import check_fps
 from prml.skeleton import skeleton
@@ -97,7 +98,7 @@ class Card:
 class Record:
     """A loaded record: network in evaluation mode, uncertainty head or None, card."""
 
-    network: nn.Module
+    network: Network
     uncertainty: nn.Module | None
     card: Card
 
@@ -190,7 +191,7 @@ def read_card(path: str | os.PathLike[str]) -> Card:
     if missing := [k for k in ("name", "network", "window", "sha256") if not record.get(k)]:
         raise PrmlError(f"{path.name} lacks {', '.join(missing)}")
     card = Card(**_checked({k: v for k, v in record.items() if v is not None}, path.name))
-    registry.entry(card.network)
+    registry.entry(card.network, may_import=False)  # a file does not choose which code runs
     skeleton(card.skeleton)
     check_strategy(card.normalisation)
     return card
@@ -238,7 +239,7 @@ def load_record(name: str | os.PathLike[str]) -> Record:
         raise PrmlError(f"{weights.name} is not a safetensors file: {error}") from error
     check_finite(tensors, weights.name)
     network = registry.build(card.network, **card.arguments)
-    _check_window(card, int(getattr(network, "frames", card.window)), path.name)
+    _check_window(card, network.frames, path.name)
     _fill(network, tensors, "network.", path.name)
     return Record(network.eval(), _uncertainty(card, tensors, path.name), card)
 

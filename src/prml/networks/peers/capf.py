@@ -12,9 +12,18 @@ from torch import Tensor, nn
 
 from prml.errors import PrmlError
 from prml.networks.blocks import Block, depth_rates, parameter, stochastic_depth
+from prml.networks.heads import RegressionHead
 from prml.networks.layers import Mlp
-from prml.networks.prml.heads import RegressionHead
-from prml.networks.published import Fixed, Network, Shapes, Slot, affine, encoder, mlp, with_leading_axis
+from prml.networks.published.layout import (
+    Fixed,
+    PublishedNetwork,
+    Shapes,
+    Slot,
+    affine,
+    encoder,
+    mlp,
+    with_leading_axis,
+)
 
 CROP_PX = (192, 256)  # width and height of the image crop that the authors' backbones see
 CONTEXT_HEADS, SAMPLES, LEVELS = 4, 4, 4
@@ -96,7 +105,7 @@ class DeformableContext(nn.Module):
         yield from mlp(f"{published}.mlp", f"{own}.mlp")
 
 
-class CAPF(Network):
+class CAPF(PublishedNetwork):
     """Frame by frame: 2D joints and the feature maps of a 2D pose backbone to the pose (the trained part of CA-PF).
 
     Args:
@@ -145,10 +154,12 @@ class CAPF(Network):
         else:
             given = features
         if isinstance(given, str) and given not in FEATURES:
-            raise ValueError(f"features are numbers of channels or one of {', '.join(FEATURES)}, not {given!r}")
-        self.features = FEATURES[given] if isinstance(given, str) else tuple(given)
-        if len(self.features) != LEVELS:
-            raise ValueError(f"features are {LEVELS} numbers of channels or one of {', '.join(FEATURES)}")
+            raise PrmlError(f"features are numbers of channels or one of {', '.join(FEATURES)}, not {given!r}")
+        self.image_channels = FEATURES[given] if isinstance(given, str) else tuple(given)
+        if len(self.image_channels) != LEVELS:
+            raise PrmlError(f"features are {LEVELS} numbers of channels or one of {', '.join(FEATURES)}")
+        if width % CONTEXT_HEADS:
+            raise PrmlError(f"width must be a multiple of {CONTEXT_HEADS}, got {width}")
         rates, joined = depth_rates(drop_path, LEVELS), width * (LEVELS + 1)
 
         def blocks(size: int, axis: Any) -> nn.Sequential:
@@ -157,20 +168,20 @@ class CAPF(Network):
             )
 
         self.embed = nn.Linear(in_channels, width)
-        self.feature_embeds = nn.ModuleList(nn.Linear(c, width) for c in self.features)
+        self.feature_embeds = nn.ModuleList(nn.Linear(c, width) for c in self.image_channels)
         self.token_embedding = parameter(LEVELS + 1, joints, width)
         self.context = nn.ModuleList(
-            DeformableContext(width=width, features=self.features, drop_path=rate) for rate in rates
+            DeformableContext(width=width, features=self.image_channels, drop_path=rate) for rate in rates
         )
         self.levels = blocks(width, "temporal")  # among the levels of one joint
         self.spatial = blocks(joined, "spatial")  # among the joints
         self.head = RegressionHead(width=joined, channels=3)
 
     def _check_context(self, reference: Tensor | None, features: Sequence[Tensor] | None, frames: int) -> None:
-        channels = [] if features is None else [f.shape[1] for f in features]
-        if reference is None or channels != list(self.features) or any(len(f) != frames for f in features or ()):
+        channels, wanted = [] if features is None else [f.shape[1] for f in features], list(self.image_channels)
+        if reference is None or channels != wanted or any(len(f) != frames for f in features or ()):
             raise PrmlError(
-                f"CAPF expects, for each of {frames} frames, joints in the crop and maps of {self.features} channels, "
+                f"CAPF expects joints in the crop and maps of {wanted} channels for each of {frames} frames, "
                 f"got {'no joints' if reference is None else 'joints'} and {channels or 'no maps'}"
             )
 
@@ -203,7 +214,7 @@ class CAPF(Network):
 
     def layout(self) -> Iterator[Slot]:
         """The authors' state_dict (what follows ``volume_net.`` in their checkpoints)."""
-        levels = range(len(self.features))
+        levels = range(len(self.image_channels))
         return chain(
             (Slot("Spatial_pos_embed", "token_embedding", with_leading_axis),),
             affine("coord_embed", "embed"),

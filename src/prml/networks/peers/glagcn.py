@@ -10,10 +10,11 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from prml.errors import PrmlError
 from prml.networks.blocks import LastAxisBatchNorm, parameter, powers_of_3
-from prml.networks.published import (
+from prml.networks.published.layout import (
     Fixed,
-    Network,
+    PublishedNetwork,
     Shapes,
     Slot,
     View,
@@ -147,7 +148,7 @@ class GraphTemporal(nn.Module):
             yield from TemporalConvolution.layout(f"{published}.residual", f"{own}.residual")
 
 
-class GLAGCN(Network):
+class GLAGCN(PublishedNetwork):
     """A window to the pose of its middle frame.
 
     Args:
@@ -158,6 +159,7 @@ class GLAGCN(Network):
         dropout: in training.
     """
 
+    output = "middle"
     ARGUMENTS: ClassVar = {
         "in_features": "in_channels",
         "channels": "width",
@@ -180,7 +182,9 @@ class GLAGCN(Network):
     ) -> None:
         strides = powers_of_3(frames or 243) if strides is None else tuple(strides)
         if frames not in (None, prod(strides)):
-            raise ValueError(f"the strides {strides} make windows of {prod(strides)} frames, not {frames}")
+            raise PrmlError(f"the strides {strides} make windows of {prod(strides)} frames, not {frames}")
+        if width < 4:
+            raise PrmlError(f"width must be at least 4, got {width}")
         super().__init__(frames=prod(strides), joints=len(H36M17), in_channels=in_channels)
         self.strides, self.dropout = strides, dropout
         self.input_norm = LastAxisBatchNorm(in_channels * self.joints)

@@ -10,12 +10,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from prml.networks.blocks import Block, LastAxisBatchNorm, depth_rates, parameter
+from prml.networks.heads import RegressionHead
 from prml.networks.layers import Axis
 from prml.networks.peers.mixste import AlternatingEncoders
-from prml.networks.prml.heads import RegressionHead
-from prml.networks.published import (
+from prml.networks.published.layout import (
     Fixed,
-    Network,
+    PublishedNetwork,
     Shapes,
     Slot,
     affine,
@@ -78,7 +78,7 @@ def _prior_block(axis: Axis, width: int, heads: int, mlp_ratio: float) -> Block:
     return block
 
 
-class KTPFormer(Network):
+class KTPFormer(PublishedNetwork):
     """Sequence to sequence at a fixed length.
 
     Args:

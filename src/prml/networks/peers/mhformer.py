@@ -9,18 +9,19 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from prml.errors import PrmlError
 from prml.networks.blocks import (
     Block,
     LastAxisBatchNorm,
-    PoseHead,
     depth_rates,
     frames_first,
     parameter,
     stochastic_depth,
 )
+from prml.networks.heads import PoseHead
 from prml.networks.layers import Attention, Mlp
-from prml.networks.published import (
-    Network,
+from prml.networks.published.layout import (
+    PublishedNetwork,
     Shapes,
     Slot,
     affine,
@@ -34,7 +35,7 @@ from prml.networks.published import (
     with_leading_axis,
 )
 
-HYPOTHESES = 3
+HYPOTHESES, GENERATOR_HEADS = 3, 9
 DROPOUT, DROP_PATH = 0.1, 0.2
 
 Streams = list[Tensor]  # three tensors (B, 1, T, C): the frames of the window are the tokens
@@ -53,7 +54,7 @@ class Generator(nn.Module):
         self.token_embedding = parameter(tokens, frames)
         self.blocks = nn.Sequential(
             *(
-                Block(width=frames, heads=9, axis="spatial", dropout=DROPOUT, drop_path=rate)
+                Block(width=frames, heads=GENERATOR_HEADS, axis="spatial", dropout=DROPOUT, drop_path=rate)
                 for rate in depth_rates(DROP_PATH, 4)
             )
         )
@@ -162,7 +163,7 @@ class CrossInteraction(_Mixer):
         yield from mlp(f"{published}.mlp", f"{own}.mlp")
 
 
-class MHFormer(Network):
+class MHFormer(PublishedNetwork):
     """A window to the pose of its middle frame, at a fixed length.
 
     Args:
@@ -173,6 +174,7 @@ class MHFormer(Network):
         heads: in those blocks.
     """
 
+    output = "middle"
     ARGUMENTS: ClassVar = {
         "layers": "depth",
         "channel": "width",
@@ -192,6 +194,10 @@ class MHFormer(Network):
         hidden: int = 1024,
         heads: int = 8,
     ) -> None:
+        if frames % GENERATOR_HEADS:
+            raise PrmlError(f"frames must be a multiple of {GENERATOR_HEADS} (9, 27, 81, 243, 351 ...), got {frames}")
+        if depth < 1:
+            raise PrmlError(f"depth must be at least 1, got {depth}")
         super().__init__(frames=frames, joints=joints, in_channels=in_channels)
         tokens = joints * in_channels
         self.norms = nn.ModuleList(nn.LayerNorm(frames) for _ in range(HYPOTHESES))

@@ -8,9 +8,18 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from prml.networks.blocks import Block, depth_rates, parameter
+from prml.networks.heads import RegressionHead
 from prml.networks.layers import Axis
-from prml.networks.prml.heads import RegressionHead
-from prml.networks.published import Fixed, Network, Shapes, Slot, affine, count, encoder, with_leading_axis
+from prml.networks.published.layout import (
+    Fixed,
+    PublishedNetwork,
+    Shapes,
+    Slot,
+    affine,
+    count,
+    encoder,
+    with_leading_axis,
+)
 
 
 class AlternatingEncoders(nn.Module):
@@ -53,7 +62,7 @@ class AlternatingEncoders(nn.Module):
         yield from affine("Temporal_norm", f"{own}.temporal_norm")
 
 
-class MixSTE(Network):
+class MixSTE(PublishedNetwork):
     """Sequence to sequence at a fixed length.
 
     Args:

@@ -10,12 +10,13 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from prml.errors import PrmlError
 from prml.networks import fused
 from prml.networks.blocks import parameter
 from prml.networks.layers import Attention, Axis, Fusion, Mlp
-from prml.networks.published import (
+from prml.networks.published.layout import (
     Fixed,
-    Network,
+    PublishedNetwork,
     Shapes,
     Slot,
     affine,
@@ -118,7 +119,7 @@ class ScaledBlock(nn.Module):
         self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
         self.mixer, self.mlp = mixer, Mlp(width=width, ratio=mlp_ratio)
         self.scale1, self.scale2 = (
-            None if scale is None else nn.Parameter(torch.full((width,), scale)) for _ in range(2)
+            None if scale is None else nn.Parameter(torch.full((width,), float(scale))) for _ in range(2)
         )
 
     @staticmethod
@@ -178,7 +179,7 @@ class AttentionGraphLayer(nn.Module):
         yield from affine(f"{published}.fusion", f"{own}.fusion.fc")
 
 
-class MotionAGFormer(Network):
+class MotionAGFormer(PublishedNetwork):
     """Sequence to sequence at a fixed length (batch norm over the frames).
 
     Args:
@@ -232,6 +233,8 @@ class MotionAGFormer(Network):
         qkv_bias: bool = False,
     ) -> None:
         super().__init__(frames=frames, joints=len(H36M17), in_channels=in_channels)
+        if neighbours > frames:
+            raise PrmlError(f"neighbours must be at most the {frames} frames, got {neighbours}")
 
         def block(kind: str, axis: Axis) -> ScaledBlock:
             mixer: nn.Module = Attention(width=width, heads=heads, axis=axis)

@@ -8,10 +8,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from prml.errors import PrmlError
-from prml.networks.blocks import parameter
-from prml.networks.dstformer import DSTFormerBlock
+from prml.networks.blocks import DSTFormerBlock, parameter
 from prml.networks.layers import Fusion, init_weights
-from prml.networks.published import Fixed, Network, Shapes, Slot, affine, count, mlp, with_leading_axis
+from prml.networks.published.layout import Fixed, PublishedNetwork, Shapes, Slot, affine, count, mlp, with_leading_axis
 
 
 def _embedding_of_frames(own: Tensor) -> Tensor:
@@ -32,7 +31,7 @@ def _encoder_of_stream(published: str, own: str, stream: tuple[str, str]) -> Ite
         yield from mlp(f"{published}.mlp_{letter}", f"{place}.mlp")
 
 
-class MotionBERT(Network):
+class MotionBERT(PublishedNetwork):
     """Sequence to sequence at any length up to ``longest``.
 
     Args:
@@ -75,9 +74,11 @@ class MotionBERT(Network):
         longest: int | None = None,
     ) -> None:
         super().__init__(frames=frames, joints=joints, in_channels=in_channels)
-        self.longest = max(frames, 243) if longest is None else longest
+        self.max_frames = max(frames, 243) if longest is None else longest
+        if self.max_frames < frames:
+            raise PrmlError(f"longest must be at least frames, got {longest} and {frames}")
         self.embed = nn.Linear(in_channels, width)
-        self.joint_embedding, self.frame_embedding = parameter(joints, width), parameter(self.longest, width)
+        self.joint_embedding, self.frame_embedding = parameter(joints, width), parameter(self.max_frames, width)
         self.blocks = nn.ModuleList(DSTFormerBlock(width=width, heads=heads, mlp_ratio=mlp_ratio) for _ in range(depth))
         self.norm = nn.LayerNorm(width)
         self.representation = nn.Sequential(nn.Linear(width, representation), nn.Tanh())
@@ -94,12 +95,6 @@ class MotionBERT(Network):
                 module.reset()
             elif isinstance(module, nn.LayerNorm):
                 module.eps = 1e-6
-
-    def check(self, x: Float[Tensor, "B T J C"]) -> None:
-        """Refuse an input that does not fit."""
-        super().check(x)
-        if x.shape[1] > self.longest:
-            raise PrmlError(f"MotionBERT takes {self.longest} frames at most, got {x.shape[1]}; cut the sequence")
 
     def features(self, x: Float[Tensor, "B T J C_in"]) -> Float[Tensor, "B T J R"]:
         """The motion representation."""

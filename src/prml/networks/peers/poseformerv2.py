@@ -9,11 +9,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from prml.networks.blocks import Block, PoseHead, depth_rates, parameter, stochastic_depth
+from prml.errors import PrmlError
+from prml.networks.blocks import Block, depth_rates, parameter, stochastic_depth
+from prml.networks.heads import PoseHead
 from prml.networks.layers import Mlp
-from prml.networks.published import (
+from prml.networks.published.layout import (
     Fixed,
-    Network,
+    PublishedNetwork,
     Shapes,
     Slot,
     affine,
@@ -83,7 +85,7 @@ class TokenMean(nn.Module):
         return self.fc(x.transpose(1, 2)).squeeze(-1)
 
 
-class PoseFormerV2(Network):
+class PoseFormerV2(PublishedNetwork):
     """A window to the pose of its middle frame.
 
     Args:
@@ -97,6 +99,7 @@ class PoseFormerV2(Network):
     """
 
     transform: Tensor
+    output = "middle"
     ARGUMENTS: ClassVar = {
         "num_frame": "frames",
         "num_joints": "joints",
@@ -129,7 +132,7 @@ class PoseFormerV2(Network):
         super().__init__(frames=frames, joints=joints, in_channels=in_channels)
         coefficients = kept_coefficients or kept_frames
         if kept_frames % 2 == 0 or max(kept_frames, coefficients) > frames:
-            raise ValueError(f"kept_frames must be odd, at most frames: {kept_frames}, {coefficients} of {frames}")
+            raise PrmlError(f"kept_frames must be odd, at most frames: {kept_frames}, {coefficients} of {frames}")
         self.kept_frames, self.kept_coefficients = kept_frames, coefficients
         rates, frame_width = depth_rates(drop_path, depth), joints * width
         self.joint_embed = nn.Linear(in_channels, width)

@@ -9,10 +9,12 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from prml.networks.blocks import LastAxisBatchNorm, PoseHead, parameter
+from prml.errors import PrmlError
+from prml.networks.blocks import LastAxisBatchNorm, parameter
+from prml.networks.heads import PoseHead
 from prml.networks.layers import Attention
-from prml.networks.published import (
-    Network,
+from prml.networks.published.layout import (
+    PublishedNetwork,
     Shapes,
     Slot,
     affine,
@@ -117,7 +119,7 @@ class FrameEncoder(nn.Module):
             yield from batch_norm(f"encoder.layers.0.batch_norm{i + 1}", f"encoder.residual_norms.{i}")
 
 
-class PSTMO(Network):
+class PSTMO(PublishedNetwork):
     """A window to the pose of its middle frame, at a fixed length.
 
     Args:
@@ -129,6 +131,8 @@ class PSTMO(Network):
         strides: reduction of every layer of the second transformer; by default the authors' (T = 9, 27, 81, 243, 351).
     """
 
+    output = "middle"
+    HEADS: ClassVar = ("head", "sequence_head")
     ARGUMENTS: ClassVar = {
         "layers": "depth",
         "channel": "width",
@@ -152,7 +156,7 @@ class PSTMO(Network):
     ) -> None:
         super().__init__(frames=frames, joints=joints, in_channels=in_channels)
         if strides is None and frames not in STRIDES:
-            raise ValueError(f"the authors' windows are {', '.join(map(str, STRIDES))}; for {frames} give the strides")
+            raise PrmlError(f"the authors' windows are {', '.join(map(str, STRIDES))}; for {frames} give the strides")
         strides = STRIDES[frames] if strides is None else tuple(strides)
         self.encoder = FrameEncoder(in_channels=joints * in_channels, width=width)
         self.frame_embedding = nn.Parameter(torch.randn(frames, width))

@@ -9,8 +9,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from prml.errors import PrmlError
 from prml.networks import fused
-from prml.networks.published import Fixed, Network, Shapes, Slot, affine, count, slots
+from prml.networks.published.layout import Fixed, PublishedNetwork, Shapes, Slot, affine, count, slots
 
 # torso and head, right leg, left leg, left arm, right arm
 PARTS = (0, 1, 1, 1, 2, 2, 2, 0, 0, 0, 0, 3, 3, 3, 4, 4, 4)
@@ -35,8 +36,6 @@ class CrissCrossAttention(nn.Module):
 
     def __init__(self, *, width: int, joints: int) -> None:
         super().__init__()
-        if width % (2 * HEADS):
-            raise ValueError(f"the width must be a multiple of {2 * HEADS}: {width} is not")
         half = width // 2
         self.norm = nn.LayerNorm(width)
         self.qkv = nn.Linear(width, 3 * width)
@@ -100,7 +99,7 @@ class Block(nn.Module):
         return x + F.dropout(self.fc2(hidden), self.dropout, self.training)
 
 
-class STCFormer(Network):
+class STCFormer(PublishedNetwork):
     """Sequence to sequence at any length.
 
     Args:
@@ -129,6 +128,10 @@ class STCFormer(Network):
         depth: int = 6,
         dropout: float = 0.1,
     ) -> None:
+        if joints > len(PARTS) or width % (2 * HEADS):
+            raise PrmlError(
+                f"joints must be at most {len(PARTS)} and width a multiple of {2 * HEADS}, got {joints} and {width}"
+            )
         super().__init__(frames=frames, joints=joints, in_channels=in_channels)
         self.width = width
         self.embed = nn.Sequential(nn.Linear(in_channels, width, bias=False), nn.GELU())

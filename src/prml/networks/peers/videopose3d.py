@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from prml.errors import PrmlError
 from prml.networks.blocks import LastAxisBatchNorm, powers_of_3
-from prml.networks.published import Fixed, Network, Shapes, Slot, View, as_kernel_1, batch_norm, count
+from prml.networks.published.layout import Fixed, PublishedNetwork, Shapes, Slot, View, as_kernel_1, batch_norm, count
 
 
 def as_kernel(width: int) -> View:
@@ -20,7 +20,7 @@ def as_kernel(width: int) -> View:
     return lambda own: own.unflatten(1, (width, -1)).transpose(1, 2)
 
 
-class VideoPose3D(Network):
+class VideoPose3D(PublishedNetwork):
     """A window to the pose of its middle (causal: last) frame; a longer one to one pose for each full window in it.
 
     Args:
@@ -56,10 +56,10 @@ class VideoPose3D(Network):
         dropout: float = 0.25,
     ) -> None:
         kernels = powers_of_3(frames or 243) if kernels is None else tuple(kernels)
-        if any(k % 2 == 0 for k in kernels) or frames not in (None, prod(kernels)):
-            raise ValueError(f"kernels must be odd and their product the window: {kernels} and {frames} frames")
+        if not kernels or any(k % 2 == 0 for k in kernels) or frames not in (None, prod(kernels)):
+            raise PrmlError(f"kernels must be odd and their product the window: {kernels} and {frames} frames")
         super().__init__(frames=prod(kernels), joints=joints, in_channels=in_channels)
-        self.any_length = not strided
+        self.any_length, self.output = not strided, "last" if causal else "middle"
         self.kernels, self.causal, self.strided, self.dropout = kernels, causal, strided, dropout
         self.convolutions, self.norms = nn.ModuleList(), nn.ModuleList()
         self._add(joints * in_channels, width, kernels[0])

@@ -1,5 +1,5 @@
 """PrML, one file per part of the paper's section 4."""
 
-from prml.networks.prml.network import PrML, PrMLFeatures
+from prml.networks.prml.network import PrML
 
-__all__ = ["PrML", "PrMLFeatures"]
+__all__ = ["PrML"]

@@ -4,25 +4,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-
-class RegressionHead(nn.Module):
-    """LayerNorm and a linear layer.
-
-    The paper calls its heads MLPs; its multiply-add count (49.3 G) leaves room for one layer each.
-    """
-
-    def __init__(self, *, width: int, channels: int) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(width)
-        self.fc = nn.Linear(width, channels)
-
-    def forward(self, feature: Float[Tensor, "B T J C"]) -> Float[Tensor, "B T J c"]:
-        """Coordinates of every joint."""
-        return self.fc(self.norm(feature))
+from prml.networks.heads import RegressionHead
 
 
-class DualHead(nn.Module):
-    """A head for (x, y) and a head for depth; their outputs concatenated are the 3D pose."""
+class TaskHeads(nn.Module):
+    """A head for (x, y) and a head for depth, each on the feature of its task; together the 3D pose."""
 
     def __init__(self, *, width: int) -> None:
         super().__init__()

@@ -1,34 +1,19 @@
 """PrML (paper section 4): shared bottom, 2D pose branch, depth branch, task-aware decoder, two regression heads."""
 
-from typing import Literal, NamedTuple, overload
+from typing import ClassVar, Literal, overload
 
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
+from prml.networks.base import Features, Network
 from prml.networks.layers import Fusion, init_weights
-from prml.networks.prml.heads import DualHead
+from prml.networks.prml.heads import TaskHeads
 from prml.networks.prml.shared_bottom import SharedBottom
 from prml.networks.prml.task_aware_decoder import BiasInit, TaskAwareDecoder, TaskBias, Tasks
 from prml.networks.prml.task_branch import BlockOrder, TaskBranch
 
 
-class PrMLFeatures(NamedTuple):
-    """What training and the figures need besides the pose.
-
-    Attributes:
-        f_2d, f_d: (B, T, J, C) enhanced features just before the heads.
-        s_2d, s_d: (B, T, J, C or 2C) support features; the shared feature where there is no decoder.
-        theta: (B, T, J, 2) coarse alignment weights; None without a decoder.
-    """
-
-    f_2d: Tensor
-    f_d: Tensor
-    s_2d: Tensor
-    s_d: Tensor
-    theta: Tensor | None
-
-
-class PrML(nn.Module):
+class PrML(Network):
     """Progressive multi-task lifting network.
 
     Args:
@@ -48,6 +33,9 @@ class PrML(nn.Module):
         bias_learnable: whether the biases are trained (Table 6).
         bias_start_2d, bias_start_depth: distribution that the biases start from (Table 9).
     """
+
+    two_heads: ClassVar = True
+    any_length = True
 
     def __init__(
         self,
@@ -69,8 +57,8 @@ class PrML(nn.Module):
         bias_start_2d: BiasInit = "gaussian",
         bias_start_depth: BiasInit = "gaussian",
     ) -> None:
-        super().__init__()
-        self.frames, self.joints, self.in_channels = frames, joints, in_channels
+        super().__init__(frames=frames, joints=joints, in_channels=in_channels)
+        self.max_frames = frames
         self.bottom = SharedBottom(
             in_channels=in_channels,
             width=width,
@@ -105,8 +93,16 @@ class PrML(nn.Module):
             else None
         )
         self.support_widths = (self.decoder.width_2d, self.decoder.width_depth) if self.decoder else (width, width)
-        self.heads = DualHead(width=width)
+        self.heads = TaskHeads(width=width)
         self.reset()
+
+    @property
+    def task_biases(self) -> tuple[Tensor | None, Tensor | None]:
+        """B_2D and B_D, (T, J, C) each; None for what the decoder lacks."""
+        decoder = self.decoder
+        biases = (None, None) if decoder is None else (decoder.bias_2d, decoder.bias_depth)
+        bias_2d, bias_depth = (None if b is None else b.value for b in biases)
+        return bias_2d, bias_depth
 
     def reset(self) -> None:
         """Initialise every weight."""
@@ -118,11 +114,12 @@ class PrML(nn.Module):
     @overload
     def forward(self, x: Tensor, *, features: Literal[False] = False) -> Tensor: ...
     @overload
-    def forward(self, x: Tensor, *, features: Literal[True]) -> tuple[Tensor, PrMLFeatures]: ...
+    def forward(self, x: Tensor, *, features: Literal[True]) -> tuple[Tensor, Features]: ...
     def forward(
         self, x: Float[Tensor, "B T J C_in"], *, features: bool = False
-    ) -> Float[Tensor, "B T J 3"] | tuple[Float[Tensor, "B T J 3"], PrMLFeatures]:
+    ) -> Float[Tensor, "B T J 3"] | tuple[Float[Tensor, "B T J 3"], Features]:
         """Lift normalised 2D to root-relative 3D; with ``features`` also what the losses and figures need."""
+        self.check(x)
         shared = self.bottom(x)
         f_2d = shared if self.branch_2d is None else self.branch_2d(shared)
         f_d = shared if self.branch_depth is None else self.branch_depth(shared)
@@ -131,4 +128,4 @@ class PrML(nn.Module):
         if self.decoder is not None:
             f_2d, f_d, s_2d, s_d, theta = self.decoder(f_2d, f_d)
         pose = self.heads(f_2d, f_d)
-        return (pose, PrMLFeatures(f_2d, f_d, s_2d, s_d, theta)) if features else pose
+        return (pose, Features(f_2d, f_d, s_2d, s_d, theta)) if features else pose

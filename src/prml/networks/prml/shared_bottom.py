@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from prml.networks.dstformer import DSTFormerBlock
+from prml.networks.blocks import DSTFormerBlock
 
 
 class SharedBottom(nn.Module):

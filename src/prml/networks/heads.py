@@ -1,4 +1,4 @@
-"""Two regression heads for any network (PrML paper, Tables 7 and 8): (x, y) and depth from shared features."""
+"""Regression heads that several networks share, and two of them for any network (PrML paper, Tables 7 and 8)."""
 
 from copy import deepcopy
 
@@ -7,6 +7,42 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from prml.errors import PrmlError
+from prml.networks.base import Network
+
+
+class RegressionHead(nn.Module):
+    """LayerNorm and a linear layer: the feature of a joint to its coordinates.
+
+    The PrML paper calls its heads MLPs; its multiply-add count (49.3 G) leaves room for one layer each.
+    """
+
+    def __init__(self, *, width: int, channels: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.fc = nn.Linear(width, channels)
+
+    def forward(self, feature: Float[Tensor, "B T J C"]) -> Float[Tensor, "B T J c"]:
+        """Coordinates of every joint."""
+        return self.fc(self.norm(feature))
+
+
+class PoseHead(nn.Module):
+    """One feature per frame to the coordinates of all joints: a norm, then one linear layer.
+
+    Args:
+        norm: of the feature.
+        width: of the feature.
+        joints: J.
+    """
+
+    def __init__(self, *, norm: nn.Module, width: int, joints: int) -> None:
+        super().__init__()
+        self.norm = norm
+        self.fc = nn.Linear(width, 3 * joints)
+
+    def forward(self, feature: Float[Tensor, "*n C"]) -> Float[Tensor, "*n K"]:
+        """K = 3 J coordinates, joint by joint."""
+        return self.fc(self.norm(feature))
 
 
 def _with_outputs(head: nn.Module, outputs: int) -> nn.Module:
@@ -48,20 +84,17 @@ class DualHead(nn.Module):
         return torch.cat(pair, -1).flatten(-2)
 
 
-def use_dual(network: nn.Module) -> None:
-    """Give a network two regression heads, in place; PrML has them from the start and stays as it is.
+def use_dual(network: Network) -> None:
+    """Give a network two regression heads, in place; one that has two from the start stays as it is.
 
     Every head of the network is replaced (P-STMO has one for the middle frame and one for the sequence).
 
     Raises:
         PrmlError: the network has no single regression head.
     """
-    from prml.networks.prml.network import PrML
-
-    if isinstance(network, PrML):
+    if network.two_heads:
         return
-    single = [name for name in ("head", "sequence_head") if isinstance(getattr(network, name, None), nn.Module)]
-    if not single:
+    if not network.HEADS:
         raise PrmlError(f"{type(network).__name__} has no single regression head to replace by two")
-    for name in single:
-        setattr(network, name, DualHead(getattr(network, name)))
+    for name in network.HEADS:
+        setattr(network, name, DualHead(network.get_submodule(name)))

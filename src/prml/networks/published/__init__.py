@@ -1,0 +1,1 @@
+"""The authors' own weights: their layout, and reading and writing it."""
