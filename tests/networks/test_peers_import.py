@@ -130,7 +130,7 @@ def test_the_mesh_model_is_told_apart(tmp_path):
 
 # ---------------------------------------------------------------------------------- containers of other programs
 def _weights():
-    return filled(registry.published_keys("mixste", **SMALL["mixste"]))
+    return filled(published_keys("mixste", **SMALL["mixste"]))
 
 
 @pytest.mark.parametrize("prefix", ["_orig_mod.", "model.", "net.", "module._orig_mod.", "model.net.module.", ""])
@@ -138,12 +138,12 @@ def test_prefixes_of_wrappers_are_dropped(tmp_path, prefix):
     weights = _weights()
     torch.save({"state_dict": {prefix + k: v for k, v in weights.items()}, "epoch": 3}, tmp_path / "a.ckpt")
     network, _ = read_published("mixste", tmp_path / "a.ckpt")
-    assert all(torch.equal(value, weights[key]) for key, value in registry.published_state(network).items())
+    assert all(torch.equal(value, weights[key]) for key, value in published_state(network).items())
 
 
 @pytest.mark.parametrize("name", sorted(SMALL))
 def test_no_published_layout_starts_with_a_wrapper(name):
-    assert not any(all(k.startswith(p) for k in registry.published_keys(name, **SMALL[name])) for p in PREFIXES)
+    assert not any(all(k.startswith(p) for k in published_keys(name, **SMALL[name])) for p in PREFIXES)
 
 
 def test_prefixes_that_only_some_keys_have_stay():
