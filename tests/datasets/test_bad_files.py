@@ -292,7 +292,7 @@ TRAIN = {
     ),
     "another frame rate": (
         _in_train(lambda d: d["S1 Seq1"].__setitem__(1, 30)),
-        r"30 frames a second; expected 25 or 50",
+        r"30 frames per second; expected 25 or 50",
     ),
     "camera 3": (
         _in_train(lambda d: d["S1 Seq1"][0].update({"3": d["S1 Seq1"][0]["0"]})),

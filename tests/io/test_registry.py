@@ -75,6 +75,11 @@ def test_a_motion_file_becomes_people_in_metres(tmp_path):
     assert (person.frame, person.skeleton) == ("world", H36M17)
     assert person.fps == pytest.approx(30)
     assert person.labels["map"] == "mixamo"
+    files.write_bvh(tmp_path / "b.bvh", frames=20)
+    (tmp_path / "b.bvh").write_text((tmp_path / "b.bvh").read_text().replace("Frames: 20", "Frames: 19"))
+    said = []
+    prml.load_file(tmp_path / "b.bvh", warn=said.append)
+    assert said == ["b.bvh: states 19 frames and holds 20; all are read"]
     by_name = load_file(tmp_path / "a.bvh", skeleton="mixamo", fps=60.0).prominent
     np.testing.assert_array_equal(by_name.joints_m, person.joints_m)
     assert by_name.fps == 60.0

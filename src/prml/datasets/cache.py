@@ -1,7 +1,7 @@
-"""Parse a big file once, keep it as .npy, and memory-map it ever after.
+"""Parse a big file once, keep it as .npy, and memory-map it from then on.
 
-The first start on a dataset pays for unpickling; every later one opens memory maps, so that it takes seconds and the
-memory of several processes is shared. A cache entry belongs to the source files by path, size and time of change, and
+The first start on a dataset pays for unpickling. Later ones open memory maps, which takes seconds, and several
+processes share the memory. A cache entry belongs to the source files by path, size and time of change, and
 to the version of the code that built it; anything else makes a new one.
 """
 

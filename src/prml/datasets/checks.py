@@ -1,4 +1,4 @@
-"""Questions that every reader asks of the numbers it was given, before anything else sees them."""
+"""Checks that every reader makes of its numbers before anything else sees them."""
 
 from typing import Any
 
@@ -38,7 +38,7 @@ def need_finite(array: Float[np.ndarray, "frames *rest"], what: str) -> None:
         first = np.argwhere(bad)[0]
         joint = f", joint {first[1]}" if len(first) > 2 else ""
         raise PrmlError(
-            f"{what}: not a number in frame {first[0]}{joint} ({int(bad.sum())} values in all); mend or drop it"
+            f"{what}: not a number in frame {first[0]}{joint} ({int(bad.sum())} values in all); repair or drop it"
         )
 
 
@@ -47,7 +47,7 @@ def need_unit(joints: Float[np.ndarray, "frames joints 3"], skeleton: Skeleton, 
     length = leg_bone(joints, skeleton)
     if not human(length * UNITS_M[unit]):
         guess = likely_unit(length)
-        hint = f"it looks like {guess}" if guess else "that is no human leg in any usual unit"
+        hint = f"it looks like {guess}" if guess else "no usual unit makes a human leg of it"
         raise PrmlError(
             f"{what}: expected {unit}, but thighs and shins are {length:.4g} long; {hint}, convert the file"
         )

@@ -22,7 +22,7 @@ from prml.sequence import check_fps
 from prml.skeleton import H36M17
 
 UNIT_M = 0.0005
-SLOW_FPS = 10.0  # nobody records motion as slowly; a "Frame Time: 1" says that the writer did not know the rate
+SLOW_FPS = 10.0  # motion is not recorded as slowly; with "Frame Time: 1" the writer did not know the rate
 _SLOW = "says {:.3g} frames per second, which is slower than motion is recorded: what is its true rate? Pass file_fps="
 
 
@@ -33,7 +33,7 @@ class Clip:
     Attributes:
         name, subject, action, source: labels.
         joints_m: (T, 17, 3) world metres, z up.
-        fps: frames a second.
+        fps: frames per second.
         findings: what looks wrong.
     """
 
@@ -175,7 +175,7 @@ def _import_file(
         label = f"{name}:{person.name}" if len(people) > 1 and person.name else name
         clips = _clips_of(person, label, rate, options.fps)
         if not clips:
-            out.findings.append(Finding("warning", label, "nobody is seen whole for 0.3 s: left out"))
+            out.findings.append(Finding("warning", label, "at no time are all points seen for 0.3 s; left out"))
         subject = options.subject or (person.name if len(people) > 1 else "") or _subject_of(file)
         source = f"{skeleton.name} {file.suffix[1:]}"
         out.clips += [
@@ -273,12 +273,12 @@ def write_mocap_npz(
         out: the npz to write.
         split: "train", "val" or "test" for all, or subject -> split.
         license_text: recorded beside the data; weights trained on them inherit it.
-        attribution: likewise, the words that the licence asks for.
+        attribution: likewise, the credit that the licence asks for.
         noncommercial: likewise, whether the licence forbids commercial use.
-        overwrite: replace a file that is there.
+        overwrite: replace an existing file.
 
     Raises:
-        PrmlError: nothing to write, the file is there, or positions beyond 16 m from the start.
+        PrmlError: nothing to write, the file exists, or positions beyond 16 m from the start.
     """
     if not clips:
         raise PrmlError("no clip is left to write")

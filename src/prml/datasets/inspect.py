@@ -1,7 +1,7 @@
 """What looks wrong in a motion: units, bones, left and right, axes, frame rate, 2D against 3D. Evidence, not proof.
 
 Every function takes H36M17 and returns findings; a finding names the place. "error" means that the data cannot be used
-as they are, "warning" that somebody should look.
+as they are, "warning" that you should look.
 """
 
 from collections.abc import Iterator, Mapping
@@ -107,7 +107,7 @@ def inspect_bones(joints_m: Joints, where: str, unit_m: float = 1.0) -> Iterator
 
 
 def inspect_sides(joints: Joints, where: str) -> Iterator[Finding]:
-    """Left and right by the knees, and by the arms hanging on the sides of their own legs."""
+    """Left and right, by the knees and by whether shoulders and hips have the same sides."""
     forward, bent = knees_forward(joints)
     if bent >= 20 and forward < 0.35 * bent:
         yield Finding(

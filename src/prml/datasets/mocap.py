@@ -51,7 +51,7 @@ class MocapSet:
         clip_start: (N + 1,) offsets of the clips.
         clip_name, subject, action, source, split: (N,) labels.
         origin_m: (N, 3) what was taken away from the world position.
-        fps, unit_m: frames a second, metres per unit.
+        fps, unit_m: frames per second, metres per unit.
         licence, noncommercial: of the data, in words, and whether it forbids commercial use.
     """
 
@@ -83,7 +83,7 @@ class MocapSet:
                 z = _TERMS | {k: archive[k] for k in (*_KEYS, *_TERMS) if k in archive.files}
         except PrmlError:
             raise
-        except Exception as error:  # numpy, zipfile and zlib each have their own words for a damaged file
+        except Exception as error:  # numpy, zipfile and zlib each raise errors of their own for a damaged file
             raise PrmlError(f"{path} is not a readable npz file ({error}); download or write it again") from error
         positions, starts = z["positions"], z["clip_start"]
         if positions.ndim != 3 or positions.shape[1:] != (17, 3) or positions.dtype != np.int16:

@@ -138,7 +138,7 @@ def _parse_train(path: Path) -> Table:
         if set(cameras) - {str(c) for c in CAMERAS}:
             raise PrmlError(f"{path.name}: {key} has cameras {sorted(cameras)}; expected '0' to '8' without '3'")
         if float(fps) not in (25.0, 50.0):
-            raise PrmlError(f"{path.name}: {key} has {fps} frames a second; expected 25 or 50")
+            raise PrmlError(f"{path.name}: {key} has {fps} frames per second; expected 25 or 50")
         for camera_id, arrays in cameras.items():
             what = f"{key} camera {camera_id}"
             px, joints = (entry(arrays, k, f"{path.name}: {what}") for k in ("data_2d", "data_3d"))

@@ -1,4 +1,4 @@
-"""A few frames of a dataset as one PNG, drawn so that swapped sides, flipped axes and wrong units meet the eye."""
+"""A few frames of a dataset as one PNG, drawn so that swapped sides, flipped axes and wrong units are easy to see."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -23,12 +23,12 @@ def draw_frames(picks: Sequence[tuple[PoseSequence, int]], path: Path, overwrite
     z up, seen along y and along x. The person's left is blue, the right is red.
 
     Args:
-        picks: (sequence, frame index); six look well.
+        picks: (sequence, frame index); six fill the sheet.
         path: PNG to write.
-        overwrite: replace a file that is there.
+        overwrite: replace an existing file.
 
     Raises:
-        PrmlError: the file is there or cannot be written.
+        PrmlError: the file exists or cannot be written.
     """
     views = [_views(sequence, frame) for sequence, frame in picks]
     panels = max(map(len, views), default=1)
@@ -68,17 +68,17 @@ def _views(sequence: PoseSequence, frame: int) -> list[tuple[str, Float[np.ndarr
             sides = (("x right, z up (m)", 0, 2, -1), ("y right, z up (m)", 1, 2, -1))
         for label, across, down, sign in sides:
             points = np.stack([joints[:, across], sign * joints[:, down]], -1)
-            panels.append((label, points, _around(points, least=2.2)))
+            panels.append((label, points, _around(points, min_size=2.2)))
     return panels
 
 
-def _around(points: Float[np.ndarray, "J 2"], least: float = 1.0) -> Box:
-    """A square round the points, not smaller than ``least``."""
+def _around(points: Float[np.ndarray, "J 2"], min_size: float = 1.0) -> Box:
+    """A square around the points, at least ``min_size`` wide."""
     seen = points[np.isfinite(points).all(-1)]
     if not len(seen):
-        return (0.0, 0.0, least, least)
+        return (0.0, 0.0, min_size, min_size)
     low, high = seen.min(0), seen.max(0)
-    half = max(float((high - low).max()) * 0.55, least / 2)
+    half = max(float((high - low).max()) * 0.55, min_size / 2)
     cx, cy = (low + high) / 2
     return (cx - half, cy - half, cx + half, cy + half)
 

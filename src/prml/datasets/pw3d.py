@@ -1,6 +1,6 @@
 """3DPW: the official ``sequenceFiles/<split>/*.pkl`` (pickles of Python 2, read by the restricted unpickler).
 
-A file holds one moving camera and one or two people: SMPL's 24 joints in the world frame (metres), 30 frames a second;
+A file holds a moving camera and one or two people: SMPL's 24 joints in the world frame (metres), 30 frames per second;
 18 OpenPose detections in pixels where at least six were found; one camera pose a frame with a flag that says whether
 it was aligned. The SMPL model itself is not needed here, and not in the files: the joints come ready-made.
 

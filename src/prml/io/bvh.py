@@ -95,7 +95,7 @@ class _Hierarchy:
                     joint = self._current(word)
                     joint.channels = self._channels(joint.name)
                 case _:
-                    self._rest_of(line)  # a keyword of some writer's own
+                    self._rest_of(line)  # a keyword that only its writer knows
         if not self.joints or self.stack:
             raise PrmlError("the hierarchy is empty or not closed; the file is truncated")
         return self.joints

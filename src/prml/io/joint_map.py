@@ -72,7 +72,7 @@ class JointMap:
         """The people of a file by the prefix of their names ("" if there is none), and who was left out and why.
 
         Raises:
-            PrmlError: nobody has all the points; the line names the points that are absent.
+            PrmlError: no person has all the points; the line names those that are missing.
         """
         motion = self._stripped(motion)
         whole, partial = prefixes(motion.points, self.needed)

@@ -221,9 +221,9 @@ FORMAT = Format(
     "keypoints",
     (".npz", ".json"),
     f"2D poses of one person from any detector ({SCHEMA})",
-    lambda path, fps=None: Scene.of(read_keypoints(path, fps=fps)),
+    lambda path, fps=None, warn=None: Scene.of(read_keypoints(path, fps=fps, warn=warn)),
     _write_scene,
     holds=lambda scene: all(person.keypoints_px is not None and person.joints_m is None for person in scene),
     detect=lambda path: stated_schema(path) == SCHEMA,
-    options=("fps",),
+    options=("fps", "warn"),
 )

@@ -1,7 +1,7 @@
 """From a file's named points to people of 17 joints in metres, z up: who is in it, in which unit, which axis is up."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,7 +46,7 @@ class Person:
 def people_of(
     motion: Motion, skeleton: JointMap, unit_m: float | None = None, up: Axis | None = None
 ) -> tuple[list[Person], list[str]]:
-    """The people of a file, and a sentence for everybody who was left out.
+    """The people of a file, and a sentence for each person who was left out.
 
     Args:
         motion: what the file holds.
@@ -55,7 +55,7 @@ def people_of(
         up: the axis that points up, in place of the map's and the file's.
 
     Raises:
-        PrmlError: nobody has all points of the map; a point is ambiguous; unit or up axis cannot be found.
+        PrmlError: no person has all points of the map; a point is ambiguous; unit or up axis cannot be found.
     """
     axis = up or skeleton.up or motion.up or skeleton.usual_up
     if not axis:
@@ -71,7 +71,7 @@ def people_of(
 
 
 def _in_metres(motion: Motion, skeleton: JointMap, given: float | None) -> tuple[Joints, float, tuple[str, ...]]:
-    """The joints in metres, the unit, and what is to be said of it. Units are judged on the file's own numbers."""
+    """The joints in metres, the unit, and notes on it. Units are judged on the file's own numbers."""
     if given:
         return skeleton.apply(motion, given), given, ()
     stated = skeleton.unit_m or motion.unit_m
@@ -138,6 +138,7 @@ def scene_of_motion(
     unit_m: float | None = None,
     up: Axis | None = None,
     fps: float | None = None,
+    warn: Callable[[str], None] = lambda line: None,
 ) -> Scene:
     """The people of a motion file on H36M17, world metres, z up; raises PrmlError as :func:`load_file` does."""
     motion, skeleton = read_motion(path, format_, skeleton)
@@ -148,6 +149,8 @@ def scene_of_motion(
         people, left_out = people_of(motion, skeleton, unit_m, up)
     except PrmlError as error:
         raise PrmlError(f"{path.name}: {error}") from None
+    for note in (*motion.notes, *left_out, *(note for person in people for note in person.notes)):
+        warn(f"{path.name}: {note}")
     return Scene(
         tuple(
             PoseSequence.regular(
@@ -160,7 +163,7 @@ def scene_of_motion(
                 track_id=number,
                 name=person.name or path.stem,
                 source=path.name,
-                labels={"map": skeleton.name, "notes": "; ".join((*motion.notes, *left_out, *person.notes))},
+                labels={"map": skeleton.name},
             )
             for number, person in enumerate(people)
         )

@@ -130,6 +130,7 @@ def load_file(
     unit_m: float | None = None,
     up: Axis | None = None,
     fps: float | None = None,
+    warn: Callable[[str], None] = lambda line: None,
 ) -> Scene:
     """Read a file of poses or motion.
 
@@ -140,10 +141,11 @@ def load_file(
         unit_m: metres per unit of a motion file, in place of what it, the map or the people's size says.
         up: axis of a motion file that points up, in place of what it or the map says.
         fps: frame rate, in place of the file's.
+        warn: called with one line for everything that looks wrong, or was judged rather than read.
 
     Returns:
         The people of the file. Motion files give H36M17 in world metres, z up, NaN where a marker was not seen;
-        ``labels["notes"]`` says what was judged rather than read.
+        ``labels["map"]`` is the joint map.
 
     Raises:
         PrmlError: absent, of no known format, or not a whole file of its format; one line.
@@ -156,12 +158,12 @@ def load_file(
         from prml.io.joint_map import joint_map
         from prml.io.people import scene_of_motion
 
-        return scene_of_motion(path, chosen, joint_map(skeleton) if skeleton else None, unit_m, up, fps)
-    offered = {name: value for name, value in (("fps", fps),) if value is not None}
-    given = [*offered, *(n for n, v in (("skeleton", skeleton), ("unit_m", unit_m), ("up", up)) if v is not None)]
-    if unused := [name for name in given if name not in chosen.options]:
+        return scene_of_motion(path, chosen, joint_map(skeleton) if skeleton else None, unit_m, up, fps, warn)
+    given = {"fps": fps, "skeleton": skeleton, "unit_m": unit_m, "up": up}
+    offered = {name: value for name, value in given.items() if value is not None}
+    if unused := [name for name in offered if name not in chosen.options]:
         raise PrmlError(f"{path.name}: {unused[0]}= is not an option of the format {chosen.name}; leave it out")
-    read = chosen.read_with(path, **offered)
+    read = chosen.read_with(path, warn=warn, **offered)
     if not isinstance(read, Scene):
         raise PrmlError(f"the format {chosen.name} gave {type(read).__name__}, expected a Scene")
     return read
