@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prml.errors import PrmlError
-from prml.io.unpickle import load_npz, load_pickle, loads, npz_keys
+from prml.io.npz import load_npz, npz_keys
+from prml.io.unpickle import load_pickle, loads
 
 
 class _Runs:
@@ -157,9 +158,16 @@ _POINTERS = {"names": ("a",), "fields": {"a": (np.dtype(object), 0)}, "size": 8}
         (_state(data=b"A" * 16, dtype=np.dtype("u8"), sub=(np.dtype(object), (1,))), "fields, sub-arrays or metadata"),
         (_state(shape=(10**6,), dtype=np.dtype(object), data=[1]), "1 instead of 1000000"),
         (_state(shape=(10**6,)), "2 instead of 1000000"),
+        (_state(shape=(10**6 + 1, 0), data=b""), r"shape \(1000001, 0\) of uint8, which holds nothing"),
+        (_state(shape=(3,), dtype=np.dtype("S0"), data=b""), "which holds nothing"),
+        (_state(shape=(0,) * 33, data=b""), "refused an array of shape"),
+        (_state(dtype=np.dtype("U1"), data=b"\xff\xff\xff\x7f\0\0\0\0"), "numbers that are no characters"),
         (_state(shape=(-2,)), r"shape \(-2,\)"),
         (_state(order="x", dtype=np.dtype("u1")), "byte order 'x'"),
         (_Runs(np.ndarray, (2,), np.dtype(object)), "not callable"),
+        (np.ndarray, "a class or a function"),
+        ([set], "a class or a function"),
+        ({"a": (np.dtype, 1)}, "a class or a function"),
         (_Runs(np._core.multiarray.scalar, np.dtype(object), b"A" * 8), "holds a Python object"),
         (np.array([(1, 2)], dtype="i4,i4"), "an array of 'V8'"),
     ],
@@ -193,7 +201,7 @@ def test_truncated_files_give_one_line(tmp_path, keep):
         with pytest.raises(PrmlError) as error:
             load_npz(tmp_path / name, ("data",)) if name == "a.npz" else load_pickle(tmp_path / name)
         assert "\n" not in str(error.value)
-        assert str(error.value).startswith(f"{name}: cannot be read")
+        assert str(error.value).startswith(f"{name}: cannot be read" if keep else f"{name}: it is empty (0 bytes)")
 
 
 def test_absent_files_and_keys_are_named(tmp_path):

@@ -21,7 +21,7 @@ from prml.datasets.cache import Table, cached
 from prml.datasets.checks import as_array, need_finite, need_unit
 from prml.datasets.human36m_cameras import CAMERA_IDS, CameraTable, find_cameras, from_json
 from prml.errors import PrmlError
-from prml.io.unpickle import load_npz, npz_keys
+from prml.io.npz import load_npz, npz_keys
 from prml.sequence import PoseSequence
 from prml.skeleton import COCO17, H36M17, Conversion, Skeleton, conversion
 

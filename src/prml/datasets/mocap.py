@@ -13,7 +13,7 @@ from jaxtyping import Float, Int16
 
 from prml.datasets.base import Dataset
 from prml.errors import PrmlError
-from prml.io.unpickle import npz_keys
+from prml.io.npz import npz_keys
 from prml.sequence import PoseSequence
 from prml.skeleton import H36M17
 

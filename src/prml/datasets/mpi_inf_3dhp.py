@@ -24,8 +24,8 @@ from prml.datasets.base import Dataset
 from prml.datasets.cache import Table, cached
 from prml.datasets.checks import as_array, entry, fit_pinhole, need_finite, need_unit
 from prml.errors import PrmlError
+from prml.io.npz import load_npz
 from prml.io.sandbox import Limits, run_isolated
-from prml.io.unpickle import load_npz
 from prml.sequence import GroundTruth, PoseSequence
 from prml.skeleton import MPI_INF_3DHP17, MPI_INF_3DHP28, conversion
 

@@ -11,11 +11,11 @@ from prml.image_features.build import Clip
 from prml.io.entries import load_entries
 from prml.io.keypoints import SCHEMA as KEYPOINTS
 from prml.io.keypoints import read_keypoints
+from prml.io.npz import npz_keys
 from prml.io.poses import SCHEMA as POSES
 from prml.io.poses import read_poses
 from prml.io.sequences import SCHEMA as OWN
 from prml.io.sequences import read_sequences
-from prml.io.unpickle import npz_keys
 from prml.media.image_folder import IMAGE_SUFFIXES
 from prml.sequence import PoseSequence
 

@@ -16,9 +16,9 @@ import numpy as np
 from jaxtyping import Float
 
 from prml.errors import PrmlError
+from prml.io.guard import guarded
 from prml.io.motion import Motion, axis_rotation, floats
 from prml.io.registry import Format
-from prml.io.unpickle import guarded
 
 INCH_M = 0.0254
 _ROOT_ORDER = ("TX", "TY", "TZ", "RX", "RY", "RZ")

@@ -14,9 +14,9 @@ import numpy as np
 from jaxtyping import Float
 
 from prml.errors import PrmlError
+from prml.io.guard import guarded
 from prml.io.motion import Motion, axis_rotation, floats, prefixes
 from prml.io.registry import Format
-from prml.io.unpickle import guarded
 
 _CHANNEL = re.compile(r"[xyz](position|rotation)", re.IGNORECASE)
 _MOTION = re.compile(r"^[ \t]*MOTION[ \t]*(?=$|Frames)", re.IGNORECASE | re.MULTILINE)

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from prml.errors import PrmlError
+from prml.io.guard import guarded
 from prml.io.motion import Axis, Motion, by_name
 from prml.io.registry import Format
 from prml.io.sandbox import Limits, run_isolated
-from prml.io.unpickle import guarded
 
 _UNITS_M = {"mm": 0.001, "cm": 0.01, "dm": 0.1, "m": 1.0, "in": 0.0254}
 

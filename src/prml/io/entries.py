@@ -1,10 +1,6 @@
 """Reading our own npz and JSON files: whatever the bytes, the answer is checked arrays or one clear line."""
 
 import json
-import struct
-import tokenize
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,29 +11,12 @@ from prml.camera import Camera
 from prml.errors import PrmlError
 from prml.filters.resample import frame_rate
 from prml.io.files import existing
-from prml.io.unpickle import load_npz, npz_keys
+from prml.io.guard import guarded, one_line
+from prml.io.npz import load_arrays, load_npz, npz_keys
 from prml.sequence import check_fps
 
 Array = np.ndarray
-_BROKEN = (
-    OSError,
-    ValueError,
-    KeyError,
-    EOFError,
-    TypeError,
-    IndexError,
-    AttributeError,
-    OverflowError,
-    MemoryError,
-    NotImplementedError,
-    RuntimeError,
-    SyntaxError,
-    AssertionError,
-    zipfile.BadZipFile,
-    zlib.error,
-    struct.error,
-    tokenize.TokenError,
-)
+MAX_JSON_BYTES = 2**30
 
 
 class Entries:
@@ -56,7 +35,7 @@ class Entries:
 
     def fail(self, message: str) -> PrmlError:
         """An error that names the file, in one line."""
-        return PrmlError(f"{self.path.name}: {' '.join(message.split())}")
+        return PrmlError(f"{self.path.name}: {one_line(message, 400)}")
 
     def check_schema(self, schema: str) -> None:
         """Raise PrmlError unless the file says that it has this schema."""
@@ -186,14 +165,13 @@ def load_entries(path: str | Path) -> Entries:
     ending = path.suffix.lower()
     if ending not in (".npz", ".json"):
         raise PrmlError(f"{path.name}: expected a .npz or .json file; give a file with one of these endings")
-    try:
-        entries = _load_npz(path) if ending == ".npz" else json.loads(path.read_bytes())
-    except RecursionError:
-        raise PrmlError(f"{path.name}: nested too deeply for a file of ours") from None
-    except _BROKEN as error:
-        raise PrmlError(
-            f"{path.name}: not a whole {ending[1:]} file ({_first_line(error)}); it may be cut off, write it again"
-        ) from None
+    if path.is_file() and ending == ".json" and path.stat().st_size > MAX_JSON_BYTES:
+        raise PrmlError(f"{path.name} is larger than {MAX_JSON_BYTES // 2**20} MiB; write it as .npz")
+    entries = guarded(
+        path,
+        lambda: _load_npz(path) if ending == ".npz" else json.loads(path.read_bytes()),
+        f"it is not a whole {ending[1:]} file",
+    )
     if not isinstance(entries, dict):
         raise PrmlError(f"{path.name}: expected names and values, got {_short(entries)}; see docs/file_schema.md")
     return Entries(path, entries)
@@ -210,18 +188,7 @@ def stated_schema(path: Path) -> str | None:
 
 
 def _load_npz(path: Path) -> dict[str, Any]:
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-        entries: dict[str, Any] = {}
-        for name in archive.files:
-            array = archive[name]
-            scalar = isinstance(array, np.ndarray) and array.ndim == 0
-            entries[name] = array.item() if scalar else array
-        return entries
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error).splitlines()
-    return text[0][:120] if text and text[0] else type(error).__name__
+    return {name: array.item() if array.ndim == 0 else array for name, array in load_arrays(path).items()}
 
 
 def _short(value: Any) -> str:

@@ -40,6 +40,8 @@ def guarded(what: str | Path, read: Callable[[], R], reason: str = "it is trunca
         raise PrmlError(text if text.startswith(name) else f"{name}: {text}") from error.__cause__
     except FileNotFoundError:
         raise PrmlError(f"{name}: no such file") from None
+    except RecursionError as error:
+        raise PrmlError(f"{name}: cannot be read: nested too deeply for data; {reason}, get it again") from error
     except Exception as error:
         if isinstance(what, Path) and (instead := what_instead(what)):
             raise PrmlError(f"{name}: {instead}") from None

@@ -37,8 +37,9 @@ import numpy as np
 from prml.camera import Camera
 from prml.errors import PrmlError
 from prml.io.files import write_file
+from prml.io.guard import guarded
+from prml.io.npz import load_npz, npz_keys
 from prml.io.registry import Format
-from prml.io.unpickle import guarded, load_npz, npz_keys
 from prml.scene import Scene
 from prml.sequence import PoseSequence
 from prml.skeleton import SKELETONS, Skeleton, skeleton

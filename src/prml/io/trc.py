@@ -12,9 +12,9 @@ import numpy as np
 from jaxtyping import Float
 
 from prml.errors import PrmlError
+from prml.io.guard import guarded
 from prml.io.motion import Motion, by_name
 from prml.io.registry import Format
-from prml.io.unpickle import guarded
 
 _UNITS_M = {"mm": 0.001, "cm": 0.01, "m": 1.0, "meters": 1.0, "metres": 1.0, "millimeters": 0.001, "in": 0.0254}
 _HEADER = 5

@@ -6,23 +6,23 @@ knows the handful of names that numpy data needs and refuses every other one by 
 
 import io
 import math
+import mmap
 import pickle
 import re
-import zipfile
-import zlib
+import sys
 from collections import OrderedDict
-from collections.abc import Callable
 from pathlib import Path
 from types import FunctionType
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
-from numpy.lib import format as npy_format
 
 from prml.errors import PrmlError
+from prml.io.guard import guarded, one_line
+from prml.io.pickle_scan import Data, scan
 
-R = TypeVar("R")
-Stream = Any  # a binary stream: those of io and of zipfile share no type
+MAX_AXES = 32
+MAX_EMPTY = 1_000_000  # length of an array without values
 _MULTIARRAY = ("numpy.core.multiarray", "numpy._core.multiarray")
 _NUMERIC = ("numpy.core.numeric", "numpy._core.numeric")
 _PLAIN_KIND = re.compile(r"[biufcSUO]\d{0,9}")
@@ -49,6 +49,27 @@ class _Dtype:
         self.plain = self.plain.newbyteorder(state[1])
 
 
+def check_shape(shape: Any, dtype: np.dtype[Any]) -> int:
+    """How many values an array of a file has; raises PrmlError for a shape that no array of numbers would have.
+
+    An array without values may not be long either: whoever goes through it would not come to an end.
+    """
+    if not (type(shape) is tuple and len(shape) <= MAX_AXES and all(type(n) is int and 0 <= n < 2**62 for n in shape)):
+        raise PrmlError(f"refused an array of shape {one_line(shape, 60)}")
+    count = math.prod(shape)
+    if max(shape, default=0) > max(count, MAX_EMPTY) or (count and not dtype.itemsize):
+        raise PrmlError(f"refused an array of shape {one_line(shape, 60)} of {dtype}, which holds nothing")
+    return count
+
+
+def check_texts(array: np.ndarray) -> None:
+    """Raise PrmlError if texts hold numbers that are no characters: reading one would fail much later."""
+    if array.dtype.kind == "U" and array.size:
+        codes = array.reshape(-1, order="A").view(np.dtype(np.uint32).newbyteorder(array.dtype.byteorder))
+        if int(codes.max()) > sys.maxunicode:
+            raise PrmlError("its texts hold numbers that are no characters; it is damaged")
+
+
 class _Array(np.ndarray):
     """An array while it is being read: numpy's own ``__setstate__`` checks neither the dtype nor a list's length."""
 
@@ -56,9 +77,7 @@ class _Array(np.ndarray):
         if not (type(state) is tuple and len(state) == 5 and state[0] == 1 and isinstance(state[2], _Dtype)):
             raise PrmlError("refused to unpickle an array with an unusual state; only plain numpy arrays are read")
         _, shape, kind, fortran, data = state
-        if not (type(shape) is tuple and all(type(n) is int and n >= 0 for n in shape)):
-            raise PrmlError(f"refused to unpickle an array of shape {shape!r}")
-        dtype, count = kind.plain, math.prod(shape)
+        dtype, count = kind.plain, check_shape(shape, kind.plain)
         if not dtype.hasobject:
             data = _bytes(data)
         elif type(data) is not list:
@@ -67,6 +86,7 @@ class _Array(np.ndarray):
         if held != due:
             raise PrmlError(f"refused to unpickle an array of shape {shape}: {held} instead of {due} values or bytes")
         super().__setstate__((1, shape, dtype, bool(fortran), data))  # type: ignore[arg-type]  # the stub errs: a bool
+        check_texts(self)
 
 
 def _bytes(data: Any) -> bytes:
@@ -90,6 +110,7 @@ def _scalar(dtype: _Dtype, data: bytes | str = b"") -> Any:
 
 def _frombuffer(buffer: Any, dtype: _Dtype, shape: tuple[int, ...], order: str = "C") -> np.ndarray:
     """Protocol 5 arrays whose bytes travel inside the pickle."""
+    check_shape(shape, dtype.plain)
     flat = np.frombuffer(buffer, dtype=dtype.plain)
     return flat.reshape(shape, order="F" if order == "F" else "C").copy(order="K")
 
@@ -128,17 +149,22 @@ def _admitted() -> dict[tuple[str, str], Any]:
 _ADMITTED = _admitted()
 
 
+def _admit(module: str, name: str) -> Any:
+    """What stands for a name; raises PrmlError for all but the few that data need."""
+    try:
+        return _ADMITTED[module, name]
+    except KeyError:
+        raise PrmlError(
+            f"refused to unpickle {one_line(f'{module}.{name}')}: a data file needs numpy arrays and plain containers "
+            "only, and anything else could run code; convert the file with a program that you trust"
+        ) from None
+
+
 class _Restricted(pickle.Unpickler):
     """An unpickler that finds only what :data:`_ADMITTED` lists."""
 
     def find_class(self, module: str, name: str) -> Any:
-        try:
-            found = _ADMITTED[module, name]
-        except KeyError:
-            raise PrmlError(
-                f"refused to unpickle {module}.{name}: a data file needs numpy arrays and plain containers only, "
-                "and anything else could run code; convert the file with a program that you trust"
-            ) from None
+        found = _admit(module, name)
         # a pickle can set attributes of a function that it is given: those of a throw-away then
         return (lambda *given: found(*given)) if isinstance(found, FunctionType) else found
 
@@ -146,39 +172,7 @@ class _Restricted(pickle.Unpickler):
         raise PrmlError("refused to unpickle a reference to outside data (a persistent id); expected plain data")
 
 
-_BROKEN = (
-    ArithmeticError,
-    RuntimeError,
-    pickle.UnpicklingError,
-    EOFError,
-    zipfile.BadZipFile,
-    zlib.error,
-    OSError,
-    MemoryError,
-    ValueError,
-    TypeError,
-    KeyError,
-    IndexError,
-    AttributeError,
-    UnicodeDecodeError,
-    OverflowError,
-    NotImplementedError,
-)
-
-
-def guarded(what: str, read: Callable[[], R]) -> R:
-    """Run ``read``; whatever a broken file provokes becomes one PrmlError that names ``what``."""
-    try:
-        return read()
-    except PrmlError as error:
-        raise PrmlError(f"{what}: {error}") from None
-    except FileNotFoundError:
-        raise PrmlError(f"{what}: no such file") from None
-    except _BROKEN as error:
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
-        raise PrmlError(
-            f"{what}: cannot be read ({reason}); it is truncated or of another format, get it again"
-        ) from None
+_SCALARS = (type(None), bool, int, float, complex, str, bytes, bytearray, np.generic)
 
 
 def _plain(value: Any, done: dict[int, tuple[Any, Any]]) -> Any:
@@ -189,7 +183,9 @@ def _plain(value: Any, done: dict[int, tuple[Any, Any]]) -> Any:
     kind = type(value)
     if kind is _Dtype:
         return value.plain
-    if kind not in (_Array, dict, OrderedDict, list, tuple):
+    if kind not in (_Array, np.ndarray, dict, OrderedDict, list, tuple):
+        if not isinstance(value, (*_SCALARS, set, frozenset)):  # a class or a function by its bare name
+            raise PrmlError("refused to unpickle a class or a function; expected numpy arrays and plain containers")
         return value
     if id(value) in done:
         return done[id(value)][1]
@@ -208,78 +204,29 @@ def _plain(value: Any, done: dict[int, tuple[Any, Any]]) -> Any:
     return new
 
 
-def _load(stream: Stream) -> Any:
-    return _plain(_Restricted(stream, encoding="latin1").load(), {})
+def unpickle(data: Data, stream: Any = None) -> Any:
+    """What a pickle holds, after a scan; ``stream`` to read it from where the data are a file in memory."""
+    scan(data, admit=_admit)
+    source = stream or io.BufferedReader(io.BytesIO(data))  # mmap comes with a stream
+    return _plain(_Restricted(source, encoding="latin1").load(), {})
 
 
 def loads(data: bytes) -> Any:
     """Unpickle bytes that hold numpy arrays and plain containers; raises PrmlError for anything else."""
-    return guarded("pickle", lambda: _load(io.BytesIO(data)))
+    return guarded("pickle", lambda: unpickle(data))
 
 
 def load_pickle(path: Path | str) -> Any:
     """Read a pickle file (protocols 0 to 5, Python 2 ones as latin-1) of numpy arrays and plain containers.
 
     Raises:
-        PrmlError: the file is absent or broken, or names anything but numpy data and plain containers.
+        PrmlError: the file is absent or broken, names anything but numpy data and plain containers, or goes over a
+            limit of :mod:`prml.io.pickle_scan`.
     """
     path = Path(path)
 
     def read() -> Any:
-        with path.open("rb") as stream:
-            return _load(stream)
+        with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as held:
+            return unpickle(held, stream)
 
-    return guarded(path.name, read)
-
-
-def _member(stream: Stream) -> Any:
-    version = npy_format.read_magic(stream)
-    readers = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0}
-    if version not in readers:
-        raise PrmlError(f"npy format {version} is not known; expected 1.0 or 2.0")
-    shape, fortran, dtype = readers[version](stream)
-    if dtype.hasobject:
-        return _load(stream)
-    count = int(np.prod(shape, dtype=np.int64))
-    array = np.frombuffer(stream.read(), dtype=dtype, count=count) if count else np.empty(0, dtype)
-    return array.reshape(shape[::-1]).T if fortran else array.reshape(shape)
-
-
-def load_npz(path: Path | str, keys: tuple[str, ...]) -> dict[str, Any]:
-    """The named arrays of an npz file; pickled object arrays pass through the restricted unpickler.
-
-    A 0-d object array (how the field wraps a dictionary) is returned as the object itself.
-
-    Raises:
-        PrmlError: the file is absent or broken, lacks a key (the message lists those it has), or holds a pickle that
-            names anything but numpy data and plain containers.
-    """
-    path = Path(path)
-
-    def read() -> dict[str, Any]:
-        with zipfile.ZipFile(path) as archive:
-            present = [n.removesuffix(".npy") for n in archive.namelist()]
-            if missing := [k for k in keys if k not in present]:
-                raise PrmlError(f"expected the key {missing[0]!r}, the file has {', '.join(present) or 'none'}")
-            values = {}
-            for key in keys:
-                with archive.open(f"{key}.npy") as stream:
-                    values[key] = _member(stream)
-            return values
-
-    loaded: dict[str, Any] = guarded(path.name, read)
-    return {
-        k: v.item() if isinstance(v, np.ndarray) and v.ndim == 0 and v.dtype == object else v for k, v in loaded.items()
-    }
-
-
-def npz_keys(path: Path | str) -> tuple[str, ...]:
-    """The names of the arrays in an npz file; raises PrmlError if it is absent or broken."""
-    path = Path(path)
-
-    def read() -> tuple[str, ...]:
-        with zipfile.ZipFile(path) as archive:
-            return tuple(n.removesuffix(".npy") for n in archive.namelist())
-
-    keys: tuple[str, ...] = guarded(path.name, read)
-    return keys
+    return guarded(path, read)

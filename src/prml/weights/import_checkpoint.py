@@ -5,9 +5,11 @@ random state of numpy. They are read by torch's restricted unpickler; the few nu
 admitted as stand-ins that hold nothing and do nothing, so that not even numpy is called.
 """
 
+import mmap
 import os
 import pickle
 import re
+import zipfile
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,6 +20,8 @@ from torch import Tensor
 
 from prml.errors import PrmlError
 from prml.io.guard import one_line, what_instead
+from prml.io.npz import check_directory
+from prml.io.pickle_scan import scan
 from prml.networks import registry
 from prml.networks.base import Network
 from prml.networks.published.convert import from_published, published_arguments, strip_common
@@ -42,6 +46,7 @@ _NOTHING = (  # numpy's random state and numbers, options of a program, paths, a
     *(f"{module}.{name}Path" for module in ("pathlib", "pathlib._local") for name in ("Posix", "Windows", "PurePosix")),
     *(f"builtins.{name}" for name in ("bool", "dict", "float", "int", "list", "str", "tuple")),
 )
+_LEGACY_PICKLES = 5  # of the format before zip: a magic number, version, system, the content, the names of its storages
 _DICTIONARIES = ("easydict.EasyDict", "addict.addict.Dict", "yacs.config.CfgNode")
 
 
@@ -78,12 +83,28 @@ def read_checkpoint(file: str | os.PathLike[str]) -> Any:
     if not path.is_file():
         raise PrmlError(f"no file {path}")
     try:
+        _check_limits(path)
         with torch.serialization.safe_globals(_stand_ins()):
             return _plain_containers(torch.load(path, map_location="cpu", weights_only=True))
-    except PrmlError:
-        raise
+    except PrmlError as error:
+        raise PrmlError(f"{path.name}: {error}") from error.__cause__
     except Exception as error:  # torch, zipfile and pickle each have their own words for a damaged file
         raise PrmlError(f"{path.name}: {what_instead(path) or _what_it_asks(error)}") from error
+
+
+def _check_limits(path: Path) -> None:
+    """Follow the pickles of a checkpoint before torch builds anything; see :mod:`prml.io.pickle_scan`."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            check_directory(archive)
+            for name in archive.namelist():
+                if name.endswith(".pkl"):
+                    scan(archive.read(name), admit=None)
+        return
+    with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as held:
+        end = 0
+        for _ in range(_LEGACY_PICKLES):
+            end = scan(held, end, admit=None)
 
 
 def _what_it_asks(error: Exception) -> str:

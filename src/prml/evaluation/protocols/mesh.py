@@ -49,7 +49,8 @@ class BodyModel:
     @classmethod
     def read(cls, folder: Path) -> "BodyModel":
         """Read ``SMPL_NEUTRAL.npz`` or ``.pkl`` of a folder; raises PrmlError that says what is wrong."""
-        from prml.io.unpickle import load_npz, load_pickle
+        from prml.io.npz import load_npz
+        from prml.io.unpickle import load_pickle
 
         npz, pkl = folder / f"{MODEL}.npz", folder / f"{MODEL}.pkl"
         if not npz.is_file() and not pkl.is_file():
