@@ -12,7 +12,7 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-SMALL = ("numpy", "av", "jsonargparse", "jaxtyping", "pillow", "rich", "safetensors")
+SMALL = ("numpy", "av", "jaxtyping", "pillow", "rich", "safetensors")
 TESTS = (
     "tests/test_cli.py",
     "tests/test_package.py",
