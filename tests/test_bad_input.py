@@ -437,10 +437,21 @@ def test_a_limit_on_file_sizes_leaves_nothing_behind(place, weights):
         (["fit"], "config"),
         (["fit", "gone.yaml"], "no configuration file gone.yaml"),
         (["protocols", "mocap-g"], "mocap-gt"),
+        (["compare", "gone.json"], "no result file gone.json; 'prml evaluate --json FILE' writes one"),
     ],
 )
 def test_other_commands_answer_in_one_line(capsys, place, arguments, told):
     assert told in _refused(capsys, place, *arguments)
+
+
+@pytest.mark.parametrize("data", [b"PK\x03\x04\xff\xfe", b"[]", b'{"schema": "other/1"}', b"[" * 100_000])
+def test_what_is_no_result_is_told_what_a_result_is(capsys, place, data):
+    (place / "a.npz").write_bytes(data)
+    said = _refused(capsys, place, "compare", "a.npz")
+    assert "a.npz is not a result file" in said
+    assert "result files are JSON of schema prml.result/" in said
+    assert "'prml evaluate --json FILE' writes one" in said
+    assert "codec" not in said
 
 
 @pytest.mark.parametrize(

@@ -244,6 +244,25 @@ def test_what_the_machine_refuses_becomes_one_line(echo, capsys, number):
     assert "out/poses.npz; " in _refusal(capsys, ["echo", "a"])
 
 
+def test_a_warning_is_one_line_without_its_place_in_the_code(capsys, monkeypatch):
+    import warnings
+
+    from prml.studies import compare
+
+    def run(_) -> None:
+        print(warnings.formatwarning("slow\nhere \x1b[1m", UserWarning, compare.__file__, 1), end="")
+        print(warnings.formatwarning("of another package", UserWarning, "elsewhere.py", 1), end="")
+
+    monkeypatch.setitem(cli.COMMANDS, "echo", "repeat")
+    monkeypatch.setattr(cli, "import_module", lambda name: SimpleNamespace(Options=Echo, run=run))
+    assert main(["echo", "a"]) == 0
+    first, second = capsys.readouterr().out.splitlines()[:2]
+    assert first == "note: slow\\nhere \\x1b[1m"
+    assert second == "elsewhere.py:1: UserWarning: of another package"
+    assert "elsewhere.py:1" in warnings.formatwarning("x", UserWarning, "elsewhere.py", 1)
+    assert "compare.py:1" in warnings.formatwarning("x", UserWarning, compare.__file__, 1)
+
+
 def test_a_fault_of_the_program_is_not_hidden(echo):
     def run(_) -> None:
         raise OSError(errno.EBADF, "a bug")
@@ -453,3 +472,52 @@ def test_an_output_that_knows_no_letters_is_no_traceback():
     environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
     assert (done.returncode, done.stdout) == (0, "gr\\xfc\\xdf \\u6f22\n")
+
+
+def test_a_reader_that_goes_away_is_no_traceback():
+    words = [sys.executable, "-m", "prml", "protocols"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
+
+
+NO_HOME = """
+import os, pwd, sys
+for name in ("HOME", "XDG_CACHE_HOME", "PRML_CACHE", "USER", "LOGNAME"):
+    os.environ.pop(name, None)
+def nobody(*_):
+    raise KeyError("no such user")
+pwd.getpwuid = pwd.getpwnam = nobody
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no list of users")
+def test_a_user_without_a_home_gets_a_temporary_cache_and_is_told_once(tmp_path):
+    program = NO_HOME + (
+        "from prml.commands._messages import as_typed\n"
+        "import prml.cli, prml.commands.models as models\n"
+        "def run(options):\n"
+        "    from prml.datasets.cache import cache_root\n"
+        "    print(cache_root()); print(cache_root().is_dir() and cache_root() == cache_root())\n"
+        "models.run = run\n"
+        "prml.cli.entry()\n"
+    )
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", program, "models"], capture_output=True, text=True, env=environment)
+    folder, there = done.stdout.split()
+    assert (done.returncode, there) == (0, "True")
+    assert Path(folder).parent == tmp_path
+    assert not Path(folder).exists()
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("note: this user has no home folder")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no list of users")
+@pytest.mark.parametrize(
+    "words", [["--version"], ["lift", "--help"], ["protocols"], ["models", "prml-xs"]], ids=" ".join
+)
+def test_no_command_needs_a_home_to_start(words):
+    program = NO_HOME + "from prml.cli import entry; entry()"
+    done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -1,12 +1,16 @@
 """The command line: ``prml COMMAND ...``. Commands live in ``prml.commands``, imported only when they are called."""
 
+import atexit
 import errno
 import os
 import sys
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from keyword import iskeyword
 from types import ModuleType
+from typing import Any
 
 from prml import __version__
 from prml.errors import PrmlError, printable
@@ -83,9 +87,27 @@ def _run(words: Sequence[str]) -> int:
 
     line = CommandLine(module.Options, command)
     try:
-        return int(module.run(line.parse(rest)) or 0)
+        with _plain_warnings():
+            return int(module.run(line.parse(rest)) or 0)
     except PrmlError as error:
         raise PrmlError(as_typed(str(error), line.flags, words)) from error
+
+
+@contextmanager
+def _plain_warnings() -> Iterator[None]:
+    """Within the block a warning of this package is one line, without the place in the code that it comes from."""
+    original, package = warnings.formatwarning, os.path.dirname(__file__)  # noqa: PTH120
+
+    def one_line(message: Any, category: type[Warning], filename: str, *rest: Any, **more: Any) -> str:
+        if not filename.startswith(package):
+            return original(message, category, filename, *rest, **more)
+        return printable(f"note: {message}", MAX_MESSAGE) + "\n"
+
+    warnings.formatwarning = one_line
+    try:
+        yield
+    finally:
+        warnings.formatwarning = original
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -123,8 +145,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 def entry() -> None:
     """Console entry point."""
     code = main()
-    sys.stdout.flush()
-    os._exit(code) if code == 0 and "mediapipe" in sys.modules else sys.exit(code)
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read has gone; Python must not try once more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if "mediapipe" in sys.modules:
+        # Taking torch and MediaPipe apart module by module takes longer than a short lift, and there is nothing left
+        # that it would do: what was registered for the end has run, files are closed, worker threads have been joined.
+        atexit._run_exitfuncs()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

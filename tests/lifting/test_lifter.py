@@ -273,3 +273,21 @@ def test_a_last_time_beyond_all_measure_costs_nothing():
     sequence = _sequence(_motion(41), CAMERA)
     far = sequence.with_(times_s=np.append(sequence.times_s[:-1], 1e300))
     assert np.isfinite(_lifter().lift(far).joints_m).all()
+
+
+@pytest.mark.parametrize("given", [np.zeros((9, 17, 2)), [1, 2], None, "poses.json"], ids=lambda g: type(g).__name__)
+def test_what_is_not_a_sequence_is_refused_with_the_way_to_make_one(given):
+    with pytest.raises(PrmlError, match=r"takes a PoseSequence, got \w+; .*PoseSequence\.regular\(") as caught:
+        _lifter().lift(given)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_way_that_is_named_works():
+    pixels = _sequence(_motion(), CAMERA).keypoints_px
+    camera = Camera.from_fov(640, 480)
+    assert len(_lifter().lift(PoseSequence.regular(len(pixels), 50.0, keypoints_px=pixels, camera=camera)))
+
+
+def test_weights_are_named_not_given_as_arrays():
+    with pytest.raises(PrmlError, match="the name or the path of weights, got ndarray"):
+        load(np.zeros(3))

@@ -233,3 +233,22 @@ def test_a_result_never_replaces_the_input(weights, tmp_path, name):
         lift(folder / name, folder, weights=weights, overwrite=True)
     assert (folder / name).read_bytes() == b"the input"
     assert [p.name for p in folder.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("given", [np.zeros((9, 17, 2)), None, 3], ids=lambda g: type(g).__name__)
+def test_what_is_not_a_path_is_refused_with_the_way_to_go(given):
+    with pytest.raises(PrmlError, match=r"takes the path of a video.*, got \w+; .*prml\.load\(\)\.lift\(") as caught:
+        lift(given)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("given", ["https://example.org/a.mp4", "rtsp://camera/live", Path("http://example.org/a.mp4")])
+def test_a_url_is_said_to_be_one(given):
+    with pytest.raises(PrmlError, match="is a URL; prml reads local files: download it first"):
+        lift(given)
+
+
+def test_settings_are_checked_before_anything_is_read():
+    for settings, told in (({"fps": 0}, "fps must lie between 0.1 and 1000"), ({"overlay": "no"}, "overlay: expected")):
+        with pytest.raises(PrmlError, match=told):
+            lift("gone.mp4", **settings)

@@ -28,6 +28,10 @@ def plain_console(**options: Any) -> "Console":
             shown = printable(text, keep="\n\t").encode(self.encoding, "backslashreplace").decode(self.encoding)
             return super().render_str(shown, **how)
 
+        def on_broken_pipe(self) -> None:
+            """Whoever read has gone; rich would exit with code 1."""
+            raise BrokenPipeError
+
     return PlainConsole(markup=False, emoji=False, highlight=False, **options)
 
 

@@ -5,14 +5,17 @@ processes share the memory. A cache entry belongs to the source files by path, s
 to the version of the code that built it; anything else makes a new one.
 """
 
+import atexit
 import hashlib
 import json
 import logging
 import os
 import shutil
 import tempfile
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +42,26 @@ class Table:
 
 
 def cache_root() -> Path:
-    """Where cached arrays live: ``$PRML_CACHE``, else ``$XDG_CACHE_HOME/prml``, else ``~/.cache/prml``."""
+    """Where cached arrays live: ``$PRML_CACHE``, else ``$XDG_CACHE_HOME/prml``, else ``~/.cache/prml``.
+
+    A user without a home gets a temporary folder that lasts as long as the process.
+    """
     if chosen := os.environ.get("PRML_CACHE"):
         return Path(chosen)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "prml"
+    if base := os.environ.get("XDG_CACHE_HOME"):
+        return Path(base) / "prml"
+    try:
+        return Path.home() / ".cache" / "prml"
+    except RuntimeError:  # HOME is not set, and the system knows no such user
+        return _temporary_root()
+
+
+@cache
+def _temporary_root() -> Path:
+    folder = tempfile.mkdtemp(prefix="prml-cache-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    warnings.warn("this user has no home folder: caching in a temporary one; set PRML_CACHE to keep it", stacklevel=2)
+    return Path(folder)
 
 
 def _digest(*parts: object) -> str:

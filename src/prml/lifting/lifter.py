@@ -120,6 +120,7 @@ class Lifter:
         Raises:
             PrmlError: no keypoints, no camera, or no frame with a person and all joints that are needed.
         """
+        _check_sequence(sequence)
         settle_after_fork()
         if sequence.keypoints_px is None:
             raise PrmlError("lifting needs 2D keypoints, this sequence has none")
@@ -309,6 +310,15 @@ def _usable_device(device: str | torch.device) -> torch.device:
         raise PrmlError(f"cannot compute on the device {str(device)!r} ({reason}); give another, as cpu") from None
 
 
+def _check_sequence(sequence: object) -> None:
+    """Raise PrmlError for an array or anything else that does not say what its keypoints are."""
+    if not isinstance(sequence, PoseSequence):
+        raise PrmlError(
+            f"lifting takes a PoseSequence, got {type(sequence).__name__}; make one of pixels (frames, 17, 2): "
+            "PoseSequence.regular(len(pixels), fps, keypoints_px=pixels, camera=Camera.from_fov(width, height))"
+        )
+
+
 def load(
     name: str | os.PathLike[str] = "prml-s",
     *,
@@ -327,6 +337,8 @@ def load(
     Raises:
         PrmlError: a record that is missing, incomplete or not what its card says; a device that is not there.
     """
+    if not isinstance(name, str | os.PathLike):
+        raise PrmlError(f"prml.load takes the name or the path of weights, got {type(name).__name__}")
     return Lifter(load_record(name), LiftOptions(**options), device, image_features)
 
 

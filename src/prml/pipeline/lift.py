@@ -18,6 +18,7 @@ from prml.errors import PrmlError
 from prml.filters.marks import mark_inferred
 from prml.filters.root import Placement
 from prml.filters.scale import to_metres
+from prml.io.files import refuse_url
 from prml.io.registry import save_file
 from prml.lifting.lifter import Lifter, LiftOptions
 from prml.lifting.prediction_cache import PredictionCache
@@ -256,7 +257,7 @@ def lift(
     """
     options = LiftSettings(**settings)
     check(options)
-    path, folder = Path(source), None if out is None else Path(out)
+    path, folder = _input_path(source), None if out is None else Path(out)
     warnings: list[str] = []
 
     def note(text: str) -> None:
@@ -271,6 +272,17 @@ def lift(
         if place is not None:
             write_results(result, path, place, options, tell)
     return result
+
+
+def _input_path(source: object) -> Path:
+    """The input's path; raises PrmlError for anything that is not the path of a local file."""
+    if not isinstance(source, str | os.PathLike):
+        raise PrmlError(
+            f"prml.lift takes the path of a video, an image folder or a keypoint file, got {type(source).__name__}; "
+            "for keypoints in memory use prml.load().lift(prml.PoseSequence.regular(...))"
+        )
+    refuse_url(str(source))
+    return Path(source)
 
 
 def _lift(path: Path, options: LiftSettings, lifter: Lifter, tell: Progress, note: Warn) -> LiftResult:
