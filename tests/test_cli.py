@@ -250,14 +250,14 @@ def test_a_warning_is_one_line_without_its_place_in_the_code(capsys, monkeypatch
     from prml.studies import compare
 
     def run(_) -> None:
-        print(warnings.formatwarning("slow\nhere \x1b[1m", UserWarning, compare.__file__, 1), end="")
+        print(warnings.formatwarning("slow\nhere \x1b[1m; give count=", UserWarning, compare.__file__, 1), end="")
         print(warnings.formatwarning("of another package", UserWarning, "elsewhere.py", 1), end="")
 
     monkeypatch.setitem(cli.COMMANDS, "echo", "repeat")
     monkeypatch.setattr(cli, "import_module", lambda name: SimpleNamespace(Options=Echo, run=run))
     assert main(["echo", "a"]) == 0
     first, second = capsys.readouterr().out.splitlines()[:2]
-    assert first == "note: slow\\nhere \\x1b[1m"
+    assert first == "note: slow\\nhere \\x1b[1m; give --count"
     assert second == "elsewhere.py:1: UserWarning: of another package"
     assert "elsewhere.py:1" in warnings.formatwarning("x", UserWarning, "elsewhere.py", 1)
     assert "compare.py:1" in warnings.formatwarning("x", UserWarning, compare.__file__, 1)

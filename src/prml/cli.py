@@ -87,21 +87,23 @@ def _run(words: Sequence[str]) -> int:
 
     line = CommandLine(module.Options, command)
     try:
-        with _plain_warnings():
+        with _plain_warnings(line.flags):
             return int(module.run(line.parse(rest)) or 0)
     except PrmlError as error:
         raise PrmlError(as_typed(str(error), line.flags, words)) from error
 
 
 @contextmanager
-def _plain_warnings() -> Iterator[None]:
+def _plain_warnings(flags: Mapping[str, str]) -> Iterator[None]:
     """Within the block a warning of this package is one line, without the place in the code that it comes from."""
+    from prml.commands._messages import as_typed
+
     original, package = warnings.formatwarning, os.path.dirname(__file__)  # noqa: PTH120
 
     def one_line(message: Any, category: type[Warning], filename: str, *rest: Any, **more: Any) -> str:
         if not filename.startswith(package):
             return original(message, category, filename, *rest, **more)
-        return printable(f"note: {message}", MAX_MESSAGE) + "\n"
+        return printable(f"note: {as_typed(str(message), flags)}", MAX_MESSAGE) + "\n"
 
     warnings.formatwarning = one_line
     try:

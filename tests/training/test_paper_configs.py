@@ -49,7 +49,7 @@ def header(path: Path) -> dict[str, str]:
 
 @cache
 def as_shipped(path: Path) -> FitConfig:
-    """A file as the verb reads it; not to be changed."""
+    """A file as the command reads it; not to be changed."""
     return read_config(str(path))
 
 

@@ -35,6 +35,13 @@ def plain_console(**options: Any) -> "Console":
     return PlainConsole(markup=False, emoji=False, highlight=False, **options)
 
 
+def plain(text: str) -> "Text":
+    """Text as it is, for what rich would read as markup: a status line, a task's name."""
+    from rich.text import Text
+
+    return Text(printable(text))
+
+
 def print_tables(console: "Console", tables: Sequence["Table"]) -> None:
     """Print tables, wider than the terminal where their numbers need it, and wide into files and pipes."""
     from rich.measure import Measurement

@@ -13,7 +13,6 @@ from typing import Any, Generic, Literal, NoReturn, TypeVar, Union, get_args, ge
 
 from prml import options
 from prml.errors import PrmlError
-from prml.io.files import refuse_url
 from prml.options import Leaf
 
 O = TypeVar("O")  # noqa: E741
@@ -195,7 +194,9 @@ class CommandLine(Generic[O]):
     def _value(self, given: _Given, value: Any) -> Any:
         for text in value if isinstance(value, list) else [value]:
             local = given.leaf.rules.get("local") or Path in given.kinds or list[Path] in given.kinds
-            if local and isinstance(text, str):
+            if local and isinstance(text, str) and ":/" in text:
+                from prml.io.files import refuse_url
+
                 refuse_url(text)
         if given.is_list and isinstance(value, list):
             parts = [options.read_text(text) if text.startswith("[") else text for text in value]

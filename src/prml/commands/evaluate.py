@@ -50,10 +50,8 @@ class Options:
 
 def run(options: Options) -> int:
     """Load, score, print, write."""
-    from rich.text import Text
-
     from prml import load
-    from prml.commands._console import plain_console
+    from prml.commands._console import plain, plain_console
     from prml.evaluation import protocols
     from prml.evaluation.run import Evaluation
     from prml.evaluation.score import Conditions, score_lifter
@@ -71,10 +69,10 @@ def run(options: Options) -> int:
     lifter = load(o.weights, image_features=context, batch=o.batch)
     conditions = Conditions(rules, o.flip, o.overlap, data=o.data, limit=o.limit)
     console = plain_console()
-    with console.status(Text(f"{lifter.card.name} under {rules.name}")) as status:
+    with console.status(plain(f"{lifter.card.name} under {rules.name}")) as status:
 
         def progress(state: Evaluation) -> None:
-            status.update(Text(f"{lifter.card.name} under {rules.name}: {state.tally.frames} frames"))
+            status.update(plain(f"{lifter.card.name} under {rules.name}: {state.tally.frames} frames"))
 
         result = score_lifter(lifter, conditions, progress)
     _print(console, result, rules)

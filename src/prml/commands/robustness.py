@@ -41,9 +41,7 @@ class Options:
 
 def run(options: Options) -> int:
     """Score, print, write, draw."""
-    from rich.text import Text
-
-    from prml.commands._console import plain_console, print_tables
+    from prml.commands._console import plain, plain_console, print_tables
     from prml.evaluation import protocols
     from prml.evaluation.result import describe_weights
     from prml.io.files import check_writable, write_file
@@ -61,7 +59,7 @@ def run(options: Options) -> int:
     console = plain_console()
     with console.status("") as status:
         result = sweep(
-            entrants, rules, wanted, data=o.data, every=o.every, progress=lambda text: status.update(Text(text))
+            entrants, rules, wanted, data=o.data, every=o.every, progress=lambda text: status.update(plain(text))
         )
     print_tables(console, [robustness_report.table(result)])
     for family, why in result.skipped.items():
