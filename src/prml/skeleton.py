@@ -198,7 +198,7 @@ def skeleton(name: str) -> Skeleton:
 
 
 def _as_floats(values: np.ndarray) -> np.ndarray:
-    """Whole numbers as float64: in their own type every weight below one would be zero."""
+    """Whole numbers as float64: as integers every weight below one would be zero."""
     return values if values.dtype.kind == "f" else values.astype(np.float64)
 
 
@@ -220,7 +220,7 @@ class Conversion:
     def apply(self, points: Real[np.ndarray, "*batch source d"]) -> Float[np.ndarray, "*batch target d"]:
         """Convert positions of any dimension (pixels or metres), whole numbers as float64.
 
-        A target joint is NaN where a source joint that it is made of is; others do not spoil it. Raises PrmlError for a
+        A target joint is NaN where one of its source joints is; other joints do not matter. Raises PrmlError for a
         wrong joint count.
         """
         if points.shape[-2] != len(self.source):
@@ -231,14 +231,14 @@ class Conversion:
             return self._mix(points)
         unknown = absent.any(-1)
         mixed = self._mix(np.where(unknown[..., None], points.dtype.type(0), points))
-        spoilt = np.stack([unknown[..., row != 0].any(-1) for row in self.matrix], -1)
-        return np.where(spoilt[..., None], points.dtype.type(np.nan), mixed)
+        affected = np.stack([unknown[..., row != 0].any(-1) for row in self.matrix], -1)
+        return np.where(affected[..., None], points.dtype.type(np.nan), mixed)
 
     def _mix(self, points: Float[np.ndarray, "*batch source d"]) -> Float[np.ndarray, "*batch target d"]:
         return np.asarray(np.einsum("ts,...sd->...td", self.matrix.astype(points.dtype), points))
 
     def apply_confidence(self, confidence: Real[np.ndarray, "*batch source"]) -> Float[np.ndarray, "*batch target"]:
-        """Confidence of a target joint: the least among the joints that carry at least a tenth of its weight."""
+        """Confidence of a target joint: the lowest among the joints that carry at least a tenth of its weight."""
         confidence = _as_floats(confidence)
         uses = np.abs(self.matrix) >= 0.1
         return np.stack([confidence[..., use].min(-1) for use in uses], -1).astype(confidence.dtype)

@@ -30,7 +30,7 @@ def check_features(card: Card, source: FeatureSource | None) -> None:
         )
     if card.context.get("crop", RULE) != RULE:
         raise PrmlError(
-            f"{card.name} was trained on other crops ('{card.context['crop']}'), now '{RULE}'; train it anew"
+            f"{card.name} was trained on other crops ('{card.context['crop']}'), now '{RULE}'; train it again"
         )
 
 

@@ -118,10 +118,15 @@ class Lifter:
             is no person.
 
         Raises:
-            PrmlError: no keypoints, no camera, or no frame with a person and all joints that are needed.
+            PrmlError: no sequence, no keypoints, no camera, or no frame with a person and all joints that are needed.
         """
         _check_sequence(sequence)
         settle_after_fork()
+        if not isinstance(sequence, PoseSequence):
+            raise PrmlError(
+                f"lift takes a PoseSequence, got {type(sequence).__name__}; make one with PoseSequence.regular(frames, "
+                "fps, skeleton, keypoints_px=..., camera=...)"
+            )
         if sequence.keypoints_px is None:
             raise PrmlError("lifting needs 2D keypoints, this sequence has none")
         given = self._on_h36m17(sequence, bridge)
@@ -159,7 +164,7 @@ class Lifter:
     def _interleaved(self, times_s: Float[Array, " T"], run: slice) -> list[slice]:
         """The run, or its every n-th frames where the video is n times as fast as a network of one pose per window.
 
-        Such a network thus gets a window of its own around every frame, as its authors score it; other rates, and
+        Such a network thus gets one window around every frame, as its authors score it; other rates, and
         networks that return whole windows, are resampled.
         """
         length = run.stop - run.start

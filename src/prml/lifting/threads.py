@@ -11,7 +11,7 @@ def settle_after_fork() -> None:
     """Let torch compute on one thread in a forked child, once.
 
     The threads of GNU OpenMP do not survive a fork, and whoever waits for them waits for ever. A process that is
-    spawned loads torch anew and keeps all threads.
+    spawned loads torch itself and keeps all threads.
     """
     global _loaded_in
     if os.getpid() != _loaded_in:

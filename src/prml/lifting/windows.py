@@ -26,7 +26,7 @@ def window_starts(length: int, frames: int, hop: int, phase: int = 0) -> Array:
 
 
 def blend_weights(frames: int) -> Float[Array, " T"]:
-    """Raised cosine: the middle of a window knows most, its ends least; positive everywhere."""
+    """Raised cosine: a window is best in its middle and worst at its ends; positive everywhere."""
     at = (np.arange(frames) + 0.5) / frames
     return np.sin(np.pi * at) ** 2 + 1e-3
 

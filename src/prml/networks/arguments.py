@@ -9,7 +9,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from prml.errors import PrmlError
 
-# least and most of a number, by the name of the argument; beyond the most a network only exhausts memory
+# lower and upper limit of a number, by the name of the argument; beyond it a network only exhausts memory
 LIMITS: dict[str, tuple[float, float]] = {
     "in_channels": (2, 3),
     "joints": (1, 1000),

@@ -51,7 +51,7 @@ def _timm() -> Any:
         return import_module("timm")
     except ModuleNotFoundError as error:
         if error.name == "timm":
-            raise PrmlError("HRNet needs timm: pip install 'prml-pose[backbone]', or give your own backbone") from None
+            raise PrmlError("HRNet needs timm: pip install 'prml-pose[backbone]', or give a custom backbone") from None
         raise _unusable(error) from error
     except (ImportError, RuntimeError, AttributeError, OSError) as error:  # a torchvision of another torch
         raise _unusable(error) from error
@@ -61,7 +61,7 @@ def _unusable(error: Exception) -> PrmlError:
     reason = (str(error).splitlines() or [type(error).__name__])[0]
     return PrmlError(
         f"timm cannot be imported ({reason}): it needs the torchvision that belongs to this torch; install that, "
-        "or give your own backbone"
+        "or give a custom backbone"
     )
 
 
@@ -95,7 +95,7 @@ class HRNet(nn.Module):
     def __init__(self, name: str) -> None:
         super().__init__()
         if not _HRNET.fullmatch(name):
-            raise PrmlError(f"unknown backbone {name!r}; expected hrnet_w32, hrnet_w48, ... or one of your own")
+            raise PrmlError(f"unknown backbone {name!r}; expected hrnet_w32, hrnet_w48, ... or a custom backbone")
         try:
             trunk = _timm().create_model(name, pretrained=False, num_classes=0, head="")
         except RuntimeError as error:

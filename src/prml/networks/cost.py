@@ -58,7 +58,7 @@ def _attention_flops(query: tuple[int, ...], key: tuple[int, ...], value: tuple[
     return 2 * pairs * (query[-1] + value[-1])
 
 
-# torch counts the attention of GPUs; that of CPUs has an operator of its own
+# torch counts the attention of GPUs; CPUs have another operator for it
 _MORE = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention_flops}
 
 

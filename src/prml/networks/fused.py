@@ -2,7 +2,7 @@
 
 Two things cost nearly as much as the matrix products themselves on a CPU: ``addmm`` first copies the bias into its
 output, and a fused query-key-value product must be copied apart for attention. Here oneDNN adds bias, GELU and residual
-as it writes, and each projection is a product of its own. Results equal the plain modules up to the order of summation;
+as it writes, and each projection is a separate product. Results equal the plain modules up to the order of summation;
 tests compare both, gradients included.
 
 ``usable`` decides; where it says no (other devices and types, autocast, ``torch.compile``, export, hooked modules)
@@ -51,7 +51,7 @@ def usable(x: Tensor, *layers: nn.Linear) -> bool:
 
 
 def _plain(layer: nn.Linear) -> bool:
-    """An ordinary float32 linear layer with a bias that nobody watches by hooks."""
+    """An ordinary float32 linear layer with a bias and without hooks."""
     return (
         type(layer) is nn.Linear
         and layer.bias is not None

@@ -1,10 +1,10 @@
-"""A start from which depth is learned sooner: joints that differ from each other, attention that chooses.
+"""First weights from which depth is learned sooner: joints that differ from each other, attention that chooses.
 
-With the customary start (all weights 0.02) every joint gets nearly the same embedding and attends to all joints alike,
-so that a spatial encoder sees little more than the mean joint. Depth, which lies in how joints stand to each other, is
-then not learned for hundreds of steps (a plateau at the error of predicting no depth at all). ``benchmarks/start.py``
-measures it: PrML leaves the plateau within 150 steps from here, small MotionBERT and MixSTE need longer. No paper is
-the source of this.
+With the usual first weights (all of 0.02) every joint gets nearly the same embedding and attends to all joints alike.
+A spatial encoder then sees little more than the mean joint, and depth, which depends on how joints stand to each other,
+is not learned for hundreds of steps (a plateau at the error of predicting no depth at all). ``benchmarks/start.py``
+measures it: with these weights PrML leaves the plateau within 150 steps, small MotionBERT and MixSTE need longer. The
+scheme is ours, from no paper.
 """
 
 import torch
@@ -19,7 +19,7 @@ _OUTPUT = 0.5  # of attention's output: the residual stream keeps the joint's ow
 
 @torch.no_grad()
 def distinct_joints(network: nn.Module) -> list[str]:
-    """Draw joint embeddings, the embedding of coordinates and spatial attention anew; returns the names of all drawn.
+    """Redraw joint embeddings, the embedding of coordinates and spatial attention; returns the names of all redrawn.
 
     Layers are found by kind and name (``embed``, ``joint_embedding``, ``position``, :class:`Attention` over joints), so
     that it serves every network that is made of ``layers``; others keep what they have.

@@ -30,7 +30,7 @@ class SharedBottom(nn.Module):
         )
 
     def reset(self) -> None:
-        """Draw the embeddings anew."""
+        """Redraw the embeddings."""
         nn.init.trunc_normal_(self.joint_embedding, std=0.02)
         nn.init.trunc_normal_(self.frame_embedding, std=0.02)
 

@@ -43,7 +43,7 @@ class TaskBias(nn.Module):
         self.value = nn.Parameter(torch.empty(frames, joints, width), requires_grad=learnable)
 
     def reset(self) -> None:
-        """Draw the bias anew from its start distribution."""
+        """Redraw the bias from its first distribution."""
         with torch.no_grad():
             if self.start == "gaussian":
                 self.value.normal_(std=0.02)

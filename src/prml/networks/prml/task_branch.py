@@ -58,7 +58,7 @@ class TaskBranch(nn.Module):
         )
 
     def reset(self) -> None:
-        """Draw the position embedding anew."""
+        """Redraw the position embedding."""
         nn.init.trunc_normal_(self.position, std=0.02)
 
     def forward(self, shared: Float[Tensor, "B T J C"]) -> Float[Tensor, "B T J C"]:
