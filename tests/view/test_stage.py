@@ -4,7 +4,8 @@ import pytest
 from prml.errors import PrmlError
 from prml.sequence import PoseSequence
 from prml.skeleton import H36M17
-from prml.view.stage import ANKLE_HEIGHT_M, LEFT, RIGHT, Stage, path_note, sides, view_rotation
+from prml.view.overlay.video import render_frame
+from prml.view.stage import ANKLE_HEIGHT_M, LEFT, MAX_RADIUS_M, RIGHT, Stage, path_note, sides, view_rotation
 
 
 def test_the_view_frame_is_right_handed_and_up_is_up(make_person):
@@ -49,6 +50,13 @@ def test_world_joints_stand_on_the_same_floor_as_camera_joints(make_person):
 def test_nobody_in_the_whole_video_still_gives_a_stage(make_person):
     stage = Stage.of(make_person(5, gap=range(5)))
     assert np.isfinite([stage.floor_m, stage.top_m, stage.radius_m]).all()
+
+
+def test_absurd_joints_do_not_make_an_endless_floor(make_person):
+    sequence = make_person(3)
+    assert Stage.of(sequence.with_(joints_m=sequence.joints_m * 1e12)).radius_m == MAX_RADIUS_M
+    picture = render_frame(sequence.with_(joints_m=sequence.joints_m * 1e4), 0, height=64)
+    assert picture.shape[0] == 64
 
 
 def test_two_dimensional_sequences_are_refused():

@@ -192,6 +192,11 @@ def test_facts_count_what_is_there(make_person):
     assert not {"Implausible", "Mostly inferred", "Inferred joints"} & set(lines)
 
 
+def test_deviations_that_are_not_numbers_are_not_told(make_person):
+    sequence = make_person(3)
+    assert "Median SD" not in lines_of(sequence.with_(std_m=np.full((3, 17, 3), np.nan)))
+
+
 def test_facts_count_what_cannot_be_relied_on(make_person):
     sequence = make_person(20)
     confidence, joints = sequence.confidence.copy(), sequence.joints_m.copy()

@@ -18,6 +18,7 @@ Colour = tuple[int, int, int]
 # Blue and orange differ under every common colour blindness, on black and on white.
 LEFT: Colour = (47, 125, 225)
 RIGHT: Colour = (232, 116, 30)
+MAX_RADIUS_M = 50.0  # of the floor that is drawn: joints beyond it are not a body's
 ANKLE_HEIGHT_M = 0.08  # of an ankle joint while standing (data/mocap/README.md)
 
 
@@ -30,7 +31,7 @@ class Stage:
         centre_m: (3,) view frame; what the observer looks at: half-way between the floor and the highest joint.
         floor_m: height of the floor, view frame.
         top_m: 98th percentile of the highest joint, view frame.
-        radius_m: 98th percentile of the joints' largest distance from the vertical through the centre.
+        radius_m: 98th percentile of the joints' largest distance from the vertical through the centre, at most 50.
     """
 
     R_view: Float[Array, "3 3"]
@@ -64,7 +65,7 @@ class Stage:
         top = float(np.percentile(joints[..., 1].max(1), 98))
         around = np.linalg.norm((joints - root)[..., [0, 2]], axis=-1).max(1)
         centre = np.array([root[0], (floor + top) / 2, root[2]])
-        return cls(R_view, centre, floor, top, max(float(np.percentile(around, 98)), 0.3))
+        return cls(R_view, centre, floor, top, float(np.clip(np.percentile(around, 98), 0.3, MAX_RADIUS_M)))
 
 
 def view_rotation(sequence: PoseSequence, up: Float[Array, "3"] | None = None) -> Float[Array, "3 3"]:

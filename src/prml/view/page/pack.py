@@ -145,7 +145,7 @@ def facts(sequence: PoseSequence, trust: Trust) -> list[tuple[str, str]]:
         lines.append(("Inferred joints", f"{100 * trust.inferred[measured].mean():.2g} %"))
     if sequence.confidence is not None and measured.any():
         lines.append(("Mean confidence", f"{np.nanmean(sequence.confidence[measured]):.2f}"))
-    if sequence.std_m is not None and person.any():
+    if sequence.std_m is not None and np.isfinite(sequence.std_m[person]).any((0, 1)).all():
         across, depth = np.nanmedian(sequence.std_m[person][..., :2]), np.nanmedian(sequence.std_m[person][..., 2])
         lines.append(("Median SD", f"{across * 1000:.0f} mm across, {depth * 1000:.0f} mm in depth"))
     if trust.distance_px is not None and np.isfinite(trust.distance_px).any():
