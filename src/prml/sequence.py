@@ -318,7 +318,9 @@ class PoseSequence:
             confidence=None if self.confidence is None else table.apply_confidence(self.confidence),
             joints_m=None if self.joints_m is None else convert(self.joints_m),
             std_m=None,
-            inferred=None if self.inferred is None else table.apply_confidence(~self.inferred) < 0.5,
+            inferred=None
+            if self.inferred is None
+            else table.apply_confidence((~self.inferred).astype(np.float64)) < 0.5,
             truth=None if self.truth is None else self.truth.convert(convert),
         )
 
