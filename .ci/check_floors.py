@@ -16,9 +16,9 @@ SMALL = ("numpy", "av", "jaxtyping", "pillow", "rich", "safetensors")
 TESTS = (
     "tests/test_cli.py",
     "tests/test_package.py",
-    "tests/detect/test_loop.py",
-    "tests/detect/test_video.py",
-    "tests/export",
+    "tests/media",
+    "tests/io/test_motion_formats.py",
+    "tests/io/test_poses.py",
     "tests/weights",
     "tests/view/test_overlay.py",
 )
