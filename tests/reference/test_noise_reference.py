@@ -35,6 +35,140 @@ def model(**values):
     return NoiseModel(**quiet | values)
 
 
+class Scripted:
+    """A generator that gives what it is told and keeps what it was asked for, in order."""
+
+    def __init__(self, normal=None, random=None, runs=3):
+        self.asked = []
+        self.script = {"standard_normal": normal or np.ones, "random": random or np.ones}
+        self.runs = runs
+
+    def normal(self, mean, sigma, shape):
+        self.asked.append(("normal", mean, sigma, shape))
+        return np.full(shape, mean + sigma)
+
+    def _scripted(self, name, shape, dtype):
+        self.asked.append((name, shape))
+        assert dtype == np.float32
+        return self.script[name](shape).astype(np.float32)
+
+    def standard_normal(self, shape, dtype):
+        return self._scripted("standard_normal", shape, dtype)
+
+    def random(self, shape, dtype):
+        return self._scripted("random", shape, dtype)
+
+    def geometric(self, p, number):
+        self.asked.append(("geometric", p, number))
+        return np.full(number, self.runs)
+
+
+def test_the_order_of_random_numbers_is_kept():
+    """Training batches of a seed stay the same: what is drawn, of which shape, in which order.
+
+    Slow noise is drawn with int(3 sigma) + 1 frames more on both sides; sigma is half of the time in frames: 7.5 for
+    0.3 s, 2.5 for half of 0.2 s.
+    """
+    rng = Scripted()
+    model(severity_sigma=0.25, burst_s=0.2, drop_s=0.4, swap_s=0.1, swap_rate=1.0).sample(rng, 2, 5, FPS)
+    assert rng.asked == [
+        ("normal", 0, 0.25, (2, 1, 1, 1)),
+        ("standard_normal", (2, 5, 13, 2)),
+        ("standard_normal", (2, 5 + 2 * 23, 13, 2)),
+        ("standard_normal", (2, 1, 13, 2)),
+        ("random", (2, 5, 13)),
+        ("geometric", 1 / 10, 0),
+        ("random", (2, 5, 13)),
+        ("geometric", 1 / 20, 0),
+        ("standard_normal", (2, 5 + 2 * 8, 13, 2)),
+        ("random", (2, 5, 2)),
+        ("geometric", 1 / 5, 0),
+        ("standard_normal", (2, 5 + 2 * 23, 13)),
+    ]
+
+
+def gain(time_frames):
+    """Unit variance: a Gaussian of sigma s frames leaves 1 / (2 s sqrt(pi)) of the variance of white noise."""
+    return np.sqrt(2 * (time_frames / 2) * np.sqrt(np.pi))
+
+
+def test_all_parts_added_by_hand():
+    """All normal numbers are one: (1 + 2 gain(15) + 3) e mm in x and y, and 4 gain(5) mm of a burst on top."""
+    parts = {"jitter_mm": ZERO + 1, "drift_mm": ZERO + 2, "offset_mm": ZERO + 3, "burst_mm": ZERO + 4}
+    noise = model(**parts, burst_s=0.2, confidence_slope=0.5, confidence_sigma=0.1, severity_sigma=1.0)
+    calm, confidence, swap = noise.sample(Scripted(), 2, 5, FPS)
+    expected = np.e * (4 + 2 * gain(15))
+    np.testing.assert_allclose(calm, expected / 1000, rtol=1e-6)
+    logit = 3 - 0.5 * np.log(1 + expected * 2**0.5 / 20) + 0.1 * gain(15)
+    np.testing.assert_allclose(confidence, 1 / (1 + np.exp(-logit)), rtol=1e-5)
+    assert not swap.any()
+    everywhere = Scripted(random=np.zeros)
+    wild, unsure, swap = model(**parts, burst_rate=ZERO + 1, burst_s=0.2, swap_rate=1.0).sample(everywhere, 2, 5, FPS)
+    np.testing.assert_allclose(wild, (4 + 2 * gain(15) + 4 * gain(5)) / 1000, rtol=1e-6)
+    np.testing.assert_allclose(unsure, 1 / (1 + np.exp(-3)), rtol=1e-6)
+    assert (swap == 1).all()
+    lost, unsure, _ = model(**parts, drop_rate=ZERO + 1, burst_s=0.01).sample(Scripted(random=np.zeros), 2, 5, FPS)
+    np.testing.assert_allclose(lost, (4 + 2 * gain(15) + 4 * gain(2)) / 1000, rtol=1e-6)  # at least two frames
+    np.testing.assert_allclose(unsure, 1 / (1 + np.e), rtol=1e-5)
+    assert {array.dtype for array in (calm, wild, confidence, unsure, swap)} == {np.dtype(np.float32)}
+
+
+def test_slow_noise_is_white_noise_under_a_gaussian():
+    """One number that is not zero: exp(-t^2 / 2 sigma^2) around it, cut at 3 sigma, of sum one, times the gain."""
+
+    def impulse(shape):
+        white = np.zeros(shape)
+        if len(shape) == 4 and shape[1] == 51 + 2 * 16:
+            white[1, shape[1] // 2, 4, 1] = 1
+        return white
+
+    error, _, _ = model(drift_mm=ZERO + 1000, drift_time_s=0.2).sample(Scripted(normal=impulse), 2, 51, FPS)
+    at = np.arange(-25, 26)
+    shape = np.where(np.abs(at) <= 15, np.exp(-(at**2) / (2 * 5.0**2)), 0)
+    np.testing.assert_allclose(error[1, :, 4, 1], gain(10) * shape / shape.sum(), atol=1e-6)
+    error[1, :, 4, 1] = 0
+    assert not error.any()
+
+
+def test_the_fastest_slow_noise_lasts_half_a_frame():
+    """Sigma is at least a quarter of a frame: neighbours have exp(-8) of it, but 3 sigma are cut at one frame."""
+    rng = Scripted()
+    model(drift_mm=ZERO + 1, drift_time_s=0.001).sample(rng, 1, 5, FPS)
+    assert rng.asked[2] == ("standard_normal", (1, 5 + 2 * 1, 13, 2))
+
+
+def test_runs_by_hand():
+    """Legs exchanged from frame 1, arms from frames 0 and 3 of the second clip; each lasts its frame and two more."""
+
+    def random(shape):
+        numbers = np.full(shape, 0.02)
+        if shape[-1] == 2:
+            numbers[0, 1, 0], numbers[1, 0, 1], numbers[1, 3, 1] = 0.0199, 0.0, 0.01
+        return numbers
+
+    rng = Scripted(random=random, runs=2)
+    _, _, swap = model(swap_rate=1.0, swap_s=0.08).sample(rng, 2, 5, FPS)
+    assert swap[0].T.tolist() == [[0, 1, 1, 1, 0], [0, 0, 0, 0, 0]]
+    assert swap[1].T.tolist() == [[0, 0, 0, 0, 0], [1, 1, 1, 1, 1]]
+    assert ("geometric", 1 / 4, 3) in rng.asked
+    model(swap_rate=1.0, swap_s=0.001).sample(rng, 2, 5, FPS)
+    assert ("geometric", 1.0, 3) in rng.asked[-2:]  # no shorter than a frame on average
+
+
+def test_what_was_measured_is_read_as_it_stands():
+    stated = json.loads(files("prml.batches").joinpath("detector_noise.json").read_text(encoding="utf-8"))["model"]
+    noise = measured_noise()
+    assert noise is measured_noise()
+    for name, value in stated.items():
+        found = getattr(noise, name)
+        if isinstance(value, list):
+            assert (found.dtype, found.shape) == (np.float32, (13,))
+            np.testing.assert_array_equal(found, np.array(value, np.float32))
+        else:
+            assert type(found) is float
+            assert found == value
+
+
 def share_of_frames(starts_per_s, mean_frames, frames, fps=FPS):
     """Mean share of frames inside runs: a frame is outside if no run that would reach it has begun.
 
@@ -91,11 +225,11 @@ def test_lost_joints_are_where_bursts_are():
 
 
 def test_sides_are_exchanged_as_often_as_stated():
-    _, _, swap = model(swap_rate=0.3, swap_s=0.2).sample(np.random.default_rng(5), 1000, 200, FPS)
-    assert swap.shape == (1000, 200, 2)
-    np.testing.assert_allclose(swap.mean((0, 1)), share_of_frames(0.3, 10, 200), rtol=0.08)
-    starts = (np.diff(swap, axis=1, prepend=0) > 0).sum() / (1000 * 2 * 200 / FPS)
-    assert starts == pytest.approx(0.3 * (1 - share_of_frames(0.3, 10, 200)), rel=0.08)
+    _, _, swap = model(swap_rate=0.3, swap_s=0.2).sample(np.random.default_rng(5), 300, 200, FPS)
+    assert swap.shape == (300, 200, 2)
+    np.testing.assert_allclose(swap.mean((0, 1)), share_of_frames(0.3, 10, 200), rtol=0.12)
+    starts = (np.diff(swap, axis=1, prepend=0) > 0).sum() / (300 * 2 * 200 / FPS)
+    assert starts == pytest.approx(0.3 * (1 - share_of_frames(0.3, 10, 200)), rel=0.12)
 
 
 def test_the_first_flag_is_of_the_legs_and_the_second_of_the_arms():

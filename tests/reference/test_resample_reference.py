@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.interpolate import CubicSpline
 
-from prml.filters.resample import interpolate, interpolate_smooth, network_times
+from prml.errors import PrmlError
+from prml.filters.resample import frame_rate, interpolate, interpolate_smooth, jumps, network_times, stretches
 
 
 def test_times_of_the_network():
@@ -80,3 +81,36 @@ def test_a_long_spline_is_that_of_the_whole():
     wanted.sort()
     whole = CubicSpline(times, values, axis=0, bc_type="natural")(wanted)
     np.testing.assert_allclose(interpolate_smooth(values, times, wanted), whole, atol=1e-12)
+
+
+def test_a_jump_is_more_than_a_second_and_a_thousandth():
+    assert jumps(np.array([5, 6.0009, 7.002, 7.1, 9])).tolist() == [False, False, True, False, True]
+    assert jumps(np.array([3.0])).tolist() == [False]
+    assert jumps(np.array([])).tolist() == []
+
+
+def test_stretches_end_where_nobody_is_and_where_time_jumps():
+    times = np.array([0, 0.1, 0.2, 5, 5.1, 5.2, 9, 9.1, 20, 20.1])
+    present = np.array([1, 1, 1, 1, 1, 0, 1, 1, 1, 1], bool)
+    assert stretches(present, times) == [slice(0, 3), slice(3, 5), slice(6, 8), slice(8, 10)]
+    assert stretches(np.ones(3, bool), np.arange(3.0)) == [slice(0, 3)]
+    assert stretches(np.zeros(3, bool), np.arange(3.0)) == []
+
+
+def test_the_rate_is_the_mean_one_without_jumps_unless_it_is_the_stated_one():
+    """Steps of 30, 50 and 40 ms: 25 a second. 2 % off is the stated rate, 2.1 % is not."""
+    times = np.cumsum([0, 0.03, 0.05, 100, 0.04])
+    assert frame_rate(times, 30) == 25
+    assert frame_rate(np.arange(5) / 30.6, 30) == 30
+    assert frame_rate(np.arange(5) / 30.63, 30) == 30.63
+    assert frame_rate(np.arange(5) / 29.41, 30) == 30
+    assert frame_rate(np.arange(5) / 29.37, 30) == 29.37
+    assert frame_rate(np.arange(4) * 0.07, 30) == 14.286  # to a thousandth
+    assert frame_rate(np.array([0.0, 100, 200]), 30) == 30
+    assert frame_rate(np.array([0.0]), 30) == 30
+
+
+def test_55_hours_at_50_a_second_are_one_stretch_and_no_more():
+    assert len(network_times(np.array([0, 2e7]), 0.5)) == 10_000_001
+    with pytest.raises(PrmlError, match=r"at most 200000 s in one stretch at 50 frames per second, got 200001 s"):
+        network_times(np.array([0, 200_001.0]), 50)

@@ -1,36 +1,18 @@
-"""Scores and protocols in absolute numbers: what is left out, what is averaged over what, units, joints and cuts."""
+"""Scores in absolute numbers: what is left out, what is averaged over what, units, joints, groups."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from prml.camera import Camera
-from prml.evaluation.predictor import image_to_metres
+from prml.errors import PrmlError
+from prml.evaluation import metrics as m
 from prml.evaluation.protocols.catalogue import get
-from prml.evaluation.protocols.rules import (
-    CameraSpace,
-    CutWindows,
-    FrameRule,
-    ImageSpace,
-    KeypointsFilled,
-    RootRule,
-    WholeVideo,
-)
-from prml.evaluation.scoring import JOINTS_3DHP, METRICS, Scored, Tally, scores, values_of
-from prml.sequence import GroundTruth, PoseSequence
+from prml.evaluation.scoring import JOINTS_3DHP, METRICS, Scored, Tally, metric, plain, scores, values_of
 from prml.skeleton import H36M17
-from prml.studies.robustness import (
-    DroppedFrames,
-    FieldOfView,
-    FrameRate,
-    GaussianNoise,
-    MissingJoints,
-    NoiseOfHeight,
-    PortraitCrop,
-)
 
 NAN = float("nan")
-CAMERA = Camera(2000, 1000, 1000.0, 1000.0, 1000.0, 500.0)
 
 
 def test_frames_that_cannot_be_judged_are_left_out():
@@ -92,144 +74,201 @@ def test_metrics_are_of_those_joints():
     assert chosen["mpjpe"].item() == pytest.approx(100 / 14)
 
 
-@pytest.mark.parametrize(
-    ("metric", "unit"),
-    [("mpjpe", "mm"), ("velocity", "mm/frame"), ("acceleration", "mm/frame²"), ("pck", "%"), ("reprojection", "px")],
-)
-def test_units_of_the_tables(metric, unit):
-    assert METRICS[metric].unit == unit
-    assert METRICS[metric].higher_is_better == (unit == "%")
+# As printed in tables: label, unit, and whether more is better.
+PRINTED = {
+    "mpjpe": ("MPJPE", "mm", False),
+    "p_mpjpe": ("P-MPJPE", "mm", False),
+    "n_mpjpe": ("N-MPJPE", "mm", False),
+    "velocity": ("MPJVE", "mm/frame", False),
+    "acceleration": ("Accel", "mm/frame²", False),
+    "x": ("X", "mm", False),
+    "y": ("Y", "mm", False),
+    "z": ("Z", "mm", False),
+    "pck": ("PCK", "%", True),
+    "auc": ("AUC", "%", True),
+    "pckh": ("PCKh@0.5", "%", True),
+    "reprojection": ("Reproj", "px", False),
+    "bone": ("Bone", "mm", False),
+    "bone_variation": ("Bone var", "mm", False),
+}
 
 
-# ----------------------------------------------------------------------------------------------- spaces
-def test_camera_space_is_metres_from_the_root_and_pixels_at_the_true_root():
-    joints = np.zeros((1, 17, 3))
-    joints[0, 0], joints[0, 1] = (1, 0, 4), (1, 1, 5)
-    sequence = PoseSequence.regular(1, 50, H36M17, joints_m=joints, camera=CAMERA)
-    target = CameraSpace().target(sequence)
-    np.testing.assert_allclose(target[0, :2], [(0, 0, 0), (0, 1, 1)])
-    np.testing.assert_allclose(CameraSpace().image(target, sequence)[0, :2], [(1250, 500), (1200, 700)])
+def test_labels_and_units_of_the_tables():
+    assert {name: (one.label, one.unit, one.higher_is_better) for name, one in METRICS.items()} == PRINTED
 
 
-def _image_space():
-    label = np.zeros((1, 17, 3))
-    label[0, 0], label[0, 1] = (100, 200, 0), (350, 100, 50)
-    return PoseSequence.regular(
-        1,
-        50,
-        H36M17,
-        camera=CAMERA,
-        keypoints_px=label[..., :2] + [10, 0] * np.eye(17)[None, :, 1:2],
-        truth=GroundTruth(joints_25d_mm=label * 4, joints_image_px=label),
-        mm_per_px=np.array([4.0]),
-    )
+def _scored(frames=4, joints=JOINTS_3DHP, px=True):
+    rng = np.random.default_rng(0)
+    prediction, target = (torch.from_numpy(rng.normal(size=(frames, 17, 3)) * 0.1) for _ in range(2))
+    pictures = [torch.from_numpy(rng.normal(size=(frames, 17, 2)) * 100) for _ in range(2)] if px else [None, None]
+    return Scored(prediction, target, *pictures, joints=joints)
 
 
-def test_image_space_is_four_millimetres_a_pixel():
-    """250 right, 100 up and 50 deep in pixels, 4 mm each: (1, -0.4, 0.2) m; and back to the pixels of the label."""
-    sequence = _image_space()
-    target = ImageSpace().target(sequence)
-    np.testing.assert_allclose(target[0, 1], (1.0, -0.4, 0.2))
-    np.testing.assert_allclose(ImageSpace().image(target, sequence)[0, 1], (350, 100))
-    np.testing.assert_allclose(ImageSpace().prediction(target + 1, sequence)[0, 1], (2, 0.6, 1.2))
-    np.testing.assert_allclose(ImageSpace(True).prediction(target + 1, sequence)[0, 1], (1.04, -0.4, 1.2))
+def test_every_metric_is_what_its_name_says():
+    s = _scored()
+    p, g = s.prediction, s.target
+    rows = list(JOINTS_3DHP)
+    errors = 1000 * ((p - g) ** 2).sum(-1).sqrt()
+    by_hand = {
+        "joints": errors,
+        "mpjpe": errors[:, rows].mean(-1),
+        "p_mpjpe": m.p_mpjpe(p[:, rows], g[:, rows]),
+        "n_mpjpe": m.n_mpjpe(p[:, rows], g[:, rows]),
+        "velocity": m.velocity_error(p[:, rows], g[:, rows]),
+        "acceleration": m.acceleration_error(p[:, rows], g[:, rows]),
+        "x": 1000 * (p - g)[:, rows, 0].abs().mean(-1),
+        "y": 1000 * (p - g)[:, rows, 1].abs().mean(-1),
+        "z": 1000 * (p - g)[:, rows, 2].abs().mean(-1),
+        "pck": 100 * (errors[:, rows] < 150).double().mean(-1),
+        "auc": torch.stack([100 * (errors[:, rows] < 5 * i).double().mean(-1) for i in range(31)]).mean(0),
+        "pckh": m.pckh(s.prediction_px, s.target_px),
+        "reprojection": ((s.prediction_px - s.target_px) ** 2).sum(-1).sqrt().mean(-1),
+        "bone": m.bone_length_error(p, g),
+        "bone_variation": m.bone_length_variation(p).expand(4),  # one number of a cut, for each of its frames
+    }
+    found = values_of(s, METRICS)
+    assert found.keys() == by_hand.keys()
+    for name, values in by_hand.items():
+        np.testing.assert_allclose(found[name], values, rtol=1e-12, err_msg=name)
+        assert (found[name].dtype, found[name].device.type) == (torch.float64, "cpu")
 
 
-def test_image_units_become_metres():
-    """A unit is half of 2000 pixels; at 4 mm each that is 4 m."""
-    joints = np.full((1, 17, 3), 0.5)
-    np.testing.assert_allclose(image_to_metres(joints, _image_space()), 2.0)
+def test_without_pictures_there_are_no_scores_of_pictures():
+    both = _scored()
+    for s in (_scored(px=False), replace(both, prediction_px=None), replace(both, target_px=None)):
+        assert METRICS.keys() - values_of(s, METRICS).keys() == {"pckh", "reprojection"}
+        kept = s.frames(np.array([True, False, False, True]))
+        np.testing.assert_array_equal(kept.prediction, s.prediction[[0, 3]])
+        np.testing.assert_array_equal(kept.target, s.target[[0, 3]])
+        assert [kept.prediction_px is None, kept.target_px is None] == [s.prediction_px is None, s.target_px is None]
+        assert kept.joints == JOINTS_3DHP
+    kept = both.frames(np.array([2]))
+    np.testing.assert_array_equal(kept.prediction_px, both.prediction_px[2:3])
+    np.testing.assert_array_equal(kept.target_px, both.target_px[2:3])
 
 
-def test_roots_by_hand():
-    joints = np.zeros((1, 17, 3))
-    joints[0, 0], joints[0, 1] = (0.1, 0, 0), (0.5, 0, 0)
-    left = {kind: RootRule(kind).apply(joints, 0)[0, :2, 0].tolist() for kind in ("zero", "own", "subtract")}
-    assert left == {"zero": [0, 0.5], "own": [0.1, 0.5], "subtract": [0, 0.4]}
+def test_all_joints_or_some_of_them():
+    s = _scored(joints=(16, 3))
+    np.testing.assert_array_equal(s.chosen()[0], s.prediction[:, [16, 3]])
+    np.testing.assert_array_equal(s.chosen()[1], s.target[:, [16, 3]])
+    whole = Scored(s.prediction, s.target)
+    assert whole.chosen() == (s.prediction, s.target)
 
 
-def test_cuts_by_hand():
-    def cuts(rule, frames, window=10):
-        return [(c.start, c.stop) for c in rule.cuts(frames, window)]
-
-    assert cuts(WholeVideo(), 25) == [(0, 25)]
-    assert cuts(CutWindows("drop"), 25) == [(0, 10), (10, 20)]
-    assert cuts(CutWindows("last"), 25) == [(0, 10), (10, 20), (15, 25)]
-    assert cuts(CutWindows("last"), 20) == [(0, 10), (10, 20)]
-    assert cuts(CutWindows("last", 16), 25) == [(0, 16), (9, 25)]
-    assert cuts(CutWindows("drop"), 7) == [(0, 7)]
+def test_an_unknown_metric_is_named():
+    assert metric("auc") is METRICS["auc"]
+    with pytest.raises(PrmlError, match="unknown metric 'mpjp'; known are mpjpe, p_mpjpe"):
+        metric("mpjp")
 
 
-def test_frames_by_hand():
-    valid = np.array([True, False, True, True])
-    sequence = PoseSequence.regular(
-        4,
-        50,
-        H36M17,
-        joints_m=np.arange(204.0).reshape(4, 17, 3),
-        valid=valid,
-        has_person=np.array([True, True, False, True]),
-    )
-    kept = FrameRule("valid").select(sequence)
-    np.testing.assert_allclose(kept.times_s, [0, 0.02, 0.04])
-    np.testing.assert_array_equal(kept.joints_m, sequence.joints_m[[0, 2, 3]])
-    assert FrameRule("score-valid").scored(sequence).tolist() == [0, 3]
-    assert FrameRule("all").scored(sequence) is None
+def _tally():
+    """Two cuts: walking of S1, 10 and 20 mm; sitting of S2, 60 mm, where the steps say nothing."""
+    tally = Tally(frames=3, sequences=2)
+    joints = torch.arange(17.0, dtype=torch.float64)
+    for groups, errors in ((["all", "action:Walking", "subject:S1"], [10.0, 20]), (["all", "subject:S2"], [60.0])):
+        values = {name: torch.tensor(errors, dtype=torch.float64) for name in ("mpjpe", "x", "y", "z")}
+        steps = torch.tensor(errors[1:], dtype=torch.float64)
+        tally.add(groups, {"velocity": steps} | values | {"joints": joints + values["mpjpe"][:, None]})
+    return tally
 
 
-def test_missing_keypoints_are_interpolated_with_no_confidence():
-    px = np.zeros((4, 17, 2))
-    px[:, 5, 0] = (0, NAN, NAN, 30)
-    filled = KeypointsFilled("2D").apply(PoseSequence.regular(4, 50, H36M17, keypoints_px=px))
-    np.testing.assert_allclose(filled.keypoints_px[:, 5, 0], (0, 10, 20, 30))
-    np.testing.assert_array_equal(filled.confidence[:, 5], (1, 0, 0, 1))
+def test_a_single_frame_has_no_step_and_is_counted_all_the_same():
+    tally = _tally()
+    assert tally.counts["all"] == {"velocity": 1, "mpjpe": 3, "x": 3, "y": 3, "z": 3, "joints": 3}
+    assert tally.counts["subject:S2"] == {"mpjpe": 1, "x": 1, "y": 1, "z": 1, "joints": 1}
+    assert (tally.mean("all", "velocity"), tally.mean("subject:S2", "velocity")) == (20, None)
+    assert (tally.mean("all", "mpjpe"), tally.mean("subject:S1", "mpjpe")) == (30, 15)
+    np.testing.assert_allclose(tally.mean("all", "joints"), 30 + np.arange(17))
 
 
-# ------------------------------------------------------------------------------------------- robustness
-def _tall(frames=2000):
-    px = np.zeros((frames, 17, 2)) + [1000, 300]
-    px[:, 3, 1] = 800  # 500 pixels tall
-    return PoseSequence.regular(frames, 50, H36M17, keypoints_px=px, confidence=np.ones((frames, 17)), camera=CAMERA)
+def test_two_tallies_are_one():
+    """Of the same frames twice the sums and the counts are double; a group that was not there comes along."""
+    one, other = _tally(), _tally()
+    other.add(["action:Sitting"], {"mpjpe": torch.tensor([7.0])})
+    one.merge(other)
+    assert (one.frames, one.sequences) == (6, 4)
+    assert one.counts["all"]["mpjpe"] == 6
+    assert one.sums["all"]["mpjpe"] == 180
+    assert (one.sums["action:Sitting"], one.counts["action:Sitting"]) == ({"mpjpe": 7}, {"mpjpe": 1})
+    np.testing.assert_allclose(one.sums["subject:S2"]["joints"], 2 * (60 + np.arange(17)))
+    other.sums["action:Sitting"]["mpjpe"] += 1
+    assert one.sums["action:Sitting"]["mpjpe"] == 7
+    before = other.sums["all"]["mpjpe"].copy()
+    one.add(["all"], {"mpjpe": torch.tensor([1.0])})
+    assert other.sums["all"]["mpjpe"] == before
 
 
-def test_noise_of_the_paper_is_in_thousandths_of_the_width():
-    """5 px of a 1000 px wide image are 10 of 2000; 2 % of a person 500 px tall are 10 px."""
-    for change in (GaussianNoise(5), NoiseOfHeight(2)):
-        moved = change.apply(_tall()).keypoints_px - _tall().keypoints_px
-        assert moved.std() == pytest.approx(10, rel=0.02)
-        assert abs(moved.mean()) < 0.1
+def test_names_of_groups_are_sorted_by_kind():
+    tally = Tally()
+    tally.add(["subject:S9", "all", "subject:S11", "action:subject:x", "source:cmu"], {"mpjpe": torch.tensor([1.0])})
+    assert tally.groups("subject") == ["S11", "S9"]
+    assert tally.groups("action") == ["subject:x"]
+    assert tally.groups("nothing") == []
 
 
-@pytest.mark.parametrize(("change", "share"), [(MissingJoints(20), 0.2), (DroppedFrames(30), 0.3)])
-def test_the_stated_share_is_lost_in_gaps_of_five_frames(change, share):
-    lost = change.apply(_tall(6000)).confidence == 0
-    assert lost.mean() == pytest.approx(share, rel=0.12)
-    tracks = lost if isinstance(change, MissingJoints) else lost[:, :1]
-    gaps = (np.diff(tracks.astype(int), axis=0, prepend=0) > 0).sum()
-    assert tracks.sum() / gaps == pytest.approx(5, rel=0.12)
+def _of_actions(**errors):
+    tally = Tally(frames=sum(map(len, errors.values())), sequences=len(errors))
+    for i, (action, values) in enumerate(errors.items()):
+        one = torch.tensor(values, dtype=torch.float64)
+        found = {"mpjpe": one, "x": one + 1, "y": one + 2, "z": one + 3, "joints": one[:, None] + torch.arange(17.0)}
+        tally.add(["all", f"action:{action}", f"source:cam{i % 2}", f"subject:S{i}"], found)
+    return tally
 
 
-def test_a_quarter_of_the_frames():
-    kept = FrameRate(4).apply(_tall(10))
-    assert (len(kept), kept.fps) == (3, 12.5)
-    np.testing.assert_allclose(kept.times_s, [0, 0.08, 0.16])
+def test_every_table_by_hand():
+    """Sitting 40; an action that the paper does not know 70; Directions 10 and 20. The hard ones are shown by axis."""
+    found = scores(_of_actions(Sitting=[40.0], Juggling=[70.0], Directions=[10.0, 20]), get("h36m-cpn"))
+    assert list(found.per_action) == ["Directions", "Sitting", "Juggling"]  # the paper's order, then the rest
+    assert {name: row["mpjpe"] for name, row in found.per_action.items()} == {
+        "Directions": 15,
+        "Sitting": 40,
+        "Juggling": 70,
+    }
+    mean = (15 + 40 + 70) / 3
+    assert list(found.overall) == ["mpjpe", "x", "y", "z"]  # in the protocol's order, what was not measured is left out
+    assert list(found.overall.values()) == pytest.approx([mean, mean + 1, mean + 2, mean + 3])
+    assert found.per_axis.keys() == {"all", "Sitting"}
+    assert found.per_axis["Sitting"] == {"x": 41, "y": 42, "z": 43}
+    assert found.per_axis["all"] == pytest.approx({"x": mean + 1, "y": mean + 2, "z": mean + 3})
+    assert list(found.per_source) == ["cam0", "cam1"]
+    assert found.per_source["cam0"]["mpjpe"] == pytest.approx(70 / 3)
+    assert {name: row["x"] for name, row in found.per_subject.items()} == {"S0": 41, "S1": 71, "S2": 16}
+    assert list(found.per_joint) == list(H36M17.joints)
+    assert list(found.per_joint.values()) == pytest.approx([mean + j for j in range(17)])
+    assert (found.frames, found.sequences) == (4, 3)
+    assert plain(found) == {
+        name: getattr(found, name)
+        for name in (
+            "overall",
+            "per_action",
+            "per_source",
+            "per_subject",
+            "per_joint",
+            "per_axis",
+            "frames",
+            "sequences",
+        )
+    }
+    assert all(type(value) is float for value in found.overall.values())
 
 
-def test_another_lens_by_hand():
-    """From 90 to 53.13 degrees over 2000 pixels the focal length doubles to 2000, and so does the distance."""
-    joints = np.zeros((1, 17, 3)) + [0.5, 0, 4]
-    joints[0, 1] = (0.5, 0, 5)
-    sequence = PoseSequence.regular(
-        1, 50, H36M17, joints_m=joints, camera=CAMERA, keypoints_px=CAMERA.project(joints) + 3
-    )
-    moved = FieldOfView(2 * np.degrees(np.arctan(0.5))).apply(sequence)
-    assert moved.camera.fx == pytest.approx(2000)
-    np.testing.assert_allclose(moved.joints_m[0, :2], [(0.5, 0, 8), (0.5, 0, 9)])
-    np.testing.assert_allclose(moved.keypoints_px[0, :2, 0], [1128, 1000 + 1000 / 9 + 3])
+def test_a_metric_of_some_actions_is_the_mean_of_those():
+    """Frames without a projection in one action: the other one's mean counts, not half of it."""
+    tally = _of_actions(Sitting=[40.0], Eating=[20.0])
+    tally.add(["all", "action:Eating"], {"pckh": torch.tensor([80.0])})
+    assert scores(tally, get("h36m-cpn")).overall["pckh"] == 80
 
 
-def test_a_portrait_stripe_by_hand():
-    """Full height of 1000, 562 or so wide, around the median keypoint at 1000: from 719 on."""
-    cut = PortraitCrop(0.5625).apply(_tall(3))
-    assert (cut.camera.width, cut.camera.height, cut.camera.cx) == (562, 1000, 1000 - 719)
-    np.testing.assert_allclose(cut.keypoints_px[0, 0], (281, 300))
+def test_without_a_table_of_actions_they_come_in_alphabetical_order():
+    protocol = replace(get("mocap-gt"), metrics=("mpjpe",))
+    assert protocol.actions is None
+    found = scores(_of_actions(Walk=[40.0, 40], Dance=[10.0]), protocol)
+    assert list(found.per_action) == ["Dance", "Walk"]
+    assert found.overall == {"mpjpe": 30}
+    assert found.per_axis == {"all": {"x": 31, "y": 32, "z": 33}}  # the axes are always there
+    assert found.per_action["Walk"] == {"mpjpe": 40, "x": 41, "y": 42, "z": 43}
+
+
+def test_nothing_scored_is_said():
+    with pytest.raises(PrmlError, match="protocol mocap-gt found no frame to score"):
+        scores(Tally(), get("mocap-gt"))

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from prml.errors import PrmlError
 from prml.sequence import PoseSequence
 from prml.skeleton import (
     BLAZEPOSE33,
@@ -15,7 +16,10 @@ from prml.skeleton import (
     OPENPOSE18,
     OPENPOSE25,
     SMPL24,
+    Conversion,
+    Skeleton,
     conversion,
+    skeleton,
 )
 
 LIMBS = [side + limb for side in "LR" for limb in ("Hip", "Knee", "Ankle", "Shoulder", "Elbow", "Wrist")]
@@ -131,3 +135,111 @@ def test_the_root_becomes_the_origin():
     joints = np.arange(51.0).reshape(1, 17, 3)
     relative = PoseSequence.regular(1, 50, H36M17, joints_m=joints).relative_to_root().joints_m
     np.testing.assert_array_equal(relative[0, :2], [[0, 0, 0], [3, 3, 3]])
+
+
+PAIR = Skeleton("pair", ("Hip", "LKnee", "RKnee"), (-1, 0, 0), (1,), (2,))
+
+
+def test_a_skeleton_of_three_joints():
+    assert (PAIR.root, PAIR.bones, PAIR.mirror, len(PAIR)) == (0, ((0, 1), (0, 2)), (0, 2, 1), 3)
+    assert PAIR.index("RKnee") == 2
+    with pytest.raises(PrmlError, match="skeleton pair has no joint 'Knee'; it has Hip, LKnee, RKnee"):
+        PAIR.index("Knee")
+    for parents, left, right in (((-1, 0), (1,), (2,)), ((-1, 0, 0), (1,), ()), ((-1, 0, 0), (), (2,))):
+        with pytest.raises(PrmlError, match="do not fit each other"):
+            Skeleton("odd", PAIR.joints, parents, left, right)
+
+
+@pytest.mark.parametrize(
+    ("joints", "pairs"),
+    [(H36M17, 6), (COCO17, 8), (HALPE26, 11), (OPENPOSE25, 11), (OPENPOSE18, 8), (BLAZEPOSE33, 16), (SMPL24, 9)],
+)
+def test_pairs_of_left_and_right_and_the_names_of_skeletons(joints, pairs):
+    assert [joints.joints[i] for i in joints.right] == ["R" + joints.joints[i][1:] for i in joints.left]
+    assert all(joints.joints[i][0] == "L" for i in joints.left)
+    assert len(joints.left) == pairs
+    assert skeleton(joints.name) is joints
+
+
+def test_seventeen_joints_have_two_orders():
+    """The same joints as Human3.6M's; MPI-INF-3DHP calls the Thorax the Neck. There, and back again."""
+    there, back = conversion(H36M17, MPI_INF_3DHP17), conversion(MPI_INF_3DHP17, H36M17)
+    points = np.arange(34.0).reshape(17, 2)
+    moved = there.apply(points)
+    for name in MPI_INF_3DHP17.joints:
+        np.testing.assert_array_equal(
+            moved[MPI_INF_3DHP17.index(name)], points[H36M17.index("Thorax" if name == "Neck" else name)]
+        )
+    np.testing.assert_array_equal(back.apply(moved), points)
+    assert not there.synthesised.any()
+    assert not back.synthesised.any()
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "made_up"),
+    [
+        (MEASURED13, H36M17, {"Spine", "Thorax", "Nose", "Head"}),
+        (COCO17, H36M17, {"Spine", "Thorax", "Nose", "Head"}),
+        (SMPL24, H36M17, {"Spine", "Thorax", "Nose", "Head"}),
+        (H36M17, MEASURED13, {"HeadCentre"}),
+        (HALPE26, MEASURED13, set()),
+        (MPI_INF_3DHP28, H36M17, set()),
+        (COCO17, COCO17, set()),
+    ],
+)
+def test_which_joints_are_made_up(source, target, made_up):
+    table = conversion(source, target)
+    assert (table.source, table.target, table.synthesised.dtype) == (source, target, bool)
+    assert {name for name, one in zip(target.joints, table.synthesised, strict=True) if one} == made_up
+    assert table.matrix.shape == (len(target), len(source))
+    np.testing.assert_allclose(table.matrix.sum(1), 1)
+
+
+def test_the_centre_of_the_head_is_between_nose_and_head_or_between_the_ears():
+    points = _placed(H36M17, {"Nose": (2, 4), "Head": (6, 10)})
+    np.testing.assert_array_equal(conversion(H36M17, MEASURED13).apply(points)[MEASURED13.index("HeadCentre")], (4, 7))
+    for joints in (BLAZEPOSE33, COCO17, HALPE26, OPENPOSE18, OPENPOSE25):
+        found = conversion(joints, MEASURED13).apply(_placed(joints, {"LEar": (1, 5), "REar": (3, 11)}))
+        np.testing.assert_array_equal(found[MEASURED13.index("HeadCentre")], (2, 8))
+
+
+def test_what_is_not_known_spoils_what_is_made_of_it():
+    """One ear of one frame of one clip: trunk and head there are NaN, limbs are not, and other frames are whole."""
+    points = np.random.default_rng(0).normal(size=(2, 3, 17, 2))
+    points[1, 2, COCO17.index("LEar"), 0] = np.nan
+    found = conversion(COCO17, H36M17).apply(points)
+    lost = np.isnan(found)
+    assert {H36M17.joints[j] for j in np.flatnonzero(lost[1, 2].all(-1))} == {"Spine", "Thorax", "Nose", "Head"}
+    assert lost.sum() == 4 * 2
+    known = np.where(np.isnan(points), 0, points)
+    np.testing.assert_array_equal(found[~lost], conversion(COCO17, H36M17).apply(known)[~lost])
+
+
+def test_a_weight_of_a_tenth_counts_for_confidence():
+    table = Conversion(PAIR, PAIR, np.array([[0.9, 0.1, 0], [0.91, 0.09, 0], [0, -0.1, 1.1]]), np.zeros(3, bool))
+    confidence = np.array([[0.8, 0.5, 0.9], [0.2, 0.3, 0.1]])
+    np.testing.assert_array_equal(table.apply_confidence(confidence), [[0.5, 0.8, 0.5], [0.2, 0.2, 0.1]])
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_precision_is_kept_and_whole_numbers_become_double(kind):
+    table = conversion(COCO17, H36M17)
+    points = np.full((5, 17, 2), 3, kind)
+    points[0, 3] = np.nan
+    assert (table.apply(points).dtype, table.apply_confidence(points[..., 0]).dtype) == (kind, kind)
+    whole = np.full((17, 2), 3)
+    assert (table.apply(whole).dtype, table.apply_confidence(whole[:, 0]).dtype) == (np.float64, np.float64)
+    np.testing.assert_allclose(table.apply(whole), 3)
+
+
+def test_what_cannot_be_converted_is_refused():
+    with pytest.raises(PrmlError, match="expected 17 joints of coco17, got 16"):
+        conversion(COCO17, H36M17).apply(np.zeros((16, 2)))
+    with pytest.raises(PrmlError, match="unknown skeleton 'h36m'; expected one of h36m17, coco17, halpe26"):
+        skeleton("h36m")
+    with pytest.raises(PrmlError, match="no conversion from coco17 to halpe26; there is one from no other skeleton"):
+        conversion(COCO17, HALPE26)
+    with pytest.raises(PrmlError, match="no conversion from pair to h36m17; there is one from coco17, halpe26"):
+        conversion(PAIR, H36M17)
+    with pytest.raises(PrmlError, match="to mpi_inf_3dhp17; there is one from h36m17, "):
+        conversion(PAIR, MPI_INF_3DHP17)
