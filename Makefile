@@ -12,6 +12,7 @@ OUT ?= out/jump
 CLIP ?= examples/jump.mp4
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+MUTANTS_ARGS ?=
 
 # glibc gives large blocks back to the system and faults them in again at every step; torch on CPUs is up to half as fast then.
 export MALLOC_MMAP_MAX_ := 0
@@ -23,7 +24,7 @@ export PIP_NO_INPUT := 1
 
 INSTALL := $(BIN)/python -m pip install -qq -c constraints.txt
 
-.PHONY: help lift test test-slow test-shapes lint format types docs bench ci clean
+.PHONY: help lift test test-slow test-shapes mutants mutants-sample lint format types docs bench ci clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1 \t\2/p' Makefile | expand -t 20
@@ -39,6 +40,11 @@ $(VENV)/.core: pyproject.toml constraints.txt
 $(VENV)/.dev: $(VENV)/.core
 	@echo "installing the development tools into $(VENV)"
 	@$(INSTALL) -e '.[dev]'
+	@touch $@
+
+$(VENV)/.mutation: $(VENV)/.dev
+	@echo "installing mutmut into $(VENV)"
+	@$(INSTALL) -e '.[mutation]'
 	@touch $@
 
 $(VENV)/.docs: $(VENV)/.core
@@ -65,6 +71,12 @@ BEARTYPE := beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))
 
 test-shapes: $(VENV)/.dev  ## a part of the tests with every shape and type of an annotation checked as it is called
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto "--jaxtyping-packages=prml,$(BEARTYPE)" $(SHAPES) $(PYTEST_ARGS)
+
+mutants: $(VENV)/.mutation  ## small faults in the rooms of numbers that the tests must notice: all, into results/mutation.json (an hour)
+	@$(BIN)/python benchmarks/mutation.py $(MUTANTS_ARGS)
+
+mutants-sample: $(VENV)/.mutation  ## a random sample of them; fails if the tests notice too few
+	@$(BIN)/python benchmarks/mutation.py --sample 120 $(MUTANTS_ARGS)
 
 lint: $(VENV)/.dev  ## ruff: rules and layout
 	@$(BIN)/ruff check .
