@@ -1,5 +1,7 @@
 """A detector that keeps its eye on one person: it looks at a part of the image around whom it follows."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from jaxtyping import Float, UInt8
 
@@ -56,6 +58,21 @@ class Follower:
         self._lost = False
         self._searched_s = -np.inf
         self.events: list[Event] = []
+
+    def arrays(self) -> dict[str, Array]:
+        """All that is remembered but for the events; :meth:`from_arrays` reads it back."""
+        part = np.array(self._part or (), dtype=np.int64)
+        told = np.array([float(self._lost), self._searched_s])
+        return {**self._identity.arrays(), "part": part, "told": told}
+
+    @classmethod
+    def from_arrays(cls, detector: Detector, arrays: Mapping[str, Array]) -> "Follower":
+        """A follower in the state that :meth:`arrays` gave; the detector itself has seen nothing yet."""
+        follower = cls(detector, Identity.from_arrays(detector.skeleton, arrays))
+        x, y, width, height = (int(v) for v in arrays["part"]) if len(arrays["part"]) else (0, 0, 0, 0)
+        follower._part = (x, y, width, height) if width else None
+        follower._lost, follower._searched_s = bool(arrays["told"][0]), float(arrays["told"][1])
+        return follower
 
     def __call__(self, image: UInt8[Array, "H W 3"], time_s: float) -> Detection | None:
         """The person in this frame, or None."""

@@ -14,6 +14,7 @@ from jaxtyping import Float, UInt8
 
 from prml.detect.base import Detection
 from prml.detect.native import OFFLINE, deferred_imports, quiet_stderr
+from prml.detect.registry import DetectorKind
 from prml.errors import PrmlError
 from prml.skeleton import BLAZEPOSE33
 
@@ -171,3 +172,12 @@ class MediaPipeDetector:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+DETECTOR = DetectorKind(
+    "mediapipe",
+    "BlazePose by MediaPipe: 33 landmarks of one person, on the processor",
+    BLAZEPOSE33,
+    lambda model: MediaPipeDetector(model or BUNDLED[0]),
+    BUNDLED,
+)

@@ -1,6 +1,6 @@
 """One person through a clip: who is the most prominent, and is this still the same one?"""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -140,6 +140,24 @@ class Identity:
         self._velocity = np.zeros(2)
         self._look: Array | None = None
         self._look_at_s = -np.inf
+
+    def arrays(self) -> dict[str, Array]:
+        """All that is remembered; :meth:`from_arrays` reads it back."""
+        return {
+            "points": self.points,
+            "velocity": self._velocity,
+            "look": np.zeros(0) if self._look is None else self._look,
+            "seen_at_s": np.array([self.time_s, self._look_at_s]),
+        }
+
+    @classmethod
+    def from_arrays(cls, skeleton: Skeleton, arrays: Mapping[str, Array]) -> "Identity":
+        """Read what :meth:`arrays` gave."""
+        time_s, look_at_s = map(float, arrays["seen_at_s"])
+        identity = cls(skeleton, Detection(arrays["points"], np.ones(len(arrays["points"]))), time_s)
+        identity._velocity, identity._look_at_s = arrays["velocity"], look_at_s
+        identity._look = arrays["look"] if len(arrays["look"]) else None
+        return identity
 
     def expected(self, time_s: float) -> Float[Array, "J 2"]:
         """Where the joints should be now: moved on evenly for at most a fifth of a second."""

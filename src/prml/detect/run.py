@@ -1,6 +1,7 @@
 """A video in, one person's 2D keypoints out."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
 from typing import TypeVar
@@ -9,15 +10,16 @@ import numpy as np
 
 from prml.detect.base import Detection, Detector
 from prml.detect.follow import Follower, find_people
-from prml.detect.mediapipe import MediaPipeDetector
 from prml.detect.people import Identity, Track, extent, link
+from prml.detect.registry import DEFAULT, get_detector
+from prml.detect.track import GrowingTrack, Snapshots, TrackKeeper, Unfinished
 from prml.errors import PrmlError
 from prml.filters.repair import fill_gaps, mend_exchanges
 from prml.filters.resample import frame_rate
 from prml.media.frames import VideoInfo
 from prml.media.prefetch import prefetch
 from prml.media.read import probe, read_frames
-from prml.sequence import DetectionLog, PoseSequence
+from prml.sequence import DetectionLog, Event, PoseSequence
 
 Array = np.ndarray
 Progress = Callable[[int, int | None], None]
@@ -31,24 +33,28 @@ PERSON_PX = 480  # nobody needs to be seen larger: the landmark network works on
 
 def detect(
     path: str | Path,
-    detector: Detector | None = None,
+    detector: Detector | str = DEFAULT,
     *,
-    model: str | Path = "full",
+    model: str | Path | None = None,
     fps: float | None = None,
     progress: Progress | None = None,
     on_warning: Warn | None = None,
     on_person: OnPerson | None = None,
+    keeper: TrackKeeper | None = None,
 ) -> PoseSequence:
     """Follow the most prominent person of a video or image folder.
 
     Args:
         path: video file or image folder.
-        detector: what finds people; it is left open. Default: MediaPipe with ``model``.
-        model: "full", "lite" or the path of a ``.task`` file.
+        detector: what finds people, which is left open; or the name of a detector (``prml.detect.registry``).
+        model: of a detector that is named: a name that it knows, or a file; None for its default.
         fps: as for :func:`prml.media.read.read_frames`.
         progress: called with frames done and, if known, of how many.
         on_warning: called with one line, for instance where a video is cut off.
         on_person: called with every frame's time and the person in it, if seen, before anything is mended.
+        keeper: keeps the track while it grows. What it holds already is not detected again: the detector starts two
+            seconds of video before its end. Joints beyond the end then differ from those of an undisturbed run as far
+            as the detector remembers more than two seconds.
 
     Returns:
         Keypoints in pixels of the upright image (origin top-left), confidence, true times, ``has_person`` (the
@@ -61,19 +67,135 @@ def detect(
         PrmlError: for what cannot be read, and for a video without people.
     """
     info = probe(path, fps=fps)
-    own = detector is None
-    detector = detector or MediaPipeDetector(model)
+    used = _opened(detector, model) if isinstance(detector, str) else detector
     try:
-        started = perf_counter()
-        track = _choose(info, detector, fps)
-        detector.reset()
-        choosing_s = perf_counter() - started
-        times_s, people, follower, stage_s = _follow(info, detector, track, fps, progress, on_warning, on_person)
+        run = _Run(info, used, fps, progress, on_warning, on_person, keeper)
+        run.start()
+        if not run.complete:
+            run.follow()
     finally:
-        if own:
-            detector.close()
-    stage_s["choose"] = choosing_s
-    return _sequence(info, detector, times_s, people, follower, stage_s)
+        if used is not detector:
+            used.close()
+    return run.sequence()
+
+
+def _opened(name: str, model: str | Path | None) -> Detector:
+    return get_detector(name).open(None if model is None else str(model))
+
+
+def _stages() -> dict[str, float]:
+    return {"choose": 0.0, "wait_for_frames": 0.0, "detect": 0.0}
+
+
+@dataclass
+class _Run:
+    """One person followed through one video."""
+
+    info: VideoInfo
+    detector: Detector
+    fps: float | None
+    progress: Progress | None
+    warn: Warn | None
+    on_person: OnPerson | None
+    keeper: TrackKeeper | None
+    complete: bool = False
+    scale: float = 1.0
+    warm: int = 0  # frame at which the detector starts
+    earlier: tuple[Event, ...] = ()  # events of the frames that an earlier run has seen
+    stage_s: dict[str, float] = field(
+        default_factory=lambda: dict.fromkeys(("choose", "wait_for_frames", "detect"), 0.0)
+    )
+    snapshots: Snapshots = field(default_factory=Snapshots)
+
+    def start(self) -> None:
+        """Choose the person, or go on with the one of an earlier run."""
+        started = perf_counter()
+        kept = self.keeper.load() if self.keeper else None
+        if kept is None:
+            self.track = GrowingTrack(len(self.detector.skeleton))
+            chosen = _choose(self.info, self.detector, self.fps)
+            self.detector.reset()
+            self.scale = min(1.0, PERSON_PX / float(np.median([extent(p.keypoints_px)[1] for p in chosen.people])))
+            first = Detection(chosen.people[0].keypoints_px * self.scale, chosen.people[0].confidence)
+            self.follower = Follower(self.detector, Identity(self.detector.skeleton, first, chosen.times_s[0]))
+        else:
+            self.track, self.scale, self.complete = kept.track, kept.scale, kept.complete
+            self.earlier, self.warm = tuple(kept.events), kept.frame
+            self.follower = Follower.from_arrays(self.detector, kept.state)
+            for frame in range(len(self.track)):
+                self._tell(frame)
+        self.stage_s["choose"] = perf_counter() - started
+
+    def follow(self) -> None:
+        """See the video to its end; whatever stops that, the keeper gets what was seen."""
+        try:
+            frames = prefetch(read_frames(self.info.path, fps=self.fps, scale=self.scale, on_warning=self.warn))
+            done = len(self.track)
+            for frame in _timed(frames, self.stage_s, "wait_for_frames"):
+                if frame.index >= self.warm:
+                    self._see(frame.image, frame.time_s, frame.index, frame.index >= done)
+            self.complete = True
+        finally:
+            self._keep()
+
+    def _see(self, image: Array, time_s: float, index: int, new: bool) -> None:
+        started = perf_counter()
+        if self.keeper and self.snapshots.due(time_s):
+            self.snapshots.add(time_s, index, self.follower.arrays())
+        person = self.follower(image, time_s)
+        self.stage_s["detect"] += perf_counter() - started
+        if not new:  # an earlier run has seen it; the detector only gets going
+            self.follower.events.clear()
+            return
+        self.track.append(time_s, person and Detection(person.keypoints_px / self.scale, person.confidence))
+        self._tell(index)
+        if self.keeper and self.keeper.due():
+            self._keep()
+
+    def _tell(self, frame: int) -> None:
+        if self.on_person:
+            self.on_person(float(self.track.times_s[frame]), self.track.person(frame))
+        if self.progress:
+            self.progress(frame + 1, self.info.frames)
+
+    def _keep(self) -> None:
+        if self.keeper and len(self.track) and self.snapshots.kept:
+            frame, state = self.snapshots.oldest
+            self.keeper.save(Unfinished(self.track, self._events(), self.scale, frame, state, self.complete))
+
+    def _events(self) -> tuple[Event, ...]:
+        return (*self.earlier, *self.follower.events)
+
+    def sequence(self) -> PoseSequence:
+        """The track with short gaps filled and limbs put back; raises PrmlError if nobody was followed."""
+        times, seen = self.track.times_s.copy(), self.track.seen
+        if not seen.any():
+            raise PrmlError(
+                f"nobody could be followed in {self.info.path}; the lifter needs a person seen from head to foot"
+            )
+        points, confidence = self.track.rows[..., :2], np.where(seen[:, None], self.track.rows[..., 2], 0.0)
+        points, confidence, filled = fill_gaps(points, confidence, seen, times)
+        skeleton = self.detector.skeleton
+        points, confidence, swapped = mend_exchanges(points, confidence, seen | filled, skeleton)
+        return PoseSequence(
+            skeleton=skeleton,
+            times_s=times,
+            keypoints_px=points,
+            confidence=confidence,
+            fps=frame_rate(times, self.info.fps),
+            has_person=seen | filled,
+            filled=filled,
+            name=self.info.path.stem,
+            source=f"{self.info.path.name}; {self.detector.name}",
+            image_size=(self.info.width, self.info.height),
+            detection=DetectionLog(
+                detector=self.detector.name,
+                events=self._events(),
+                swapped=np.asarray(swapped.any(axis=1)),
+                stage_s=self.stage_s,
+                rotation_deg=self.info.rotation_deg,
+            ),
+        )
 
 
 def _choose(info: VideoInfo, detector: Detector, fps: float | None) -> Track:
@@ -96,36 +218,6 @@ def _choose(info: VideoInfo, detector: Detector, fps: float | None) -> Track:
     return max(link(found), key=lambda t: t.prominence(info.width, info.height))
 
 
-def _follow(
-    info: VideoInfo,
-    detector: Detector,
-    track: Track,
-    fps: float | None,
-    progress: Progress | None,
-    warn: Warn | None,
-    on_person: OnPerson | None,
-) -> tuple[list[float], list[Detection | None], Follower, dict[str, float]]:
-    sizes = [extent(p.keypoints_px)[1] for p in track.people]
-    scale = min(1.0, PERSON_PX / float(np.median(sizes)))
-    first = Detection(track.people[0].keypoints_px * scale, track.people[0].confidence)
-    follower = Follower(detector, Identity(detector.skeleton, first, track.times_s[0]))
-    times_s: list[float] = []
-    people: list[Detection | None] = []
-    stage_s = {"wait_for_frames": 0.0, "detect": 0.0}
-    frames = prefetch(read_frames(info.path, fps=fps, scale=scale, on_warning=warn))
-    for frame in _timed(frames, stage_s, "wait_for_frames"):
-        started = perf_counter()
-        person = follower(frame.image, frame.time_s)
-        stage_s["detect"] += perf_counter() - started
-        times_s.append(frame.time_s)
-        people.append(person and Detection(person.keypoints_px / scale, person.confidence))
-        if on_person:
-            on_person(frame.time_s, people[-1])
-        if progress:
-            progress(len(times_s), info.frames)
-    return times_s, people, follower, stage_s
-
-
 def _timed(items: Iterator[T], stage_s: dict[str, float], name: str) -> Iterator[T]:
     while True:
         started = perf_counter()
@@ -136,43 +228,3 @@ def _timed(items: Iterator[T], stage_s: dict[str, float], name: str) -> Iterator
         finally:
             stage_s[name] += perf_counter() - started
         yield item
-
-
-def _sequence(
-    info: VideoInfo,
-    detector: Detector,
-    times_s: list[float],
-    people: list[Detection | None],
-    follower: Follower,
-    stage_s: dict[str, float],
-) -> PoseSequence:
-    times = np.asarray(times_s)
-    seen = np.array([p is not None for p in people])
-    if not seen.any():
-        raise PrmlError(f"nobody could be followed in {info.path}; the lifter needs a person seen from head to foot")
-    joints = len(detector.skeleton)
-    points, confidence = np.full((len(times), joints, 2), np.nan), np.zeros((len(times), joints))
-    for index, person in enumerate(people):
-        if person is not None:
-            points[index], confidence[index] = person.keypoints_px, person.confidence
-    points, confidence, filled = fill_gaps(points, confidence, seen, times)
-    points, confidence, swapped = mend_exchanges(points, confidence, seen | filled, detector.skeleton)
-    return PoseSequence(
-        skeleton=detector.skeleton,
-        times_s=times,
-        keypoints_px=points,
-        confidence=confidence,
-        fps=frame_rate(times, info.fps),
-        has_person=seen | filled,
-        filled=filled,
-        name=info.path.stem,
-        source=f"{info.path.name}; {detector.name}",
-        image_size=(info.width, info.height),
-        detection=DetectionLog(
-            detector=detector.name,
-            events=tuple(follower.events),
-            swapped=np.asarray(swapped.any(axis=1)),
-            stage_s=stage_s,
-            rotation_deg=info.rotation_deg,
-        ),
-    )
