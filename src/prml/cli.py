@@ -19,6 +19,7 @@ from prml.errors import PrmlError, printable
 # typed, and ``run(options)``; or, where a command has commands of its own, ``COMMANDS`` as here.
 COMMANDS: dict[str, str] = {
     "lift": "video, image folder or 2D keypoints -> 3D joints, overlay, viewer",
+    "view": "draw the page of a result folder again, without detecting or lifting",
     "fit": "train a network from a YAML configuration",
     "evaluate": "score weights under a named protocol",
     "compare": "put result files of one protocol side by side",

@@ -19,8 +19,10 @@ from prml.io.poses import read_poses
 from prml.media.write import VideoWriter
 from prml.networks import registry
 from prml.pipeline.folder import results_folder
-from prml.pipeline.lift import OUTPUTS, LiftResult, LiftSettings, doubtful_residual, lift, write_results
-from prml.scene import Scene
+from prml.pipeline.lift import LiftResult, LiftSettings, lift, write_results
+from prml.pipeline.outputs.registry import OUTPUTS
+from prml.pipeline.result import doubtful_residual
+from prml.scene import Scene, VideoSource
 from prml.sequence import DetectionLog, Event, PoseSequence
 from prml.skeleton import BLAZEPOSE33
 from prml.weights.record import Card, save_record
@@ -117,7 +119,7 @@ def test_a_folder_holds_the_results_of_one_input(keypoints, weights, tmp_path, m
     for name, text in former.items():
         (out / name).write_text(text)
     with monkeypatch.context() as broken:
-        broken.setattr("prml.io.poses.write_poses", _full)
+        broken.setattr("prml.pipeline.outputs.poses.write_poses", _full)
         with pytest.raises(PrmlError, match="No space left"):
             lift(keypoints, out, weights=weights, overwrite=True)
     assert {p.name: p.read_text() for p in out.iterdir()} == former, "a failure loses nothing"
@@ -142,7 +144,7 @@ def test_the_page_has_its_pictures_with_and_without_an_overlay(tmp_path, overlay
     camera = Camera.from_fov(640, 360)
     joints = np.random.default_rng(0).normal(size=(frames, 17, 3)) * 0.3
     sequence = PoseSequence.regular(frames, 25, joints_m=joints, camera=camera, root_relative=True)
-    result = LiftResult(Scene.of(sequence), 0.0, {})
+    result = LiftResult(Scene.of(sequence, VideoSource(video, (640, 360), 25.0)), 0.0, {})
     with results_folder(tmp_path / "out", OUTPUTS) as place:
         write_results(result, video, place, LiftSettings(overlay=overlay), lambda *_: None)
     assert ("overlay.mp4" in result.files) is overlay

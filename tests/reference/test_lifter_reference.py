@@ -10,7 +10,7 @@ from prml.lifting.lifter import Lifter, LiftOptions
 from prml.networks.base import Network
 from prml.networks.prml import PrML
 from prml.objectives.uncertainty import PoseUncertainty
-from prml.pipeline.lift import residual_px
+from prml.pipeline.result import residual_px
 from prml.sequence import PoseSequence
 from prml.skeleton import H36M17
 from prml.weights.record import Card, Record

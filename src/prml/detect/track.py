@@ -14,6 +14,7 @@ from prml.sequence import Event
 Array = np.ndarray
 # A detector that starts in the middle of a video needs some frames until it follows as if it had never stopped.
 WARM_S, _EVERY_S = 2.0, 0.5
+_FIRST = 256  # frames to have room for
 
 
 class GrowingTrack:
@@ -24,8 +25,15 @@ class GrowingTrack:
     """
 
     def __init__(self, joints: int) -> None:
-        self._times, self._rows = np.empty(256), np.empty((256, joints, 3))
+        self._times, self._rows = np.empty(_FIRST), np.empty((_FIRST, joints, 3))
         self._count = 0
+
+    @classmethod
+    def of(cls, times_s: Float[Array, " T"], rows: Float[Array, "T J 3"]) -> "GrowingTrack":
+        """A track of what :attr:`times_s` and :attr:`rows` gave."""
+        track = cls(rows.shape[1])
+        track._times, track._rows, track._count = times_s, rows, len(times_s)
+        return track
 
     def __len__(self) -> int:
         return self._count
@@ -33,8 +41,9 @@ class GrowingTrack:
     def append(self, time_s: float, person: Detection | None) -> None:
         """The next frame: its time, and the person if seen."""
         if self._count == len(self._times):
-            self._times = np.concatenate([self._times, np.empty_like(self._times)])
-            self._rows = np.concatenate([self._rows, np.empty_like(self._rows)])
+            more = max(_FIRST, self._count)
+            self._times = np.concatenate([self._times, np.empty(more)])
+            self._rows = np.concatenate([self._rows, np.empty((more, *self._rows.shape[1:]))])
         self._times[self._count] = time_s
         row = self._rows[self._count]
         if person is None:

@@ -61,14 +61,17 @@ class ResultsFolder:
         return {name: self.path / name for name in made}
 
 
-def check_results(folder: Path, names: Sequence[str], inputs: Iterable[Path], overwrite: bool) -> None:
+def check_results(
+    folder: Path, names: Sequence[str], inputs: Iterable[Path], overwrite: bool, among_others: bool = False
+) -> None:
     """Raise PrmlError where results cannot go into ``folder``, or would replace one of ``inputs``; nothing is made."""
     if folder.exists() and not folder.is_dir():
         raise PrmlError(f"{folder} is a file; give a folder for the results")
     for given in inputs:
         if any(_is_same(folder / name, given) for name in names):
             raise PrmlError(f"{given} is the input, and a result would replace it; give another folder for them")
-    if folder.is_dir() and not overwrite and any(not p.name.startswith(OURS) for p in folder.iterdir()):
+    full = folder.is_dir() and any(not p.name.startswith(OURS) for p in folder.iterdir())
+    if full and not overwrite and not among_others:
         raise PrmlError(
             f"{folder} exists and is not empty; pass overwrite=True to replace the results, or give another out=..."
         )
@@ -85,7 +88,11 @@ def _is_same(one: Path, other: Path) -> bool:
 
 @contextmanager
 def results_folder(
-    folder: Path, names: Sequence[str], inputs: Iterable[Path] = (), overwrite: bool = False
+    folder: Path,
+    names: Sequence[str],
+    inputs: Sequence[Path] = (),
+    overwrite: bool = False,
+    among_others: bool = False,
 ) -> Iterator[ResultsFolder]:
     """Make the folder if need be, and hold it alone until the block ends.
 
@@ -96,15 +103,16 @@ def results_folder(
         names: files that a result may consist of.
         inputs: files that must not be replaced.
         overwrite: whether files of ``names`` may be replaced.
+        among_others: whether the folder may hold other files even if nothing may be replaced.
 
     Raises:
         PrmlError: as :func:`check_results`, or another process holds the folder.
     """
-    check_results(folder, names, inputs, overwrite)
+    check_results(folder, names, inputs, overwrite, among_others)
     made: list[Path] = []
     try:
         with _held(folder, made):
-            check_results(folder, names, inputs, overwrite)  # somebody may have been quicker
+            check_results(folder, names, inputs, overwrite, among_others)  # somebody may have been quicker
             for left in folder.glob(f"{WORK}*"):
                 shutil.rmtree(left, ignore_errors=True)
             yield ResultsFolder(folder, names, overwrite)

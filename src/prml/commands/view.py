@@ -1,0 +1,52 @@
+"""``prml view FOLDER``: the page of a result again."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from prml.options import option
+
+
+@dataclass(frozen=True)
+class Options:
+    """Write viewer.html of a result folder from its poses, and say where it is; nothing is detected or lifted.
+
+    Attributes:
+        folder: what prml lift has written.
+        video: where the pictures are, to be shown behind the 2D joints.
+        overlay: write overlay.mp4 too, which needs the video.
+        overwrite: overwrite viewer.html and overlay.mp4; without it a page that exists is only named.
+        open: open the page in a browser.
+    """
+
+    folder: Path = option(positional=True)
+    video: str | None = option(None, local=True)
+    overlay: bool = False
+    overwrite: bool = False
+    open: bool = False
+
+
+def run(options: Options) -> int:
+    """Write the page unless it is there, and name it."""
+    from prml.commands._console import plain_console
+
+    console, page = plain_console(), options.folder / "viewer.html"
+    if options.overwrite or options.overlay or options.video is not None or not page.is_file():
+        from prml.commands._signals import tidy_end
+        from prml.pipeline.view import view
+
+        with tidy_end():
+            view(
+                options.folder,
+                video=options.video,
+                overlay=options.overlay,
+                overwrite=options.overwrite,
+                warn=lambda text: console.print(f"note: {text}"),
+            )
+        console.print(f"wrote {page}", soft_wrap=True)
+    else:
+        console.print(f"{page} is there", soft_wrap=True)
+    if options.open:
+        import webbrowser
+
+        webbrowser.open(page.resolve().as_uri())
+    return 0

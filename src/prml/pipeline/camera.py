@@ -1,0 +1,48 @@
+"""The camera that a lift takes: given, stated by the input, or assumed."""
+
+import json
+from pathlib import Path
+
+from prml.camera import Camera
+from prml.errors import PrmlError
+from prml.pipeline.settings import LiftSettings
+from prml.sequence import PoseSequence
+
+DEFAULT_FOV_DEG = 55.0
+
+
+def camera_of(sequence: PoseSequence, settings: LiftSettings) -> Camera:
+    """The camera: from a file, from the keypoint file, or assumed from a field of view. Raises PrmlError."""
+    width, height = image_size(sequence)
+    if settings.intrinsics and settings.fov is not None:
+        raise PrmlError("give fov=... or intrinsics=..., not both")
+    if settings.intrinsics:
+        return _camera_file(Path(settings.intrinsics), width, height)
+    if settings.fov is None and sequence.camera is not None:
+        return sequence.camera
+    return Camera.from_fov(width, height, DEFAULT_FOV_DEG if settings.fov is None else settings.fov)
+
+
+def image_size(sequence: PoseSequence) -> tuple[int, int]:
+    """Width and height of the picture in pixels; raises PrmlError if nobody says."""
+    if sequence.image_size is None:
+        raise PrmlError("the size of the image is not known; give the sequence an image_size (width, height)")
+    return sequence.image_size
+
+
+def _camera_file(path: Path, width: int, height: int) -> Camera:
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise PrmlError(
+            f"{path} is not a readable JSON file with camera intrinsics: {str(error).splitlines()[0]}"
+        ) from error
+    if not isinstance(record, dict):
+        raise PrmlError(f"{path} must hold an object with width, height, fx, fy, cx, cy")
+    try:
+        camera = Camera.from_dict({"source": f"file {path.name}", **record})
+    except PrmlError as error:
+        raise PrmlError(f"{path}: {error}") from None
+    if (camera.width, camera.height) != (width, height):
+        raise PrmlError(f"{path} is for {camera.width} x {camera.height} pixels, the input has {width} x {height}")
+    return camera

@@ -1,0 +1,134 @@
+"""The 2D track of a lift in its output folder, until the lift is done: an interrupted one goes on from there."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from time import monotonic
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from prml import __version__
+from prml.detect.track import GrowingTrack, Unfinished
+from prml.errors import PrmlError
+from prml.io.entries import Entries, load_entries
+from prml.io.files import write_file
+from prml.pipeline.folder import OURS
+from prml.pipeline.settings import LiftSettings
+from prml.sequence import Event
+
+Array = np.ndarray
+SCHEMA = "prml.track/1"
+TRACK = f"{OURS}track.npz"
+EVERY_S = 10.0  # of working time between two writings
+_SHARE = 0.02  # of the working time that writing may take
+_END = 1 << 20  # bytes of a file's two ends that are compared
+_STATE = "state_"
+
+
+def identity(path: Path, settings: LiftSettings) -> dict[str, Any]:
+    """What a track depends on: the input by size, time of change and its ends; detector, model, rate and version."""
+    model = None if settings.model is None else Path(settings.model)
+    return {
+        "prml": __version__,
+        "input": _stamp(path),
+        "detector": settings.detector,
+        "model": settings.model if model is None or not model.is_file() else _stamp(model),
+        "fps": settings.fps,
+    }
+
+
+def _stamp(path: Path) -> list[Any]:
+    if path.is_dir():
+        inside = [[p.name, p.stat().st_size, p.stat().st_mtime_ns] for p in sorted(path.iterdir()) if p.is_file()]
+        return [path.name, sha256(json.dumps(inside).encode()).hexdigest()]
+    told = path.stat()
+    with path.open("rb") as file:
+        ends = sha256(file.read(_END))
+        file.seek(max(0, told.st_size - _END))
+        ends.update(file.read(_END))
+    return [path.name, told.st_size, told.st_mtime_ns, ends.hexdigest()]
+
+
+class TrackFile:
+    """A track on disk, written every few seconds, whole or not at all: what ``prml.detect.run.detect`` keeps it in.
+
+    Args:
+        path: of the file.
+        identity: what the track depends on; a file of another identity is not read.
+    """
+
+    def __init__(self, path: Path, identity: Mapping[str, Any]) -> None:
+        self.path, self._identity = path, json.dumps(identity, sort_keys=True)
+        self._next_s = monotonic() + EVERY_S
+        self.frames = 0  # that are kept
+
+    def load(self) -> Unfinished | None:
+        """What an earlier run left; None if that is nothing, of something else, or damaged."""
+        try:
+            record = load_entries(self.path)
+            record.check_schema(SCHEMA)
+            if record.text("identity") != self._identity:
+                return None
+            found = _unfinished(record)
+        except (PrmlError, OSError, ValueError, KeyError, TypeError):
+            return None
+        self.frames = len(found.track)
+        return found
+
+    def due(self) -> bool:
+        """Whether it is time to save again."""
+        return monotonic() >= self._next_s
+
+    def save(self, unfinished: Unfinished) -> None:
+        """Replace what is kept; a disk that is full costs the checkpoint, not the lift."""
+        if not unfinished.track.seen.any():
+            return
+        started = monotonic()
+        try:
+            write_file(self.path, partial(_write, _entries(unfinished, self._identity)), overwrite=True)
+            self.frames = len(unfinished.track)
+        except PrmlError:
+            pass
+        spent = monotonic() - started
+        self._next_s = monotonic() + max(EVERY_S, spent / _SHARE)
+
+    def remove(self) -> None:
+        """Keep nothing any more."""
+        self.path.unlink(missing_ok=True)
+        self.frames = 0
+
+
+def _entries(unfinished: Unfinished, identity: str) -> dict[str, Array]:
+    track = unfinished.track
+    return {
+        "schema": np.array(SCHEMA),
+        "identity": np.array(identity),
+        "times_s": track.times_s,
+        "rows": track.rows,
+        "events": np.array(json.dumps([asdict(event) for event in unfinished.events])),
+        "scale": np.array(unfinished.scale),
+        "frame": np.array(unfinished.frame),
+        "complete": np.array(unfinished.complete),
+        **{f"{_STATE}{name}": np.asarray(value) for name, value in unfinished.state.items()},
+    }
+
+
+def _write(entries: dict[str, Array], file: BinaryIO) -> None:
+    np.savez(file, allow_pickle=False, **entries)
+
+
+def _unfinished(record: Entries) -> Unfinished:
+    rows = record.numbers("rows", (None, None, 3), nan=True)
+    times_s = record.numbers("times_s", (len(rows),))
+    return Unfinished(
+        track=GrowingTrack.of(times_s, rows),
+        events=[Event(**told) for told in json.loads(record.text("events"))],
+        scale=float(record.entries["scale"]),
+        frame=int(record.entries["frame"]),
+        state={k.removeprefix(_STATE): np.asarray(v) for k, v in record.entries.items() if k.startswith(_STATE)},
+        complete=bool(record.entries["complete"]),
+    )

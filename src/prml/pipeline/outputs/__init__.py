@@ -1,0 +1,1 @@
+"""What a lift writes: one module per output."""

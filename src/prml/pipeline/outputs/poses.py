@@ -1,0 +1,14 @@
+"""The joints as a file: schema ``prml.poses/1`` as npz and as JSON."""
+
+from pathlib import Path
+
+from prml.io.poses import write_poses
+from prml.pipeline.outputs.registry import Job, Output
+
+
+def _write(job: Job, path: Path) -> None:
+    write_poses(job.result.sequence, path, job.result.provenance)
+
+
+NPZ = Output("poses", _write)
+JSON = Output("poses", _write)

@@ -1,0 +1,18 @@
+"""The page that shows the result in a browser."""
+
+from pathlib import Path
+
+from prml.pipeline.outputs.registry import Job, Output
+
+
+def _write(job: Job, path: Path) -> None:
+    from prml.view.page.page import write_viewer
+    from prml.view.thumbnails import Thumbnails
+
+    video = job.result.scene.video
+    if job.thumbnails is None and video is not None:  # the overlay, which gathers them on its way, is not wanted
+        job.thumbnails = Thumbnails.of_video(video.path, fps=job.settings.fps)
+    write_viewer(job.result.sequence, path, title=job.title, video_frames=job.thumbnails)
+
+
+VIEWER = Output("viewer", _write, lambda job: job.settings.viewer)

@@ -1,0 +1,147 @@
+"""A result is drawn again without detecting or lifting."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from prml.camera import Camera
+from prml.cli import main
+from prml.errors import PrmlError
+from prml.io.keypoints import write_keypoints
+from prml.io.poses import read_poses, write_poses
+from prml.media.read import probe
+from prml.media.write import VideoWriter
+from prml.pipeline.lift import lift
+from prml.pipeline.view import view
+from prml.sequence import PoseSequence
+
+FRAMES = 12
+
+
+def _video(path, frames=FRAMES, width=320, height=240):
+    with VideoWriter(path, width, height, 25) as writer:
+        for index in range(frames):
+            writer.write(np.full((height, width, 3), 5 * index, np.uint8), index / 25)
+    return path
+
+
+def _poses():
+    rng = np.random.default_rng(0)
+    joints = rng.normal(size=(FRAMES, 17, 3)).astype("f4") * 0.3
+    return PoseSequence.regular(
+        FRAMES,
+        25.0,
+        joints_m=joints - joints[:, :1],
+        root_relative=True,
+        keypoints_px=rng.uniform(50, 200, (FRAMES, 17, 2)),
+        confidence=np.ones((FRAMES, 17)),
+        camera=Camera.from_fov(320, 240),
+        has_person=np.ones(FRAMES, bool),
+        inferred=rng.random((FRAMES, 17)) < 0.1,
+    )
+
+
+@pytest.fixture
+def result(tmp_path):
+    """A folder with the two files of poses."""
+    folder = tmp_path / "result"
+    for name in ("poses.npz", "poses.json"):
+        (folder).mkdir(exist_ok=True)
+        write_poses(_poses(), folder / name, {"weights": "w", "input": "walk.mp4"})
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_detected_or_lifted(monkeypatch):
+    def never(*_, **__):
+        raise AssertionError("this is work that was done already")
+
+    for place in ("prml.detect.run.detect", "prml.pipeline.lift.open_lifter", "prml.weights.record.load_record"):
+        monkeypatch.setattr(place, never)
+
+
+@pytest.mark.parametrize("name", ["poses.npz", "poses.json"])
+def test_lifting_a_result_file_draws_it(result, tmp_path, name):
+    again = lift(result / name, tmp_path / "again", video=str(_video(tmp_path / "walk.mp4")))
+    assert set(again.files) == {"poses.npz", "poses.json", "overlay.mp4", "viewer.html"}
+    assert probe(tmp_path / "again/overlay.mp4").frames == FRAMES
+    written, before = read_poses(tmp_path / "again/poses.npz"), read_poses(result / "poses.npz")
+    np.testing.assert_allclose(written.joints_m, before.joints_m, atol=1e-6)
+    assert written.provenance == before.provenance == {"weights": "w", "input": "walk.mp4"}
+    assert written.inferred.tolist() == before.inferred.tolist()
+
+
+def test_without_a_video_there_is_the_page_alone(result, tmp_path):
+    again = lift(result / "poses.npz", tmp_path / "again")
+    assert set(again.files) == {"poses.npz", "poses.json", "viewer.html"}
+
+
+def test_what_would_change_the_poses_is_refused(result, tmp_path):
+    for option in ({"fov": 60.0}, {"flip": True}, {"fps": 50.0}, {"intrinsics": "camera.json"}):
+        with pytest.raises(PrmlError, match=f"lifted already.*leave {next(iter(option))}=... out"):
+            lift(result / "poses.npz", tmp_path / "again", **option)
+    assert not (tmp_path / "again").exists()
+
+
+def test_another_video_is_refused(result, tmp_path):
+    with pytest.raises(PrmlError, match=r"long.mp4 has 40 frames, poses.npz has 12; give its own video"):
+        lift(result / "poses.npz", video=str(_video(tmp_path / "long.mp4", 40)))
+    with pytest.raises(PrmlError, match="one image size"):
+        lift(result / "poses.npz", video=str(_video(tmp_path / "wide.mp4", width=640)))
+
+
+def test_a_video_needs_no_other_video(tmp_path):
+    clip = _video(tmp_path / "a.mp4")
+    with pytest.raises(PrmlError, match="has pictures itself; leave video="):
+        lift(clip, video=str(clip))
+
+
+def test_the_page_of_a_folder_is_written_beside_its_poses(result, tmp_path):
+    (result / "mine.txt").write_text("kept")
+    before = {p.name: p.read_bytes() for p in result.iterdir()}
+    made = view(result)
+    assert set(made.files) == {"viewer.html"}
+    assert {p.name: p.read_bytes() for p in result.iterdir() if p.name != "viewer.html"} == before
+    with pytest.raises(PrmlError, match="overwrite=True"):
+        view(result)
+    made = view(result, video=_video(tmp_path / "walk.mp4"), overlay=True, overwrite=True)
+    assert set(made.files) == {"viewer.html", "overlay.mp4"}
+
+
+def test_view_says_where_the_page_is(result, capsys):
+    assert main(["view", str(result)]) == 0
+    page = result / "viewer.html"
+    assert f"wrote {page}" in capsys.readouterr().out
+    written = page.stat().st_mtime_ns
+    assert main(["view", str(result)]) == 0
+    assert f"{page} is there" in capsys.readouterr().out
+    assert page.stat().st_mtime_ns == written
+    assert main(["view", str(result), "--overwrite"]) == 0
+    assert page.stat().st_mtime_ns > written
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["nowhere"], "no such file"),
+        (["empty"], "holds no poses.npz"),
+        (["result", "--overlay", "--overwrite"], "give --video"),
+    ],
+)
+def test_what_view_cannot_do_is_one_line(result, tmp_path, monkeypatch, capsys, words, told):
+    monkeypatch.chdir(tmp_path)
+    Path("empty").mkdir()
+    assert main(["view", *words]) == 2
+    assert told in capsys.readouterr().err
+
+
+def test_pictures_stand_behind_a_keypoint_file_too(tmp_path, monkeypatch):
+    from prml.lifting.lifter import load
+
+    monkeypatch.undo()
+    write_keypoints(_poses(), tmp_path / "points.npz")
+    clip = _video(tmp_path / "walk.mp4")
+    made = lift(tmp_path / "points.npz", tmp_path / "out", video=str(clip), lifter=load("prml-xs"))
+    assert "overlay.mp4" in made.files
+    assert made.scene.video.path == clip
