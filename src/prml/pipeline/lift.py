@@ -65,10 +65,11 @@ def lift(
     """
     options = LiftSettings(**settings)
     check(options)
-    inputs = [existing(input_path(one), WHAT) for one in (source, options.video) if one is not None]
+    path = existing(input_path(source), WHAT)
+    inputs = [path] if options.video is None else [path, existing(input_path(options.video))]
     folder = None if out is None else Path(out)
     with nullcontext() if folder is None else results_folder(folder, OUTPUTS, inputs, options.overwrite) as place:
-        given = Source.of(inputs[0], options)
+        given = Source.of(path, options)
         run = _Lift(given, options, place, progress or (lambda *_: None), warn)
         try:
             result = run.redraw() if given.kind == "poses" else run.lift(lifter or open_lifter(given, options))
