@@ -65,7 +65,7 @@ test-slow: $(VENV)/.dev  ## the tests that take minutes
 # The tests of the rooms where shapes are at stake; not all, because the check costs time at every call.
 SHAPES := tests/test_camera.py tests/test_sequence.py tests/test_scene.py tests/test_skeleton.py tests/test_normalise.py tests/test_spans.py \
 	tests/detect/test_people.py tests/filters tests/batches tests/datasets/test_mocap.py tests/networks/test_prml.py \
-	tests/networks/test_layers.py tests/objectives tests/evaluation/test_metrics.py tests/io/test_poses.py tests/view/test_overlay.py \
+	tests/networks/test_layers.py tests/objectives tests/evaluation/test_metrics.py tests/io/test_poses.py tests/io/test_motion_formats.py tests/io/test_trc.py tests/view/test_overlay.py \
 	tests/view/test_trust.py
 BEARTYPE := beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))
 

@@ -79,7 +79,7 @@ def _around(points: Float[np.ndarray, "J 2"], min_size: float = 1.0) -> Box:
         return (0.0, 0.0, min_size, min_size)
     low, high = seen.min(0), seen.max(0)
     half = max(float((high - low).max()) * 0.55, min_size / 2)
-    cx, cy = (low + high) / 2
+    cx, cy = map(float, (low + high) / 2)
     return (cx - half, cy - half, cx + half, cy + half)
 
 

@@ -91,7 +91,7 @@ def run_isolated(function: Callable[..., Any], *args: str | float | bool, what: 
     return _answer(io.BytesIO(done.stdout), what, limits)
 
 
-def _answer(stream: BinaryIO, what: str, limits: Limits) -> Any:
+def _answer(stream: io.BytesIO, what: str, limits: Limits) -> Any:
     try:
         head = json.loads(stream.readline())
         arrays = [np.lib.format.read_array(stream, allow_pickle=False) for _ in range(head["arrays"])]
