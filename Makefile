@@ -78,9 +78,10 @@ mutants: $(VENV)/.mutation  ## small faults in the rooms of numbers that the tes
 mutants-sample: $(VENV)/.mutation  ## a random sample of them; fails if the tests notice too few
 	@$(BIN)/python benchmarks/mutation.py --sample 120 $(MUTANTS_ARGS)
 
-lint: $(VENV)/.dev  ## ruff: rules and layout
+lint: $(VENV)/.dev  ## ruff: rules and layout; codespell: spelling and the glossary
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check -q .
+	@$(BIN)/codespell -D - -D .ci/glossary.txt
 
 format: $(VENV)/.dev  ## let ruff lay out the code and apply safe fixes
 	@$(BIN)/ruff check --fix-only -q .

@@ -26,7 +26,7 @@ from PIL import Image, ImageEnhance, ImageFilter
 from scipy.stats import spearmanr
 
 from prml.detect.mediapipe import MediaPipeDetector
-from prml.filters.repair import mend_exchanges
+from prml.filters.repair import repair_swaps
 from prml.skeleton import BLAZEPOSE33, MEASURED13, conversion
 
 Array = np.ndarray
@@ -104,10 +104,10 @@ def observe(video: Path, models: dict[str, str]) -> dict[str, dict[tuple[str, st
     return seen
 
 
-def mended(rows: Array) -> Array:
-    """The same (T, 33, 4) track with exchanged sides put back as in ``prml lift``; confidence stands for visibility."""
+def repaired(rows: Array) -> Array:
+    """The same (T, 33, 4) track with swapped sides put back as in ``prml lift``; confidence stands for visibility."""
     has_person = ~np.isnan(rows[:, 0, 0])
-    points, confidence, _ = mend_exchanges(rows[..., :2], rows[..., 2] * rows[..., 3], has_person, BLAZEPOSE33)
+    points, confidence, _ = repair_swaps(rows[..., :2], rows[..., 2] * rows[..., 3], has_person, BLAZEPOSE33)
     return np.concatenate([points, confidence[..., None], np.ones_like(confidence)[..., None]], axis=-1)
 
 
@@ -149,24 +149,24 @@ def bursts(mask: Array) -> int:
     return int((np.diff(np.concatenate([[False], mask]).astype(int)) == 1).sum())
 
 
-def exchanged(mine: Array, reference: Array) -> Array:
-    """(T, 2) True where left and right legs, or arms, are exchanged: much nearer when put back, and well apart."""
+def swapped(mine: Array, reference: Array) -> Array:
+    """(T, 2) True where left and right legs, or arms, are swapped: much nearer when put back, and well apart."""
     out = np.zeros((len(mine), 2), dtype=bool)
     for which, limb in enumerate(LIMB_SETS):
         left, right = ([MEASURED13.index(side + j) for j in limb] for side in "LR")
         kept = np.linalg.norm(mine[:, left + right] - reference[:, left + right], axis=-1).mean(-1)
-        swapped = np.linalg.norm(mine[:, left + right] - reference[:, right + left], axis=-1).mean(-1)
+        crossed = np.linalg.norm(mine[:, left + right] - reference[:, right + left], axis=-1).mean(-1)
         apart = np.linalg.norm(reference[:, left] - reference[:, right], axis=-1).mean(-1)
-        out[:, which] = (swapped < 0.5 * kept) & (apart > 80)
+        out[:, which] = (crossed < 0.5 * kept) & (apart > 80)
     return out
 
 
 def without_swaps(mine: Array, reference: Array) -> Array:
-    """(T, 13, 2) difference with NaN in a limb pair within three frames of an exchange (it is smoothed over)."""
+    """(T, 13, 2) difference with NaN in a limb pair within three frames of a swap (it is smoothed over)."""
     difference = mine - reference
     for which, limb in enumerate(LIMB_SETS):
         joints = [MEASURED13.index(side + j) for j in limb for side in "LR"]
-        near = np.convolve(exchanged(mine, reference)[:, which], np.ones(7), mode="same") > 0
+        near = np.convolve(swapped(mine, reference)[:, which], np.ones(7), mode="same") > 0
         difference[np.ix_(near, joints)] = np.nan
     return difference
 
@@ -182,7 +182,7 @@ def disagreement(pairs: list[tuple[Array, Array]], step_s: float, share: float) 
 
     ``share`` is 1 where the other side is taken as the reference and 1/2 where both sides are draws of one detector.
     """
-    swaps = [exchanged(a, b) for a, b in pairs]
+    swaps = [swapped(a, b) for a, b in pairs]
     clean = [without_swaps(a, b) for a, b in pairs]
     offsets = np.stack([np.nanmedian(d, axis=0) for d in clean])  # (segments, 13, 2)
     seconds = sum(len(d) for d in clean) * step_s
@@ -393,13 +393,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("src/prml/batches/detector_noise.json"))
     parser.add_argument("--fps", type=float, default=30.0)
     parser.add_argument(
-        "--mended", action="store_true", help="measure what reaches the lifter: exchanged sides put back"
+        "--mended", dest="repaired", action="store_true", help="measure what reaches the lifter: swapped sides put back"
     )
     options = parser.parse_args()
     models = {"full": "full", "lite": "lite", "heavy": str(options.reference)}
     seen = observe(options.video, models)
-    if options.mended:
-        seen = {name: {key: mended(rows) for key, rows in views.items()} for name, views in seen.items()}
+    if options.repaired:
+        seen = {name: {key: repaired(rows) for key, rows in views.items()} for name, views in seen.items()}
     step_s = 1 / options.fps
     full, lite = (report(seen, model, step_s) for model in ("full", "lite"))
     record = {
@@ -424,7 +424,7 @@ def main() -> None:
             | {"python": platform.python_version()},
             "date": datetime.now(UTC).date().isoformat(),
             "command": "python benchmarks/measure_detector_noise.py --video jump.mp4 "
-            "--reference pose_landmarker_heavy.task" + (" --mended" if options.mended else ""),
+            "--reference pose_landmarker_heavy.task" + (" --mended" if options.repaired else ""),
             "explained_in": "docs/detector_noise.md",
         },
     }

@@ -1,7 +1,7 @@
 """How many small faults in the rooms of numbers do the tests notice? mutmut makes the faults, this counts and lists.
 
     python benchmarks/mutation.py                       # everything, into results/mutation.json (an hour of one core)
-    python benchmarks/mutation.py --rooms camera noise  # these rooms anew, the others stay in the file
+    python benchmarks/mutation.py --rooms camera noise  # these rooms again, the others stay in the file
     python benchmarks/mutation.py --sample 120          # a random sample; fails if too few are noticed; writes nothing
 
 A mutant is the package with one small change: another operator, a number plus one, an argument left out or None, a text

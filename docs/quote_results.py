@@ -60,7 +60,7 @@ def results(root: Path) -> str:
 def comparison(root: Path) -> str:
     """The comparison of networks and its figure, or that it has not been run."""
     if not (root / COMPARISON).is_file():
-        return "**The comparison has not been run yet: there is no result file, hence no number.**"
+        return "**The comparison has not been run yet: there is no result file yet, so there are no numbers.**"
     from prml.studies.compare_report import markdown, read_comparison
 
     text = markdown(read_comparison(root / COMPARISON))
@@ -109,7 +109,7 @@ QUOTES: tuple[tuple[str, str, Callable[[Path], str]], ...] = (
 
 
 def quoted(text: str, name: str, body: str) -> str:
-    """A page with one of its places written anew; raises SystemExit if it has no such place."""
+    """A page with one of its places rewritten; raises SystemExit if it has no such place."""
     before, start, rest = text.partition(f"<!-- {name}:")
     marker, _, rest = rest.partition("-->\n")
     _, end, after = rest.partition(f"<!-- end of {name} -->")

@@ -380,7 +380,7 @@ def test_a_file_where_the_folder_should_be(capsys, place, weights):
 def test_a_place_below_a_file_is_refused_before_any_work(capsys, place, arguments):
     """What to work on is missing too, and would be named if it were looked for first."""
     _keypoints(place / "points.json")
-    assert "points.json is no folder; choose another place" in _refused(capsys, place, *arguments)
+    assert "points.json is not a folder; choose another place" in _refused(capsys, place, *arguments)
 
 
 def test_a_folder_where_a_result_should_be(capsys, place, weights):

@@ -14,8 +14,9 @@ MODULES = sorted((ROOT / "src/prml").rglob("*.py"))
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 NAMES = {
-    r"(MOST|LEAST)_\w+": "MAX_..., MIN_...",
-    r"(most|least|heed|verbs?|doors?|spoil\w*|mend\w*|exchanged?|contestants?|opening|suspicions)": "the glossary's word",
+    r"_?(MOST|LEAST)_\w+": "MAX_..., MIN_...",
+    r"(most|least|heed|verbs?|doors?|spoil\w*|mend\w*|exchanged?)": "the glossary's word",
+    r"(contestants?|opening|suspicions)": "the glossary's word",
     r"\w*(_verb|verb_|_own|_anew|mend_|_mended|spoil)\w*": "the glossary's word",
 }
 PHRASES = {
@@ -26,9 +27,10 @@ PHRASES = {
     r"\bverbs?\b": "command",
     r"\bis there already\b": "already exists",
     r"\bnobody shall\b": "so ... never",
-    r"\bin words\b": "as text",
+    r"(, |\btype )in words\b": "as text",
     r"\bone's own\b": "custom",
-    r"(?<!there )\bis no (number|file|folder|list|cache|human|projection|terminal|decoder|peer|objective|label)\b": "is not a ...",
+    r"(?<!there )\bis no (number|file|folder|list|cache|human|projection)\b": "is not a ...",
+    r"(?<!there )\bis no (terminal|decoder|peer|objective|label)\b": "is not a ...",
 }
 
 

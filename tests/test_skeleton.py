@@ -169,10 +169,10 @@ def test_an_unknown_joint_spoils_only_what_is_made_of_it():
     table = conversion(COCO17, H36M17)
     points = np.random.default_rng(3).uniform(0, 900, (4, 17, 2))
     whole = table.apply(points)
-    for joint, spoilt in (("LEye", []), ("LWrist", ["LWrist"]), ("LEar", ["Spine", "Thorax", "Nose", "Head"])):
+    for joint, unknown in (("LEye", []), ("LWrist", ["LWrist"]), ("LEar", ["Spine", "Thorax", "Nose", "Head"])):
         broken = points.copy()
         broken[1, COCO17.index(joint)] = np.nan
-        rows = [H36M17.index(j) for j in spoilt]
+        rows = [H36M17.index(j) for j in unknown]
         expected = whole.copy()
         expected[1, rows] = np.nan
         np.testing.assert_array_equal(table.apply(broken), expected)

@@ -24,7 +24,7 @@ _SHAPES: dict[str, tuple[int, ...]] = {
     "R_world_to_camera": (3, 3),
     "t_m": (3,),
 }
-_MOST_PIXELS = 100_000
+_MAX_PIXELS = 100_000
 _ITERATIONS = 20
 _NO_BEND = 1e-12  # coefficients of distortion below this bend nothing that can be measured
 
@@ -218,8 +218,8 @@ def _entry(name: str, value: Any) -> Any:
         wanted = f"{' x '.join(map(str, shape))} finite numbers" if shape else "one finite number"
         raise PrmlError(f"camera needs {wanted} in {name!r}, got {_short(value)}")
     if name in ("width", "height"):
-        if not 1 <= array <= _MOST_PIXELS or array % 1:
-            raise PrmlError(f"camera needs a whole number of pixels from 1 to {_MOST_PIXELS} in {name!r}, got {value}")
+        if not 1 <= array <= _MAX_PIXELS or array % 1:
+            raise PrmlError(f"camera needs a whole number of pixels from 1 to {_MAX_PIXELS} in {name!r}, got {value}")
         return int(array)
     if len(shape) == 1 and name != "t_m":
         return tuple(array.astype(np.float64).tolist())

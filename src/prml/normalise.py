@@ -29,7 +29,7 @@ LONG_BONES = tuple(
     for side in "LR"
     for a, b in (("Hip", "Knee"), ("Knee", "Ankle"), ("Shoulder", "Elbow"), ("Elbow", "Wrist"), ("Shoulder", "Hip"))
 )
-# An adult's long bones sum to 3.8 m; seen from one side about four fifths of that remain. Inputs are thus near metres.
+# An adult's long bones sum to 3.8 m; seen from one side, about four fifths of that remain. So inputs are nearly metres.
 BODY_SIZE_M = 3.0
 DIRECTION_SIGMA_S = 0.2
 SIZE_SIGMA_S = 0.4

@@ -141,7 +141,7 @@ class _MisfitError(Exception):
 
 
 def wanted(hint: Any) -> str:
-    """What an annotation asks for, in words."""
+    """What an annotation asks for, as text."""
     origin, parts = get_origin(hint), get_args(hint)
     if origin is Literal:
         return f"one of {', '.join(map(str, parts))}"
@@ -279,7 +279,7 @@ def check(settings: Any, label: Label = str, prefix: str = "") -> None:
 
 
 def _broken(value: Any, rules: Mapping[str, Any]) -> str | None:
-    """The rule that a value breaks, in words; None if it breaks none."""
+    """The rule that a value breaks, as text; None if it breaks none."""
     many = isinstance(value, list | tuple)
     if not rules or value is None or (isinstance(value, Real) and value in rules["unless"]):
         return None

@@ -1,4 +1,4 @@
-"""PoseSequence: the one type that readers, detectors, networks, filters, exporters and metrics exchange."""
+"""PoseSequence: the one type that readers, detectors, networks, filters, exporters and metrics pass around."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping
@@ -17,7 +17,7 @@ Frame = Literal["world", "camera"]
 Rows = slice | Array
 Part = TypeVar("Part", "DetectionLog", "SmplMotion", "GroundTruth", "PoseSequence")
 FPS_RANGE = (0.1, 1000.0)
-MOST_CONFIDENCE = 2.0  # peaks of heat maps, which many detectors give, stray beyond 0 and 1
+MAX_CONFIDENCE = 2.0  # peaks of heat maps, which many detectors give, stray beyond 0 and 1
 
 
 def check_fps(fps: Any, what: str = "frame rate") -> float:
@@ -49,7 +49,7 @@ class Event:
     Attributes:
         time_s: when.
         kind: "lost", "found again" or "somebody else ignored".
-        track_id: whom it is about; None if nobody is named.
+        track_id: which person it is about; None if not known.
     """
 
     time_s: float
@@ -252,9 +252,9 @@ class PoseSequence:
         unknown = np.isnan(self.confidence)
         if self.keypoints_px is not None and (unknown & np.isfinite(self.keypoints_px).all(-1)).any():
             raise PrmlError("confidence is NaN where keypoints_px is not; give 0 to 1 (0: the joint was not found)")
-        most = np.abs(self.confidence[~unknown]).max(initial=0)
-        if most > MOST_CONFIDENCE:
-            raise PrmlError(f"confidence must lie between 0 and 1, got {most:g}; divide percentages by 100")
+        largest = np.abs(self.confidence[~unknown]).max(initial=0)
+        if largest > MAX_CONFIDENCE:
+            raise PrmlError(f"confidence must lie between 0 and 1, got {largest:g}; divide percentages by 100")
 
     def _check_image_size(self) -> None:
         seen = None if self.camera is None else (self.camera.width, self.camera.height)

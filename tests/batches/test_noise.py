@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from prml.batches.noise import NoiseModel, exchange, measured_noise
+from prml.batches.noise import NoiseModel, measured_noise, swap_sides
 from prml.skeleton import MEASURED13
 
 FPS = 50.0
@@ -85,8 +85,8 @@ def test_exchange_is_an_involution_that_touches_only_its_limbs():
     points = np.random.default_rng(6).normal(size=(2, 5, 13, 2))
     legs = np.zeros((2, 5, 2))
     legs[:, 2:4, 0] = 1
-    once = exchange(points, legs)
-    np.testing.assert_array_equal(exchange(once, legs), points)
+    once = swap_sides(points, legs)
+    np.testing.assert_array_equal(swap_sides(once, legs), points)
     np.testing.assert_array_equal(once[:, :2], points[:, :2])
     knee = MEASURED13.index("LKnee"), MEASURED13.index("RKnee")
     np.testing.assert_array_equal(once[:, 2, knee[0]], points[:, 2, knee[1]])

@@ -47,7 +47,7 @@ def person(frames: int = 20, seed: int = 0, **fields) -> PoseSequence:
 
 
 def mirrored(sequence: PoseSequence) -> PoseSequence:
-    """The same person in a mirror: the image's x counted from the other side, left and right exchanged."""
+    """The same person in a mirror: the image's x counted from the other side, left and right swapped."""
     width = sequence.camera.width
     image = sequence.truth.joints_image_px[:, MIRROR] * [-1, 1, 1] + [width, 0, 0]
     return sequence.with_(

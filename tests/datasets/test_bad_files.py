@@ -1,6 +1,6 @@
 """Every way in which a dataset file is usually wrong gives one clear line: what was expected, what came, where.
 
-Each case takes good official-layout files, spoils one thing, and reads them. The list of cases is the documentation.
+Each case takes good official-layout files, damages one thing, and reads them. The list of cases is the documentation.
 """
 
 import json
@@ -44,17 +44,17 @@ def _read_h36m(folder):
 
 
 def _in_3d(change):
-    def spoil(folder):
+    def damage(folder):
         _edit_npz(folder / "data_3d_h36m.npz", lambda z: change(z["positions_3d"]))
 
-    return spoil
+    return damage
 
 
 def _in_2d(change):
-    def spoil(folder):
+    def damage(folder):
         _edit_npz(folder / "data_2d_h36m_gt.npz", lambda z: change(z["positions_2d"]))
 
-    return spoil
+    return damage
 
 
 def _each(scale=1.0, joints=None, nan_at=None, dtype=None):
@@ -187,13 +187,13 @@ def _read_sh(folder):
 
 
 def _in_sh(change):
-    def spoil(folder):
+    def damage(folder):
         path = folder / "h36m_sh_conf_cam_source_final.pkl"
         data = pickle.loads(path.read_bytes())
         change(data["test"])
         path.write_bytes(pickle.dumps(data))
 
-    return spoil
+    return damage
 
 
 def _set(key, change):
@@ -330,13 +330,13 @@ TEST = {
 
 # ---------------------------------------------------------------------------------- 3DPW
 def _in_3dpw(change):
-    def spoil(folder):
+    def damage(folder):
         path = next((folder / "sequenceFiles" / "test").glob("downtown*.pkl"))
         data = pickle.loads(path.read_bytes(), encoding="latin1")
         change(data)
         path.write_bytes(pickle.dumps(data, 2))
 
-    return spoil
+    return damage
 
 
 def _first(key, change):
@@ -367,7 +367,7 @@ PW3D = {
 }
 
 CASES = [
-    pytest.param(write, read, spoil, line, id=f"{name}: {case}")
+    pytest.param(write, read, damage, line, id=f"{name}: {case}")
     for name, write, read, table in (
         ("human36m npz", _h36m, _read_h36m, H36M),
         ("human36m sh", _sh, _read_sh, SH),
@@ -375,7 +375,7 @@ CASES = [
         ("3dhp test", _mpi, lambda d: read_3dhp_test(d, d / "cache"), TEST),
         ("3dpw", pw3d.write, read_3dpw, PW3D),
     )
-    for case, (spoil, line) in table.items()
+    for case, (damage, line) in table.items()
 ]
 
 
@@ -393,10 +393,10 @@ def good(tmp_path_factory):
     return copy
 
 
-@pytest.mark.parametrize(("write", "read", "spoil", "line"), CASES)
-def test_a_bad_file_gives_one_clear_line(tmp_path, good, write, read, spoil, line):
+@pytest.mark.parametrize(("write", "read", "damage", "line"), CASES)
+def test_a_bad_file_gives_one_clear_line(tmp_path, good, write, read, damage, line):
     good(write, tmp_path)
-    spoil(tmp_path)
+    damage(tmp_path)
     with pytest.raises(PrmlError) as caught:
         list(read(tmp_path))
     message = str(caught.value)

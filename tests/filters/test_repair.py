@@ -10,7 +10,7 @@ from scipy.ndimage import uniform_filter1d
 
 from fixtures.people import person
 from prml.errors import PrmlError
-from prml.filters.repair import bridge_joints, exchanges, fill_gaps, limb_pairs, mend_exchanges
+from prml.filters.repair import bridge_joints, fill_gaps, limb_pairs, repair_swaps, swaps
 from prml.sequence import PoseSequence
 from prml.skeleton import BLAZEPOSE33, H36M17
 from prml.spans import runs
@@ -55,12 +55,12 @@ def test_exchanged_limbs_are_put_back(pairs, start, length, seed):
     noise = np.random.default_rng(seed).normal(0, 1.0, (90, 33, 2))
     truth = walk() + noise
     frames = np.arange(start, start + length)
-    states = exchanges(swap(truth, frames, pairs), BLAZEPOSE33)
+    states = swaps(swap(truth, frames, pairs), BLAZEPOSE33)
     expected = np.zeros((90, 2), bool)
     for k in pairs:
         expected[frames, k] = True
     assert (states == expected).mean() > 0.97
-    points, _, changed = mend_exchanges(swap(truth, frames, pairs), np.ones((90, 33)), ALL, BLAZEPOSE33)
+    points, _, changed = repair_swaps(swap(truth, frames, pairs), np.ones((90, 33)), ALL, BLAZEPOSE33)
     assert np.linalg.norm(points - truth, axis=-1).max() < 30
     assert changed[frames].any(axis=1).all()
 
@@ -70,7 +70,7 @@ def test_an_exchange_that_the_detector_has_smoothed_is_put_back():
     broken = swap(walk(), np.arange(40, 48), (0, 1))
     legs = PAIRS[0][0] + PAIRS[0][1]
     broken[:, legs] = uniform_filter1d(broken[:, legs], 3, axis=0)
-    states = exchanges(broken, BLAZEPOSE33)
+    states = swaps(broken, BLAZEPOSE33)
     assert states[41:47].all()
     assert not states[:39].any()
     assert not states[49:].any()
@@ -81,7 +81,7 @@ def test_what_is_right_is_not_touched(motion):
     """Limbs that truly cross, as a walker's do, are left as they are."""
     truth = motion() + np.random.default_rng(0).normal(0, 1.0, (90, 33, 2))
     confidence = np.full((90, 33), 0.8)
-    points, sure, changed = mend_exchanges(truth, confidence, ALL, BLAZEPOSE33)
+    points, sure, changed = repair_swaps(truth, confidence, ALL, BLAZEPOSE33)
     assert not changed.any()
     assert np.array_equal(points, truth)
     assert np.array_equal(sure, confidence)
@@ -89,8 +89,8 @@ def test_what_is_right_is_not_touched(motion):
 
 def test_mending_is_idempotent_and_lowers_confidence_beside():
     broken = swap(walk(), np.arange(40, 46), (0, 1))
-    once, sure, changed = mend_exchanges(broken, np.ones((90, 33)), ALL, BLAZEPOSE33)
-    twice, _, again = mend_exchanges(once, sure, ALL, BLAZEPOSE33)
+    once, sure, changed = repair_swaps(broken, np.ones((90, 33)), ALL, BLAZEPOSE33)
+    twice, _, again = repair_swaps(once, sure, ALL, BLAZEPOSE33)
     assert changed.any()
     assert not again.any()
     assert np.array_equal(once, twice)
@@ -102,7 +102,7 @@ def test_gaps_stay_nan_through_mending():
     truth, has = walk(), ALL.copy()
     has[30:50] = False
     truth[~has] = np.nan
-    points, _, _ = mend_exchanges(truth, np.ones((90, 33)), has, BLAZEPOSE33)
+    points, _, _ = repair_swaps(truth, np.ones((90, 33)), has, BLAZEPOSE33)
     assert np.isnan(points[~has]).all()
     assert np.isfinite(points[has]).all()
 
@@ -145,10 +145,10 @@ def _lost(rows, joint="RWrist", frames=30):
     points = np.arange(frames)[:, None, None] * np.ones((1, 33, 2)) + 50
     confidence = np.full((frames, 33), 0.8)
     index = BLAZEPOSE33.index(joint)
-    spoilt, doubt = points.copy(), confidence.copy()
-    spoilt[rows, index], doubt[rows, index] = 0, 0
+    damaged, doubt = points.copy(), confidence.copy()
+    damaged[rows, index], doubt[rows, index] = 0, 0
     whole = PoseSequence.regular(frames, 30, BLAZEPOSE33, keypoints_px=points, confidence=confidence)
-    return whole, whole.with_(keypoints_px=spoilt, confidence=doubt)
+    return whole, whole.with_(keypoints_px=damaged, confidence=doubt)
 
 
 def test_a_joint_that_was_not_found_is_bridged_by_itself():

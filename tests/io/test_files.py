@@ -42,8 +42,8 @@ def test_two_writers_do_not_meet(tmp_path):
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("file/a.json", "file is no folder"),
-        ("file/deep/a.json", "file is no folder"),
+        ("file/a.json", "file is not a folder"),
+        ("file/deep/a.json", "file is not a folder"),
         ("there.json", "pass overwrite=True"),
         ("folder", "expected a file name"),
         ("x" * 300, "File name too long"),

@@ -58,10 +58,10 @@ def test_lost_offset_is_put_back_only_where_it_is_lost(tmp_path):
     text = (tmp_path / "a.bvh").read_text()
     (tmp_path / "b.bvh").write_text(text.replace("OFFSET 0 24 0", "OFFSET 0 0 0"))
     lost = {"mixamorig:Neck": "mixamorig:Spine1", "mixamorig:LeftArm": "mixamorig:Spine1"}
-    mended, sound = read_bvh(tmp_path / "b.bvh", lost).points, read_bvh(tmp_path / "a.bvh").points
-    length = np.linalg.norm(mended["mixamorig:Neck"] - mended["mixamorig:Spine1"], axis=-1)
+    repaired, sound = read_bvh(tmp_path / "b.bvh", lost).points, read_bvh(tmp_path / "a.bvh").points
+    length = np.linalg.norm(repaired["mixamorig:Neck"] - repaired["mixamorig:Spine1"], axis=-1)
     np.testing.assert_allclose(length, 14)
-    np.testing.assert_allclose(mended["mixamorig:LeftArm"], sound["mixamorig:LeftArm"])
+    np.testing.assert_allclose(repaired["mixamorig:LeftArm"], sound["mixamorig:LeftArm"])
 
 
 # ---------------------------------------------------------------------------------- ASF / AMC
@@ -312,10 +312,10 @@ def _mutations(text, count, rng):
 def test_whatever_is_wrong_in_a_file_it_is_one_line_or_well(tmp_path, kind, skeleton):
     files.write_bvh(tmp_path / "a.bvh", frames=4)
     (amc,) = files.write_asf_amc(tmp_path, frames=4)
-    spoilt = {"bvh": tmp_path / "a.bvh", "asf": tmp_path / "07.asf", "amc": amc}[kind]
-    whole, said = spoilt.read_text(), []
+    damaged = {"bvh": tmp_path / "a.bvh", "asf": tmp_path / "07.asf", "amc": amc}[kind]
+    whole, said = damaged.read_text(), []
     for text in _mutations(whole, 40, np.random.default_rng(0)):
-        spoilt.write_text(text)
+        damaged.write_text(text)
         try:
             clips = import_files([tmp_path / "a.bvh" if kind == "bvh" else amc], joint_map(skeleton), file_fps=30.0)
             write_mocap_npz(clips, tmp_path / "out.npz", overwrite=True)

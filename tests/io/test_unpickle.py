@@ -154,7 +154,7 @@ _POINTERS = {"names": ("a",), "fields": {"a": (np.dtype(object), 0)}, "size": 8}
     [
         (_state(data=b"A" * 16, dtype=np.dtype("u8"), **_POINTERS), "fields, sub-arrays or metadata"),
         (_state(data=b"A" * 16, dtype=np.dtype("V8"), **_POINTERS), "an array of 'V8'"),
-        (_state(data=b"A" * 16, dtype=np.dtype(object), flags=0), "content is no list"),
+        (_state(data=b"A" * 16, dtype=np.dtype(object), flags=0), "content is not a list"),
         (_state(data=b"A" * 16, dtype=np.dtype("u8"), sub=(np.dtype(object), (1,))), "fields, sub-arrays or metadata"),
         (_state(shape=(10**6,), dtype=np.dtype(object), data=[1]), "1 instead of 1000000"),
         (_state(shape=(10**6,)), "2 instead of 1000000"),

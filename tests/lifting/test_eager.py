@@ -7,7 +7,7 @@ import pytest
 
 from prml.camera import Camera
 from prml.detect.base import Detection
-from prml.filters.repair import fill_gaps, mend_exchanges
+from prml.filters.repair import fill_gaps, repair_swaps
 from prml.lifting.eager import EagerLifter, can_lift_eagerly, lifting_eagerly
 from prml.lifting.lifter import load
 from prml.lifting.prediction_cache import PredictionCache
@@ -39,7 +39,7 @@ def as_detected(found):
     points = np.stack([np.full((33, 2), np.nan) if p is None else p.keypoints_px for _, p in found])
     confidence = np.stack([np.zeros(33) if p is None else p.confidence for _, p in found])
     points, confidence, filled = fill_gaps(points, confidence, seen, times)
-    points, confidence, _ = mend_exchanges(points, confidence, seen | filled, BLAZEPOSE33)
+    points, confidence, _ = repair_swaps(points, confidence, seen | filled, BLAZEPOSE33)
     return PoseSequence(BLAZEPOSE33, times, keypoints_px=points, confidence=confidence, camera=CAMERA)
 
 
@@ -58,7 +58,7 @@ def test_the_result_is_the_same_and_most_of_it_was_ready(lifter, missing):
     assert cache.hits > (0 if len(missing) > 7 else cache.misses)
 
 
-def test_a_jump_of_the_times_begins_anew(lifter):
+def test_a_jump_of_the_times_begins_again(lifter):
     found = [(time_s + 580.0 * (index >= 150), person) for index, (time_s, person) in enumerate(finds(300))]
     cache = PredictionCache()
     eager = EagerLifter(lifter, BLAZEPOSE33, CAMERA, cache)

@@ -286,9 +286,9 @@ def test_a_network_of_any_length_lifts_at_once_what_its_windows_give(causal, wal
 
 def test_a_causal_network_does_not_see_the_future(walk):
     seen, lifter = read_keypoints(walk), _lifter("videopose3d-causal", 30.0)
-    spoilt = seen.keypoints_px.copy()
-    spoilt[12:] += 50.0
-    before, after = (lifter.lift(seen.with_(keypoints_px=px)).joints_m for px in (seen.keypoints_px, spoilt))
+    damaged = seen.keypoints_px.copy()
+    damaged[12:] += 50.0
+    before, after = (lifter.lift(seen.with_(keypoints_px=px)).joints_m for px in (seen.keypoints_px, damaged))
     np.testing.assert_array_equal(before[:12], after[:12])
     assert np.abs(before[12] - after[12]).max() > 1e-4
 

@@ -230,17 +230,17 @@ def test_the_shapes_tell_most_arguments():
         assert all(torch.equal(published_state(loaded)[k], weights[k]) for k in weights)
 
 
-@pytest.mark.parametrize("spoil", ["lacks", "unknown", "shape"])
-def test_a_key_that_does_not_fit_is_named(spoil):
+@pytest.mark.parametrize("damage", ["lacks", "unknown", "shape"])
+def test_a_key_that_does_not_fit_is_named(damage):
     weights = filled(published_keys("mixste", **small_arguments("mixste")))
     key = "TTEblocks.1.attn.qkv.bias"
-    if spoil == "lacks":
+    if damage == "lacks":
         del weights[key]
-    elif spoil == "unknown":
+    elif damage == "unknown":
         weights[key := "TTEblocks.1.surplus"] = torch.zeros(1)
     else:
         weights[key] = torch.zeros(47)
-    with pytest.raises(PrmlError, match=rf"{spoil}.*{key}|{key}.*{spoil}"):
+    with pytest.raises(PrmlError, match=rf"{damage}.*{key}|{key}.*{damage}"):
         from_published("mixste", weights, **small_arguments("mixste"))
 
 

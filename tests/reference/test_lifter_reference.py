@@ -114,7 +114,7 @@ def test_flip_averages_poses_of_both_sides():
     np.testing.assert_allclose(joints[J("RWrist")], (-0.4, 0.2, 0.3), atol=1e-5)
 
 
-def test_the_mirrored_input_has_x_negated_and_sides_exchanged():
+def test_the_mirrored_input_has_x_negated_and_sides_swapped():
     network = Fixed(0, 1)
     confidence = np.ones((12, 17))
     confidence[:, J("LKnee")] = 0.25

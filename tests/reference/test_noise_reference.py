@@ -6,7 +6,7 @@ from importlib.resources import files
 import numpy as np
 import pytest
 
-from prml.batches.noise import NoiseModel, exchange, measured_noise
+from prml.batches.noise import NoiseModel, measured_noise, swap_sides
 from prml.batches.training_windows import perturb
 from prml.skeleton import MEASURED13
 
@@ -234,8 +234,8 @@ def test_sides_are_exchanged_as_often_as_stated():
 
 def test_the_first_flag_is_of_the_legs_and_the_second_of_the_arms():
     points = np.arange(26.0).reshape(1, 1, 13, 2)
-    legs = exchange(points, np.array([[[1.0, 0]]]))[0, 0]
-    arms = exchange(points, np.array([[[0, 1.0]]]))[0, 0]
+    legs = swap_sides(points, np.array([[[1.0, 0]]]))[0, 0]
+    arms = swap_sides(points, np.array([[[0, 1.0]]]))[0, 0]
     assert [np.flatnonzero((moved != points[0, 0]).any(-1)).tolist() for moved in (legs, arms)] == [
         [0, 1, 2, 3, 4, 5],
         [7, 8, 9, 10, 11, 12],

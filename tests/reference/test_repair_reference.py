@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fixtures.people import person
-from prml.filters.repair import bridge_joints, exchanges, fill_gaps, limb_pairs, mend_exchanges
+from prml.filters.repair import bridge_joints, fill_gaps, limb_pairs, repair_swaps, swaps
 from prml.sequence import PoseSequence
 from prml.skeleton import BLAZEPOSE33, H36M17
 
@@ -34,12 +34,12 @@ def test_legs_and_arms_are_those_of_the_detector():
     assert ARMS == ([11, 13, 15, 17, 19, 21], [12, 14, 16, 18, 20, 22])
 
 
-@pytest.mark.parametrize(("frames", "least"), [(1, 0.031), (5, 0.035), (10, 0.040)])
-def test_what_an_exchange_must_save(frames, least):
+@pytest.mark.parametrize(("frames", "minimum"), [(1, 0.031), (5, 0.035), (10, 0.040)])
+def test_what_a_swap_must_save(frames, minimum):
     """Two jumps of both limbs, 4 x distance, against two changes of 0.06 and 0.004 a frame, in person sizes."""
     rows = np.arange(20, 20 + frames)
-    for distance, found in ((least - 0.0005, False), (least + 0.0005, True)):
-        states = exchanges(swapped_legs(upright(60, distance * SIZE), rows), BLAZEPOSE33)
+    for distance, found in ((minimum - 0.0005, False), (minimum + 0.0005, True)):
+        states = swaps(swapped_legs(upright(60, distance * SIZE), rows), BLAZEPOSE33)
         assert states[rows, 0].all() == found
         assert states.sum() == (frames if found else 0)
 
@@ -48,17 +48,17 @@ def test_what_an_exchange_must_save(frames, least):
 def test_what_a_twisted_trunk_costs(frames, found):
     """Hips 0.02 apart: two jumps save 0.08, each frame of twist 0.3 x 0.02; 0.12 and 0.004 a frame are charged."""
     rows = np.arange(20, 20 + frames)
-    states = exchanges(swapped_legs(upright(90, 0.02 * SIZE, trunk=0.2 * SIZE), rows), BLAZEPOSE33)
+    states = swaps(swapped_legs(upright(90, 0.02 * SIZE, trunk=0.2 * SIZE), rows), BLAZEPOSE33)
     assert states.sum() == (frames if found else 0)
 
 
-def test_frames_beside_an_exchange_are_bridged_with_a_confidence_of_three_tenths():
+def test_frames_beside_a_swap_are_bridged_with_a_confidence_of_three_tenths():
     rows = np.arange(20, 26)
     truth = upright(60, 0.2 * SIZE)
     truth[:, LEGS[0] + LEGS[1], 1] += 3.0 * np.arange(60)[:, None]
     sure = np.full((60, 33), 0.9)
     sure[rows[:, None], LEGS[0]] = 0.5  # of the true right ones: it goes back with them
-    points, confidence, changed = mend_exchanges(swapped_legs(truth, rows), sure, np.ones(60, bool), BLAZEPOSE33)
+    points, confidence, changed = repair_swaps(swapped_legs(truth, rows), sure, np.ones(60, bool), BLAZEPOSE33)
     np.testing.assert_allclose(points, truth, atol=1e-9)
     assert np.flatnonzero(changed[:, 0]).tolist() == list(range(19, 27))
     assert not changed[:, 1].any()

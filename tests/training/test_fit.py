@@ -176,7 +176,7 @@ def _tiny(folder: Path, *more: str) -> FitConfig:
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_run_that_starts_anew_leaves_nothing_of_the_last_one(tmp_path, capsys):
+def test_a_run_that_starts_again_leaves_nothing_of_the_last_one(tmp_path, capsys):
     out = fit(_tiny(tmp_path), tmp_path / "run")
     log = out / "logs" / "csv" / "metrics.csv"
     (log.parent / "old.txt").touch()

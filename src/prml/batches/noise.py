@@ -88,7 +88,7 @@ class NoiseModel:
         return replace(self, **{n: getattr(self, n) * np.float32(factor) for n in names})
 
 
-def exchange(points: Float[Array, "B T 13 2"], swap: Float[Array, "B T 2"]) -> Float[Array, "B T 13 2"]:
+def swap_sides(points: Float[Array, "B T 13 2"], swap: Float[Array, "B T 2"]) -> Float[Array, "B T 13 2"]:
     """Swap left and right of the legs (first flag) and arms (second) where the flag is set."""
     out = points.copy()
     for flag, pairs in zip(np.moveaxis(swap, -1, 0) > 0, _LIMBS, strict=True):

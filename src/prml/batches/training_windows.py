@@ -17,7 +17,7 @@ from torch.utils.data import Dataset, Sampler
 
 from prml import normalise
 from prml.batches.augment import vary_motion
-from prml.batches.noise import NoiseModel, exchange
+from prml.batches.noise import NoiseModel, swap_sides
 from prml.batches.options import MocapWindowOptions, WindowOptions
 from prml.batches.virtual_camera import sample_cameras
 from prml.datasets.mocap import MocapSet
@@ -42,7 +42,7 @@ def perturb(
 ) -> tuple[Float[Array, "B T 13 2"], Float[Array, "B T 13"]]:
     """Add a detector's errors to exact image-plane points (z = 1) of a person at ``depth_m``; with confidences."""
     error_m, confidence, swap = noise.sample(rng, plane.shape[0], plane.shape[1], fps)
-    return exchange(plane, swap) + error_m / depth_m[..., None, None], confidence
+    return swap_sides(plane, swap) + error_m / depth_m[..., None, None], confidence
 
 
 def shared(array: Array) -> Tensor:
@@ -63,7 +63,7 @@ def common(what: str, values: Sequence[tuple[str, float]], tolerance: float = 1e
         if not math.isclose(value, wanted, rel_tol=tolerance):
             raise PrmlError(
                 f"{first} and {name} cannot be trained on together: their {what} are {wanted:g} and {value:g}; make "
-                "both anew with the same, or leave one out"
+                "both again with the same, or leave one out"
             )
     return wanted
 

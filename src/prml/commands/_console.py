@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-FILE_WIDTH = 140  # columns when the output is no terminal
+FILE_WIDTH = 140  # columns when the output is not a terminal
 
 
 def plain_console(**options: Any) -> "Console":

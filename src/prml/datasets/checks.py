@@ -80,4 +80,4 @@ def fit_pinhole(
         if fx > 0 and fy > 0 and residual < 0.05 * width:
             source = f"fitted to the file's 2D and 3D, median residual {residual:.2f} px"
             return Camera(width, height, float(fx), float(fy), float(cx), float(cy), source=source)
-    return Camera.from_fov(width, height, source="nominal fov 55 deg: the file's 2D is no projection of its 3D")
+    return Camera.from_fov(width, height, source="nominal fov 55 deg: the file's 2D is not a projection of its 3D")

@@ -52,7 +52,7 @@ class MocapSet:
         clip_name, subject, action, source, split: (N,) labels.
         origin_m: (N, 3) what was taken away from the world position.
         fps, unit_m: frames per second, metres per unit.
-        licence, noncommercial: of the data, in words, and whether it forbids commercial use.
+        licence, noncommercial: of the data, as text, and whether it forbids commercial use.
     """
 
     name: str

@@ -44,7 +44,7 @@ def dataset_names() -> tuple[str, ...]:
 
 
 def dataset(name: str) -> "Dataset":
-    """A dataset by its name; raises PrmlError that lists the known names, or says why an outside one cannot be had."""
+    """A dataset by its name; raises PrmlError with the known names, or why an outside one is not available."""
     from prml.datasets.base import Dataset
 
     found = _shipped(name) if name in _SHIPPED else plugin(GROUP, name, Dataset)

@@ -38,7 +38,7 @@ class Detector(Protocol):
     name: str
 
     def __call__(self, image: UInt8[Array, "H W 3"], time_s: float) -> Sequence[Detection]:
-        """People in an RGB image taken at ``time_s``; may follow whom it found in the image before."""
+        """People in an RGB image taken at ``time_s``; may follow those found in the image before."""
         ...
 
     def search(self, image: UInt8[Array, "H W 3"]) -> Sequence[Detection]:

@@ -1,4 +1,4 @@
-"""A detector that keeps its eye on one person: it looks at a part of the image around whom it follows."""
+"""A detector that follows one person: it looks at the part of the image around that person."""
 
 from collections.abc import Mapping
 
@@ -49,7 +49,7 @@ class Follower:
 
     Args:
         detector: finds people in the part of the image that it is shown.
-        identity: whom to follow.
+        identity: the person to follow.
     """
 
     def __init__(self, detector: Detector, identity: Identity) -> None:

@@ -43,9 +43,9 @@ def tiles(width: int, height: int) -> list[tuple[int, int, int, int]]:
     wide the squares are cut to its short side, so that there are never many.
     """
     boxes = [(0, 0, width, height)]
-    least = -(-max(width, height) // MAX_TILES)
+    min_side = -(-max(width, height) // MAX_TILES)
     for side in (min(width, height), round(0.55 * min(width, height))):
-        side = max(side, least)
+        side = max(side, min_side)
         for y in _starts(height, side):
             boxes += [(x, y, min(side, width), min(side, height)) for x in _starts(width, side)]
     return list(dict.fromkeys(boxes))

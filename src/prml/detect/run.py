@@ -14,7 +14,7 @@ from prml.detect.people import Identity, Track, extent, link
 from prml.detect.registry import DEFAULT, get_detector
 from prml.detect.track import GrowingTrack, Snapshots, TrackKeeper, Unfinished
 from prml.errors import PrmlError
-from prml.filters.repair import fill_gaps, mend_exchanges
+from prml.filters.repair import fill_gaps, repair_swaps
 from prml.filters.resample import frame_rate
 from prml.media.frames import VideoInfo
 from prml.media.prefetch import prefetch
@@ -51,7 +51,7 @@ def detect(
         fps: as for :func:`prml.media.read.read_frames`.
         progress: called with frames done and, if known, of how many.
         on_warning: called with one line, for instance where a video is cut off.
-        on_person: called with every frame's time and the person in it, if seen, before anything is mended.
+        on_person: called with every frame's time and the person in it, if seen, before anything is repaired.
         keeper: keeps the track while it grows. What it holds already is not detected again: the detector starts two
             seconds of video before its end. Joints beyond the end then differ from those of an undisturbed run as far
             as the detector remembers more than two seconds.
@@ -176,7 +176,7 @@ class _Run:
         points, confidence = self.track.rows[..., :2], np.where(seen[:, None], self.track.rows[..., 2], 0.0)
         points, confidence, filled = fill_gaps(points, confidence, seen, times)
         skeleton = self.detector.skeleton
-        points, confidence, swapped = mend_exchanges(points, confidence, seen | filled, skeleton)
+        points, confidence, swapped = repair_swaps(points, confidence, seen | filled, skeleton)
         return PoseSequence(
             skeleton=skeleton,
             times_s=times,

@@ -1,4 +1,4 @@
-"""Mending what a detector does to a track: left and right exchanged for a few frames, short gaps, joints not found."""
+"""Repair of what a detector does to a track: left and right swapped for a few frames, short gaps, missing joints."""
 
 from itertools import product
 
@@ -12,10 +12,10 @@ from prml.spans import runs
 
 Array = np.ndarray
 LONGEST_FILL_S = 0.25
-# In person sizes: what a frame of exchanged limbs costs, so that limbs that truly cross are left alone; what a change
+# In person sizes: what a frame of swapped limbs costs, so that limbs that truly cross are left alone; what a change
 # costs, so that it must pay at both ends; and the share of a trunk's twist that is charged.
 _COST_PER_FRAME, _COST_PER_CHANGE, _TWIST = 0.004, 0.06, 0.3
-_NEIGHBOURS = 1  # frames beside an exchange: the detector's own smoothing drags limbs through each other there
+_NEIGHBOURS = 1  # frames beside a swap: the detector's own smoothing drags limbs through each other there
 _DOUBT = 0.3
 _SETS = (("Hip", "Knee", "Ankle", "Heel", "FootIndex"), ("Shoulder", "Elbow", "Wrist", "Pinky", "Index", "Thumb"))
 
@@ -31,10 +31,10 @@ def limb_pairs(skeleton: Skeleton) -> list[tuple[list[int], list[int]]]:
     ]
 
 
-def exchanges(points: Float[Array, "T J 2"], skeleton: Skeleton) -> Bool[Array, "T pairs"]:
-    """Frames in which legs or arms are exchanged: the exchanges that move joints and twist the trunk least.
+def swaps(points: Float[Array, "T J 2"], skeleton: Skeleton) -> Bool[Array, "T pairs"]:
+    """Frames in which legs or arms are swapped: the swaps that move joints and twist the trunk least.
 
-    Dynamic programming over the four states of a frame (legs exchanged or not, arms exchanged or not).
+    Dynamic programming over the four states of a frame (legs swapped or not, arms swapped or not).
 
     Args:
         points: an unbroken stretch of one person, in pixels (T, J, 2).
@@ -79,16 +79,16 @@ def _twist(points: Float[Array, "T J 2"], skeleton: Skeleton, states: Array) -> 
 
 
 def _steps(left: Float[Array, "T K 2"], right: Float[Array, "T K 2"]) -> Float[Array, "2 steps"]:
-    """Mean movement from frame to frame, summed over both limbs, if sides are kept and if they are exchanged."""
+    """Mean movement from frame to frame, summed over both limbs, if sides are kept and if they are swapped."""
     sides = np.stack([left, right])
-    kept, exchanged = sides[:, 1:] - sides[:, :-1], sides[::-1, 1:] - sides[:, :-1]
-    return np.stack([np.linalg.norm(d, axis=-1).mean(axis=-1).sum(axis=0) for d in (kept, exchanged)])
+    kept, swapped = sides[:, 1:] - sides[:, :-1], sides[::-1, 1:] - sides[:, :-1]
+    return np.stack([np.linalg.norm(d, axis=-1).mean(axis=-1).sum(axis=0) for d in (kept, swapped)])
 
 
-def mend_exchanges(
+def repair_swaps(
     points: Float[Array, "T J 2"], confidence: Float[Array, "T J"], has_person: Bool[Array, " T"], skeleton: Skeleton
 ) -> tuple[Float[Array, "T J 2"], Float[Array, "T J"], Bool[Array, "T pairs"]]:
-    """Put exchanged limbs back and bridge the frames beside them, with lowered confidence.
+    """Put swapped limbs back and bridge the frames beside them, with lowered confidence.
 
     Args:
         points: the track in pixels (T, J, 2); NaN where there is nobody.
@@ -104,7 +104,7 @@ def mend_exchanges(
     changed = np.zeros((len(points), len(pairs)), dtype=bool)
     for run in runs(has_person):
         part = points[run]
-        states = exchanges(part, skeleton)
+        states = swaps(part, skeleton)
         for k, (left, right) in enumerate(pairs):
             state = states[:, k]
             if state.mean() > 0.5:  # movement cannot tell which side is which, so most of a stretch is taken as right
@@ -199,10 +199,10 @@ def bridge_joints(sequence: PoseSequence, target: Skeleton) -> PoseSequence:
     _lend_ears(points, known, sequence.skeleton)
     person = np.asarray(seen.any(axis=1) & known[:, needed].all(axis=1))
     if seen.any() and not person.any():
-        least = int(needed[known[:, needed].mean(axis=0).argmin()])
+        rarest = int(needed[known[:, needed].mean(axis=0).argmin()])
         raise PrmlError(
-            f"no frame has all joints that lifting needs: {sequence.skeleton.joints[least]} was seen in "
-            f"{int(seen[:, least].sum())} of {len(seen)} frames (NaN or confidence 0 means that it was not)"
+            f"no frame has all joints that lifting needs: {sequence.skeleton.joints[rarest]} was seen in "
+            f"{int(seen[:, rarest].sum())} of {len(seen)} frames (NaN or confidence 0 means that it was not)"
         )
     confidence = np.ones(seen.shape) if sequence.confidence is None else sequence.confidence
     return sequence.with_(

@@ -57,7 +57,7 @@ def check_folder(folder: Path) -> None:
     """Raise PrmlError if files cannot be made in ``folder``, which need not be there yet. Nothing is made here."""
     there = next((p for p in (folder, *folder.parents) if os.path.lexists(p)), folder)
     if not there.is_dir():
-        raise PrmlError(f"cannot write into {folder}: {there} is no folder; choose another place")
+        raise PrmlError(f"cannot write into {folder}: {there} is not a folder; choose another place")
     if not os.access(there, os.W_OK | os.X_OK):
         raise PrmlError(f"cannot write into {there}: no permission to; choose another place")
 

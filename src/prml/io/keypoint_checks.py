@@ -25,7 +25,7 @@ _NORMALISED = 4.0  # pixels: a person of this size cannot be lifted, and normali
 _OUTSIDE_JOINTS = 0.10  # share of the joints outside the image that is said
 _OUTSIDE_FRAMES = 0.05  # share of the frames with most joints outside that is said
 _CLEAR = 0.25  # in trunk lengths: how far hips and shoulders lie apart where a person surely faces or turns away
-_LEAST_FRAMES = 10
+_MIN_FRAMES = 10
 _WALKED = 1.5  # how many times larger or smaller somebody becomes who surely walks to or from the camera
 _SURE = 0.8  # share of the frames that must tell the same
 
@@ -114,8 +114,8 @@ def _outside(points: Points, seen: Seen, size: tuple[int, int] | None) -> Iterat
     if share == 1:
         yield Doubt("error", f"every joint lies outside {image}; {hint}")
     elif share > _OUTSIDE_JOINTS or gone > _OUTSIDE_FRAMES:
-        most = f", most joints in {100 * gone:.0f} % of the frames" if gone > _OUTSIDE_FRAMES else ""
-        yield Doubt("warning", f"{100 * share:.0f} % of the joints lie outside {image}{most}; {hint}")
+        detail = f", most joints in {100 * gone:.0f} % of the frames" if gone > _OUTSIDE_FRAMES else ""
+        yield Doubt("warning", f"{100 * share:.0f} % of the joints lie outside {image}{detail}; {hint}")
 
 
 class _Body:
@@ -211,7 +211,7 @@ def _y_up(body: _Body) -> Iterator[Doubt]:
 def _sides(body: _Body, confidence: Float[Array, "T J"] | None) -> Iterator[Doubt]:
     hips, shoulders = body.across("Hip"), body.across("Shoulder")
     wide = np.minimum(np.abs(hips), np.abs(shoulders)) > _CLEAR
-    if wide.sum() >= _LEAST_FRAMES and (hips * shoulders < 0)[wide].mean() >= _SURE:
+    if wide.sum() >= _MIN_FRAMES and (hips * shoulders < 0)[wide].mean() >= _SURE:
         yield Doubt("warning", "shoulders and hips lie opposite ways: left and right look swapped in one of them")
         return
     facing = body.facing
@@ -226,10 +226,10 @@ def _face(body: _Body, facing: Array, confidence: Float[Array, "T J"] | None) ->
     ):  # BlazePose is sure of faces that it cannot see
         return
     away = facing < 0
-    least = confidence[:, [body.skeleton.index(name) for name in _FACE]].min(axis=1)
-    if away.sum() < _LEAST_FRAMES or not (confidence[confidence > 0] < _SURE).any():
+    weakest = confidence[:, [body.skeleton.index(name) for name in _FACE]].min(axis=1)
+    if away.sum() < _MIN_FRAMES or not (confidence[confidence > 0] < _SURE).any():
         return
-    if (least[away] >= _SURE).mean() >= _SURE:
+    if (weakest[away] >= _SURE).mean() >= _SURE:
         yield f"eyes and nose are seen in {int(away.sum())} frames in which the back is turned"
 
 
@@ -238,7 +238,7 @@ def _feet(body: _Body, facing: Array) -> Iterator[str]:
         return
     forward = body.feet(1).min(axis=0)  # of both feet, the one that points less to the camera
     away = (facing < 0) & np.isfinite(forward)
-    if away.sum() >= _LEAST_FRAMES and (forward[away] > 0.06).mean() >= _SURE:
+    if away.sum() >= _MIN_FRAMES and (forward[away] > 0.06).mean() >= _SURE:
         yield f"both feet point at the camera in {int(away.sum())} frames in which the back is turned"
 
 
@@ -251,14 +251,14 @@ def _hidden(body: _Body, confidence: Float[Array, "T J"] | None) -> Iterator[str
     left, right = (confidence[:, [body.skeleton.index(s + j) for j in _LIMBS]].mean(axis=1) for s in "LR")
     at = body.upright & narrow & (np.abs(heading) > 0.1) & (np.abs(left - right) > 0.15)
     # whoever goes to the right of the image shows the right side
-    if at.sum() >= _LEAST_FRAMES and ((left > right) == (heading > 0))[at].mean() >= _SURE:
+    if at.sum() >= _MIN_FRAMES and ((left > right) == (heading > 0))[at].mean() >= _SURE:
         yield f"in {int(at.sum())} frames from the side the limbs that should be hidden are the surer ones"
 
 
 def _walk(body: _Body, facing: Array) -> Iterator[str]:
     """Somebody who walks backward, to or from the camera, the whole way."""
     at = np.flatnonzero(facing)
-    if len(at) < 3 * _LEAST_FRAMES or not body.has("LKnee", "RKnee", "LAnkle", "RAnkle"):
+    if len(at) < 3 * _MIN_FRAMES or not body.has("LKnee", "RKnee", "LAnkle", "RAnkle"):
         return
     if len(at) < _SURE * np.isfinite(body.trunk).sum() or (facing[at] == facing[at[0]]).mean() < 0.95:
         return  # not upright or not turned that way all the time

@@ -83,7 +83,7 @@ def _float32(values: Array | None) -> Array | None:
 
 
 def _blank(values: Array | None, present: Array) -> Array | None:
-    """float32, NaN in the gaps: nobody shall take what a network made of nothing for a pose."""
+    """float32, NaN in the gaps, so hallucinated poses are never mistaken for real ones."""
     return None if values is None else np.where(present[:, None, None], values, np.nan).astype(np.float32)
 
 

@@ -82,7 +82,7 @@ def format_names() -> tuple[str, ...]:
 
 
 def get_format(name: str) -> Format:
-    """A format by its name; raises PrmlError that lists the known names, or says why an outside one cannot be had."""
+    """A format by its name; raises PrmlError with the known names, or why an outside one is not available."""
     found = _shipped(name) if name in _SHIPPED else plugin(GROUP, name, Format)
     if found is None:
         raise PrmlError(f"unknown format {name!r}; expected one of {', '.join(format_names())}")

@@ -279,7 +279,7 @@ def write_sequences(path: Path | str, sequences: Sequence[PoseSequence], overwri
     """Write sequences of one skeleton, frame and kind in the schema of this module (npz or Parquet by the ending).
 
     Raises:
-        PrmlError: nothing to write, sequences that differ in kind, or the file is there already.
+        PrmlError: nothing to write, sequences that differ in kind, or a file that already exists.
     """
     path = Path(path)
     kinds = {

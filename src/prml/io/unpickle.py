@@ -81,7 +81,7 @@ class _Array(np.ndarray):
         if not dtype.hasobject:
             data = _bytes(data)
         elif type(data) is not list:
-            raise PrmlError("refused to unpickle an array of objects whose content is no list")
+            raise PrmlError("refused to unpickle an array of objects whose content is not a list")
         held, due = len(data), count * (1 if dtype.hasobject else dtype.itemsize)
         if held != due:
             raise PrmlError(f"refused to unpickle an array of shape {shape}: {held} instead of {due} values or bytes")

@@ -15,7 +15,7 @@ from jaxtyping import Float
 
 from prml.camera import Camera
 from prml.detect.base import Detection
-from prml.filters.repair import LONGEST_FILL_S, fill_gaps, mend_exchanges
+from prml.filters.repair import LONGEST_FILL_S, fill_gaps, repair_swaps
 from prml.filters.resample import jumps, network_times
 from prml.lifting.lifter import Lifter
 from prml.lifting.prediction_cache import PredictionCache
@@ -101,7 +101,7 @@ class EagerLifter:
             if person is not None:
                 points[index], confidence[index] = person.keypoints_px, person.confidence
         points, confidence, filled = fill_gaps(points, confidence, seen, times[low:])
-        points, confidence, _ = mend_exchanges(points, confidence, seen | filled, self._skeleton)
+        points, confidence, _ = repair_swaps(points, confidence, seen | filled, self._skeleton)
         track = PoseSequence(
             self._skeleton, times[low:], keypoints_px=points, confidence=confidence, camera=self._camera
         )

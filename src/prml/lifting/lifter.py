@@ -111,7 +111,7 @@ class Lifter:
                 they mean in space. A joint that is NaN or has confidence 0 was not found.
             bridge: interpolate joints that were not found over at most 0.25 s; other frames without one of them have no
                 pose (``prml.filters.repair.bridge_joints``). False takes what is given, whatever its confidence.
-            cache: predictions made beforehand (``prml.lifting.eager``); they save time and change nothing.
+            cache: predictions made earlier (``prml.lifting.eager``); they save time and change nothing.
 
         Returns:
             The sequence on H36M17 with root-relative ``joints_m`` (camera frame, metres) and ``std_m``; NaN where there
@@ -164,7 +164,7 @@ class Lifter:
     def _interleaved(self, times_s: Float[Array, " T"], run: slice) -> list[slice]:
         """The run, or its every n-th frames where the video is n times as fast as a network of one pose per window.
 
-        Such a network thus gets one window around every frame, as its authors score it; other rates, and
+        Such a network gets one window around every frame, as its authors score it; other rates, and
         networks that return whole windows, are resampled.
         """
         length = run.stop - run.start

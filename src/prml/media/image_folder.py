@@ -1,11 +1,11 @@
 """Folders of images as videos, and single images as videos of one frame.
 
-Read are JPEG, PNG, BMP, WebP and TIFF, by what the file holds, under their usual endings; hidden files (``._f1.jpg``
-beside ``f1.jpg``, from a Mac) and folders are passed over. A file of more than 50 million pixels is refused.
+Reads JPEG, PNG, BMP, WebP and TIFF, recognised by content, with their usual endings; skips hidden files (``._f1.jpg``
+beside ``f1.jpg``, from a Mac) and folders. A file of more than 50 million pixels is refused.
 
-Grey images deeper than 8 bits are scaled to 0..255. What white is, one rule tells for the whole folder, from the
-largest value in up to eight of its images: the smallest of 8, 10, 12, 14, 16 or more bits that hold it, since cameras
-of 12 bits write 16 and say so nowhere; of floating-point numbers up to 1, it is 1. What is not a number is black.
+Grey images deeper than 8 bits are scaled to 0..255. One white level serves the whole folder, chosen from the largest
+value in up to eight of its images: the smallest of 8, 10, 12, 14, 16 or more bits that holds it, since 12-bit cameras
+write 16 bits without saying so. For floating-point values up to 1, white is 1. NaN is black.
 """
 
 import warnings
@@ -30,7 +30,7 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 DEFAULT_FOLDER_FPS = 30.0
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF")  # Pillow knows others, and starts Ghostscript for EPS
 _BITS = (8, 10, 12, 14, 16)
-_SAMPLE = 8  # images that tell what white is
+_SAMPLE = 8  # images from which the white level is taken
 _PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0  # TIFF 6.0, section 8
 
 

@@ -25,10 +25,10 @@ _TICKS = 90_000  # per second: the clock of most containers
 
 
 class VideoWriter:
-    """Writes an mp4 (H.264, yuv420p) under a temporary name that nobody can guess, and renames it when all went well.
+    """Writes an mp4 (H.264, yuv420p) under an unguessable temporary name and renames it once complete.
 
-    Use it as a context manager; if the block raises, nothing is left behind. Of several writers on one path each writes
-    a file of its own; without ``overwrite`` only the first to be closed succeeds.
+    Use it as a context manager; if the block raises, nothing is left behind. Several writers on one path each write
+    their own file; without ``overwrite`` only the first to close succeeds.
 
     Args:
         path: where the video goes.
@@ -36,7 +36,7 @@ class VideoWriter:
         fps: nominal rate; a frame's own ``time_s`` counts where it is given.
         crf: quality, lower is better (18 to 28 is usual).
         preset: x264's speed against size.
-        overwrite: whether a file that is there may be replaced.
+        overwrite: whether to replace an existing file.
 
     Raises:
         PrmlError: if the file exists, the size is absurd, or the disk is full.

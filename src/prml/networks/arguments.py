@@ -74,7 +74,7 @@ def _wanted(name: str, kind: Any, value: Any) -> str:
 
 
 def _describe(name: str, kind: Any) -> tuple[str, Callable[[Any], bool] | None]:
-    """A type in words, and what tells whether a value is of it; None for a type that is not checked."""
+    """A type as text, and what tells whether a value is of it; None for a type that is not checked."""
     low, high = LIMITS.get(name, _OTHERS)
     between = f"from {low:g} to {high:g}"
 

@@ -187,7 +187,7 @@ def caption(comparison: Comparison) -> str:
     """What the numbers mean, in a sentence or two."""
     config, seeds = comparison.config, len(comparison.config["seeds"])
     run = config["run"]
-    text = f"Mean and standard deviation of {seeds} seeds" if seeds > 1 else "One seed, hence no deviation"
+    text = f"Mean and standard deviation of {seeds} seeds" if seeds > 1 else "One seed, so no deviation"
     text += (
         f"; {run['max_steps']:,} steps of {config['data']['windows']['batch']} windows of "
         f"{config['data']['windows']['frames']} frames each; multiply-adds of linear layers; speeds at that batch on "

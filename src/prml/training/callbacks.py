@@ -51,7 +51,7 @@ class FiniteLoss(pl.Callback):
 
 
 class SafeCheckpoint(pl.Callback):
-    """Write ``last.ckpt`` at least every so many minutes and after the last step, whole or not at all.
+    """Write ``last.ckpt`` at least every few minutes and after the last step, whole or not at all.
 
     The checkpoint before it stays as ``last.previous.ckpt``, for a disk that damages the last one. The state of torch's
     generator is kept too, so that a resumed run draws what the undisturbed one would.

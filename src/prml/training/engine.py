@@ -158,7 +158,7 @@ def _check_fits(checkpoint: Path, state: Mapping[str, Any], module: LiftingModul
     shapes = {name: tuple(value.shape) for name, value in module.state_dict().items()}
     found = {name: tuple(value.shape) for name, value in state["state_dict"].items()}
     if differ := sorted(name for name in shapes | found if shapes.get(name) != found.get(name)):
-        raise PrmlError(f"{checkpoint} is of another network: {differ[0]} does not fit; start anew with overwrite=True")
+        raise PrmlError(f"{checkpoint} is of another network ({differ[0]} differs); start over with overwrite=True")
 
 
 def _train(
@@ -186,7 +186,7 @@ def fit(config: FitConfig, out: str | os.PathLike[str], *, resume: bool = False,
         config: the run.
         out: its folder.
         resume: go on from ``out/last.ckpt``, with the same configuration and data; only longer if so wished.
-        overwrite: start anew in a folder that is not empty; what an earlier run left there is removed.
+        overwrite: start again in a folder that is not empty, and delete what an earlier run left there.
 
     Raises:
         PrmlError: a configuration, data set or folder that cannot be used, or a run to resume that was another.

@@ -1,4 +1,4 @@
-"""The folder of a run: whether it may be used, what it says of the run, what is removed when a run starts anew."""
+"""The folder of a run: whether it may be used, what it records, what is deleted when a run starts again."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path

@@ -42,7 +42,7 @@ class Together(Optimizer):
         return {"parts": [part.state_dict() for part in self.parts]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restore all; loading replaces their parameter groups, which are shared anew."""
+        """Restore all; loading replaces their parameter groups, which are then shared again."""
         for part, state in zip(self.parts, state_dict["parts"], strict=True):
             part.load_state_dict(state)
         self._share()

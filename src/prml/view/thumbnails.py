@@ -37,7 +37,7 @@ class FrameLike(Protocol):
 class Thumbnails:
     """Pictures of every n-th frame. Whenever they outgrow the limit every other one is dropped and n doubles.
 
-    So memory and size stay bounded although the video's length is not known beforehand.
+    So memory and size stay bounded although the video's length is not known in advance.
 
     Args:
         limit_bytes: of all pictures together, in base64.

@@ -26,7 +26,7 @@ class Options:
         half: keep float16 maps, half the space.
         mirrored: keep the maps of mirrored crops too, for flips; twice the space.
         every: keep every n-th frame.
-        licence: of the images and labels, in words; weights trained on them carry it.
+        licence: of the images and labels, as text; weights trained on them carry it.
         overwrite: rebuild a stale cache.
     """
 

@@ -30,7 +30,7 @@ class Options:
         subject: one name for all (default: the person's in the file, the file's up to the first "_", or its folder).
         action: one name for all (default: the file's name).
         split: part of the data.
-        license: of the data, in words; recorded in the file.
+        license: of the data, as text; recorded in the file.
         attribution: what the licence asks you to say; recorded in the file.
         noncommercial: whether the licence forbids commercial use; weights trained on the data inherit that.
         keep_doubtful: keep clips with errors too.

@@ -167,7 +167,7 @@ class PSTMO(PublishedNetwork):
         # the authors' two last norms are in their checkpoints but never used
         self.unused = nn.ParameterList(parameter(2, width).requires_grad_(False) for _ in range(2))
         self.head = PoseHead(norm=LastAxisBatchNorm(width), width=width, joints=joints)
-        # of the authors' loss over all frames, which is no objective here; DDP would wait for its gradient
+        # of the authors' loss over all frames, which is not an objective here; DDP would wait for its gradient
         self.sequence_head = PoseHead(norm=LastAxisBatchNorm(width), width=width, joints=joints).requires_grad_(False)
 
     def forward_with_sequence(
