@@ -30,6 +30,11 @@ def parse(kind: type[O], command: str, words: Sequence[str]) -> O:
     return CommandLine(kind, command).parse(words)
 
 
+def part_of(given: Any, kind: type[O]) -> O:
+    """The options of ``kind`` that a command's options begin with."""
+    return kind(**{f.name: getattr(given, f.name) for f in fields(kind)})  # type: ignore[arg-type]
+
+
 @dataclass(frozen=True)
 class _Given:
     """One option as it may be typed.

@@ -1,6 +1,5 @@
 """Motion files -> the project's mocap npz: read, mapped to 17 joints, turned z up, resampled, checked, cut, packed."""
 
-import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,12 +11,14 @@ import numpy as np
 from jaxtyping import Float
 
 from prml.datasets.inspect import Finding, body_axis, inspect_axes, inspect_bones, inspect_sides, inspect_speed
+from prml.datasets.options import ImportOptions
 from prml.errors import PrmlError
 from prml.io.files import check_writable, write_file
 from prml.io.joint_map import JointMap
-from prml.io.motion import Axis, turn_z_up
+from prml.io.motion import turn_z_up
 from prml.io.people import Person, people_of, read_motion
 from prml.io.registry import Format, formats
+from prml.options import check
 from prml.sequence import check_fps
 from prml.skeleton import H36M17
 
@@ -46,35 +47,6 @@ class Clip:
     findings: tuple[Finding, ...] = field(default=())
 
 
-@dataclass(frozen=True)
-class ImportOptions:
-    """How motion files are read.
-
-    Attributes:
-        fps: rate of the result; cubic splines through the positions.
-        file_fps: rate of the files, where they do not say (AMC) or are wrong.
-        unit_m: metres per file unit, in place of the map's or the file's.
-        up: the axis of the files that points up, in place of the map's or the file's.
-        subject: of all files; None for the person's name in the file, else the name of each file up to the first "_"
-            or, without one, its folder.
-        action: of all files; None for the file's name.
-    """
-
-    fps: float = 50.0
-    file_fps: float | None = None
-    unit_m: float | None = None
-    up: Axis | None = None
-    subject: str | None = None
-    action: str | None = None
-
-    def __post_init__(self) -> None:
-        check_fps(self.fps, "fps")
-        if self.file_fps is not None:
-            check_fps(self.file_fps, "file_fps")
-        if self.unit_m is not None and not 0 < self.unit_m < math.inf:
-            raise PrmlError(f"unit_m must be a positive number of metres, got {self.unit_m:g}")
-
-
 @dataclass
 class Imported:
     """What came of a list of files.
@@ -95,7 +67,7 @@ class Imported:
 def import_all(
     files: Sequence[Path],
     skeleton: JointMap | None = None,
-    options: ImportOptions = ImportOptions(),
+    options: ImportOptions | None = None,
     done: Callable[[Path], object] = lambda file: None,
 ) -> Imported:
     """Read motion files; one that cannot be read is named and does not stop the others.
@@ -108,8 +80,10 @@ def import_all(
         done: called with every file that has been dealt with.
 
     Raises:
-        PrmlError: there is no file that the map reads.
+        PrmlError: there is no file that the map reads, or an option outside its bounds.
     """
+    options = options or ImportOptions()
+    check(options)
     wanted = {
         suffix: f for f in formats("motion") if not skeleton or f.name in skeleton.formats for suffix in f.suffixes
     }

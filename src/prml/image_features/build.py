@@ -18,8 +18,10 @@ from prml.errors import PrmlError
 from prml.image_features import crops
 from prml.image_features.backbones import Backbone
 from prml.image_features.cache import FORMAT, INDEX, SMALL, FeatureCache
+from prml.image_features.options import CacheOptions
 from prml.image_features.source import FrameFeatures
 from prml.networks.peers.capf import LEVELS
+from prml.options import check
 from prml.sequence import PoseSequence
 from prml.skeleton import H36M17
 
@@ -42,23 +44,6 @@ class Clip:
     sequence: PoseSequence
     frames: Path
     split: str = "train"
-
-
-@dataclass(frozen=True)
-class CacheOptions:
-    """What is kept.
-
-    Attributes:
-        half: float16 maps, half the space.
-        mirrored: also the maps of the mirrored crops, for training and testing with flips; twice the space.
-        every: keep every n-th frame.
-        licence: of the images and labels, as text.
-    """
-
-    half: bool = True
-    mirrored: bool = True
-    every: int = 1
-    licence: str = "not stated"
 
 
 def in_camera(sequence: PoseSequence) -> PoseSequence:
@@ -147,8 +132,7 @@ def build_cache(
         PrmlError: a clip without 2D, a video that does not fit it, or a folder that already exists.
     """
     options = options or CacheOptions()
-    if options.every < 1:
-        raise PrmlError(f"every must be at least 1, got {options.every}")
+    check(options)
     if not clips:
         raise PrmlError("no clip to compute features of")
     wanted = settings_of(clips, backbone, options)

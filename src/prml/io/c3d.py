@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from prml.errors import PrmlError
+from prml.io.axes import Axis
 from prml.io.guard import guarded
-from prml.io.motion import Axis, Motion, by_name
+from prml.io.motion import Motion, by_name
 from prml.io.registry import Format
 from prml.io.sandbox import Limits, run_isolated
 

@@ -11,8 +11,9 @@ import numpy as np
 from jaxtyping import Float
 
 from prml.errors import PrmlError
+from prml.io.axes import AXES, Axis
 from prml.io.markers import CENTRES, NEEDED, plug_in_gait
-from prml.io.motion import AXES, Axis, Motion, prefixes
+from prml.io.motion import Motion, prefixes
 from prml.io.plain_yaml import read_yaml
 from prml.io.registry import format_names
 from prml.skeleton import H36M17

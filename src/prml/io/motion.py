@@ -3,15 +3,13 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Float
 
 from prml.errors import PrmlError
+from prml.io.axes import Axis
 
-Axis = Literal["x", "y", "z", "-x", "-y", "-z"]
-AXES: tuple[Axis, ...] = get_args(Axis)
 _MARKS = ":_|. -/"  # what may stand between a person's or rig's name and the name of a point
 
 

@@ -9,8 +9,9 @@ import numpy as np
 from jaxtyping import Float
 
 from prml.errors import PrmlError
+from prml.io.axes import Axis
 from prml.io.joint_map import JointMap, choose_map
-from prml.io.motion import Axis, Motion, z_up
+from prml.io.motion import Motion, z_up
 from prml.io.registry import Format
 from prml.io.units import UNITS_M, human, leg_bone, likely_unit
 from prml.scene import Scene

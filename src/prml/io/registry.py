@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from prml.errors import PrmlError
+from prml.io.axes import Axis
 from prml.io.files import existing
-from prml.io.motion import Axis, Motion
+from prml.io.motion import Motion
 from prml.plugins import plugin, plugin_names
 from prml.scene import Scene
 from prml.sequence import PoseSequence, check_fps

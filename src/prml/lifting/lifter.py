@@ -23,6 +23,7 @@ from prml.lifting.prediction_cache import PredictionCache
 from prml.lifting.threads import settle_after_fork
 from prml.lifting.windows import predict_blended, predict_frames
 from prml.normalise import NormalisedInput
+from prml.options import check, option
 from prml.sequence import PoseSequence
 from prml.skeleton import H36M17
 from prml.spans import blocks
@@ -49,15 +50,13 @@ class LiftOptions:
     """
 
     flip: bool = True
-    overlap: int = 6
-    batch: int = 8
+    overlap: int = option(6, minimum=1)
+    batch: int = option(8, minimum=1)
     phase: int = 0
     relative: bool = True
 
     def __post_init__(self) -> None:
-        for name in ("overlap", "batch"):
-            if (value := getattr(self, name)) < 1:
-                raise PrmlError(f"{name} must be at least 1, got {value}")
+        check(self)
 
 
 class Lifter:

@@ -4,11 +4,12 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Literal
 
+from prml.image_features.options import CacheOptions
 from prml.options import option
 
 
-@dataclass
-class Options:
+@dataclass(frozen=True)
+class Options(CacheOptions):
     """Run a 2D pose backbone over videos once and keep its feature maps, for 'prml fit' with data.kind features.
 
     Nothing is done if the cache exists and is made of the same backbone, weights, crops, videos and poses.
@@ -23,10 +24,6 @@ class Options:
         weights: of the backbone: safetensors or a torch checkpoint (a whole CA-PF checkpoint too); none is downloaded.
         keypoints: 2D file of Human3.6M.
         split: part of the data, for files that do not state it.
-        half: keep float16 maps, half the space.
-        mirrored: keep the maps of mirrored crops too, for flips; twice the space.
-        every: keep every n-th frame.
-        licence: of the images and labels, as text; weights trained on them carry it.
         overwrite: rebuild a stale cache.
     """
 
@@ -38,10 +35,6 @@ class Options:
     weights: Path | None = None
     keypoints: str = "cpn_ft_h36m_dbb"
     split: Literal["train", "val"] = "train"
-    half: bool = True
-    mirrored: bool = True
-    every: int = option(1, minimum=1)
-    licence: str = "not stated"
     overwrite: bool = False
 
 
@@ -50,8 +43,9 @@ def run(options: Options) -> int:
     from rich.progress import Progress
 
     from prml.commands._console import plain_console
+    from prml.commands._parser import part_of
     from prml.image_features.backbones import open_backbone
-    from prml.image_features.build import CacheOptions, build_cache
+    from prml.image_features.build import build_cache
     from prml.image_features.cache import FeatureCache
     from prml.image_features.clips import clips_of
     from prml.io.files import check_folder
@@ -67,7 +61,7 @@ def run(options: Options) -> int:
             o.out,
             clips,
             opened,
-            CacheOptions(o.half, o.mirrored, o.every, o.licence),
+            part_of(o, CacheOptions),
             overwrite=o.overwrite,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )

@@ -5,15 +5,15 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from prml.datasets.options import ImportOptions
 from prml.options import option
 
 if TYPE_CHECKING:
     from prml.datasets.importing import Clip, Imported
-    from prml.io.motion import Axis
 
 
-@dataclass
-class Options:
+@dataclass(frozen=True)
+class Options(ImportOptions):
     """Turn motion files into mocap npz (17 joints, metres, z up).
 
     Every clip is checked: bone lengths, left and right, axes, speed. Clips with errors are left out and named, and so
@@ -23,12 +23,6 @@ class Options:
         files: BVH, AMC (with the subject's ASF), C3D or TRC files, or folders of them.
         skeleton: joint map: a name (a wrong one lists them all) or a YAML file (default: the one that fits).
         out: npz to write; its folder is what --data takes elsewhere.
-        fps: frame rate of the result.
-        file_fps: frame rate of the files, if they do not state it (AMC) or state it wrongly.
-        unit_m: metres per unit of the files (default: the map's, or what the size of the people says).
-        up: axis of the files that points up: x, y, z, -x, -y or -z (default: the map's or the file's).
-        subject: one name for all (default: the person's in the file, the file's up to the first "_", or its folder).
-        action: one name for all (default: the file's name).
         split: part of the data.
         license: of the data, as text; recorded in the file.
         attribution: what the licence asks you to say; recorded in the file.
@@ -41,12 +35,6 @@ class Options:
     _: KW_ONLY
     out: Path
     skeleton: str = option("", local=True)
-    fps: float = option(50.0, minimum=0.1, maximum=1000)
-    file_fps: float | None = option(None, minimum=0.1, maximum=1000)
-    unit_m: float | None = option(None, minimum=1e-6, maximum=1e6)
-    up: str | None = None
-    subject: str | None = None
-    action: str | None = None
     split: Literal["train", "val", "test"] = "train"
     license: str = "not stated"
     attribution: str = ""
@@ -58,8 +46,9 @@ class Options:
 def run(options: Options) -> int:
     """Import, report, write."""
     from prml.commands._console import plain_console
+    from prml.commands._parser import part_of
     from prml.commands.data._findings import print_findings
-    from prml.datasets.importing import ImportOptions, import_all, write_mocap_npz
+    from prml.datasets.importing import import_all, write_mocap_npz
     from prml.errors import PrmlError
     from prml.io.files import check_writable
     from prml.io.joint_map import joint_map
@@ -67,9 +56,8 @@ def run(options: Options) -> int:
     o = options
     if o.out.suffix != ".npz":
         raise PrmlError(f"expected out=X.npz, got {o.out}")
-    rules = ImportOptions(o.fps, o.file_fps, o.unit_m, _axis(o.up), o.subject, o.action)
     check_writable(o.out, o.overwrite)  # before the work, not after it
-    made = import_all(_expanded(o.files), joint_map(o.skeleton) if o.skeleton else None, rules)
+    made = import_all(_expanded(o.files), joint_map(o.skeleton) if o.skeleton else None, part_of(o, ImportOptions))
     if made.failed and not made.maps:
         first = next(iter(made.failed.values()))
         more = f" ({len(made.failed) - 1} more files cannot be read)" if len(made.failed) > 1 else ""
@@ -93,19 +81,6 @@ def _summary(made: "Imported", good: "Sequence[Clip]", options: Options) -> str:
     if not made.failed:
         return f"{text}, map {maps}"
     return f"{text}, map {maps}; {len(made.failed)} of {len(made.failed) + len(made.maps)} files could not be read"
-
-
-def _axis(up: str | None) -> "Axis | None":
-    from prml.errors import PrmlError
-    from prml.io.motion import AXES
-
-    if up is None:
-        return None
-    wanted = up.lower().removeprefix("+")
-    found = next((axis for axis in AXES if axis == wanted), None)
-    if found is None:
-        raise PrmlError(f"up must be one of {', '.join(AXES)}, got {up!r}")
-    return found
 
 
 def _expanded(files: Iterable[Path]) -> list[Path]:
