@@ -9,7 +9,7 @@ import torch
 from prml.errors import PrmlError
 from prml.evaluation import metrics as m
 from prml.evaluation.protocols.catalogue import get
-from prml.evaluation.scoring import JOINTS_3DHP, METRICS, Scored, Tally, metric, plain, scores, values_of
+from prml.evaluation.scoring import JOINTS_3DHP, METRICS, Metric, Scored, Tally, metric, plain, scores, values_of
 from prml.skeleton import H36M17
 
 NAN = float("nan")
@@ -159,6 +159,18 @@ def test_an_unknown_metric_is_named():
     assert metric("auc") is METRICS["auc"]
     with pytest.raises(PrmlError, match="unknown metric 'mpjp'; known are mpjpe, p_mpjpe"):
         metric("mpjp")
+
+
+def test_metrics_of_other_packages_have_an_entry_point_of_their_own(monkeypatch):
+    monkeypatch.setattr("prml.evaluation.scoring.plugin", lambda *asked: asked)
+    assert metric("theirs") == ("prml.metrics", "theirs", Metric)
+
+
+def test_nothing_was_counted_yet():
+    assert Tally() == Tally(sums={}, counts={}, frames=0, sequences=0)
+    zero = torch.zeros(1, 17, 3)
+    assert (Scored(zero, zero).prediction_px, Scored(zero, zero).target_px) == (None, None)
+    assert Scored(zero, zero).joints == tuple(range(17))
 
 
 def _tally():
