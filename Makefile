@@ -37,19 +37,16 @@ $(VENV)/.core: pyproject.toml constraints.txt
 	@$(INSTALL) -e .
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.core
+# Development and CI take the versions of the lock file, whose hashes pip compares. It is made for Python 3.11
+# (requirements/make_lock.sh); LOCK= takes the newest versions instead, for another Python for instance.
+LOCK ?= requirements/dev.lock
+
+$(VENV)/.dev: $(VENV)/.core $(LOCK)
 	@echo "installing the development tools into $(VENV)"
-	@$(INSTALL) -e '.[dev]'
+	@$(if $(LOCK),$(BIN)/python -m pip install -qq --require-hashes --no-deps -r $(LOCK),$(INSTALL) -e '.[dev,docs,mutation]')
 	@touch $@
 
-$(VENV)/.mutation: $(VENV)/.dev
-	@echo "installing mutmut into $(VENV)"
-	@$(INSTALL) -e '.[mutation]'
-	@touch $@
-
-$(VENV)/.docs: $(VENV)/.core
-	@echo "installing the documentation tools into $(VENV)"
-	@$(INSTALL) -e '.[docs]'
+$(VENV)/.mutation $(VENV)/.docs: $(VENV)/.dev
 	@touch $@
 
 lift: $(VENV)/.core  ## lift the example clip (CLIP=..., OUT=...)

@@ -153,7 +153,11 @@ _ODD = {
 
 
 @pytest.mark.parametrize("kind", _ODD)
-@pytest.mark.parametrize("make", [dict.fromkeys, set, frozenset, collections.OrderedDict.fromkeys], ids=str)
+@pytest.mark.parametrize(
+    "make",
+    [dict.fromkeys, set, frozenset, collections.OrderedDict.fromkeys],
+    ids=["dict", "set", "frozenset", "ordered dict"],
+)
 @pytest.mark.parametrize("protocol", [2, 5])
 def test_keys_whose_hashes_a_file_can_choose_are_few(monkeypatch, kind, make, protocol):
     monkeypatch.setattr(pickle_scan, "MAX_ODD_KEYS", 20)
