@@ -181,13 +181,6 @@ def test_the_root_is_solved_from_exact_projections():
     np.testing.assert_allclose(root, joints[:, 0], atol=1e-6)
 
 
-@pytest.mark.misfit
-@pytest.mark.parametrize("wrong", [np.zeros((4, 17, 2)), "clip.mp4", None, [1, 2]])
-def test_what_is_no_sequence_is_refused_in_one_line(wrong):
-    with pytest.raises(PrmlError, match=r"lift takes a PoseSequence, got \w+; make one with PoseSequence\.regular"):
-        _lifter().lift(wrong)
-
-
 def test_what_is_missing_is_said():
     empty = PoseSequence.regular(4, 30, BLAZEPOSE33)
     with pytest.raises(PrmlError, match="2D keypoints"):

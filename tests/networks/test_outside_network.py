@@ -1,5 +1,6 @@
 """A network of another package is trained, lifted with, counted and timed like ours: no file of ours knows it."""
 
+import subprocess
 import sys
 
 import numpy as np
@@ -161,3 +162,11 @@ def test_a_card_does_not_choose_which_code_runs(tmp_path):
 def test_without_the_package_it_is_unknown():
     with pytest.raises(PrmlError, match="unknown network 'per-frame'"):
         registry.entry("per-frame")
+
+
+def test_entries_are_read_without_torch():
+    code = (
+        "import sys; from prml.networks import registry; registry.entry('prml-s'); registry.names(); "
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -121,11 +121,6 @@ class Lifter:
         """
         _check_sequence(sequence)
         settle_after_fork()
-        if not isinstance(sequence, PoseSequence):
-            raise PrmlError(
-                f"lift takes a PoseSequence, got {type(sequence).__name__}; make one with PoseSequence.regular(frames, "
-                "fps, skeleton, keypoints_px=..., camera=...)"
-            )
         if sequence.keypoints_px is None:
             raise PrmlError("lifting needs 2D keypoints, this sequence has none")
         given = self._on_h36m17(sequence, bridge)
