@@ -521,3 +521,56 @@ def test_no_command_needs_a_home_to_start(words):
     program = NO_HOME + "from prml.cli import entry; entry()"
     done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory):
+    """An empty configuration file."""
+    path = tmp_path_factory.mktemp("empty") / "c.yaml"
+    path.touch()
+    return path
+
+
+WORDS = st.sampled_from(
+    [
+        "--count",
+        "--count=3",
+        "--keep-all",
+        "--no-keep-all",
+        "--keep-all=x",
+        "--names",
+        "[",
+        "{a: *b}",
+        "--",
+        "-",
+        "-1",
+        "a",
+    ]
+    + [
+        "--depth",
+        "--more",
+        "--more.a",
+        "--more.a.b=[",
+        "--quick",
+        "true",
+        "null",
+        ".nan",
+        "--config",
+        "--=",
+        "--no-",
+        "=3",
+    ]
+)
+
+
+@given(st.lists(WORDS | st.text(max_size=6), max_size=6))
+@pytest.mark.parametrize("kind", [Echo, Filed])
+def test_whatever_is_typed_it_is_options_or_one_line(empty, kind, words):
+    if "-h" in words or "--help" in words:
+        return
+    try:
+        made = parse(kind, "echo", [str(empty), *words])
+    except PrmlError as error:
+        assert str(error)  # noqa: PT017
+    else:
+        assert isinstance(made, kind)

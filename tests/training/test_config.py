@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from prml.batches.options import CameraRanges, MocapWindowOptions, WindowOptions
 from prml.commands._parser import parse
 from prml.commands.compare_networks import Options as CompareOptions
 from prml.commands.fit import read_config
 from prml.errors import PrmlError
-from prml.options import check, leaves
+from prml.options import build, check, leaves
 from prml.studies.compare import config_hash
 from prml.training.config import DATA_KINDS, FitConfig, Human36mShData, MocapData, load_config, record_of
 from prml.training.folder import check_same_run, describe
@@ -67,6 +69,7 @@ HASHES = {  # of commit 61e0e92
     "paper/table9_step2.yaml": "6cecbd2c98",
     "paper/table9_step3.yaml": "d56379231b",
 }
+NAMES = sorted({part for name in leaves(FitConfig) for part in name.split(".")})
 COMPARED = {  # of the runs of mocap/compare.yaml with seed 0, as commit 61e0e92 had them
     "PrML (dual)": "f41105df74",
     "MotionBERT (single)": "0364e689f9",
@@ -167,3 +170,26 @@ def test_windows_know_only_what_they_use():
 def test_the_configuration_is_read_without_torch():
     program = "import sys; from prml.training.config import FitConfig; FitConfig(); print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "False\n"
+
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-3, 300)
+    | st.floats()
+    | st.sampled_from(["mocap", "3dhp", "muon", "[1, 2]", ""]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=6))
+def test_whatever_a_file_says_it_is_a_configuration_or_one_line(values):
+    try:
+        config = build(FitConfig, values)
+        check(config)
+    except PrmlError as error:
+        assert "\n" not in str(error)  # noqa: PT017
+    else:
+        assert record_of(config).keys() == record_of(FitConfig()).keys()
