@@ -145,7 +145,7 @@ def test_an_existing_result_is_not_replaced_and_nothing_is_computed(weights, tmp
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("{", "not a readable JSON"), ("[]", "not a result of schema"), ('{"schema": "prml.result/1"}', "does not fit")],
+    [("{", "it is not JSON"), ("[]", "is not a result file"), ('{"schema": "prml.result/1"}', "does not fit")],
 )
 def test_files_that_are_no_results_are_refused(text, message, tmp_path, capsys):
     path = tmp_path / "bad.json"
