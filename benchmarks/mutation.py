@@ -54,7 +54,7 @@ WORK = ROOT / "build" / "mutation"
 RESULT = ROOT / "results" / "mutation.json"
 REASONS = ROOT / "benchmarks" / "mutation_reasons.toml"
 LEAST = 0.85
-DOUBT = 0.05  # a sample fails if a true share of LEAST would do as badly in one of twenty samples, or in fewer
+DOUBT = 0.001  # a sample fails if a true share of LEAST would do as badly in one of a thousand samples, or in fewer
 LEAN = [f"-pno:{plugin}" for plugin in ("cacheprovider", "logging", "threadexception", "unraisableexception")]
 PRELOADED = ("torch", "scipy.ndimage", "scipy.interpolate", "scipy.optimize", "scipy.stats", "hypothesis", "pytest")
 
@@ -382,7 +382,7 @@ def main() -> None:
     print(f"{'together':20}{_share(mutants)} (seed {seed})")
     killed = sum(not mutant.survived for mutant in mutants)
     if too_few(killed, len(mutants)):
-        raise SystemExit(f"so few are killed in {DOUBT:.0%} of samples at most if it is {LEAST:.0%} of all: add tests")
+        raise SystemExit(f"so few are killed in {DOUBT:.1%} of samples at most if it is {LEAST:.0%} of all: add tests")
 
 
 def _kept(before: dict[str, Any], name: str, known: dict[str, list[str]]) -> Any:
