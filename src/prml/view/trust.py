@@ -15,7 +15,7 @@ from prml.sequence import PoseSequence
 
 Array = np.ndarray
 FAINT = 0.4  # opacity of what was not measured
-# An implausible pose. Of 13,000 lifted frames of motion capture with a detector's noise (UI-PRMD), 3 % are.
+# An implausible pose. The limits were chosen from percentiles over 13,000 lifted frames of motion capture (UI-PRMD).
 MAX_BONE_CHANGE_M = 0.15  # from the bone's median length in the clip
 MAX_SPEED_M_S = 15.0  # of a joint against the root; a sprinter's foot reaches 12
 MAX_DISTANCE_SHARE = 0.15  # of the reprojection from the detection, in sizes of the person in the picture
