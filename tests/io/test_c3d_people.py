@@ -7,10 +7,11 @@ from fixtures import mocap_files as files
 from fixtures.motion import clips
 from prml.datasets.importing import import_all, import_files
 from prml.errors import PrmlError
+from prml.io.axes import AXES
 from prml.io.c3d import read_c3d
 from prml.io.joint_map import joint_map
 from prml.io.markers import NEEDED, WANDS, plug_in_gait
-from prml.io.motion import AXES, turn_z_up
+from prml.io.motion import turn_z_up
 from prml.skeleton import H36M17
 
 pytest.importorskip("ezc3d")

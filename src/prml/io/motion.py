@@ -65,7 +65,7 @@ def by_name(
 def prefixes(names: Iterable[str], needed: Iterable[str]) -> tuple[list[str], list[str]]:
     """The prefixes under which names occur: those that have all ``needed`` names, and those that have at least half.
 
-    A prefix is empty or ends with a mark, as in ``Anna:``, ``mixamorig_`` or ``Bip01 ``; every prefix is one person.
+    A prefix is empty or ends with a mark, as in ``Anna:``, ``mixamorig_`` or "Bip01 "; every prefix is one person.
     """
     present, wanted = set(names), set(needed)
     found = Counter(
