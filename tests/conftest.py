@@ -5,6 +5,11 @@ import sys
 
 import jaxtyping
 import pytest
+from hypothesis import HealthCheck, settings
+
+# a busy machine is slow, which is no fault of a test
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,5 +1,6 @@
 """Video files as FFmpeg opens them: local files of known containers only, and the stream to read of them."""
 
+import errno
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, cast
@@ -36,7 +37,8 @@ def open_video(path: Path) -> "av.container.InputContainer":
     try:
         return av.open(local(path), options=options, metadata_errors="ignore")
     except (av.FFmpegError, OSError, ValueError) as error:
-        reason = "not a format that is read" if isinstance(error, av.ArgumentError) else reason_of(error)
+        invalid = getattr(error, "errno", None) == errno.EINVAL  # what FFmpeg says of a format outside the list
+        reason = "not a format that is read" if invalid else reason_of(error)
         raise PrmlError(
             f"{path} is not a video that can be read ({reason}); mp4, mov, webm, avi and mkv are, among others"
         ) from None
