@@ -36,11 +36,11 @@ MAX_MESSAGE = 600  # characters of a message on the terminal
 
 # What the system refuses for reasons that lie with the user's machine, not with the program.
 _USERS_TO_REPAIR: dict[int, str] = {
-    errno.ENOSPC: "free some space or give another --out",
-    errno.EDQUOT: "free some of your quota or give another --out",
-    errno.EACCES: "check the permissions or give another --out",
-    errno.EPERM: "check the permissions or give another --out",
-    errno.EROFS: "the file system is read-only; give another --out",
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some of your quota",
+    errno.EACCES: "check the permissions",
+    errno.EPERM: "check the permissions",
+    errno.EROFS: "the file system is read-only",
 }
 
 
@@ -92,6 +92,12 @@ def _run(words: Sequence[str]) -> int:
             return int(module.run(line.parse(rest)) or 0)
     except PrmlError as error:
         raise PrmlError(as_typed(str(error), line.flags, words)) from error
+    except OSError as error:
+        if isinstance(error, BrokenPipeError) or error.errno not in _USERS_TO_REPAIR:
+            raise
+        elsewhere = " or give another --out" if "out" in line.flags else ""
+        advice = f"{_USERS_TO_REPAIR[error.errno]}{elsewhere}"
+        raise PrmlError(f"{error.strerror}: {error.filename or 'while writing'}; {advice}") from error
 
 
 @contextmanager
@@ -135,12 +141,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except KeyboardInterrupt:
         text, code = "interrupted", 130
-    except SystemExit as stop:  # after --help
-        return int(stop.code or 0)
-    except OSError as error:
-        if error.errno not in _USERS_TO_REPAIR:
-            raise
-        text, code = f"{error.strerror}: {error.filename or 'while writing'}; {_USERS_TO_REPAIR[error.errno]}", 2
+    except SystemExit as stop:  # after --help, or told to end
+        return stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 1
     sys.stderr.write(printable(f"prml {words[0]}: {text}", MAX_MESSAGE) + "\n")
     return code
 

@@ -1,7 +1,11 @@
 """Messages of the library in the words of the command line."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def as_typed(text: str, flags: Mapping[str, str], words: Sequence[str] = ()) -> str:
@@ -26,3 +30,12 @@ def as_typed(text: str, flags: Mapping[str, str], words: Sequence[str] = ()) -> 
         return flags[name] if ends else f"{flags[name]} "
 
     return re.sub(r"(?<![\w./\\-])([a-z][a-z0-9_]*)=(True\b|False\b|\.\.\.)?", typed, text)
+
+
+def notes(console: "Console", options: Any) -> Callable[[str], None]:
+    """What prints a warning of the library as a note, for a command that was called with these options."""
+    from prml.commands._parser import CommandLine
+
+    line = CommandLine(type(options), "")
+    words = [str(getattr(options, name)) for name in line.given]
+    return lambda text: console.print(f"note: {as_typed(text, line.flags, words)}", soft_wrap=True)

@@ -32,12 +32,10 @@ def run(options: Options) -> int:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from prml.commands._console import plain_console
-    from prml.commands._messages import as_typed
-    from prml.commands._parser import CommandLine
+    from prml.commands._messages import notes
     from prml.commands._signals import tidy_end
     from prml.pipeline.lift import lift
 
-    flags = CommandLine(Options, "lift").flags
     settings = asdict(options)
     source, out = settings.pop("input"), settings.pop("out")
     console = plain_console()
@@ -54,7 +52,7 @@ def run(options: Options) -> int:
             source,
             out or Path(f"{Path(source).stem}_prml"),
             progress=progress,
-            warn=lambda text: console.print(f"note: {as_typed(text, flags, [source])}"),
+            warn=notes(console, options),
             **settings,
         )
     _report(console, result)

@@ -8,13 +8,13 @@ from prml.options import option
 
 @dataclass(frozen=True)
 class Options:
-    """Write viewer.html of a result folder from its poses, and say where it is; nothing is detected or lifted.
+    """Write viewer.html of a result folder from its poses, without detecting or lifting.
 
     Attributes:
-        folder: what prml lift has written.
-        video: where the pictures are, to be shown behind the 2D joints.
-        overlay: write overlay.mp4 too, which needs the video.
-        overwrite: overwrite viewer.html and overlay.mp4; without it a page that exists is only named.
+        folder: folder that 'prml lift' has written.
+        video: video or image folder to show behind the 2D joints.
+        overlay: write overlay.mp4 too; needs the video.
+        overwrite: overwrite viewer.html and overlay.mp4; without it an existing page is only named.
         open: open the page in a browser.
     """
 
@@ -31,6 +31,7 @@ def run(options: Options) -> int:
 
     console, page = plain_console(), options.folder / "viewer.html"
     if options.overwrite or options.overlay or options.video is not None or not page.is_file():
+        from prml.commands._messages import notes
         from prml.commands._signals import tidy_end
         from prml.pipeline.view import view
 
@@ -40,7 +41,7 @@ def run(options: Options) -> int:
                 video=options.video,
                 overlay=options.overlay,
                 overwrite=options.overwrite,
-                warn=lambda text: console.print(f"note: {text}"),
+                warn=notes(console, options),
             )
         console.print(f"wrote {page}", soft_wrap=True)
     else:
