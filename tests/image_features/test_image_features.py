@@ -433,7 +433,7 @@ def test_one_and_two_heads_take_a_step(cache):
         assert (type(module.network.head).__name__ == "DualHead") == name.endswith("dual")
 
 
-# ------------------------------------------------------------------------------------------------ the verb
+# ------------------------------------------------------------------------------------------------ the command
 def test_prml_data_features_from_a_lifted_clip_and_from_own_files(film, lifted, tmp_path, capsys):
     short = lifted.take(slice(8))
     write_poses(short, tmp_path / "poses.npz", {"made": "here"})
