@@ -12,7 +12,6 @@ from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Float
-from scipy.ndimage import convolve1d
 
 from prml.camera import normalise as unit
 from prml.camera import rotation_towards
@@ -71,6 +70,8 @@ def _kernel(sigma_frames: float, radius: int) -> Array:
 
 def smooth(values: Float[Array, "*B T c"], sigma_s: float, fps: float) -> Float[Array, "*B T c"]:
     """Gaussian mean along time, cut at ``MARGIN_S`` and at the ends of the sequence (weights renormalised there)."""
+    from scipy.ndimage import convolve1d  # takes a tenth of a second to load
+
     kernel = _kernel(sigma_s * fps, max(1, round(MARGIN_S * fps))).astype(values.dtype)
     total = convolve1d(np.ones(values.shape[-2], values.dtype), kernel, mode="constant")
     mean: Array = convolve1d(values, kernel, axis=-2, mode="constant") / total[:, None]

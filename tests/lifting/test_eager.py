@@ -7,6 +7,7 @@ import pytest
 
 from prml.camera import Camera
 from prml.detect.base import Detection
+from prml.errors import PrmlError
 from prml.filters.repair import fill_gaps, repair_swaps
 from prml.lifting.eager import EagerLifter, can_lift_eagerly, lifting_eagerly
 from prml.lifting.lifter import load
@@ -94,7 +95,7 @@ def test_wrong_guesses_are_not_used(lifter):
 
 def test_the_thread_ends_and_tells_what_went_wrong(lifter, monkeypatch):
     found, cache = list(finds(120)), PredictionCache()
-    with lifting_eagerly(lifter, BLAZEPOSE33, CAMERA, cache) as tell:
+    with lifting_eagerly(lambda: lifter, BLAZEPOSE33, CAMERA, cache) as tell:
         for time_s, person in found:
             tell(time_s, person)
     assert np.isfinite(lifter.lift(as_detected(found), cache=cache).joints_m).all()
@@ -105,8 +106,42 @@ def test_the_thread_ends_and_tells_what_went_wrong(lifter, monkeypatch):
         raise ZeroDivisionError
 
     monkeypatch.setattr(EagerLifter, "work", fail)
-    with pytest.raises(ZeroDivisionError), lifting_eagerly(lifter, BLAZEPOSE33, CAMERA, PredictionCache()):
-        tried.wait(10)
+
+    def lift():
+        with lifting_eagerly(lambda: lifter, BLAZEPOSE33, CAMERA, PredictionCache()) as tell:
+            tell(*found[0])
+            tried.wait(10)
+
+    with pytest.raises(ZeroDivisionError):
+        lift()
+
+
+def test_the_lifter_is_opened_beside_the_detector_after_its_first_frame(lifter):
+    opened = Event()
+
+    def open_lifter():
+        opened.set()
+        return lifter
+
+    with lifting_eagerly(open_lifter, BLAZEPOSE33, CAMERA, PredictionCache()) as tell:
+        assert not opened.wait(0.2)
+        tell(*next(iter(finds(1))))
+        assert opened.wait(10)
+
+
+def test_a_lifter_that_cannot_be_opened_stops_the_detector(lifter):
+    def open_lifter():
+        raise PrmlError("no such weights")
+
+    def lift():
+        with lifting_eagerly(open_lifter, BLAZEPOSE33, CAMERA, PredictionCache()) as tell:
+            for time_s, person in finds(10_000):
+                tell(time_s, person)
+                Event().wait(0.01)
+            raise AssertionError("it was told too late")
+
+    with pytest.raises(PrmlError, match="no such weights"):
+        lift()
 
 
 def test_only_networks_of_whole_windows_that_look_near_lift_eagerly(lifter):

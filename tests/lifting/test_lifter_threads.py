@@ -73,7 +73,7 @@ def test_lifting_goes_on_undisturbed_while_others_lift_eagerly(lifter, alone):
             return lift(lifter, number)
         camera = swaying(1).camera
         eager = lifter.with_options(**OPTIONS[number])
-        with lifting_eagerly(eager, BLAZEPOSE33, camera, PredictionCache()) as tell:
+        with lifting_eagerly(lambda: eager, BLAZEPOSE33, camera, PredictionCache()) as tell:
             for frame in range(150):
                 tell(frame / 30, Detection(body + np.sin(frame / 9), np.ones(33)))
             return lift(lifter, number)

@@ -11,6 +11,8 @@ import pytest
 import torch
 from PIL import Image
 
+from fixtures.boxes import BOXES, POINTS, box_video
+from fixtures.outside import outside_package
 from prml.camera import Camera
 from prml.errors import PrmlError
 from prml.evaluation.protocols.mocap_benchmark import benchmark_sequences
@@ -254,3 +256,27 @@ def test_settings_are_checked_before_anything_is_read():
     for settings, told in (({"fps": 0}, "fps must lie between 0.1 and 1000"), ({"overlay": "no"}, "overlay: expected")):
         with pytest.raises(PrmlError, match=told):
             lift("gone.mp4", **settings)
+
+
+def test_joints_outside_the_lens_are_said(keypoints, weights, tmp_path):
+    seen = read_keypoints(keypoints)
+    width, height = seen.image_size
+    lens = Camera(width, height, 0.5 * width, 0.5 * width, width / 2, height / 2, radial=(-0.4, 0.0, 0.0))
+    (tmp_path / "lens.json").write_text(json.dumps(lens.to_dict()))
+    points = np.asarray(seen.keypoints_px).copy()
+    points[3, 16] = (width - 1.0, height - 1.0)  # a corner, further out than the image of this lens
+    write_keypoints(seen.with_(keypoints_px=points, camera=None), tmp_path / "far.npz")
+    result = lift(tmp_path / "far.npz", weights=weights, intrinsics=str(tmp_path / "lens.json"))
+    assert any("the lens of the camera (given) shows nothing" in text for text in result.warnings)
+    assert result.sequence.inferred[3, 16]
+    assert result.sequence.confidence[3, 16] == 0
+
+
+def test_names_with_colons_and_those_that_look_like_addresses_are_files(tmp_path, monkeypatch):
+    outside_package(monkeypatch, tmp_path, BOXES, POINTS)
+    monkeypatch.chdir(tmp_path)
+    clip = box_video(tmp_path / "2024-05-01T12:30:00.mp4", 10)
+    for out in ("12:30", "file:out"):
+        made = lift(clip.name, out, detector="boxes", weights="prml-xs")
+        assert set(made.files) == set(OUTPUTS)
+        assert {p.name for p in (tmp_path / out).iterdir()} == set(OUTPUTS)

@@ -8,22 +8,24 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from queue import SimpleQueue
 from threading import Event, Thread
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from jaxtyping import Float
 
 from prml.camera import Camera
 from prml.detect.base import Detection
 from prml.filters.repair import LONGEST_FILL_S, fill_gaps, repair_swaps
 from prml.filters.resample import jumps, network_times
-from prml.lifting.lifter import Lifter
 from prml.lifting.prediction_cache import PredictionCache
 from prml.lifting.windows import window_starts
 from prml.normalise import MARGIN_S
 from prml.sequence import PoseSequence
 from prml.skeleton import Skeleton
 from prml.threads import torch_threads
+
+if TYPE_CHECKING:
+    from prml.lifting.lifter import Lifter
 
 Array = np.ndarray
 Tell = Callable[[float, Detection | None], None]
@@ -42,7 +44,7 @@ class EagerLifter:
         cache: receives the predictions.
     """
 
-    def __init__(self, lifter: Lifter, skeleton: Skeleton, camera: Camera, cache: PredictionCache) -> None:
+    def __init__(self, lifter: "Lifter", skeleton: Skeleton, camera: Camera, cache: PredictionCache) -> None:
         self._lifter, self._skeleton, self._camera, self._cache = lifter, skeleton, camera, cache
         self._times_s: list[float] = []
         self._people: list[Detection | None] = []  # of the current stretch without gaps
@@ -109,33 +111,44 @@ class EagerLifter:
         return self._lifter.inputs(track, wanted[offset:]), offset
 
 
-def can_lift_eagerly(lifter: Lifter) -> bool:
+def can_lift_eagerly(lifter: "Lifter") -> bool:
     """Whether a frame's input depends on its neighbourhood only, and the network takes whole windows."""
     near = lifter.output == "sequence" and lifter.card.normalisation == "virtual_camera"
     return near and not lifter.network.image_channels
 
 
 @contextmanager
-def lifting_eagerly(lifter: Lifter, skeleton: Skeleton, camera: Camera, cache: PredictionCache) -> Iterator[Tell]:
+def lifting_eagerly(
+    lifter: "Callable[[], Lifter]", skeleton: Skeleton, camera: Camera, cache: PredictionCache
+) -> Iterator[Tell]:
     """Predict in a thread while the block runs; the block tells the given function every frame's time and person.
 
     Args:
-        lifter: whose windows are predicted.
+        lifter: opens the lifter whose windows are predicted. It is called in the thread once the first frame is told:
+            torch and the weights are loaded beside the detector. Nothing is predicted if it cannot lift eagerly.
         skeleton: joint set of the detections.
         camera: what the keypoints refer to.
         cache: receives the predictions; give it to :meth:`Lifter.lift` afterwards.
 
     Raises:
-        Exception: what went wrong in the thread, at the end of the block.
+        Exception: what went wrong in the thread: in the block when it tells the next frame, or at its end.
     """
     queue: SimpleQueue[tuple[float, Detection | None]] = SimpleQueue()
-    eager, stop = EagerLifter(lifter, skeleton, camera, cache), Event()
+    started, stop = Event(), Event()
     errors: list[BaseException] = []
 
     def run() -> None:
-        import scipy.interpolate  # noqa: F401  # what the end of lifting needs; it takes a fifth of a second to load
-
         try:
+            started.wait()  # the detector comes first: loading would hold it up
+            if stop.is_set():
+                return
+            opened = lifter()
+            import scipy.interpolate  # noqa: F401  # what the end of lifting needs; it takes a fifth of a second to load
+            import torch
+
+            if not can_lift_eagerly(opened):
+                return
+            eager = EagerLifter(opened, skeleton, camera, cache)
             with torch_threads(max(1, torch.get_num_threads() - 1)):  # one core is the detector's
                 while not stop.wait(0.05):
                     while not queue.empty():
@@ -144,12 +157,19 @@ def lifting_eagerly(lifter: Lifter, skeleton: Skeleton, camera: Camera, cache: P
         except Exception as error:  # it belongs to the thread that asks
             errors.append(error)
 
+    def tell(time_s: float, person: Detection | None) -> None:
+        if errors:
+            raise errors[0]
+        queue.put((time_s, person))
+        started.set()
+
     thread = Thread(target=run, name="prml-eager", daemon=True)
     thread.start()
     try:
-        yield lambda time_s, person: queue.put((time_s, person))
+        yield tell
     finally:
         stop.set()
+        started.set()
         thread.join()
     if errors:
         raise errors[0]

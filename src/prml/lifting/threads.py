@@ -1,19 +1,20 @@
 """Torch's threads in a process that was forked from one that used them."""
 
 import os
+from threading import local
 
 import torch
 
-_loaded_in = os.getpid()
+_LOADED_IN = os.getpid()
+_settled = local()
 
 
 def settle_after_fork() -> None:
-    """Let torch compute on one thread in a forked child, once.
+    """Let torch compute on one thread in a forked child; to be called in every thread before it computes.
 
     The threads of GNU OpenMP do not survive a fork, and whoever waits for them waits for ever. A process that is
-    spawned loads torch itself and keeps all threads.
+    spawned loads torch anew and keeps all threads.
     """
-    global _loaded_in
-    if os.getpid() != _loaded_in:
-        _loaded_in = os.getpid()
+    if os.getpid() != _LOADED_IN and getattr(_settled, "pid", None) != os.getpid():
         torch.set_num_threads(1)
+        _settled.pid = os.getpid()

@@ -65,6 +65,7 @@ class TrackFile:
         self.path, self._identity = path, json.dumps(identity, sort_keys=True)
         self._next_s = monotonic() + EVERY_S
         self.frames = 0  # that are kept
+        self.complete = False  # whether they are all that the video has
 
     def load(self) -> Unfinished | None:
         """What an earlier run left; None if that is nothing, of something else, or damaged."""
@@ -76,7 +77,7 @@ class TrackFile:
             found = _unfinished(record)
         except (PrmlError, OSError, ValueError, KeyError, TypeError):
             return None
-        self.frames = len(found.track)
+        self.frames, self.complete = len(found.track), found.complete
         return found
 
     def due(self) -> bool:
@@ -90,7 +91,7 @@ class TrackFile:
         started = monotonic()
         try:
             write_file(self.path, partial(_write, _entries(unfinished, self._identity)), overwrite=True)
-            self.frames = len(unfinished.track)
+            self.frames, self.complete = len(unfinished.track), unfinished.complete
         except PrmlError:
             pass
         spent = monotonic() - started

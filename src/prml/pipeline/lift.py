@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -13,10 +14,11 @@ import numpy as np
 
 from prml import __version__
 from prml.camera import Camera
+from prml.errors import PrmlError
+from prml.filters.lens import outside_lens
 from prml.filters.marks import mark_inferred
 from prml.filters.scale import to_metres
 from prml.io.files import existing
-from prml.lifting.lifter import Lifter
 from prml.lifting.prediction_cache import PredictionCache
 from prml.options import check
 from prml.pipeline.camera import camera_of, image_size
@@ -26,7 +28,7 @@ from prml.pipeline.outputs.registry import OUTPUTS, Job, write_outputs
 from prml.pipeline.result import LiftResult, Progress, Warn, doubtful_residual, residual_px
 from prml.pipeline.settings import LiftSettings
 from prml.pipeline.source import WHAT, Source, input_path, read_file
-from prml.pipeline.weights import open_lifter
+from prml.pipeline.weights import LazyLifter, check_weights, open_lifter
 from prml.provenance import commit
 from prml.scene import Scene
 from prml.sequence import PoseSequence
@@ -34,6 +36,7 @@ from prml.skeleton import Skeleton
 
 if TYPE_CHECKING:
     from prml.detect.base import Detection
+    from prml.lifting.lifter import Lifter
 
 __all__ = ["LiftResult", "LiftSettings", "lift", "write_results"]
 
@@ -44,7 +47,7 @@ def lift(
     *,
     progress: Progress | None = None,
     warn: Warn | None = None,
-    lifter: Lifter | None = None,
+    lifter: "Lifter | None" = None,
     **settings: Any,
 ) -> LiftResult:
     """Lift a video, an image folder or a keypoint file; or draw a result file again.
@@ -72,14 +75,22 @@ def lift(
         given = Source.of(path, options)
         run = _Lift(given, options, place, progress or (lambda *_: None), warn)
         try:
-            result = run.redraw() if given.kind == "poses" else run.lift(lifter or open_lifter(given, options))
+            result = run.redraw() if given.kind == "poses" else run.lift(_lifter(given, options, lifter))
             if place is not None:
                 write_results(result, given.path, place, options, progress)
-        except BaseException:
-            run.say_what_is_kept()
+        except BaseException as reason:
+            run.stopped(reason)
             raise
         run.tidy()
     return result
+
+
+def _lifter(source: Source, settings: LiftSettings, given: "Lifter | None") -> LazyLifter:
+    """The lifter to be opened, or the one that is given."""
+    if given is not None:
+        return LazyLifter(lambda: given)
+    check_weights(source, settings)
+    return LazyLifter(partial(open_lifter, source, settings))
 
 
 def redraw(path: Path, settings: LiftSettings, progress: Progress | None, warn: Warn | None) -> LiftResult:
@@ -106,19 +117,32 @@ class _Lift:
         if self.warn:
             self.warn(text)
 
-    def lift(self, lifter: Lifter) -> LiftResult:
+    def lift(self, opened: LazyLifter) -> LiftResult:
         """The scene in 3D."""
         cache = PredictionCache()
-        seen = self._read(lifter, cache)
+        seen = self._read(opened, cache)
+        lifter = opened()
         frames, started = len(seen.times_s), perf_counter()
         self.tell("lift", 0, frames)
-        people, scales = zip(*(_lift_person(lifter, person, self.settings, cache) for person in seen), strict=True)
+        people, scales = zip(*(self._lift_person(lifter, person, cache) for person in seen), strict=True)
         lifted = replace(seen, people=people)
         self.tell("lift", frames, frames)
         self.seconds["lift"] = perf_counter() - started
         for person in lifted:
             self._tell_of_inferred(person)
         return self._result(lifted, _provenance(self.source.path, lifter, seen, scales[0]))
+
+    def _lift_person(
+        self, lifter: "Lifter", person: PoseSequence, cache: PredictionCache
+    ) -> tuple[PoseSequence, float]:
+        """One person in 3D, and the factor that gave the pose its size."""
+        camera = camera_of(person, self.settings)
+        seen = mark_inferred(person.with_(camera=camera))
+        if (outside := outside_lens(seen)).any():
+            share = f"{100 * outside.mean():.2g} % of the 2D joints"
+            self.note(f"{share} lie where the lens of the camera ({camera.source}) shows nothing: check its intrinsics")
+        lifted = mark_inferred(lifter.lift(seen, cache=cache))
+        return to_metres(lifted) if lifter.card.output == "image" else (lifted, 1.0)
 
     def redraw(self) -> LiftResult:
         """The scene of a result file as it is."""
@@ -134,7 +158,7 @@ class _Lift:
             self.note(doubt)
         return LiftResult(scene, residual, self.seconds, warnings=self.warnings, provenance=made_by)
 
-    def _read(self, lifter: Lifter, cache: PredictionCache) -> Scene:
+    def _read(self, lifter: LazyLifter, cache: PredictionCache) -> Scene:
         """The scene in 2D; ``cache`` receives what was lifted meanwhile."""
         started = perf_counter()
         if self.source.kind == "keypoints":
@@ -146,8 +170,6 @@ class _Lift:
 
         kind = get_detector(self.settings.detector)
         video = self.source.pictures(self.settings)
-        if video is None:
-            raise TypeError("a video has pictures")
         camera = camera_of(PoseSequence.regular(0, video.fps, image_size=video.image_size), self.settings)
         self.kept = self._kept()
         with _eagerly(lifter, kind.skeleton, camera, cache) as on_person:
@@ -173,8 +195,10 @@ class _Lift:
             self.note(f"an interrupted run has seen {len(found.track)} frames of {self.source.path.name}: going on")
         return kept
 
-    def say_what_is_kept(self) -> None:
-        """Where the work is stopped, whatever by."""
+    def stopped(self, reason: BaseException) -> None:
+        """Where the work is stopped: what was seen is kept, but not for an input or settings that cannot be used."""
+        if self.kept and isinstance(reason, PrmlError) and not self.kept.complete:
+            self.kept.remove()
         if self.kept and self.kept.frames:
             folder = self.kept.path.parent
             self.note(f"the 2D of {self.kept.frames} frames is kept in {folder}: the same lift goes on from there")
@@ -195,27 +219,19 @@ class _Lift:
 
 
 def _eagerly(
-    lifter: Lifter, skeleton: Skeleton, camera: Camera, cache: PredictionCache
+    lifter: LazyLifter, skeleton: Skeleton, camera: Camera, cache: PredictionCache
 ) -> AbstractContextManager[Callable[[float, "Detection | None"], None] | None]:
-    """Lift while the detector works, if the network allows it and there is a core left for it."""
-    from prml.lifting.eager import can_lift_eagerly, lifting_eagerly
+    """Load the lifter and lift while the detector works, if there is a core left for it; load it first if not."""
+    from prml.lifting.eager import lifting_eagerly
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if cores < 2 or not can_lift_eagerly(lifter):
+    if cores < 2:
+        lifter()
         return nullcontext()
     return lifting_eagerly(lifter, skeleton, camera, cache)
 
 
-def _lift_person(
-    lifter: Lifter, person: PoseSequence, settings: LiftSettings, cache: PredictionCache
-) -> tuple[PoseSequence, float]:
-    """One person in 3D, and the factor that gave the pose its size."""
-    seen = mark_inferred(person.with_(camera=camera_of(person, settings)))
-    lifted = mark_inferred(lifter.lift(seen, cache=cache))
-    return to_metres(lifted) if lifter.card.output == "image" else (lifted, 1.0)
-
-
-def _provenance(source: Path, lifter: Lifter, seen: Scene, scale: float) -> dict[str, Any]:
+def _provenance(source: Path, lifter: "Lifter", seen: Scene, scale: float) -> dict[str, Any]:
     log = seen.prominent.detection
     made_by = {
         "prml": __version__,

@@ -63,10 +63,10 @@ class Source:
                 )
         return cls(path, "poses", video)
 
-    def pictures(self, settings: LiftSettings) -> VideoSource | None:
-        """The video, after a look at its first frame; raises PrmlError if it cannot be read."""
+    def pictures(self, settings: LiftSettings) -> VideoSource:
+        """The video, after a look at its first frame; raises PrmlError if it cannot be read or there is none."""
         if self.video is None:
-            return None
+            raise PrmlError(f"{self.path.name} has no pictures; give video=...")
         from prml.media.read import probe
 
         info = probe(self.video, fps=settings.fps)
@@ -84,19 +84,19 @@ def read_file(source: Source, settings: LiftSettings, warn: Warn | None = None) 
         from prml.io.keypoints import read_keypoints
 
         sequence = filled_in(read_keypoints(source.path, fps=settings.fps, warn=warn))
-    _check_length(source, len(sequence))
+    if source.video is None:
+        return Scene.of(sequence)
+    _check_length(source.video, source.path, len(sequence))
     return Scene.of(sequence, source.pictures(settings))
 
 
-def _check_length(source: Source, frames: int) -> None:
+def _check_length(video: Path, path: Path, frames: int) -> None:
     """Raise PrmlError if the pictures are certainly not those that the file was made from."""
-    if source.video is None:
-        return
     from prml.media.read import probe
 
-    count = probe(source.video).frames
+    count = probe(video).frames
     if count is not None and abs(count - frames) > max(2, 0.02 * frames):
-        raise PrmlError(f"{source.video.name} has {count} frames, {source.path.name} has {frames}; give its own video")
+        raise PrmlError(f"{video.name} has {count} frames, {path.name} has {frames}; give its own video")
 
 
 def _schema(path: Path) -> str | None:

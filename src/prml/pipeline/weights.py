@@ -1,37 +1,78 @@
-"""The network that a lift uses, with the image features that it may need."""
+"""The network that a lift uses, with the image features that it may need. Nothing here imports torch before it must."""
 
+from collections.abc import Callable
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from prml.errors import PrmlError
-from prml.lifting.lifter import Lifter, LiftOptions
+from prml.networks import registry
 from prml.pipeline.settings import LiftSettings
 from prml.pipeline.source import Source
-from prml.weights.record import Record, load_record
+from prml.weights.card import Card, find_record, read_card
 
 if TYPE_CHECKING:
     from prml.image_features.source import FrameFeatures
+    from prml.lifting.lifter import Lifter
 
 
-def open_lifter(source: Source, settings: LiftSettings) -> Lifter:
-    """The lifter that the settings name; raises PrmlError where it cannot lift this input."""
-    record = load_record(settings.weights)
-    flip = record.card.imported and record.card.flip if settings.flip is None else settings.flip
-    return Lifter(record, LiftOptions(flip=flip), settings.device, _image_features(record, source, settings))
-
-
-def _image_features(record: Record, source: Source, settings: LiftSettings) -> "FrameFeatures | None":
-    """Features of the video's frames, if the network needs them."""
-    card, given = record.card, settings.backbone is not None or settings.backbone_weights is not None
-    if not record.network.image_channels:
-        if given:
+def check_weights(source: Source, settings: LiftSettings) -> Card:
+    """The card of the weights; raises PrmlError where they cannot lift this input, without loading them."""
+    card = read_card(find_record(settings.weights))
+    card.check_joints()
+    if not registry.entry(card.network, may_import=False).image_features:
+        if settings.backbone is not None or settings.backbone_weights is not None:
             raise PrmlError(f"{card.network} needs no image features; leave backbone=... and backbone_weights=... out")
-        return None
+        return card
     if source.video is None:
         raise PrmlError(f"{card.network} needs image features: give the video, {source.path.name} holds keypoints only")
+    if not _backbone(card, settings):
+        name = str(card.context.get("name", ""))
+        raise PrmlError(f"{card.name} needs its backbone{f' ({name})' if name else ''}; give backbone=...")
+    return card
+
+
+def _backbone(card: Card, settings: LiftSettings) -> str:
+    """Name of the backbone; empty where the user must name it: code of a card is not run."""
+    stated = str(card.context.get("name", ""))
+    return settings.backbone or ("" if ":" in stated else stated)
+
+
+def open_lifter(source: Source, settings: LiftSettings) -> "Lifter":
+    """The lifter that the settings name; raises PrmlError where it cannot lift this input."""
+    card = check_weights(source, settings)
+    from prml.lifting.lifter import Lifter, LiftOptions
+    from prml.weights.record import load_record
+
+    record = load_record(settings.weights)
+    flip = card.imported and card.flip if settings.flip is None else settings.flip
+    features = _image_features(card, source, settings) if record.network.image_channels else None
+    return Lifter(record, LiftOptions(flip=flip), settings.device, features)
+
+
+def _image_features(card: Card, source: Source, settings: LiftSettings) -> "FrameFeatures":
     from prml.image_features.backbones import open_backbone
     from prml.image_features.source import FrameFeatures
 
-    name = settings.backbone or str(card.context.get("name", ""))
-    if not name or (":" in name and settings.backbone is None):  # code is run only if the user names it
-        raise PrmlError(f"{card.name} needs its backbone{f' ({name})' if name else ''}; give backbone=...")
-    return FrameFeatures(source.video, open_backbone(name, settings.backbone_weights), fps=settings.fps)
+    if source.video is None:
+        raise PrmlError(f"{card.network} needs image features: give the video")
+    backbone = open_backbone(_backbone(card, settings), settings.backbone_weights)
+    return FrameFeatures(source.video, backbone, fps=settings.fps)
+
+
+class LazyLifter:
+    """Opens a lifter when it is first called, and gives the same one afterwards; from any thread.
+
+    Args:
+        open: opens it.
+    """
+
+    def __init__(self, open: "Callable[[], Lifter]") -> None:
+        self._open, self._lock = open, Lock()
+        self._lifter: Lifter | None = None
+
+    def __call__(self) -> "Lifter":
+        """The lifter; raises what opening it raises."""
+        with self._lock:
+            if self._lifter is None:
+                self._lifter = self._open()
+            return self._lifter

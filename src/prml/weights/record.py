@@ -8,10 +8,8 @@ file.
 import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
-from importlib.resources import files
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, get_origin
 
 import torch
 import yaml
@@ -21,77 +19,21 @@ from prml.errors import PrmlError
 from prml.io.files import write_file
 from prml.networks import registry
 from prml.networks.base import Network
-from prml.normalise import check_strategy
-from prml.sequence import check_fps
-from prml.skeleton import skeleton
+from prml.weights.card import OPEN, OUTPUTS, SCHEMA, Card, bundled, find_record, read_card
 
-SCHEMA = "prml.card/1"
-OPEN = "Apache-2.0"  # weights that neither data nor earlier weights restrict, as this project
-OUTPUTS = ("camera_m", "camera_mm", "image")
-_KINDS: dict[Any, tuple[str, tuple[type, ...]]] = {
-    str: ("a text", (str,)),
-    dict: ("names and values", (dict,)),
-    int: ("a whole number", (int,)),
-    float: ("a number", (int, float)),
-    bool: ("true or false", (bool,)),
-}
-
-
-@dataclass(frozen=True)
-class Card:
-    """What a weights file is.
-
-    Attributes:
-        name: of the record.
-        network, arguments: registry name and all constructor arguments that differ from its defaults.
-        skeleton: joint set of input and output.
-        normalisation: strategy that made the input (``prml.normalise``).
-        output: what the network returns: "camera_m" (root-relative metres in the frame of the normalised input),
-            "image" (root-relative, in units of the normalised image: MotionBERT's 2.5D space), "camera_mm" (as
-            camera_m in millimetres: weights for MPI-INF-3DHP of other authors, kept but not lifted with).
-        window: T.
-        fps: frame rate that the window was trained at.
-        flip: whether its scores average over the mirrored input.
-        uncertainty: arguments of the head that predicts standard deviations; empty if there is none.
-        context: backbone (name, fingerprint) and crop rule of the image features that it was trained on; empty if none.
-        training: data, recipe, command, commit, versions, data hashes.
-        data_licence, weights_licence: what may be done with them.
-        scores: protocol -> metric -> mm.
-        notes: anything a user should know.
-        sha256: of the weights file; filled in by :func:`save_record`.
-    """
-
-    name: str
-    network: str
-    arguments: dict[str, Any] = field(default_factory=dict)
-    skeleton: str = "h36m17"
-    normalisation: str = "virtual_camera"
-    output: str = "camera_m"
-    window: int = 243
-    fps: float = 50.0
-    flip: bool = True
-    uncertainty: dict[str, Any] = field(default_factory=dict)
-    context: dict[str, Any] = field(default_factory=dict)
-    training: dict[str, Any] = field(default_factory=dict)
-    data_licence: str = ""
-    weights_licence: str = ""
-    scores: dict[str, dict[str, float]] = field(default_factory=dict)
-    notes: str = ""
-    sha256: str = ""
-    schema: str = SCHEMA
-
-    @property
-    def imported(self) -> bool:
-        """Whether the weights are other authors' (``prml import``)."""
-        return "imported" in self.training
-
-    def check_joints(self) -> None:
-        """Raises PrmlError unless the network takes and gives H36M17 in a known unit, as all that calls it expects."""
-        if self.skeleton != "h36m17" or self.output not in ("camera_m", "image"):
-            raise PrmlError(
-                f"{self.name} is of {self.skeleton} joints in {self.output}, which is not lifted, scored or trained "
-                "on here; choose weights of h36m17 in camera_m or image (of authors' checkpoints, those of Human3.6M)"
-            )
+__all__ = [
+    "OPEN",
+    "OUTPUTS",
+    "SCHEMA",
+    "Card",
+    "Record",
+    "bundled",
+    "check_finite",
+    "find_record",
+    "load_record",
+    "read_card",
+    "save_record",
+]
 
 
 @dataclass(frozen=True)
@@ -136,81 +78,6 @@ def save_record(
     write_file(path.with_suffix(".safetensors"), data, overwrite=True)
     write_file(path, yaml.safe_dump(record, sort_keys=False, allow_unicode=True, width=120), overwrite=True)
     return path
-
-
-def bundled() -> dict[str, Path]:
-    """Names and cards of the records that come with the package."""
-    folder = Path(str(files("prml.weights")))
-    return {p.stem: p for p in sorted(folder.glob("*.yaml"))}
-
-
-def find_record(name: str | os.PathLike[str]) -> Path:
-    """Card of a bundled name, of a folder with one record (or with one called ``best``), or of a weights or card file.
-
-    Raises PrmlError that says what was looked for.
-    """
-    known = bundled()
-    if str(name) in known:
-        return known[str(name)]
-    path = Path(name)
-    if path.is_dir():
-        cards = [p for p in sorted(path.glob("*.yaml")) if p.with_suffix(".safetensors").is_file()]
-        named = [p for p in cards if p.stem == "best"] or cards
-        if len(named) == 1:
-            return named[0]
-        raise PrmlError(f"expected one weights record (name.safetensors + name.yaml) in {path}, found {len(cards)}")
-    if path.suffix not in (".safetensors", ".yaml"):
-        raise PrmlError(
-            f"no weights called {name!s}; bundled are {', '.join(known) or 'none'}, else give a .safetensors file"
-        )
-    if not path.is_file():
-        raise PrmlError(f"no file {path}")
-    card = path.with_suffix(".yaml")
-    if not card.is_file():
-        raise PrmlError(
-            f"{path.name} has no card: expected {card.name} beside it, which says what network the weights are for"
-        )
-    return card
-
-
-def read_card(path: str | os.PathLike[str]) -> Card:
-    """Read a card; entries without a value count as left out.
-
-    Raises:
-        PrmlError: unknown or missing entries, values of another kind, unknown network, skeleton or normalisation.
-    """
-    path = Path(path)
-    try:
-        record = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise PrmlError(f"{path} is not a readable model card: {str(error).splitlines()[0]}") from error
-    if not isinstance(record, dict) or record.get("schema") != SCHEMA:
-        raise PrmlError(f"{path.name} is not a model card of schema {SCHEMA}")
-    if unknown := sorted(set(record) - {f.name for f in fields(Card)}):
-        raise PrmlError(f"{path.name} has unknown entries {unknown}")
-    if missing := [k for k in ("name", "network", "window", "sha256") if not record.get(k)]:
-        raise PrmlError(f"{path.name} lacks {', '.join(missing)}")
-    card = Card(**_checked({k: v for k, v in record.items() if v is not None}, path.name))
-    registry.entry(card.network, may_import=False)  # a file does not choose which code runs
-    skeleton(card.skeleton)
-    check_strategy(card.normalisation)
-    return card
-
-
-def _checked(record: dict[str, Any], origin: str) -> dict[str, Any]:
-    """The entries of a card, each of the kind that :class:`Card` says."""
-    for entry in fields(Card):
-        words, kinds = _KINDS[get_origin(entry.type) or entry.type]
-        value = record.get(entry.name)
-        if value is not None and (not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds)):
-            raise PrmlError(f"{origin}: expected {words} in {entry.name!r}, got {str(value)[:60]!r}")
-    if record["window"] < 1:
-        raise PrmlError(f"{origin}: expected a window of at least 1 frame, got {record['window']}")
-    if record.get("output", OUTPUTS[0]) not in OUTPUTS:
-        raise PrmlError(f"{origin}: expected output {', '.join(OUTPUTS)}, got {record['output']!r}")
-    if "fps" in record:
-        check_fps(record["fps"], f"{origin}: fps")
-    return record
 
 
 def load_record(name: str | os.PathLike[str]) -> Record:
