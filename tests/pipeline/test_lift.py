@@ -22,6 +22,7 @@ from prml.media.write import VideoWriter
 from prml.networks import registry
 from prml.pipeline.folder import results_folder
 from prml.pipeline.lift import LiftResult, LiftSettings, lift, write_results
+from prml.pipeline.outputs import registry as registry_of_outputs
 from prml.pipeline.outputs.registry import OUTPUTS
 from prml.pipeline.result import doubtful_residual
 from prml.scene import Scene, VideoSource
@@ -280,3 +281,33 @@ def test_names_with_colons_and_those_that_look_like_addresses_are_files(tmp_path
         made = lift(clip.name, out, detector="boxes", weights="prml-xs")
         assert set(made.files) == set(OUTPUTS)
         assert {p.name for p in (tmp_path / out).iterdir()} == set(OUTPUTS)
+
+
+@pytest.mark.parametrize("wrong", [{"device": "abacus"}, {"weights": "damaged"}])
+def test_what_is_found_out_beside_the_detector_stops_it_and_leaves_nothing(weights, tmp_path, monkeypatch, wrong):
+    """The card is checked before; what only torch can tell comes when the first frames have been seen."""
+    if "weights" in wrong:
+        for ending in (".yaml", ".safetensors"):
+            (tmp_path / f"damaged{ending}").write_bytes(Path(weights).with_suffix(ending).read_bytes())
+        with (tmp_path / "damaged.safetensors").open("ab") as file:
+            file.write(b"more")
+        wrong = {"weights": str(tmp_path / "damaged.safetensors")}
+    outside_package(monkeypatch, tmp_path, BOXES, POINTS)
+    clip, seen = box_video(tmp_path / "box.mp4", 3000), []
+    settings = {"weights": weights, "detector": "boxes", **wrong}
+    with pytest.raises(PrmlError, match=r"cannot compute on the device 'abacus'|not the file its card describes"):
+        lift(clip, tmp_path / "out", progress=lambda stage, done, total: seen.append(done), **settings)
+    assert len(seen) < 3000
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_output_is_one_module_and_one_line(keypoints, weights, tmp_path, monkeypatch):
+    code = "from prml.pipeline.outputs.registry import Output\n"
+    code += "COUNT = Output('count', lambda job, path: path.write_text(str(len(job.result.sequence))))\n"
+    (tmp_path / "count_frames.py").write_text(code)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setitem(registry_of_outputs._SHIPPED, "count.txt", "count_frames:COUNT")
+    monkeypatch.setattr("prml.pipeline.lift.OUTPUTS", tuple(registry_of_outputs._SHIPPED))
+    made = lift(keypoints, tmp_path / "out", weights=weights, viewer=False)
+    assert made.files["count.txt"].read_text() == str(len(made.sequence))
+    assert made.seconds["count"] >= 0
