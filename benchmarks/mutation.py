@@ -22,10 +22,10 @@ import os
 import random
 import re
 import resource
-import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import tomllib
 from collections import Counter
@@ -171,9 +171,27 @@ def mutants_of(room: str) -> list[Mutant]:
 
 def test_functions(room: str, tests: Sequence[str], mutants: Sequence[Mutant], everything: bool, children: int) -> None:
     """Let mutmut try mutants of functions, in a folder of its own, and note the outcomes."""
-    folder = WORK / room.replace("/", ".")
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    WORK.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f"{room.replace('/', '.')}-", dir=WORK) as name:
+        folder = Path(name)
+        _prepare(folder, room, tests)
+        command = [str(Path(sys.executable).parent / "mutmut"), "run", "--max-children", str(children)]
+        names = [] if everything else [mutant.name for mutant in mutants]
+        environment = os.environ | {"PRML_DATA": str(ROOT / "data" / "mocap")}
+        done = subprocess.run([*command, *names], cwd=folder, env=environment, capture_output=True, text=True)
+        if done.returncode:
+            raise SystemExit(f"mutmut failed on {room}:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
+        meta = json.loads((folder / "mutants" / "src" / "prml" / f"{room}.py.meta").read_text("utf-8"))
+    codes = meta["exit_code_by_key"]
+    unknown = {mutant.name for mutant in mutants} - set(codes)
+    if unknown or (everything and len(codes) != len(mutants)):
+        raise SystemExit(f"{room}: mutmut's mutants are not those listed here: {sorted(unknown)[:3]}")
+    for mutant in mutants:
+        mutant.outcome = status_by_exit_code[codes[mutant.name]]
+
+
+def _prepare(folder: Path, room: str, tests: Sequence[str]) -> None:
+    """The checkout as mutmut shall see it: one file to change, and the tests of its room."""
     for name in ("src", "tests", "benchmarks"):
         (folder / name).symlink_to(ROOT / name)
     chosen = {
@@ -184,19 +202,6 @@ def test_functions(room: str, tests: Sequence[str], mutants: Sequence[Mutant], e
     lines = "".join(f"{name} = {json.dumps(value)}\n" for name, value in chosen.items())
     config = (ROOT / "pyproject.toml").read_text("utf-8").replace("[tool.mutmut]\n", "[tool.mutmut]\n" + lines)
     (folder / "pyproject.toml").write_text(config, "utf-8")
-    command = [str(Path(sys.executable).parent / "mutmut"), "run", "--max-children", str(children)]
-    names = [] if everything else [mutant.name for mutant in mutants]
-    environment = os.environ | {"PRML_DATA": str(ROOT / "data" / "mocap")}
-    done = subprocess.run([*command, *names], cwd=folder, env=environment, capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(f"mutmut failed on {room}:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
-    codes = json.loads((folder / "mutants" / "src" / "prml" / f"{room}.py.meta").read_text("utf-8"))["exit_code_by_key"]
-    unknown = {mutant.name for mutant in mutants} - set(codes)
-    if unknown or (everything and len(codes) != len(mutants)):
-        raise SystemExit(f"{room}: mutmut's mutants are not those listed here: {sorted(unknown)[:3]}")
-    for mutant in mutants:
-        mutant.outcome = status_by_exit_code[codes[mutant.name]]
-    shutil.rmtree(folder)
 
 
 def test_modules(tests: Sequence[str], mutants: Iterable[Mutant], children: int) -> None:
