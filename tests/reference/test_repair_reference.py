@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from fixtures.people import person
-from prml.filters.repair import bridge_joints, fill_gaps, limb_pairs, repair_swaps, swaps
+from prml.errors import PrmlError
+from prml.filters.repair import bridge_joints, fill_gaps, filled_in, limb_pairs, repair_swaps, seen_joints, swaps
 from prml.sequence import PoseSequence
-from prml.skeleton import BLAZEPOSE33, H36M17
+from prml.skeleton import BLAZEPOSE33, H36M17, Skeleton
 
 J = BLAZEPOSE33.index
 LEGS, ARMS = limb_pairs(BLAZEPOSE33)
@@ -142,3 +143,99 @@ def test_a_hidden_ear_stands_at_the_other_one():
     np.testing.assert_array_equal(out.keypoints_px[:, J("LEar")], sequence.keypoints_px[:, J("REar")])
     assert (out.confidence[:, J("LEar")] == 0).all()
     assert out.has_person.all()
+
+
+def test_limbs_of_skeletons_with_fewer_joints():
+    assert limb_pairs(H36M17) == [([4, 5, 6], [1, 2, 3]), ([11, 12, 13], [14, 15, 16])]
+    legs = Skeleton("legs", ("Hip", "LKnee", "RKnee"), (-1, 0, 0), (1,), (2,))
+    assert limb_pairs(legs) == [([1], [2])]
+    assert limb_pairs(Skeleton("dot", ("Nose",), (-1,), (), ())) == []
+
+
+def test_legs_alone_are_swapped_and_put_back():
+    """Without arms no trunk is twisted: only movement speaks."""
+    legs = Skeleton("legs", ("Nose", "LKnee", "RKnee"), (-1, 0, 0), (1,), (2,))
+    truth = np.zeros((30, 3, 2))
+    truth[:, 1], truth[:, 2] = (300, 1000), (-300, 1000)
+    broken = truth.copy()
+    broken[10:14, 1:] = truth[10:14, :0:-1]
+    assert np.flatnonzero(swaps(broken, legs)[:, 0]).tolist() == [10, 11, 12, 13]
+    points, _, changed = repair_swaps(broken, np.ones((30, 3)), np.ones(30, bool), legs)
+    np.testing.assert_array_equal(points, truth)
+    assert np.flatnonzero(changed[:, 0]).tolist() == [9, 10, 11, 12, 13, 14]
+
+
+@pytest.mark.parametrize("frames", [0, 1, 2])
+def test_two_frames_say_nothing_about_sides(frames):
+    found = swaps(upright(frames, 0.2 * SIZE), BLAZEPOSE33)
+    assert (found.shape, found.dtype, found.any()) == ((frames, 2), bool, False)
+
+
+def test_three_frames_are_enough():
+    assert swaps(swapped_legs(upright(3, 0.2 * SIZE), [2]), BLAZEPOSE33)[:, 0].tolist() == [False, False, True]
+
+
+def test_the_larger_part_of_a_stretch_is_taken_as_right():
+    """Legs change sides for good after a third: the first third is put right, not the rest. Each stretch for itself."""
+    truth = upright(60, 0.2 * SIZE)
+    has = np.ones(60, bool)
+    has[30] = False
+    broken = swapped_legs(truth, np.arange(10))
+    points, _, changed = repair_swaps(broken, np.ones((60, 33)), has, BLAZEPOSE33)
+    np.testing.assert_array_equal(points, truth)
+    assert np.flatnonzero(changed[:, 0]).tolist() == list(range(11))
+    broken = swapped_legs(truth, np.arange(20))
+    points, _, changed = repair_swaps(broken, np.ones((60, 33)), has, BLAZEPOSE33)
+    np.testing.assert_array_equal(points[:30], swapped_legs(truth, np.arange(30))[:30])
+    np.testing.assert_array_equal(points[31:], truth[31:])
+    assert np.flatnonzero(changed[:, 0]).tolist() == list(range(19, 30))
+
+
+def test_what_is_given_is_left_as_it_is():
+    broken, sure = swapped_legs(upright(30, 0.2 * SIZE), np.arange(10, 14)), np.ones((30, 33))
+    before = broken.copy()
+    repair_swaps(broken, sure, np.ones(30, bool), BLAZEPOSE33)
+    fill_gaps(broken, sure, np.arange(30) != 20, np.arange(30) / 30)
+    np.testing.assert_array_equal(broken, before)
+    assert (sure == 1).all()
+
+
+def test_which_joints_were_found():
+    points = np.zeros((1, 4, 2))
+    points[0, 1, 0], points[0, 2] = np.nan, np.nan
+    assert seen_joints(points, None).tolist() == [[True, False, False, True]]
+    assert seen_joints(points, np.array([[0.1, 1, 1, 0]])).tolist() == [[True, False, False, False]]
+
+
+def test_filled_frames_are_flagged_and_count_as_a_person():
+    """Of a gap of 0.2 s at the third frame and one of 0.4 s after the fifth the first is filled."""
+    times = np.array([0, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8])
+    has = np.array([1, 1, 0, 1, 1, 0, 1], bool)
+    points = np.where(has[:, None, None], times[:, None, None] * np.ones((7, 33, 2)), np.nan)
+    sequence = PoseSequence(
+        times_s=times,
+        fps=10.0,
+        skeleton=BLAZEPOSE33,
+        keypoints_px=points,
+        confidence=np.where(has[:, None], 0.8, 0.0) * np.ones((7, 33)),
+        has_person=has,
+    )
+    out = filled_in(sequence)
+    assert np.flatnonzero(out.filled).tolist() == [2]
+    assert out.has_person.tolist() == [True, True, True, True, True, False, True]
+    np.testing.assert_allclose(out.keypoints_px[2], 0.2)
+    np.testing.assert_allclose(out.confidence[2], 0.4)
+    for missing in ("keypoints_px", "confidence", "has_person"):
+        with pytest.raises(PrmlError, match="filling gaps needs keypoints, confidence and has_person"):
+            filled_in(sequence.with_(**{missing: None}))
+
+
+def test_marks_of_frames_without_a_joint_are_taken_back():
+    """A wrist lost for longer than a quarter of a second: those frames have no person and count as filled no more."""
+    lost = _lost(range(40, 70))
+    had, filled = np.arange(100) != 5, np.isin(np.arange(100), [50, 80])
+    out = bridge_joints(lost.with_(has_person=had, filled=filled), H36M17)
+    there = ~np.isin(np.arange(100), range(40, 70))
+    np.testing.assert_array_equal(out.has_person, there & had)
+    assert np.flatnonzero(out.filled).tolist() == [80]
+    assert bridge_joints(lost, H36M17).filled is None
