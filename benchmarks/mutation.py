@@ -191,7 +191,7 @@ def test_functions(room: str, tests: Sequence[str], mutants: Sequence[Mutant], e
 
 
 def _prepare(folder: Path, room: str, tests: Sequence[str]) -> None:
-    """The checkout as mutmut shall see it: one file to change, and the tests of its room."""
+    """The checkout as mutmut must see it: one file to change, and the tests of its room."""
     for name in ("src", "tests", "benchmarks"):
         (folder / name).symlink_to(ROOT / name)
     chosen = {
