@@ -1,1 +1,1 @@
-"""From a sequence to a sequence: repair, resample, root, scale."""
+"""Filters: a sequence in, a sequence out (repair, resample, root, scale, angles)."""

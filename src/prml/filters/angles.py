@@ -1,4 +1,4 @@
-"""Bends of the large joints, and how sure they are."""
+"""Bend angles of the large joints and their standard deviations."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -12,23 +12,23 @@ from prml.skeleton import Skeleton
 from prml.spans import blocks
 
 Array = np.ndarray
-# Nodes of the quadrature over two independent normal numbers: directions, and the Gauss rule for the distance from
-# zero (which has the Rayleigh distribution), exact up to its cube.
+# Quadrature over two independent normal variables: evenly spaced directions, and a Gauss rule for the radius (which
+# has a Rayleigh distribution), exact up to degree 3.
 _DIRECTIONS = 8
 _RADII = ((0.773065781670, 0.650464158896), (2.147026043165, 0.349535841104))  # radius, weight
-_BLOCK = 2048  # frames whose spread is computed at a time
+_BLOCK = 2048  # frames per block when the spread is computed
 _STRAIGHT = 1e-6  # sine of a bend below which the plane of the two limbs is arbitrary
 
 
 @dataclass(frozen=True)
 class Bend:
-    """The angle between two directions of a body: 0 for a straight limb; for the shoulder, an arm along the trunk.
+    """The angle between two body segments: 0 for a straight limb, or for an arm that hangs along the trunk.
 
     Attributes:
         name: "Shoulder", "Elbow", "Hip" or "Knee".
         side: "left" or "right".
-        first: the joints that the first direction leads from and to.
-        second: those of the second direction.
+        first: the joints at the start and end of the first segment.
+        second: those of the second segment.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Bend:
 
     @property
     def joints(self) -> tuple[str, str, str, str]:
-        """All four joints, some of them twice."""
+        """All four joints; a shared joint appears twice."""
         return (*self.first, *self.second)
 
 
@@ -57,7 +57,7 @@ def _bends(side: str) -> tuple[Bend, ...]:
 
 @cache
 def bends_of(skeleton: Skeleton) -> tuple[Bend, ...]:
-    """The bends that a joint set has, left and right in turn."""
+    """The bends that a joint set supports, left and right alternating."""
     pairs = zip(_bends("left"), _bends("right"), strict=True)
     return tuple(b for pair in pairs for b in pair if set(b.joints) <= set(skeleton.joints))
 
@@ -67,7 +67,7 @@ class BendAngles:
     """Bends of a sequence.
 
     Attributes:
-        bends: what the columns are.
+        bends: one per column.
         degrees: (T, A) 0 to 180; NaN where there is no pose.
         std_deg: (T, A) one standard deviation; None if the sequence has no ``std_m``.
     """
@@ -80,11 +80,10 @@ class BendAngles:
     def of(cls, sequence: PoseSequence) -> "BendAngles":
         """Bends of a sequence with ``joints_m``, and their standard deviations from its ``std_m``.
 
-        The standard deviations of the joints, taken as independent, are propagated to first order to the deflection of
-        one direction against the other, within the plane of the two and out of it; what these deflections do to the
-        angle is then integrated by a quadrature of 16 nodes. Where a limb is clearly bent this is first-order
-        propagation of the angle itself; where it is nearly straight the angle has a kink (it is never negative), and
-        first order alone would be too small or too large by up to half.
+        Joint errors are taken as independent and propagated to first order to the deflection of one segment against
+        the other, within their plane and out of it. The effect on the angle is then integrated by a quadrature of 16
+        nodes. For a clearly bent limb this equals first-order propagation of the angle itself. Near a straight limb
+        the angle has a kink (it is never negative), and first order alone would be off by up to half.
 
         Raises:
             PrmlError: no 3D joints.
@@ -95,7 +94,7 @@ class BendAngles:
         bends = bends_of(sequence.skeleton)
         at = np.array([[sequence.skeleton.index(j) for j in b.joints] for b in bends], int).reshape(-1, 4)
         if sequence.frame == "world" and std is not None and sequence.camera is not None:
-            joints = joints @ sequence.camera.R_world_to_camera.T  # along the axes of the standard deviations
+            joints = joints @ sequence.camera.R_world_to_camera.T  # std_m is along the camera's axes
         degrees = np.full((len(sequence), len(bends)), np.nan)
         spread = None if std is None else degrees.copy()
         for block, _, _ in blocks(len(sequence), _BLOCK):
@@ -108,7 +107,7 @@ class BendAngles:
 
 @dataclass(frozen=True)
 class _Limbs:
-    """Pairs of directions in space: unit vectors (T, A, 3), lengths in metres and the angle between them (T, A)."""
+    """Pairs of segments: unit directions (T, A, 3), lengths in metres and the angle between them (T, A)."""
 
     first: Float[Array, "T A 3"]
     second: Float[Array, "T A 3"]
@@ -117,10 +116,10 @@ class _Limbs:
 
     @classmethod
     def of(cls, joints_m: Float[Array, "T J 3"], at: Array) -> "_Limbs":
-        """Directions between joints; ``at`` (A, 4) names those from and to which the two lead."""
+        """Segments between joints; ``at`` (A, 4) holds the start and end joint of both."""
         u, v = (joints_m[:, at[:, k + 1]] - joints_m[:, at[:, k]] for k in (0, 2))
         long_u, long_v = np.linalg.norm(u, axis=-1), np.linalg.norm(v, axis=-1)
-        with np.errstate(invalid="ignore", divide="ignore"):  # joints in one place have no direction: NaN
+        with np.errstate(invalid="ignore", divide="ignore"):  # coinciding joints have no direction: NaN
             u, v = u / long_u[..., None], v / long_v[..., None]
         cosine = np.clip((u * v).sum(-1), -1, 1)
         return cls(u, v, (long_u, long_v), np.arccos(cosine))
@@ -140,7 +139,7 @@ class _Limbs:
         return np.asarray(np.sqrt(np.maximum(angle**2 @ weights - (angle @ weights) ** 2, 0)))
 
     def _gradients(self, at: Array) -> tuple[Float[Array, "T A 4 3"], Float[Array, "T A 4 3"]]:
-        """How the deflections within and across the plane of the two limbs change with each of the four joints."""
+        """Derivatives of the deflections, within and across the limbs' plane, by each of the four joints."""
         u, v, cosine = self.first, self.second, np.cos(self.angle)[..., None]
         inward = v - cosine * u
         size = np.linalg.norm(inward, axis=-1, keepdims=True)
@@ -157,7 +156,7 @@ class _Limbs:
 
 @cache
 def _nodes() -> tuple[Float[Array, " n"], Float[Array, " n"], Float[Array, " n"]]:
-    """Places (x, y) and weights of the quadrature."""
+    """Nodes (x, y) and weights of the quadrature."""
     turn = (np.arange(_DIRECTIONS) + 0.5) * 2 * np.pi / _DIRECTIONS
     radius, weight = np.array(_RADII).T
     x, y = ((radius[:, None] * f(turn)).ravel() for f in (np.cos, np.sin))
@@ -165,7 +164,7 @@ def _nodes() -> tuple[Float[Array, " n"], Float[Array, " n"], Float[Array, " n"]
 
 
 def _per_joint(first: Float[Array, "T A 3"], second: Float[Array, "T A 3"], at: Array) -> Float[Array, "T A 4 3"]:
-    """Gradients of the four joints from those of the two directions; a joint that both share gets its sum once."""
+    """Gradients by joint from gradients by segment; a shared joint gets the sum, once."""
     gradients = np.stack([-first, first, -second, second], axis=-2)
     shared = at[:, 1] == at[:, 2]
     gradients[:, shared, 1] += gradients[:, shared, 2]

@@ -1,4 +1,4 @@
-"""Keypoints where no ray through the lens can lead: the detector was mistaken, or the intrinsics are."""
+"""Keypoints that no ray through the lens can reach: the detector or the intrinsics are wrong."""
 
 import numpy as np
 from jaxtyping import Bool
@@ -9,7 +9,7 @@ Array = np.ndarray
 
 
 def outside_lens(sequence: PoseSequence) -> Bool[Array, "T J"]:
-    """(T, J) joints that were found where the sequence's camera cannot see anything."""
+    """Detected joints that lie outside the field of view of the sequence's lens."""
     camera, points = sequence.camera, sequence.keypoints_px
     if camera is None or points is None or not camera.has_distortion:
         return np.zeros((len(sequence), len(sequence.skeleton)), bool)
@@ -18,9 +18,9 @@ def outside_lens(sequence: PoseSequence) -> Bool[Array, "T J"]:
 
 
 def within_lens(sequence: PoseSequence) -> PoseSequence:
-    """The sequence with joints that its camera cannot see marked as not found: NaN, confidence 0.
+    """Mark joints outside the lens as not found (NaN, confidence 0).
 
-    The sequence itself comes back if there are none.
+    Returns the same object if there are none.
     """
     unseen, points = outside_lens(sequence), sequence.keypoints_px
     if points is None or not unseen.any():

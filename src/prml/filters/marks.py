@@ -1,4 +1,4 @@
-"""Which joints no picture shows: the detector or a filter made them up."""
+"""Joints that no picture shows: inferred by the detector or a filter."""
 
 import numpy as np
 from jaxtyping import Bool
@@ -21,7 +21,7 @@ def unseen(sequence: PoseSequence) -> Bool[Array, "T J"]:
 
 
 def mark_inferred(sequence: PoseSequence) -> PoseSequence:
-    """The sequence with ``inferred`` set; what is marked already stays so."""
+    """Set ``inferred``; joints already marked stay marked."""
     if sequence.keypoints_px is None:
         return sequence
     marks = unseen(sequence)

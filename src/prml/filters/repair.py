@@ -1,4 +1,4 @@
-"""Repair of what a detector does to a track: left and right swapped for a few frames, short gaps, missing joints."""
+"""Repair of detector faults: left and right swapped for a few frames, short gaps, missing joints."""
 
 from itertools import product
 
@@ -12,16 +12,16 @@ from prml.spans import runs
 
 Array = np.ndarray
 LONGEST_FILL_S = 0.25
-# In person sizes: what a frame of swapped limbs costs, so that limbs that truly cross are left alone; what a change
-# costs, so that it must pay at both ends; and the share of a trunk's twist that is charged.
+# Costs in units of person size: per swapped frame, so that limbs that really cross are left alone; per change of state,
+# so that a swap must pay off at both ends; and the weight of the trunk's twist.
 _COST_PER_FRAME, _COST_PER_CHANGE, _TWIST = 0.004, 0.06, 0.3
-_NEIGHBOURS = 1  # frames beside a swap: the detector's own smoothing drags limbs through each other there
+_NEIGHBOURS = 1  # frames next to a swap, where the detector's smoothing drags limbs through each other
 _DOUBT = 0.3
 _SETS = (("Hip", "Knee", "Ankle", "Heel", "FootIndex"), ("Shoulder", "Elbow", "Wrist", "Pinky", "Index", "Thumb"))
 
 
 def limb_pairs(skeleton: Skeleton) -> list[tuple[list[int], list[int]]]:
-    """Left and right joint indices of the legs and of the arms, as far as the skeleton has them."""
+    """Left and right joint indices of legs and arms, where the skeleton has them."""
     have = set(skeleton.joints)
     names = [[j for j in joints if "L" + j in have] for joints in _SETS]
     return [
@@ -32,9 +32,9 @@ def limb_pairs(skeleton: Skeleton) -> list[tuple[list[int], list[int]]]:
 
 
 def swaps(points: Float[Array, "T J 2"], skeleton: Skeleton) -> Bool[Array, "T pairs"]:
-    """Frames in which legs or arms are swapped: the swaps that move joints and twist the trunk least.
+    """Find the swaps of legs and arms that minimise joint movement and trunk twist.
 
-    Dynamic programming over the four states of a frame (legs swapped or not, arms swapped or not).
+    Dynamic programming over four states per frame (legs swapped or not, arms swapped or not).
 
     Args:
         points: an unbroken stretch of one person, in pixels (T, J, 2).
@@ -66,7 +66,7 @@ def swaps(points: Float[Array, "T J 2"], skeleton: Skeleton) -> Bool[Array, "T p
 
 
 def _twist(points: Float[Array, "T J 2"], skeleton: Skeleton, states: Array) -> Float[Array, "T S"]:
-    """How far, in pixels, shoulders and hips lie the opposite way round in each state (0 where they agree)."""
+    """Pixels by which shoulders and hips face opposite ways in each state; 0 where they agree."""
     if states.shape[1] < 2:
         return np.zeros((len(points), len(states)))
     hips, shoulders = (
@@ -79,7 +79,7 @@ def _twist(points: Float[Array, "T J 2"], skeleton: Skeleton, states: Array) -> 
 
 
 def _steps(left: Float[Array, "T K 2"], right: Float[Array, "T K 2"]) -> Float[Array, "2 steps"]:
-    """Mean movement from frame to frame, summed over both limbs, if sides are kept and if they are swapped."""
+    """Mean movement between frames, summed over both limbs, with sides kept and with sides swapped."""
     sides = np.stack([left, right])
     kept, swapped = sides[:, 1:] - sides[:, :-1], sides[::-1, 1:] - sides[:, :-1]
     return np.stack([np.linalg.norm(d, axis=-1).mean(axis=-1).sum(axis=0) for d in (kept, swapped)])
@@ -88,7 +88,7 @@ def _steps(left: Float[Array, "T K 2"], right: Float[Array, "T K 2"]) -> Float[A
 def repair_swaps(
     points: Float[Array, "T J 2"], confidence: Float[Array, "T J"], has_person: Bool[Array, " T"], skeleton: Skeleton
 ) -> tuple[Float[Array, "T J 2"], Float[Array, "T J"], Bool[Array, "T pairs"]]:
-    """Put swapped limbs back and bridge the frames beside them, with lowered confidence.
+    """Undo swaps and interpolate the frames next to them, with lowered confidence.
 
     Args:
         points: the track in pixels (T, J, 2); NaN where there is nobody.
@@ -162,26 +162,26 @@ def fill_gaps(
 
 
 def seen_joints(points: Float[Array, "T J 2"], confidence: Float[Array, "T J"] | None) -> Bool[Array, "T J"]:
-    """Which joints the detector found: those that are numbers and have a confidence other than 0."""
+    """Joints that the detector found: finite and with non-zero confidence."""
     seen: Array = ~np.isnan(points).any(-1)
     return seen if confidence is None else seen & (confidence != 0)
 
 
 def bridge_joints(sequence: PoseSequence, target: Skeleton) -> PoseSequence:
-    """Bridge, joint by joint, short times in which the detector did not find it; as :func:`fill_gaps` does for frames.
+    """Interpolate short gaps of single joints, as :func:`fill_gaps` does for whole frames.
 
     Args:
         sequence: with keypoints; a joint that was not found is NaN or has confidence 0.
-        target: what it will be converted to; joints that do not matter there may be missing.
+        target: the joint set it will be converted to; joints that it does not use may be missing.
 
     Returns:
-        The sequence itself if nothing is missing. Otherwise bridged joints have confidence 0. A gap of at most
-        ``LONGEST_FILL_S`` is interpolated in true time; at the ends the nearest place is kept as long. An ear that is
-        out of sight for longer stands at the other one's place, as good as true in a view from the side. Frames that
-        still lack a joint, and frames in which no joint was found, are NaN and ``has_person`` is False there.
+        The same object if nothing is missing. Interpolated joints have confidence 0. Gaps of at most
+        ``LONGEST_FILL_S`` are interpolated in true time; at the ends the nearest position is held for as long. An ear
+        missing for longer takes the other ear's position, which is nearly right in a side view. Frames that still
+        lack a joint, or in which no joint was found, are NaN with ``has_person`` False.
 
     Raises:
-        PrmlError: if no frame remains of those in which joints were found.
+        PrmlError: no frame is left.
     """
     points = np.asarray(sequence.keypoints_px)
     seen = seen_joints(points, sequence.confidence)
@@ -214,7 +214,7 @@ def bridge_joints(sequence: PoseSequence, target: Skeleton) -> PoseSequence:
 
 
 def _lend_ears(points: Float[Array, "T J 2"], known: Bool[Array, "T J"], skeleton: Skeleton) -> None:
-    """Only their middle is used, and from the side one hides behind the other, often for a whole clip."""
+    """Give a missing ear the other's position: only their middle is used, and a side view hides one for whole clips."""
     if not {"LEar", "REar"} <= set(skeleton.joints):
         return
     ears = [skeleton.index("LEar"), skeleton.index("REar")]
@@ -224,7 +224,7 @@ def _lend_ears(points: Float[Array, "T J 2"], known: Bool[Array, "T J"], skeleto
 
 
 def _near(seen: Bool[Array, " T"], times_s: Float[Array, " T"]) -> Bool[Array, " T"]:
-    """Frames with a sight, in a gap of at most ``LONGEST_FILL_S``, or that near to the first or last sight."""
+    """Frames that are seen, in a gap of at most ``LONGEST_FILL_S``, or that close to the first or last seen frame."""
     sights = np.flatnonzero(seen)
     if not len(sights):
         return seen
@@ -236,7 +236,7 @@ def _near(seen: Bool[Array, " T"], times_s: Float[Array, " T"]) -> Bool[Array, "
 
 
 def filled_in(sequence: PoseSequence) -> PoseSequence:
-    """A sequence as :func:`read_keypoints` gives it with short gaps filled and flagged, as those of a video are."""
+    """Fill and flag the short gaps of a sequence from :func:`read_keypoints`, as for a video."""
     if sequence.keypoints_px is None or sequence.confidence is None or sequence.has_person is None:
         raise PrmlError("filling gaps needs keypoints, confidence and has_person; read_keypoints gives all of them")
     points, confidence, filled = fill_gaps(

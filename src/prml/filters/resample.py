@@ -1,7 +1,7 @@
-"""From a video's own frame times to a network's frame rate and back.
+"""Resample from a video's frame times to a network's frame rate and back.
 
-Between frames more than ``JUMP_S`` apart nothing is known of the motion, and nothing is resampled: a sequence is cut
-there into stretches that are lifted apart. So the work follows the number of frames, not the seconds between them.
+Nothing is known of the motion between frames more than ``JUMP_S`` apart, so a sequence is cut there into stretches that
+are lifted separately. The work therefore grows with the number of frames, not with the time between them.
 """
 
 import numpy as np
@@ -13,21 +13,21 @@ from prml.spans import blocks, runs
 
 Array = np.ndarray
 JUMP_S = 1.0
-MAX_FRAMES = 10_000_000  # of one stretch at the network's rate: 55 hours at 50 per second
-_SLACK_S = 1e-3  # one frame per second, with times that are rounded, has no jumps
-# Frames of a spline solved at a time, and frames beside them: an end's influence falls fourfold from knot to knot.
+MAX_FRAMES = 10_000_000  # per stretch at the network's rate: 55 hours at 50 fps
+_SLACK_S = 1e-3  # so that rounded times at one frame per second are not jumps
+# Frames per spline block and margin on either side: the influence of an end falls fourfold per knot.
 _BLOCK, _REACH = 2048, 40
 
 
 def jumps(times_s: Float[Array, " T"]) -> Bool[Array, " T"]:
-    """Frames that come more than ``JUMP_S`` after the one before; never the first."""
+    """Frames more than ``JUMP_S`` after their predecessor; never the first."""
     late = np.zeros(len(times_s), bool)
     late[1:] = np.diff(times_s) > JUMP_S + _SLACK_S
     return late
 
 
 def stretches(present: Bool[Array, " T"], times_s: Float[Array, " T"]) -> list[slice]:
-    """Every run of frames that are present, cut where the times jump."""
+    """Runs of present frames, cut where the times jump."""
     cuts = np.flatnonzero(jumps(times_s))
     parts = []
     for run in runs(present):
@@ -37,7 +37,7 @@ def stretches(present: Bool[Array, " T"], times_s: Float[Array, " T"]) -> list[s
 
 
 def frame_rate(times_s: Float[Array, " T"], stated: float) -> float:
-    """The mean frame rate of the times without their jumps; the stated one where that is within 2 % of it."""
+    """The mean frame rate, ignoring jumps; the stated rate if it is within 2 % of the mean."""
     steps = np.diff(times_s)[~jumps(times_s)[1:]]
     if not len(steps):
         return stated
@@ -46,7 +46,7 @@ def frame_rate(times_s: Float[Array, " T"], stated: float) -> float:
 
 
 def network_times(times_s: Float[Array, " T"], fps: float) -> Float[Array, " L"]:
-    """Even times at ``fps`` from the first to the last frame; the given times themselves if they are already that.
+    """Evenly spaced times at ``fps`` from first to last frame; the given array itself if it already is evenly spaced.
 
     Raises:
         PrmlError: more than ``MAX_FRAMES``.
@@ -69,7 +69,7 @@ def network_times(times_s: Float[Array, " T"], fps: float) -> Float[Array, " L"]
 def interpolate(
     values: Float[Array, "T *c"], times_s: Float[Array, " T"], wanted_s: Float[Array, " L"]
 ) -> Float[Array, "L *c"]:
-    """Linear interpolation in time; beyond the ends the end values."""
+    """Interpolate linearly in time; hold the end values outside."""
     if wanted_s is times_s or len(times_s) == 1:
         return values if wanted_s is times_s else np.repeat(values, len(wanted_s), 0)
     right = np.clip(np.searchsorted(times_s, wanted_s, side="right"), 1, len(times_s) - 1)
@@ -82,7 +82,7 @@ def interpolate(
 def interpolate_smooth(
     values: Float[Array, "T *c"], times_s: Float[Array, " T"], wanted_s: Float[Array, " L"]
 ) -> Float[Array, "L *c"]:
-    """Cubic splines in time (linear below four frames): motion between a slow network's frames keeps its curve."""
+    """Interpolate by cubic splines in time (linearly below four frames), which keeps curved motion curved."""
     if wanted_s is times_s or len(times_s) < 4:
         return interpolate(values, times_s, wanted_s)
     from scipy.interpolate import CubicSpline

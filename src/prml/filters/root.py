@@ -1,4 +1,4 @@
-"""Where the root is: solved from 2D, 3D and the camera, frame by frame (perspective-n-point with known rotation)."""
+"""Root position from 2D, 3D and the camera, frame by frame (perspective-n-point with known rotation)."""
 
 from dataclasses import dataclass
 
@@ -11,22 +11,22 @@ from prml.sequence import PoseSequence
 from prml.spans import blocks
 
 Array = np.ndarray
-_BLOCK = 1024  # frames that are solved at a time
+_BLOCK = 1024  # frames solved together
 
 
 def solve_root(
     joints_m: Float[Array, "T J 3"], plane: Float[Array, "T J 2"], confidence: Float[Array, "T J"]
 ) -> Float[Array, "T 3"]:
-    """Camera-frame place of the root that makes root-relative joints project onto given image-plane points.
+    """Solve for the root position, in the camera frame, that projects root-relative joints onto image-plane points.
 
     For every joint (X + t_x) - u (Z + t_z) = 0 and (Y + t_y) - v (Z + t_z) = 0: linear least squares in t. Both
-    equations of a joint are multiplied by its confidence, so that its square weights the squared error. The scale of
-    the pose is taken as it is: a person predicted too tall is put too far away.
+    equations of a joint are multiplied by its confidence, so the squared error is weighted by confidence squared. The
+    pose keeps its scale: a person predicted too tall is placed too far away.
 
     Args:
         joints_m: root-relative, metres, camera frame.
-        plane: undistorted points at z = 1; NaN where a joint was not found, which then does not count.
-        confidence: factors of the equations; below 0.001 they count as 0.001.
+        plane: undistorted points at z = 1; NaN for joints that were not found, which are ignored.
+        confidence: factors of the equations, at least 0.001.
     """
     T, J, _ = joints_m.shape
     known = np.isfinite(plane).all(-1)
@@ -43,11 +43,11 @@ def solve_root(
 
 @dataclass(frozen=True)
 class Placement:
-    """How the joints of a sequence stand before its camera: ``joints_m @ rotation.T + origins_m``.
+    """Where the joints of a sequence are in its camera's frame: ``joints_m @ rotation.T + origins_m``.
 
     Attributes:
         rotation: (3, 3) from the frame of ``joints_m`` to the camera's.
-        origins_m: (T, 3) metres, camera frame: where the origin of ``joints_m`` lies; NaN where there is no pose.
+        origins_m: (T, 3) origin of ``joints_m``, metres, camera frame; NaN where there is no pose.
         camera: the sequence's camera.
     """
 
@@ -57,7 +57,7 @@ class Placement:
 
     @classmethod
     def of(cls, sequence: PoseSequence) -> "Placement":
-        """The place of a sequence: for root-relative joints solved by :func:`solve_root`, otherwise as it is stated.
+        """Placement of a sequence: solved by :func:`solve_root` if root-relative, otherwise as stated.
 
         Raises:
             PrmlError: no 3D joints or no camera; or root-relative joints without 2D keypoints.
@@ -81,5 +81,5 @@ class Placement:
         return cls(rotation, origins, camera)
 
     def project(self, joints_m: Float[Array, "T J 3"]) -> Float[Array, "T J 2"]:
-        """Joints of the sequence as the camera sees them, pixels; NaN without a pose and behind the camera."""
+        """Project joints of the sequence to pixels; NaN without a pose and behind the camera."""
         return self.camera.project(joints_m @ self.rotation.T + self.origins_m[:, None])

@@ -1,4 +1,4 @@
-"""Metres for networks that predict in image space: one factor per clip from the size of an average adult."""
+"""Metric scale for networks that predict in image space: one factor per clip, from the size of an average adult."""
 
 import numpy as np
 from jaxtyping import Float
@@ -14,8 +14,8 @@ ADULT_LONG_BONES_M = 3.8
 def to_metres(sequence: PoseSequence) -> tuple[PoseSequence, float]:
     """Scale joints so that thighs, shins, arms and trunk sides sum to 3.8 m (90th percentile over time).
 
-    Image-space output (MotionBERT's 2.5D) is a weak-perspective copy of the pose in units of the image: without its own
-    factor per frame it has no metric size. The factor is one for the whole clip, so that nothing pulses.
+    Image-space output (MotionBERT's 2.5D) is a weak-perspective pose in image units and has no metric size. One factor
+    serves the whole clip, so that the body does not pulse.
 
     Returns:
         The scaled sequence and the factor.
@@ -24,7 +24,7 @@ def to_metres(sequence: PoseSequence) -> tuple[PoseSequence, float]:
         PrmlError: no joints, or joints without extent.
     """
     if sequence.joints_m is None:
-        raise PrmlError("there are no joints to scale")
+        raise PrmlError("expected joints_m to scale, got a sequence without; lift it first")
     size = float(np.nanquantile(bone_sum(sequence.joints_m), 0.9))
     if not np.isfinite(size) or size <= 0:
         raise PrmlError("the lifted joints have no extent, so no size can be given to them")
