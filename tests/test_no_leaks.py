@@ -10,8 +10,6 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 BIGGEST = 12_000_000
-# Motion capture that cannot be smaller: 203,669 frames of 17 joints as int16.
-MAY_BE_BIGGER = {"data/mocap/cmu.npz": 17_000_000}
 # Written in pieces, so that this file does not hold what it looks for.
 _HOME = "ho" + "me"
 MACHINE_PATHS = re.compile(rf"(?<![\w.])/(?:work|farm|Users|{_HOME}|root|tmp/bash_jobs)/\w")
@@ -46,7 +44,11 @@ def test_no_text_names(pattern):
 
 def test_no_file_is_too_big():
     sizes = {name: (ROOT / name).stat().st_size for name in _tracked()}
-    assert not {name: size for name, size in sizes.items() if size > MAY_BE_BIGGER.get(name, BIGGEST)}
+    assert not {name: size for name, size in sizes.items() if size > BIGGEST}
+
+
+def test_all_files_together_are_small_enough():
+    assert sum((ROOT / name).stat().st_size for name in _tracked()) < 56 * 2**20
 
 
 def test_the_example_clip_is_small():

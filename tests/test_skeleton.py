@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from prml.errors import PrmlError
-from prml.skeleton import BLAZEPOSE33, COCO17, H36M17, MEASURED13, SKELETONS, Skeleton, conversion, skeleton
+from prml.skeleton import BLAZEPOSE33, BODY28, COCO17, H36M17, MEASURED13, SKELETONS, Skeleton, conversion, skeleton
 
 
 def _known_conversions():
@@ -100,7 +100,7 @@ def test_the_parents_make_trees(joints):
 
 @every_table
 def test_rows_sum_to_one(table):
-    np.testing.assert_allclose(table.matrix.sum(1), 1, atol=1e-12)
+    np.testing.assert_allclose(table.matrix.sum(1), ~table.absent, atol=1e-12)
 
 
 @every_table
@@ -132,7 +132,7 @@ def test_full_confidence_stays_full_and_dtype_is_kept(table):
     ones = np.ones((3, len(table.source)), np.float32)
     converted = table.apply_confidence(ones)
     assert converted.dtype == np.float32
-    np.testing.assert_array_equal(converted, 1)
+    np.testing.assert_array_equal(converted, np.tile(~table.absent, (3, 1)))
     assert table.apply(np.zeros((3, len(table.source), 2), np.float32)).dtype == np.float32
 
 
@@ -228,9 +228,85 @@ def test_messages_name_what_is_known():
         H36M17.index("Toe")
     with pytest.raises(PrmlError, match="no conversion from h36m17 to coco17; there is one from no other skeleton"):
         conversion(H36M17, COCO17)
-    with pytest.raises(PrmlError, match=r"to mpi_inf_3dhp17; there is one from h36m17, mpi_inf_3dhp28$"):
+    with pytest.raises(
+        PrmlError, match=r"to mpi_inf_3dhp17; there is one from h36m17, body28, mpi_inf_3dhp28, smpl24, measured13$"
+    ):
         conversion(COCO17, SKELETONS["mpi_inf_3dhp17"])
     with pytest.raises(PrmlError, match="expected 17 joints of h36m17, got 16"):
         conversion(H36M17, MEASURED13).apply(np.zeros((2, 16, 3)))
     with pytest.raises(PrmlError, match="do not fit"):
         Skeleton("broken", ("a", "b"), (-1,), (), ())
+
+
+FEET = {"RHeel", "RToe", "LHeel", "LToe"}
+HANDS = {"LHand", "LThumb", "RHand", "RThumb"}
+FACE = {"NoseTip", "LEar", "REar"}
+TRUNK = {"Spine", "Thorax", "Nose", "Head"}
+
+
+@pytest.mark.parametrize(
+    ("name", "absent"),
+    [
+        ("blazepose33", TRUNK),
+        ("coco_wholebody133", TRUNK),
+        ("halpe26", TRUNK | HANDS),
+        ("openpose25", TRUNK | HANDS),
+        ("coco17", TRUNK | HANDS | FEET),
+        ("openpose18", TRUNK | HANDS | FEET),
+        ("h36m17", HANDS | FEET | FACE),
+        ("smpl24", HANDS | FEET | FACE),
+    ],
+)
+def test_what_a_skeleton_lacks_of_28_joints_is_absent_and_not_invented(name, absent):
+    table = conversion(SKELETONS[name], BODY28)
+    assert {joint for joint, none in zip(BODY28.joints, table.absent, strict=True) if none} == absent
+    points = table.apply(np.random.default_rng(1).normal(size=(3, len(table.source), 2)))
+    np.testing.assert_array_equal(np.isnan(points).any((0, 2)), table.absent)
+    np.testing.assert_array_equal(table.apply_confidence(np.ones((3, len(table.source))))[0], ~table.absent)
+
+
+def test_28_joints_begin_with_the_17_of_human36m():
+    assert BODY28.joints[:17] == H36M17.joints
+    assert BODY28.parents[:17] == H36M17.parents
+    assert BODY28.mirror[:17] == H36M17.mirror
+    points = np.random.default_rng(2).normal(size=(4, 28, 3))
+    np.testing.assert_array_equal(conversion(BODY28, H36M17).apply(points), points[:, :17])
+
+
+@pytest.mark.parametrize("name", ["blazepose33", "coco17", "halpe26", "openpose25", "coco_wholebody133"])
+def test_limbs_by_way_of_28_joints_are_those_of_the_direct_way(name):
+    """The trunk apart, which a detector does not see, 17 joints are the same whichever way they come."""
+    points = np.random.default_rng(3).normal(size=(4, len(SKELETONS[name]), 2))
+    direct = conversion(SKELETONS[name], H36M17).apply(points)
+    around = conversion(BODY28, H36M17).apply(conversion(SKELETONS[name], BODY28).apply(points))
+    given = np.isfinite(around).all((0, 2))
+    assert given.sum() == 13
+    np.testing.assert_allclose(around[:, given], direct[:, given], atol=1e-12)
+
+
+def test_a_hand_is_the_middle_of_its_knuckles_in_every_detector_that_has_them():
+    """By hand: index and little finger at (0, 0) and (2, 4), the thumb at (5, 6)."""
+    for name, index, pinky, thumb in (
+        ("blazepose33", "LIndex", "LPinky", "LThumb"),
+        ("coco_wholebody133", "LIndex1", "LPinky1", "LThumb3"),
+    ):
+        source = SKELETONS[name]
+        points = np.zeros((len(source), 2))
+        points[source.index(pinky)], points[source.index(thumb)] = (2, 4), (5, 6)
+        assert points[source.index(index)].tolist() == [0, 0]
+        converted = conversion(source, BODY28).apply(points)
+        np.testing.assert_array_equal(converted[[BODY28.index("LHand"), BODY28.index("LThumb")]], [[1, 2], [5, 6]])
+
+
+def test_whole_body_points_are_where_coco_wholebody_has_them():
+    """Places stated by the dataset's annotation format: 17 of COCO, 6 of the feet, 68 of the face, 21 of each hand."""
+    joints = SKELETONS["coco_wholebody133"]
+    assert len(joints) == 133
+    assert joints.joints[:17] == COCO17.joints
+    places = {"LBigToe": 17, "LHeel": 19, "RBigToe": 20, "RHeel": 22, "LHandRoot": 91, "LThumb3": 94, "LIndex1": 96}
+    places |= {"LPinky1": 108, "RHandRoot": 112, "RThumb3": 115, "RIndex1": 117, "RPinky1": 129, "RPinky4": 132}
+    assert {name: joints.index(name) for name in places} == places
+    mirror = joints.mirror
+    assert [mirror[23 + i] - 23 for i in (0, 8, 16, 17, 27, 31, 36, 41, 48, 51, 57, 67)] == [
+        16, 8, 0, 26, 27, 35, 45, 46, 54, 51, 57, 65,
+    ]  # fmt: skip

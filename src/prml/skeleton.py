@@ -2,7 +2,7 @@
 
 A conversion is a matrix whose rows sum to one: every target joint is an affine combination of source joints, so that it
 commutes with every translation, rotation and scaling, in 2D and in 3D. Joints that the source does not measure are
-marked as synthesised.
+marked as synthesised; those that no rule can give, such as the feet of a skeleton that ends at the ankles, are absent.
 """
 
 from collections.abc import Mapping
@@ -114,6 +114,15 @@ H36M17 = _skeleton(
     "Hip RHip<Hip RKnee<RHip RAnkle<RKnee LHip<Hip LKnee<LHip LAnkle<LKnee Spine<Hip Thorax<Spine Nose<Thorax "
     "Head<Nose LShoulder<Thorax LElbow<LShoulder LWrist<LElbow RShoulder<Thorax RElbow<RShoulder RWrist<RElbow",
 )
+# Those 17, then what a 2D detector sees of feet, hands and face: heels, tips of the big toes, middles of the knuckles,
+# last joints of the thumbs, tip of the nose, ears. "Nose" stays Human3.6M's Neck/Nose, nearer to the base of the skull.
+BODY28 = _skeleton(
+    "body28",
+    "Hip RHip<Hip RKnee<RHip RAnkle<RKnee LHip<Hip LKnee<LHip LAnkle<LKnee Spine<Hip Thorax<Spine Nose<Thorax "
+    "Head<Nose LShoulder<Thorax LElbow<LShoulder LWrist<LElbow RShoulder<Thorax RElbow<RShoulder RWrist<RElbow "
+    "RHeel<RAnkle RToe<RAnkle LHeel<LAnkle LToe<LAnkle LHand<LWrist LThumb<LWrist RHand<RWrist RThumb<RWrist "
+    "NoseTip<Nose LEar<Nose REar<Nose",
+)
 COCO17 = _skeleton(
     "coco17",
     "Nose LEye<Nose REye<Nose LEar<LEye REar<REye LShoulder<Nose RShoulder<Nose LElbow<LShoulder RElbow<RShoulder "
@@ -133,6 +142,32 @@ OPENPOSE25 = _skeleton(
     "Hip RHip<Hip RKnee<RHip RAnkle<RKnee LHip<Hip LKnee<LHip LAnkle<LKnee REye<Nose LEye<Nose REar<REye LEar<LEye "
     "LBigToe<LAnkle LSmallToe<LAnkle LHeel<LAnkle RBigToe<RAnkle RSmallToe<RAnkle RHeel<RAnkle",
     root="Hip",
+)
+# The 68 points of a face as they mirror each other: the right one of each pair, its left twin; the others lie between
+_FACE_PAIRS = {i: 16 - i for i in range(8)} | {i: 43 - i for i in range(17, 22)} | {31: 35, 32: 34}
+_FACE_PAIRS |= {36: 45, 37: 44, 38: 43, 39: 42, 40: 47, 41: 46}
+_FACE_PAIRS |= {48: 54, 49: 53, 50: 52, 59: 55, 58: 56, 60: 64, 61: 63, 67: 65}
+_FACE_NAMES = {i: f"Face{i}" for i in range(68)} | {r: f"RFace{r}" for r in _FACE_PAIRS}
+_FACE_NAMES |= {left: f"LFace{right}" for right, left in _FACE_PAIRS.items()}
+_FACE68 = " ".join(f"{_FACE_NAMES[i]}<Nose" for i in range(68))
+_FINGERS = ("Thumb", "Index", "Middle", "Ring", "Pinky")
+
+
+def _hand21(side: str) -> str:
+    """A hand's 21 points: its root, then four of each finger from the palm outwards."""
+    text = f"{side}HandRoot<{side}Wrist"
+    for finger in _FINGERS:
+        before = [f"{side}HandRoot", *(f"{side}{finger}{i}" for i in (1, 2, 3))]
+        text += "".join(f" {side}{finger}{i}<{parent}" for i, parent in enumerate(before, 1))
+    return text
+
+
+COCO_WHOLEBODY133 = _skeleton(
+    "coco_wholebody133",
+    "Nose LEye<Nose REye<Nose LEar<LEye REar<REye LShoulder<Nose RShoulder<Nose LElbow<LShoulder RElbow<RShoulder "
+    "LWrist<LElbow RWrist<RElbow LHip<LShoulder RHip<RShoulder LKnee<LHip RKnee<RHip LAnkle<LKnee RAnkle<RKnee "
+    "LBigToe<LAnkle LSmallToe<LAnkle LHeel<LAnkle RBigToe<RAnkle RSmallToe<RAnkle RHeel<RAnkle "
+    f"{_FACE68} {_hand21('L')} {_hand21('R')}",
 )
 BLAZEPOSE33 = _skeleton(
     "blazepose33",
@@ -177,7 +212,9 @@ MEASURED13 = _skeleton(
 
 _ALL = (
     H36M17,
+    BODY28,
     COCO17,
+    COCO_WHOLEBODY133,
     HALPE26,
     OPENPOSE25,
     OPENPOSE18,
@@ -208,7 +245,7 @@ class Conversion:
 
     Attributes:
         source, target: the skeletons.
-        matrix: (target joints, source joints) weights; rows sum to one.
+        matrix: (target joints, source joints) weights; rows sum to one, those of absent joints to zero.
         synthesised: (target joints,) True where the source has no such joint and the rule only approximates it.
     """
 
@@ -217,31 +254,41 @@ class Conversion:
     matrix: Float[np.ndarray, "target source"]
     synthesised: Bool[np.ndarray, " target"]
 
+    @cached_property
+    def absent(self) -> Bool[np.ndarray, " target"]:
+        """Target joints that nothing in the source tells of: NaN with confidence 0 after a conversion."""
+        return np.asarray(~self.matrix.any(1))
+
     def apply(self, points: Real[np.ndarray, "*batch source d"]) -> Float[np.ndarray, "*batch target d"]:
         """Convert positions of any dimension (pixels or metres), whole numbers as float64.
 
-        A target joint is NaN where one of its source joints is; other joints do not matter. Raises PrmlError for a
-        wrong joint count.
+        A target joint is NaN where one of its source joints is, other joints do not matter, and where it is absent.
+        Raises PrmlError for a wrong joint count.
         """
         if points.shape[-2] != len(self.source):
             raise PrmlError(f"expected {len(self.source)} joints of {self.source.name}, got {points.shape[-2]}")
         points = _as_floats(points)
-        absent = np.isnan(points)
-        if not absent.any():
+        missing = np.isnan(points)
+        if not missing.any() and not self.absent.any():
             return self._mix(points)
-        unknown = absent.any(-1)
+        unknown = missing.any(-1)
         mixed = self._mix(np.where(unknown[..., None], points.dtype.type(0), points))
-        affected = np.stack([unknown[..., row != 0].any(-1) for row in self.matrix], -1)
+        affected = np.stack([unknown[..., row != 0].any(-1) for row in self.matrix], -1) | self.absent
         return np.where(affected[..., None], points.dtype.type(np.nan), mixed)
 
     def _mix(self, points: Float[np.ndarray, "*batch source d"]) -> Float[np.ndarray, "*batch target d"]:
         return np.asarray(np.einsum("ts,...sd->...td", self.matrix.astype(points.dtype), points))
 
     def apply_confidence(self, confidence: Real[np.ndarray, "*batch source"]) -> Float[np.ndarray, "*batch target"]:
-        """Confidence of a target joint: the lowest among the joints that carry at least a tenth of its weight."""
+        """Confidence of a target joint: the lowest among the joints that carry at least a tenth of its weight.
+
+        It is 0 for an absent joint.
+        """
         confidence = _as_floats(confidence)
+        none = np.zeros(confidence.shape[:-1])
         uses = np.abs(self.matrix) >= 0.1
-        return np.stack([confidence[..., use].min(-1) for use in uses], -1).astype(confidence.dtype)
+        lowest = [confidence[..., use].min(-1) if use.any() else none for use in uses]
+        return np.stack(lowest, -1).astype(confidence.dtype)
 
 
 # target joint -> {source joint: weight}; a bare string means "the same joint"; a leading "~" marks a synthesised joint.
@@ -249,6 +296,7 @@ _Rule = str | dict[str, float]
 _LIMBS = ("Hip", "Knee", "Ankle", "Shoulder", "Elbow", "Wrist")
 _SAME_LIMBS: dict[str, _Rule] = {side + limb: side + limb for side in "LR" for limb in _LIMBS}
 _MID_HIP = {"LHip": 0.5, "RHip": 0.5}
+_FOOT_PARTS = (("Heel", "Heel"), ("Toe", "BigToe"))
 
 
 def _trunk(hip: float, shoulder: float, head: float) -> dict[str, float]:
@@ -270,12 +318,42 @@ _TRUNK_RULE: dict[str, _Rule] = {
     "~Head": _trunk(-0.03, -0.15, 1.18),
 }
 
+_FACE: dict[str, _Rule] = {"NoseTip": "Nose", "LEar": "LEar", "REar": "REar"}
+_FEET: dict[str, _Rule] = {f"{side}{part}": f"{side}{source}" for side in "LR" for part, source in _FOOT_PARTS}
+_DETECTED: dict[str, _Rule] = {"Hip": _MID_HIP, **_SAME_LIMBS, **_FACE}  # of a skeleton that has no trunk
+_TRUNK_JOINTS = ("Hip", "Spine", "Thorax", "Nose", "Head")
+
 _RULES: dict[tuple[str, str], dict[str, _Rule]] = {
+    # body28: what a skeleton lacks is absent. The trunk joints are so for every detector but for the middle of the hips
+    ("h36m17", "body28"): {j: j for j in H36M17.joints},
+    ("body28", "h36m17"): {j: j for j in H36M17.joints},
+    ("coco17", "body28"): _DETECTED,
+    ("openpose18", "body28"): _DETECTED,
+    ("halpe26", "body28"): {**_DETECTED, **_FEET},
+    ("openpose25", "body28"): {**_DETECTED, **_FEET},
+    ("coco_wholebody133", "body28"): {
+        **_DETECTED,
+        **_FEET,
+        **{f"{s}Hand": {f"{s}Index1": 0.5, f"{s}Pinky1": 0.5} for s in "LR"},
+        **{f"{s}Thumb": f"{s}Thumb3" for s in "LR"},
+    },
+    ("blazepose33", "body28"): {
+        **_DETECTED,
+        **{f"{s}Heel": f"{s}Heel" for s in "LR"},
+        **{f"{s}Toe": f"{s}FootIndex" for s in "LR"},
+        **{f"{s}Hand": {f"{s}Index": 0.5, f"{s}Pinky": 0.5} for s in "LR"},
+        **{f"{s}Thumb": f"{s}Thumb" for s in "LR"},
+    },
+    ("mpi_inf_3dhp28", "body28"): {
+        **_SAME_LIMBS,
+        **{joint: "Neck" if joint == "Thorax" else joint for joint in _TRUNK_JOINTS},
+        **{f"{s}{part}": f"{s}{part}" for s in "LR" for part in ("Toe", "Hand")},
+    },
     ("measured13", "h36m17"): {"Hip": _MID_HIP, **_SAME_LIMBS, **_TRUNK_RULE},
     ("h36m17", "measured13"): {**_SAME_LIMBS, "~HeadCentre": {"Nose": 0.5, "Head": 0.5}},
     **{
         (name, "measured13"): {**_SAME_LIMBS, "HeadCentre": {"LEar": 0.5, "REar": 0.5}}
-        for name in ("blazepose33", "coco17", "halpe26", "openpose18", "openpose25")
+        for name in ("blazepose33", "body28", "coco17", "coco_wholebody133", "halpe26", "openpose18", "openpose25")
     },
     # SMPL's trunk joints lie elsewhere in the body; the weights put the four near the distances of Human3.6M.
     ("smpl24", "h36m17"): {
@@ -321,7 +399,7 @@ def _route(source: Skeleton, target: Skeleton) -> tuple[Skeleton, ...]:
     """The skeletons from source to target by the rules, with at most one between; empty if there is no way."""
     if source == target or (source.name, target.name) in _RULES:
         return (source, target)
-    for middle in (MEASURED13, MPI_INF_3DHP17):
+    for middle in (MEASURED13, MPI_INF_3DHP17, H36M17):
         if {(source.name, middle.name), (middle.name, target.name)} <= _RULES.keys():
             return (source, middle, target)
     return ()
@@ -338,5 +416,6 @@ def conversion(source: Skeleton, target: Skeleton) -> Conversion:
         raise PrmlError(f"no conversion from {source.name} to {target.name}; there is one from {known}")
     first, *others = (_from_rules(a, b, _RULES[a.name, b.name]) for a, b in pairwise(route))
     for last in others:
-        first = Conversion(source, target, last.matrix @ first.matrix, last.synthesised)
+        synthesised = last.synthesised | (last.matrix[:, first.synthesised] != 0).any(1)
+        first = Conversion(source, target, last.matrix @ first.matrix, synthesised)
     return first

@@ -30,11 +30,14 @@ def still_set(clips=40, frames=120):
     for side, y in (("L", 0.2), ("R", -0.2)):
         for name, z in {"Hip": 0.9, "Knee": 0.5, "Ankle": 0.1, "Shoulder": 1.4, "Elbow": 1.1, "Wrist": 0.8}.items():
             pose[J(side + name)] = (0, y, z)
-    units = np.round(pose / 0.0005).astype(np.int16)
+    units = np.zeros((28, 3), np.int16)
+    units[:17] = np.round(pose / 0.0005)
+    has_joint = np.tile(np.arange(28) < 17, (clips, 1))
     labels = np.array(["a"] * clips)
     return MocapSet(
         "still",
         np.repeat(units[None], clips * frames, 0),
+        has_joint,
         np.arange(clips + 1) * frames,
         labels,
         labels,

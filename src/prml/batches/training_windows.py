@@ -103,7 +103,7 @@ def _stretches(sets: list[MocapSet], split: str, part: Part) -> list[Int16[Array
     """The clips of a part, without what is held out for the other part."""
     apart = any(len(s.indices("val")) for s in sets)
     wanted = "val" if apart and part == "val" else split
-    clips = [s.positions[s.clip_start[i] : s.clip_start[i + 1]] for s in sets for i in s.indices(wanted)]
+    clips = [s.positions[s.clip_start[i] : s.clip_start[i + 1], : len(H36M17)] for s in sets for i in s.indices(wanted)]
     if not apart:
         ends = [before_held_out(len(c)) for c in clips]
         clips = [c[:end] if part == "train" else c[end:] for c, end in zip(clips, ends, strict=True)]

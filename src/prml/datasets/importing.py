@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from prml.datasets.inspect import Finding, body_axis, inspect_axes, inspect_bones, inspect_sides, inspect_speed
+from prml.datasets.mocap import MISSING, second_differences
 from prml.datasets.options import ImportOptions
 from prml.errors import PrmlError
 from prml.io.files import check_writable, write_file
@@ -20,7 +21,7 @@ from prml.io.people import Person, people_of, read_motion
 from prml.io.registry import Format, formats
 from prml.options import check
 from prml.sequence import check_fps
-from prml.skeleton import H36M17
+from prml.skeleton import BODY28, H36M17
 
 UNIT_M = 0.0005
 SLOW_FPS = 10.0  # motion is not recorded as slowly; with "Frame Time: 1" the writer did not know the rate
@@ -240,7 +241,7 @@ def write_mocap_npz(
     noncommercial: bool = True,
     overwrite: bool = False,
 ) -> None:
-    """Pack clips in the schema of ``data/mocap/README.md``: int16 positions, all clips one after the other.
+    """Pack clips in the schema of ``data/mocap/README.md``; the joints of BODY28 beyond the clips' 17 are missing.
 
     Args:
         clips: of one frame rate.
@@ -261,15 +262,22 @@ def write_mocap_npz(
     for clip in clips:
         origin = np.array([*clip.joints_m[0, 0, :2], 0.0])
         steps = np.rint((clip.joints_m - origin) / UNIT_M)
-        if not np.abs(steps).max() <= 32767:
+        if not np.abs(steps).max() <= -MISSING - 1:
             raise PrmlError(f"{clip.name}: moves more than 16 m from its start, which the format does not hold; cut it")
         origins.append(origin)
-        packed.append(steps.astype(np.int16))
+        whole = np.full((len(steps), len(BODY28), 3), MISSING, np.int16)
+        whole[:, : steps.shape[1]] = steps
+        packed.append(whole)
+    starts = np.cumsum([0, *map(len, packed)])
+    has_joint = np.zeros((len(clips), len(BODY28)), bool)
+    has_joint[:, : len(H36M17)] = True
     splits = [split if isinstance(split, str) else split.get(c.subject, "train") for c in clips]
     pack = partial(
         np.savez_compressed,
-        positions=np.concatenate(packed),
-        clip_start=np.cumsum([0, *map(len, packed)]),
+        d2=second_differences(np.concatenate(packed), starts),
+        has_joint=has_joint,
+        missing=np.int16(MISSING),
+        clip_start=starts,
         origin=np.array(origins, np.float32),
         clip_name=np.array([c.name for c in clips]),
         subject=np.array([c.subject for c in clips]),
@@ -279,8 +287,9 @@ def write_mocap_npz(
         fps=np.float32(clips[0].fps),
         unit_m=np.float32(UNIT_M),
         axis=np.array("Z up, right-handed"),
-        joint_names=np.array(H36M17.joints),
-        parents=np.array(H36M17.parents),
+        order=np.array(BODY28.name),
+        joint_names=np.array(BODY28.joints),
+        parents=np.array(BODY28.parents),
         license=np.array(license_text),
         attribution=np.array(attribution),
         noncommercial=np.array(noncommercial),

@@ -5,21 +5,28 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int16
+from jaxtyping import Bool, Float, Int16
 
 from prml.datasets.base import Dataset
 from prml.errors import PrmlError
 from prml.io.npz import npz_keys
 from prml.sequence import PoseSequence
-from prml.skeleton import H36M17
+from prml.skeleton import BODY28, H36M17, Skeleton, conversion
 
 # terms of a file that does not say: those that "prml data import" assumes
 _TERMS: dict[str, Any] = {"license": "not stated", "noncommercial": True}
-_KEYS = ("positions", "clip_start", "clip_name", "subject", "action", "source", "split", "origin", "fps", "unit_m")
+_LABELS = ("clip_name", "subject", "action", "source", "split")
+_KEYS = ("d2", "has_joint", "clip_start", *_LABELS, "origin", "fps", "unit_m")
+MISSING = -32768  # coordinates of a joint that a clip does not have
+OLD_SCHEMA = (
+    "{} holds 17 joints in the schema before body28; get data/mocap of this version of the repository, "
+    "or make your own file again with 'prml data import'"
+)
 
 
 def data_directory(given: str | os.PathLike[str] | None = None) -> Path:
@@ -41,13 +48,34 @@ def data_directory(given: str | os.PathLike[str] | None = None) -> Path:
     )
 
 
+def second_differences(positions: Int16[np.ndarray, "F 28 3"], clip_start: np.ndarray) -> Int16[np.ndarray, "28 3 F"]:
+    """What a file holds of positions: differences in time, taken twice within every clip, modulo 2**16 (exact)."""
+    joint_first = np.ascontiguousarray(positions.transpose(1, 2, 0))
+    for _ in range(2):
+        later = np.diff(joint_first, axis=2)
+        later[:, :, clip_start[1:-1] - 1] = joint_first[:, :, clip_start[1:-1]]  # a clip's first frame stays as it is
+        joint_first[:, :, 1:] = later
+    return joint_first
+
+
+def from_second_differences(d2: Int16[np.ndarray, "28 3 F"], clip_start: np.ndarray) -> Int16[np.ndarray, "F 28 3"]:
+    """The positions again."""
+    positions = np.empty((d2.shape[2], *d2.shape[:2]), np.int16)
+    for a, b in pairwise(clip_start):
+        clip = d2[:, :, a:b].cumsum(2, dtype=np.int16).cumsum(2, dtype=np.int16)
+        positions[a:b] = clip.transpose(2, 0, 1)
+    return positions
+
+
 @dataclass(frozen=True)
 class MocapSet:
     """One npz file of clips, kept as 16-bit integers.
 
     Attributes:
         name: file stem, e.g. "cmu".
-        positions: (F, 17, 3) world positions in units of ``unit_m`` metres, all clips one after the other.
+        positions: (F, 28, 3) world positions in units of ``unit_m`` metres, all clips one after the other; without
+            meaning where ``has_joint`` is False.
+        has_joint: (N, 28) whether a clip has a joint of BODY28; it always has the first 17.
         clip_start: (N + 1,) offsets of the clips.
         clip_name, subject, action, source, split: (N,) labels.
         origin_m: (N, 3) what was taken away from the world position.
@@ -56,7 +84,8 @@ class MocapSet:
     """
 
     name: str
-    positions: Int16[np.ndarray, "F 17 3"]
+    positions: Int16[np.ndarray, "F 28 3"]
+    has_joint: Bool[np.ndarray, "N 28"]
     clip_start: np.ndarray
     clip_name: np.ndarray
     subject: np.ndarray
@@ -76,52 +105,46 @@ class MocapSet:
         path = Path(path)
         if not path.is_file():
             raise PrmlError(f"no mocap file {path}; expected an npz as described in data/mocap/README.md")
-        try:
-            with np.load(path, allow_pickle=False) as archive:
-                if missing := [k for k in _KEYS if k not in archive.files]:
-                    raise PrmlError(f"{path.name} lacks {', '.join(missing)}; see data/mocap/README.md for the schema")
-                z = _TERMS | {k: archive[k] for k in (*_KEYS, *_TERMS) if k in archive.files}
-        except PrmlError:
-            raise
-        except Exception as error:  # numpy, zipfile and zlib each raise errors of their own for a damaged file
-            raise PrmlError(f"{path} is not a readable npz file ({error}); download or write it again") from error
-        positions, starts = z["positions"], z["clip_start"]
-        if positions.ndim != 3 or positions.shape[1:] != (17, 3) or positions.dtype != np.int16:
-            raise PrmlError(f"{path.name}: positions must be int16 (F, 17, 3), got {positions.dtype} {positions.shape}")
-        if starts[0] != 0 or starts[-1] != len(positions) or np.any(np.diff(starts) <= 0):
-            raise PrmlError(f"{path.name}: clip_start must increase from 0 to {len(positions)}, the number of frames")
+        z = _entries(path)
+        starts = z["clip_start"]
         return cls(
             path.stem,
-            positions,
+            from_second_differences(z["d2"], starts),
+            z["has_joint"],
             starts,
-            z["clip_name"],
-            z["subject"],
-            z["action"],
-            z["source"],
-            z["split"],
-            z["origin"],
-            float(z["fps"]),
-            float(z["unit_m"]),
-            path,
-            str(z["license"]),
-            bool(z["noncommercial"]),
+            **{name: z[name] for name in _LABELS},
+            origin_m=z["origin"],
+            fps=float(z["fps"]),
+            unit_m=float(z["unit_m"]),
+            path=path,
+            licence=str(z["license"]),
+            noncommercial=bool(z["noncommercial"]),
         )
 
     def __len__(self) -> int:
         return len(self.clip_name)
 
-    def clip_m(self, index: int) -> Float[np.ndarray, "T 17 3"]:
-        """World positions of one clip in metres (z up, hip of the first frame above the origin)."""
-        a, b = self.clip_start[index], self.clip_start[index + 1]
-        return self.positions[a:b].astype(np.float32) * np.float32(self.unit_m)
+    def clip_m(self, index: int, skeleton: Skeleton = H36M17) -> Float[np.ndarray, "T J 3"]:
+        """World positions of one clip in metres (z up, hip of the first frame above the origin).
 
-    def sequence(self, index: int) -> PoseSequence:
-        """One clip as a PoseSequence in the world frame, metres."""
-        joints = self.clip_m(index)
+        Args:
+            index: of the clip.
+            skeleton: BODY28, with NaN for the joints that the clip lacks, or one that is made of it.
+        """
+        a, b = self.clip_start[index], self.clip_start[index + 1]
+        if skeleton == H36M17:
+            return self.positions[a:b, : len(H36M17)].astype(np.float32) * np.float32(self.unit_m)
+        joints = self.positions[a:b].astype(np.float32) * np.float32(self.unit_m)
+        joints[:, ~self.has_joint[index]] = np.nan
+        return conversion(BODY28, skeleton).apply(joints)
+
+    def sequence(self, index: int, skeleton: Skeleton = H36M17) -> PoseSequence:
+        """One clip as a PoseSequence in the world frame, metres; ``skeleton`` as in :meth:`clip_m`."""
+        joints = self.clip_m(index, skeleton)
         return PoseSequence.regular(
             len(joints),
             self.fps,
-            H36M17,
+            skeleton,
             joints_m=joints,
             frame="world",
             name=f"{self.name}/{self.clip_name[index]}",
@@ -134,14 +157,41 @@ class MocapSet:
         """Clip numbers of a split ("train", "val", "test"), or of all for None."""
         return np.arange(len(self)) if split is None else np.flatnonzero(self.split == split)
 
-    def sequences(self, split: str | None = None) -> Iterator[PoseSequence]:
-        """All clips of a split."""
-        return (self.sequence(int(i)) for i in self.indices(split))
+    def sequences(self, split: str | None = None, skeleton: Skeleton = H36M17) -> Iterator[PoseSequence]:
+        """All clips of a split; ``skeleton`` as in :meth:`clip_m`."""
+        return (self.sequence(int(i), skeleton) for i in self.indices(split))
 
     @cached_property
     def sha256(self) -> str:
         """Hash of the file, to be recorded beside what was trained on it."""
         return hashlib.sha256(self.path.read_bytes()).hexdigest()
+
+
+def _entries(path: Path) -> dict[str, Any]:
+    """The arrays of a file, checked; raises PrmlError that says what is wrong."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            missing = [k for k in _KEYS if k not in archive.files]
+            if "d2" in missing and "positions" in archive.files:
+                raise PrmlError(OLD_SCHEMA.format(path.name))
+            if missing:
+                raise PrmlError(f"{path.name} lacks {', '.join(missing)}; see data/mocap/README.md for the schema")
+            z = _TERMS | {k: archive[k] for k in (*_KEYS, *_TERMS) if k in archive.files}
+    except PrmlError:
+        raise
+    except Exception as error:  # numpy, zipfile and zlib each raise errors of their own for a damaged file
+        raise PrmlError(f"{path} is not a readable npz file ({error}); download or write it again") from error
+    d2, starts, has_joint = z["d2"], z["clip_start"], z["has_joint"]
+    if d2.ndim != 3 or d2.shape[:2] != (len(BODY28), 3) or d2.dtype != np.int16:
+        raise PrmlError(f"{path.name}: d2 must be int16 ({len(BODY28)}, 3, F), got {d2.dtype} {d2.shape}")
+    if starts[0] != 0 or starts[-1] != d2.shape[2] or np.any(np.diff(starts) <= 0):
+        raise PrmlError(f"{path.name}: clip_start must increase from 0 to {d2.shape[2]}, the number of frames")
+    wanted = (len(starts) - 1, len(BODY28))
+    if has_joint.shape != wanted or has_joint.dtype != bool:
+        raise PrmlError(f"{path.name}: has_joint must be bool {wanted}, got {has_joint.dtype} {has_joint.shape}")
+    if not has_joint[:, : len(H36M17)].all():
+        raise PrmlError(f"{path.name}: has_joint must be True for the first {len(H36M17)} joints of every clip")
+    return z
 
 
 def load_sets(names: tuple[str, ...], directory: str | os.PathLike[str] | None = None) -> list[MocapSet]:
@@ -158,9 +208,14 @@ def _read(path: Path, split: str | None = None) -> Iterator[PoseSequence]:
     return MocapSet.read(path).sequences(split)
 
 
+def _is_mocap(keys: set[str]) -> bool:
+    """Whether a file of these keys is one, of the present schema or of the old one, which reading it refuses."""
+    return "clip_start" in keys and bool(keys & {"d2", "positions"})
+
+
 MOCAP = Dataset(
     "mocap",
     "mocap npz of this project",
-    lambda path: path.is_file() and path.suffix == ".npz" and {"positions", "clip_start"} <= set(npz_keys(path)),
+    lambda path: path.is_file() and path.suffix == ".npz" and _is_mocap(set(npz_keys(path))),
     _read,
 )
