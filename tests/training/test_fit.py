@@ -8,6 +8,7 @@ import time
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -19,7 +20,9 @@ from prml.batches.options import MocapWindowOptions, MotionOptions
 from prml.cli import main
 from prml.commands.fit import read_config
 from prml.errors import PrmlError
+from prml.training import clock as clock_module
 from prml.training.callbacks import SafeCheckpoint
+from prml.training.clock import RunClock
 from prml.training.config import DATA_KINDS, FitConfig, MocapData, NetworkConfig, OptimiserConfig, RunConfig
 from prml.training.data import open_source
 from prml.training.engine import fit
@@ -124,6 +127,62 @@ def test_a_run_limited_by_epochs_has_all_its_steps_wherever_it_was_killed(tmp_pa
         a, b = (read_card(tmp_path / run / f"{name}.yaml") for run in "ab")
         assert (a.training["steps"], a.scores) == (b.training["steps"], b.scores)
     assert a.training["steps"] <= read_card(tmp_path / "a" / "last.yaml").training["steps"] == 15
+
+
+@pytest.fixture
+def second_a_step(monkeypatch):
+    """Every step takes a second of the run's clock, nothing else takes time."""
+    hand = SimpleNamespace(now=0.0)
+    hand.monotonic = lambda: hand.now
+    look = RunClock.on_train_batch_end
+
+    def step(self, *args):
+        hand.now += 1
+        look(self, *args)
+
+    monkeypatch.setattr(clock_module, "time", hand)
+    monkeypatch.setattr(RunClock, "on_train_batch_end", step)
+
+
+@pytest.mark.parametrize("step", [3, 8])
+def test_a_run_by_the_clock_that_is_killed_and_resumed_ends_where_an_undisturbed_one_ends(
+    tmp_path, monkeypatch, second_a_step, step
+):
+    config = _short(-1, epochs=1, minutes=0.2)
+    config.optimiser.schedule, config.optimiser.warmup_steps = "cosine", 4
+    fit(config, tmp_path / "a")
+    save = SafeCheckpoint.on_train_batch_end
+
+    def die(self, trainer, *rest):
+        save(self, trainer, *rest)
+        if trainer.global_step == step:
+            self.save(trainer)
+            raise KilledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SafeCheckpoint, "on_train_batch_end", die)
+        with pytest.raises(KilledError):
+            fit(config, tmp_path / "b")
+    fit(config, tmp_path / "b", resume=True)
+    for name in ("last", "best"):
+        _same_weights(tmp_path / "a" / f"{name}.safetensors", tmp_path / "b" / f"{name}.safetensors")
+    a, b = (read_card(tmp_path / run / "last.yaml") for run in "ab")
+    assert a.training["steps"] == b.training["steps"] == 12
+    assert a.training["minutes"] == b.training["minutes"] == 0.2
+    assert a.training["frames"] == 12 * config.data.windows.batch * 9
+    assert a.scores == b.scores
+    fit(config, tmp_path / "b", resume=True)  # its time is over: nothing is trained
+    _same_weights(tmp_path / "a" / "last.safetensors", tmp_path / "b" / "last.safetensors")
+    config.run.minutes = 0.3
+    fit(config, tmp_path / "b", resume=True)
+    assert read_card(tmp_path / "b" / "last.yaml").training["steps"] == 18
+
+
+def test_the_earlier_of_minutes_and_steps_ends_a_run(tmp_path, second_a_step):
+    fit(_short(4, minutes=0.2), tmp_path / "steps")
+    fit(_short(40, minutes=0.1), tmp_path / "minutes")
+    steps = [read_card(tmp_path / n / "last.yaml").training["steps"] for n in ("steps", "minutes")]
+    assert steps == [4, 6]
 
 
 def test_an_extended_run_is_a_longer_run(tmp_path):
@@ -358,6 +417,7 @@ def test_rules_across_fields():
         ("run.checkpoint_minutes", "-1", "be at least 0"),
         ("run.max_steps", "0", "be at least 1, or -1"),
         ("run.epochs", "0", "be at least 1"),
+        ("run.minutes", "-1", "be at least 0"),
         ("seed", "-1", "lie between 0 and"),
     ],
 )

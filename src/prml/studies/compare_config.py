@@ -89,6 +89,8 @@ class CompareConfig:
         if self.run.max_steps < 1:
             steps = self.run.max_steps
             raise PrmlError(f"run.max_steps must be at least 1, got {steps}: all networks get the same, stated amount")
+        if self.run.minutes:
+            raise PrmlError(f"run.minutes must be 0, got {self.run.minutes:g}: networks are compared at equal steps")
         for protocol in self.protocols:
             protocols.get(protocol)
         entrants = self.entrants()

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,12 @@ import lightning.pytorch as pl
 import torch
 from torch import Tensor
 
+from prml.training.clock import LOOK_EVERY, RunClock
 from prml.training.module import LiftingModule, astray
 from prml.weights.record import Card, read_card, save_record
 
 CHECKPOINT = "last.ckpt"
 PREVIOUS = "last.previous.ckpt"
-_CHECK_EVERY = 20  # steps between looks at the loss on devices where looking means waiting
 
 
 class FiniteLoss(pl.Callback):
@@ -33,7 +32,7 @@ class FiniteLoss(pl.Callback):
         first = torch.where(torch.isfinite(loss), torch.inf, float(trainer.global_step))
         self.since = first if self.since is None else torch.minimum(self.since, first)
         alone = loss.device.type == "cpu" and trainer.world_size == 1
-        if alone or trainer.global_step % _CHECK_EVERY == 0:
+        if alone or trainer.global_step % LOOK_EVERY == 0:
             self.check(trainer)
 
     def check(self, trainer: pl.Trainer) -> None:
@@ -51,15 +50,28 @@ class FiniteLoss(pl.Callback):
 
 
 class SafeCheckpoint(pl.Callback):
-    """Write ``last.ckpt`` at least every few minutes and after the last step, whole or not at all.
+    """Write ``last.ckpt`` so often that a kill at any moment costs a few minutes at most; whole or not at all.
 
-    The checkpoint before it stays as ``last.previous.ckpt``, for a disk that damages the last one. The state of torch's
+    A checkpoint is due as soon as the next step (and validation, if one follows) might end after those minutes. The
+    checkpoint before it stays as ``last.previous.ckpt``, for a disk that damages the last one. The state of torch's
     generator is kept too, so that a resumed run draws what the undisturbed one would.
+
+    Args:
+        folder: where.
+        minutes: of training that a kill may cost.
+        clock: of the run; must come before this in the list of callbacks.
+        loss: looked at before every checkpoint.
     """
 
-    def __init__(self, folder: Path, minutes: float, loss: FiniteLoss | None = None) -> None:
-        self.path, self.seconds, self.loss = folder / CHECKPOINT, 60 * minutes, loss
-        self.written = time.monotonic()
+    def __init__(self, folder: Path, minutes: float, clock: RunClock, loss: FiniteLoss | None = None) -> None:
+        self.path, self.seconds, self.clock, self.loss = folder / CHECKPOINT, 60 * minutes, clock, loss
+        self.written_s = self.last_s = 0.0  # on the clock: of the last checkpoint, of the last step
+        self.took_s = {"step": 0.0, "checkpoint": 0.0, "validation": 0.0}  # between two steps, by what lay between
+        self.between = "step"
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Count from what the checkpoint of a resumed run had used."""
+        self.written_s = self.last_s = self.clock.used_s
 
     def save(self, trainer: pl.Trainer) -> None:
         """Write to a temporary name, then rename: a kill leaves the old file or the new one."""
@@ -72,7 +84,6 @@ class SafeCheckpoint(pl.Callback):
         if trainer.is_global_zero:
             self._keep_previous()
             temporary.replace(self.path)
-        self.written = time.monotonic()
 
     def _keep_previous(self) -> None:
         if not self.path.is_file():
@@ -85,13 +96,17 @@ class SafeCheckpoint(pl.Callback):
             shutil.copy2(self.path, previous)
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
-        """Save when the time has come by the first process's clock: saving waits for all."""
-        due = time.monotonic() - self.written >= self.seconds
-        if trainer.world_size > 1:
-            due = trainer.strategy.broadcast(due)
+        """Save when it is due by the run's clock, which all processes share, and after the last step."""
         # the end is saved here too: when the training has ended the averaged weights have replaced the trained ones
-        if due or trainer.global_step >= trainer.max_steps:
+        last = trainer.should_stop or 0 <= trainer.max_steps <= trainer.global_step
+        now = self.clock.used_s
+        if now > self.last_s:
+            self.took_s[self.between], self.last_s = now - self.last_s, now
+        self.between = "validation" if trainer.global_step % int(trainer.val_check_batch or 1) == 0 else "step"
+        if last or now - self.written_s + self.took_s[self.between] + self.took_s["checkpoint"] >= self.seconds:
             self.save(trainer)
+            self.written_s = now
+            self.between = "checkpoint" if self.between == "step" else self.between
 
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
@@ -115,11 +130,17 @@ class BestRecord(pl.Callback):
     Args:
         folder: where.
         card: all that does not change from validation to validation.
-        total: steps of the whole run.
+        clock: of the run.
+        frames: of all windows of a step, over all processes.
+
+    Attributes:
+        best: lowest error so far, mm.
+        step: that of the weights, where the trainer only validates what was trained before.
     """
 
-    def __init__(self, folder: Path, card: Card, total: int) -> None:
-        self.folder, self.card, self.total, self.best = folder, card, total, float("inf")
+    def __init__(self, folder: Path, card: Card, clock: RunClock, frames: int) -> None:
+        self.folder, self.card, self.clock, self.frames = folder, card, clock, frames
+        self.best, self.step = float("inf"), 0
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Compare and save."""
@@ -128,16 +149,16 @@ class BestRecord(pl.Callback):
         scores = pl_module.scores()
         if scores["mpjpe"] < self.best and trainer.is_global_zero:
             self.best = scores["mpjpe"]
-            # a trainer that only validates what was trained before counts no steps
-            self.write("best", pl_module, scores, trainer.global_step or self.total)
+            self.write("best", pl_module, scores, trainer.global_step or self.step)
 
     def write(self, name: str, module: LiftingModule, scores: dict[str, float], step: int) -> None:
         """Write a record of the module's present weights."""
+        amount = {"steps": step, "frames": step * self.frames, "minutes": round(self.clock.used_s / 60, 2)}
         card = replace(
             self.card,
             name=name,
             scores={"validation": {k: round(v, 2) for k, v in scores.items()}},
-            training={**self.card.training, "steps": step},
+            training={**self.card.training, **amount},
         )
         keep = module.information if self.card.uncertainty else None
         save_record(self.folder, card, module.network, keep)

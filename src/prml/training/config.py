@@ -162,6 +162,7 @@ DATA_KINDS: Mapping[str, type[DataConfig]] = _DataKinds(
 # Runs of every kind record the options of these: they did before each kind had a dataclass of its own, and a run must
 # keep its hash. The options of newer kinds are recorded by runs on them only.
 _ALWAYS_RECORDED = ("mocap", "human36m", "human36m-sh")
+_RECORDED_IF_SET = ("run.minutes",)  # newer than runs whose hash must stay; left out while they have their defaults
 
 
 # ---------------------------------------------------------------------- objective, optimiser, run
@@ -219,6 +220,8 @@ class RunConfig:
     Attributes:
         epochs: passes over the windows.
         max_steps: stop after this many steps, whatever the epoch; -1 for no limit.
+        minutes: stop after this wall time, over all starts of the run, and end the schedule with it; 0 for no limit.
+            ``epochs`` does not count then; ``max_steps`` does, and whichever comes first ends the run.
         validate_every: steps between validations; 0 validates at the end of every epoch.
         checkpoint_minutes: most minutes of work that a kill can cost.
         precision: of Lightning.
@@ -230,6 +233,7 @@ class RunConfig:
 
     epochs: int = option(90, minimum=1)
     max_steps: int = option(-1, minimum=1, unless={-1: "no limit"})
+    minutes: float = option(0.0, minimum=0)
     validate_every: int = option(0, minimum=0)
     checkpoint_minutes: float = option(4.0, minimum=0)
     precision: Precision = "32-true"
@@ -310,4 +314,8 @@ def record_of(config: FitConfig) -> dict[str, Any]:
     for name, leaf in leaves(FitConfig).items():
         if leaf.only and config.data.kind not in leaf.only and set(leaf.only) & set(_ALWAYS_RECORDED):
             put(values, name, leaf.default)
+    for name in _RECORDED_IF_SET:
+        section, _, field_name = name.partition(".")
+        if values[section][field_name] == leaves(FitConfig)[name].default:
+            del values[section][field_name]
     return values

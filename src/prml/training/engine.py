@@ -24,6 +24,7 @@ from prml.provenance import commit, versions
 from prml.threads import torch_threads
 from prml.training.allocator import allocator_advice
 from prml.training.callbacks import PREVIOUS, BestRecord, FiniteLoss, SafeCheckpoint
+from prml.training.clock import RunClock
 from prml.training.config import FitConfig
 from prml.training.datamodule import WindowsDataModule
 from prml.training.folder import check_same_run, clear, describe, open_folder
@@ -129,9 +130,12 @@ def _trainer(
 
 
 def _total(config: FitConfig, data: WindowsDataModule) -> int:
-    """Steps of the whole run."""
-    steps = data.steps_per_epoch * config.run.epochs
-    return steps if config.run.max_steps < 0 else min(steps, config.run.max_steps)
+    """Steps of the whole run; -1 if only the clock ends it."""
+    run = config.run
+    if run.minutes:
+        return run.max_steps
+    steps = data.steps_per_epoch * run.epochs
+    return steps if run.max_steps < 0 else min(steps, run.max_steps)
 
 
 def _read_state(checkpoint: Path) -> dict[str, Any]:
@@ -168,15 +172,18 @@ def _train(
     checkpoint: Path | None,
     state: Mapping[str, Any],
     best: BestRecord,
-) -> None:
-    """Train to the end and validate what came out."""
-    if state["global_step"] < best.total:
+) -> int:
+    """Train to the end and validate what came out; returns the steps of the whole run."""
+    if checkpoint is None or not (module.clock.over or 0 <= trainer.max_steps <= state["global_step"]):
         trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True if checkpoint else None)
     else:  # killed after the last step; the checkpoint's own weights are the averaged ones
         module.load_state_dict(state["state_dict"])
         best.load_state_dict(state["callbacks"][best.state_key])
-    if module.validated_step != best.total:
+        best.step = int(state["global_step"])
+    step = trainer.global_step or best.step
+    if module.validated_step != step:
         trainer.validate(module, datamodule=data, verbose=False)
+    return step
 
 
 def fit(config: FitConfig, out: str | os.PathLike[str], *, resume: bool = False, overwrite: bool = False) -> Path:
@@ -204,23 +211,27 @@ def fit(config: FitConfig, out: str | os.PathLike[str], *, resume: bool = False,
 
 def _fit(config: FitConfig, folder: Path, checkpoint: Path | None, resume: bool) -> None:
     """Train in a folder that is ready."""
+    clock = RunClock(config.run.minutes, config.optimiser.warmup_steps)
     pl.seed_everything(config.seed, workers=True, verbose=False)
     data = WindowsDataModule(config)
     if resume:
         check_same_run(folder, config, data.source.hashes)
-    state = _read_state(checkpoint) if checkpoint else {"global_step": 0}
+    state: dict[str, Any] = _read_state(checkpoint) if checkpoint else {"global_step": 0, "callbacks": {}}
+    if RunClock.__name__ in state["callbacks"]:  # runs of before had no clock
+        clock.load_state_dict(state["callbacks"][RunClock.__name__])
     total = _total(config, data)
-    module = LiftingModule(config, steps_per_epoch=data.steps_per_epoch, total_steps=total)
+    module = LiftingModule(config, steps_per_epoch=data.steps_per_epoch, total_steps=total, clock=clock)
     if config.network.start_from and checkpoint is None:
         start_from(module, config.network.start_from)
     if checkpoint:
         _check_fits(checkpoint, state, module)
-    best = BestRecord(folder, _card(config, module, data), total)
+    windows = config.data.windows
+    best = BestRecord(folder, _card(config, module, data), clock, windows.batch * windows.frames * data.world)
     callbacks: list[pl.Callback] = [best]
     if config.optimiser.ema:
         callbacks.append(EMAWeightAveraging(decay=config.optimiser.ema, use_buffers=False))
     loss = FiniteLoss()
-    callbacks += [loss, SafeCheckpoint(folder, config.run.checkpoint_minutes, loss)]
+    callbacks += [loss, clock, SafeCheckpoint(folder, config.run.checkpoint_minutes, clock, loss)]
     if config.run.progress:
         callbacks.append(RichProgressBar())
     trainer = _trainer(config, folder, callbacks, data, checkpoint is not None)
@@ -229,6 +240,6 @@ def _fit(config: FitConfig, folder: Path, checkpoint: Path | None, resume: bool)
             clear(folder)
         describe(folder, config, data.source.hashes)
     _ignore_profiling_timer()
-    _train(trainer, module, data, checkpoint, state, best)
+    step = _train(trainer, module, data, checkpoint, state, best)
     if trainer.is_global_zero:
-        best.write("last", module, module.scores() if module.validation else {}, total)
+        best.write("last", module, module.scores() if module.validation else {}, step)

@@ -15,7 +15,7 @@ from prml.training.config import NOT_THE_RESULT, FitConfig, record_of
 RECORD = "run.yaml"
 END = "last.safetensors"
 # a run may be made longer, and its data may be moved: their hashes are compared
-_MAY_DIFFER = {*NOT_THE_RESULT, "run.max_steps", "run.epochs", "data.directory"}
+_MAY_DIFFER = {*NOT_THE_RESULT, "run.max_steps", "run.epochs", "run.minutes", "data.directory"}
 _OF_A_RUN = (
     CHECKPOINT,
     PREVIOUS,

@@ -17,6 +17,7 @@ from prml.objectives import pose as pose_loss
 from prml.objectives.mutual_information import MIResult, MutualInformation, build_mi
 from prml.objectives.temporal import temporal_consistency
 from prml.objectives.uncertainty import PoseUncertainty
+from prml.training.clock import RunClock
 from prml.training.config import FitConfig, ObjectiveConfig
 from prml.training.optimiser import build_optimiser
 from prml.training.schedule import rate_factor
@@ -83,12 +84,17 @@ class LiftingModule(pl.LightningModule):
 
     Args:
         config: the run.
-        steps_per_epoch, total_steps: for the learning-rate schedule.
+        steps_per_epoch: for the learning-rate schedule.
+        total_steps: for the schedule; -1 if only the clock ends the run.
+        clock: of the run, for the schedule.
     """
 
-    def __init__(self, config: FitConfig, *, steps_per_epoch: int, total_steps: int) -> None:
+    def __init__(
+        self, config: FitConfig, *, steps_per_epoch: int, total_steps: int, clock: RunClock | None = None
+    ) -> None:
         super().__init__()
         self.config, self.steps_per_epoch, self.total_steps = config, steps_per_epoch, total_steps
+        self.clock = clock or RunClock()
         arguments = {**registry.entry(config.network.name).arguments, **config.network.arguments}
         arguments.setdefault("in_channels", config.data.windows.in_channels)
         self.network_arguments = arguments
@@ -180,7 +186,8 @@ class LiftingModule(pl.LightningModule):
         fused = (self.device.type == "cpu" and "mixed" not in self.config.run.precision) or None
         optimiser = build_optimiser(self.network, self.parameters(), options, fused=fused)
         schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimiser, lambda step: rate_factor(step, options, self.steps_per_epoch, self.total_steps)
+            optimiser,
+            lambda step: rate_factor(step, options, self.steps_per_epoch, self.total_steps, self.clock.share),
         )
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
