@@ -1,4 +1,4 @@
-"""What is opened: local files of known containers, the main stream, within limits."""
+"""Opening videos: local files in known containers, the main stream, within limits."""
 
 import os
 import socket
@@ -17,7 +17,7 @@ from prml.media import frames as limits
 from prml.media.read import probe, read_frames
 from prml.media.write import VideoWriter
 
-REFUSED = r"not a format that is read|Invalid data"
+REFUSED = r"unsupported format|Invalid data"
 NAMES = ["2024-05-01T12:30:00.mp4", "http:x.mp4", "concat:a.mp4", "a%03d.mp4", "a b?#.mp4", "-x.mp4", "pipe:0.mp4"]
 
 
@@ -33,7 +33,7 @@ def test_any_name_is_read_and_written(tmp_path, monkeypatch, name):
 
 @pytest.fixture
 def listener():
-    """A local server that tells whether anybody came."""
+    """A local server that records whether anything connected."""
     came = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(0.1)
@@ -93,7 +93,7 @@ def test_a_local_playlist_does_not_open_other_files(tmp_path):
 
 
 def test_the_best_stream_is_read(tmp_path):
-    """A preview stands before the main stream, and the container calls it its default."""
+    """A preview comes before the main stream and is the container's default."""
     path = tmp_path / "two.mp4"
     sizes = [(32, 24), (128, 96), (64, 48)]
     with av.open(str(path), "w") as out:
@@ -123,7 +123,7 @@ def test_a_variable_rate_webm_keeps_its_times(tmp_path):
 
 
 def test_raw_dv_has_its_own_rate(tmp_path):
-    """FFmpeg counts 60000 ticks of a second as the mean rate of a raw DV file; the guessed rate is right."""
+    """FFmpeg reports 60000 ticks per second as the mean rate of a raw DV file; the guessed rate is right."""
     images = np.full((10, 576, 720, 3), 100, np.uint8)
     path = encode(tmp_path / "a.dv", "dvvideo", images, rate=25, container="dv")
     info = probe(path)
@@ -167,7 +167,7 @@ def test_the_first_frame_is_all_that_a_probe_decodes(tmp_path, monkeypatch):
 
 
 def test_decoders_are_loaded_when_they_are_needed():
-    """They take a tenth of a second, which ``prml lift --help`` need not wait for."""
+    """They take a tenth of a second to import, which ``prml lift --help`` does not need."""
     code = "import sys, prml.media.loop, prml.media.prefetch; print({'av', 'PIL'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

@@ -1,4 +1,4 @@
-"""Frames with their own times out of files that lack times, are in disorder, cut, joined or damaged."""
+"""Frames and times from files that lack times, are out of order, cut, joined or damaged."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ EVEN = np.arange(60) / FPS
 
 
 def read(path, **options):
-    """Times, numbers of the pictures, warnings."""
+    """Times, frame numbers, warnings."""
     said = []
     frames = [(f.time_s, number_of(f.image)) for f in read_frames(path, on_warning=said.append, **options)]
     assert all("\n" not in line and path.name in line for line in said)
@@ -29,7 +29,7 @@ def test_raw_streams_take_the_rate_that_they_state_and_say_so(tmp_path, name, co
     times, numbers, (said,) = read(path)
     assert times == pytest.approx(np.arange(60) / states)
     assert numbers == list(range(60))
-    assert "holds no times" in said
+    assert "stores no times" in said
     assert "fps=" in said
     times, _, said = read(path, fps=50.0)
     assert times == pytest.approx(np.arange(60) / 50)
@@ -120,7 +120,7 @@ def test_damage_ends_at_the_next_key_frame(tmp_path):
 
 
 def test_an_edit_list_is_not_an_end_that_came_early(tmp_path):
-    """FFmpeg writes pictures before zero with an edit list that leaves them out, but counts them."""
+    """FFmpeg leaves out frames before zero with an edit list, but counts them."""
     base = encode(tmp_path / "base.mp4", bf=0)
     path = remux(base, tmp_path / "cut.mp4", shift_s=-1.0, avoid_negative_ts="disabled")
     info = probe(path)

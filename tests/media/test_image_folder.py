@@ -1,4 +1,4 @@
-"""Folders of images: in order, upright, of any depth; and what is not one gives one line."""
+"""Image folders: order, orientation, bit depth, and one-line errors."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""A long video out of a short one."""
+"""A long video made from a short one."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The eight ways to show a picture, against the definition of a display matrix."""
+"""The eight orientations of an image, against the definition of a display matrix."""
 
 import numpy as np
 import pytest
@@ -55,7 +55,7 @@ def test_a_video_is_shown_as_its_matrix_says(tmp_path, matrix):
 
 
 def _turned(path, image, matrix):
-    """A video of one picture, with the matrix written into its track header."""
+    """A video of one frame, with the matrix written into its track header."""
     encode(path, images=image[None])
     data = bytearray(path.read_bytes())
     one = 1 << 16

@@ -1,4 +1,4 @@
-"""Times that increase, from times that lack, repeat, or are set back."""
+"""Increasing times from times that are missing, repeated or set back."""
 
 import numpy as np
 import pytest

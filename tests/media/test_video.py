@@ -1,4 +1,4 @@
-"""Frames in and out: upright, with their true times, and one clear line for what is not a video."""
+"""Reading and writing frames: upright, with true times, and a one-line error for anything else."""
 
 from fractions import Fraction
 
@@ -63,7 +63,7 @@ def test_probe_and_frames_agree(tmp_path):
 
 @pytest.mark.parametrize(("rotation", "where"), [(90, (1, 0)), (180, (1, 1)), (-90, (0, 1))])
 def test_phone_rotation_is_honoured(tmp_path, rotation, where):
-    """A counter-clockwise turn by 90 degrees takes the top-left quarter to the bottom-left, and exchanges the sides."""
+    """A counter-clockwise turn by 90 degrees moves the top-left quarter to the bottom-left and swaps the sides."""
     path = make_video(tmp_path / "r.mp4", rotation=rotation)
     info = probe(path)
     frame = next(read_frames(path))
@@ -99,7 +99,7 @@ def test_a_given_rate_replaces_a_videos_times(tmp_path):
     assert said == []
     path = make_video(tmp_path / "v.mp4", frames=4, ticks=[0, 33, 66, 200])
     assert [f.time_s for f in read_frames(path, fps=100, on_warning=said.append)] == [0, 0.01, 0.02, 0.03]
-    assert "uneven; fps=100 put even ones" in said[0]
+    assert "uneven; fps=100 replaced them by even ones" in said[0]
     with pytest.raises(PrmlError, match="fps must be between"):
         probe(path, fps=0)
 

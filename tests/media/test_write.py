@@ -1,4 +1,4 @@
-"""Videos out: whole or not at all, under a name that nobody else writes."""
+"""Writing videos: complete or not at all, under a name of their own."""
 
 import os
 import resource
@@ -40,7 +40,7 @@ def test_writer_leaves_nothing_half_written(tmp_path):
 
 
 def test_a_full_disk_gives_one_line_and_leaves_nothing(tmp_path):
-    """The limit on file size stands in for the disk: writing fails in the middle."""
+    """A limit on file size simulates a full disk: writing fails half-way."""
     noise = np.random.default_rng(0).integers(0, 255, (40, 120, 160, 3), dtype=np.uint8)
 
     def fill():

@@ -1,1 +1,1 @@
-"""Video and pictures: read, write, look ahead."""
+"""Read and write video and image folders."""

@@ -1,4 +1,4 @@
-"""From packets to frames in the order of display, with the times that the file states, past what is damaged."""
+"""Decode packets to frames in display order, with the file's own times, skipping damaged data."""
 
 from collections.abc import Iterator
 from heapq import heapify, heappop, heappush
@@ -12,24 +12,24 @@ if TYPE_CHECKING:
 
     Packet: TypeAlias = av.Packet[av.VideoStream]
 
-PEEK = 64  # packets that are looked at before the first is decoded
-_STORE_PTS = ("mpegts", "mpeg")  # always; and their clocks may be set back
+PEEK = 64  # packets inspected before the first is decoded
+_STORE_PTS = ("mpegts", "mpeg")  # always store presentation times, and their clocks may be set back
 
 
 class DecodedFrames:
-    """Decoded frames of a stream with the seconds since its start that they state, in the order of display.
+    """Decoded frames of a stream in display order, each with its stated time in seconds since the start.
 
-    Pictures at the start that refer to what is not there (a recording cut in the middle) are left out, unless packets
-    are damaged and the container counts its frames.
+    Leading frames that refer to missing ones (a recording cut in the middle) are left out, unless packets are damaged
+    and the container states its number of frames.
 
     Args:
-        given: all packets.
-        stream: whose they are.
-        counted: whether the container says how many frames there are.
+        given: all packets of the stream.
+        stream: the stream.
+        counted: whether the container states its number of frames.
 
     Attributes:
-        errors: packets and frames that could not be decoded so far.
-        reason: of the first of them.
+        errors: number of packets and frames that could not be decoded so far.
+        reason: why the first of them failed.
     """
 
     def __init__(self, given: Iterator["Packet"], stream: "av.VideoStream", *, counted: bool) -> None:
@@ -56,7 +56,7 @@ class DecodedFrames:
                 self._waiting.add(packet)
             try:
                 decoded = packet.decode()
-            except av.EOFError:  # the decoder has given everything
+            except av.EOFError:  # the decoder is drained
                 continue
             except (av.FFmpegError, ValueError) as error:
                 self.failed(error)
@@ -79,12 +79,12 @@ class DecodedFrames:
 
 
 def _ticks(timed: "Packet | av.VideoFrame") -> int | None:
-    """When it is shown; where that is missing, when it is decoded."""
+    """Presentation time, or the decoding time if it is missing."""
     return timed.dts if timed.pts is None else timed.pts
 
 
 def _start(ticks: list[int], stream: "av.VideoStream") -> int | None:
-    """The earliest of times in the order of decoding; what lies a second before the first is of another count."""
+    """Return the earliest of times in decoding order; any a second or more before the first belong to another count."""
     if not ticks:
         return None
     second = 1 / stream.time_base if stream.time_base else 1
@@ -92,11 +92,11 @@ def _start(ticks: list[int], stream: "av.VideoStream") -> int | None:
 
 
 def _decoding_times(given: list["Packet"]) -> bool:
-    """Whether the packets say only when they are to be decoded, not when they are to be shown.
+    """Whether the packets carry decoding times only, without real presentation times.
 
-    AVI stores one count for all packets in the order of decoding. FFmpeg (7.1, 8.1) hands out that count, shifted by a
-    constant, as presentation times too, and copies it into other containers: with B-frames, those are in disorder. Half
-    a step is left for clocks that round.
+    AVI stores one count for all packets, in decoding order. FFmpeg (7.1, 8.1) also reports that count, shifted by a
+    constant, as presentation times, and copies it into other containers; with B-frames these are out of order. The
+    comparison allows half a step for rounded clocks.
     """
     dts = sorted(p.dts for p in given if p.dts is not None)
     shifts = [p.pts - p.dts for p in given if p.pts is not None and p.dts is not None]
@@ -107,26 +107,26 @@ def _decoding_times(given: list["Packet"]) -> bool:
 
 
 class _Waiting:
-    """Times of the packets in the decoder: each frame that it gives takes the earliest."""
+    """Times of the packets inside the decoder; each decoded frame takes the earliest."""
 
     def __init__(self) -> None:
         self._ticks: list[int] = []
-        self._inside: int | None = None  # packets in the decoder when it gives a frame
+        self._inside: int | None = None  # packets in the decoder when it returns a frame
 
     def add(self, packet: "Packet") -> None:
-        """A packet that is about to be decoded."""
+        """Add a packet that is about to be decoded."""
         if (ticks := _ticks(packet)) is not None and not packet.is_discard:
             heappush(self._ticks, ticks)
 
     def drop(self, packet: "Packet") -> None:
-        """A packet that gave an error: no frame will take its time."""
+        """Remove a packet that failed to decode; no frame will take its time."""
         if (ticks := _ticks(packet)) in self._ticks:
             self._ticks.remove(ticks)
             heapify(self._ticks)
 
     def next(self) -> int | None:
-        """The time of the next frame."""
+        """Return the time of the next frame."""
         self._inside = len(self._ticks) if self._inside is None else self._inside
-        while len(self._ticks) > self._inside:  # a frame was lost without a word
+        while len(self._ticks) > self._inside:  # a frame was lost silently
             heappop(self._ticks)
         return heappop(self._ticks) if self._ticks else None

@@ -1,4 +1,4 @@
-"""What a video or image folder says of itself, and one frame of it."""
+"""Metadata of a video or image folder, and one frame of it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,23 +11,23 @@ from prml.errors import PrmlError
 
 Array = np.ndarray
 Warn = Callable[[str], None]
-MAX_PIXELS = 50_000_000  # of one picture; 8K video has 33 million
+MAX_PIXELS = 50_000_000  # per image; 8K video has 33 million
 
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What a video or image folder says of itself.
+    """Metadata of a video or image folder.
 
     Attributes:
         path: the file or folder.
-        width, height: square pixels of an upright frame as it is shown (after widening, turning and mirroring).
-        frames: how many frames the container says it shows, None if it does not say.
-        fps: the frame rate that the container states; where that is not the mean (webm), the mean needs all times.
-        duration_s: seconds, None if the container does not say.
-        rotation_deg: counter-clockwise turn that makes the stored image upright: 0, 90, 180 or 270.
+        width, height: size of a displayed frame in square pixels (after aspect correction, rotation and mirroring).
+        frames: number of displayed frames according to the container, None if not stated.
+        fps: frame rate stated by the container; it may differ from the mean rate (webm), which needs all times.
+        duration_s: seconds, None if not stated.
+        rotation_deg: counter-clockwise rotation that makes the stored image upright: 0, 90, 180 or 270.
         codec: name of the codec, or "images".
-        mirrored: whether the image is mirrored, left to right, after the turn.
-        timed: whether the frames have times; a raw stream (``.h264``) has none.
+        mirrored: whether the image is mirrored left to right after the rotation.
+        timed: whether frames have times; those of a raw stream (``.h264``) do not.
     """
 
     path: Path
@@ -47,8 +47,8 @@ class VideoFrame:
     """One frame.
 
     Attributes:
-        index: 0, 1, 2, ... in the order of display.
-        time_s: seconds since the start of the video; increases strictly.
+        index: 0, 1, 2, ... in display order.
+        time_s: seconds since the start of the video; strictly increasing.
         image: (H, W, 3) RGB, upright.
     """
 
@@ -61,6 +61,6 @@ def check_pixels(width: int, height: int, path: Path) -> None:
     """Raise PrmlError if a picture of ``path`` has more than ``MAX_PIXELS``."""
     if width * height > MAX_PIXELS:
         raise PrmlError(
-            f"{path} is {width} x {height} pixels large; at most {MAX_PIXELS // 1_000_000} million pixels are read, "
-            "scale it down first"
+            f"{path} is {width} x {height} pixels large; at most {MAX_PIXELS // 1_000_000} million pixels are "
+            "supported, scale it down first"
         )

@@ -1,11 +1,11 @@
-"""Folders of images as videos, and single images as videos of one frame.
+"""Read a folder of images as a video, or a single image as a video of one frame.
 
-Reads JPEG, PNG, BMP, WebP and TIFF, recognised by content, with their usual endings; skips hidden files (``._f1.jpg``
-beside ``f1.jpg``, from a Mac) and folders. A file of more than 50 million pixels is refused.
+Reads JPEG, PNG, BMP, WebP and TIFF files with their usual suffixes; the format is recognised by content. Hidden files
+(such as ``._f1.jpg`` from macOS) and subfolders are skipped. Images of more than 50 million pixels are rejected.
 
-Grey images deeper than 8 bits are scaled to 0..255. One white level serves the whole folder, chosen from the largest
-value in up to eight of its images: the smallest of 8, 10, 12, 14, 16 or more bits that holds it, since 12-bit cameras
-write 16 bits without saying so. For floating-point values up to 1, white is 1. NaN is black.
+Grey images deeper than 8 bits are scaled to 0..255 with one white level for the whole folder: the smallest of 8, 10,
+12, 14, 16 or more bits that holds the largest value in up to eight of its images, since 12-bit cameras write 16-bit
+files without saying so. For floating-point values up to 1, white is 1. NaN is black.
 """
 
 import warnings
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 Array = np.ndarray
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 DEFAULT_FOLDER_FPS = 30.0
-FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF")  # Pillow knows others, and starts Ghostscript for EPS
+FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF")  # Pillow reads others too, and would start Ghostscript for EPS
 _BITS = (8, 10, 12, 14, 16)
-_SAMPLE = 8  # images from which the white level is taken
+_SAMPLE = 8  # images used to choose the white level
 _PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0  # TIFF 6.0, section 8
 
 
 def holds_images(path: Path) -> bool:
-    """Whether a path is read here: a folder, or an image by its ending."""
+    """Whether a path is a folder or has an image suffix."""
     return path.is_dir() or path.suffix.lower() in IMAGE_SUFFIXES
 
 
@@ -55,7 +55,7 @@ def read_images(info: VideoInfo, width: int, height: int) -> Iterator[VideoFrame
         image = _load(path, white)
         if image.size != (info.width, info.height):
             raise PrmlError(
-                f"the images of a folder must be of one size: {path.name} is {image.width} x {image.height}, "
+                f"all images of a folder must have the same size: {path.name} is {image.width} x {image.height}, "
                 f"the first {info.width} x {info.height}"
             )
         if image.size != (width, height):
@@ -84,29 +84,29 @@ def _images(path: Path) -> list[Path]:
     wanted = (p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith("."))
     images = sorted((p for p in wanted if p.is_file()), key=_natural)
     if not images:
-        raise PrmlError(f"no images in {path}; a folder of frames holds {', '.join(IMAGE_SUFFIXES)} files")
+        raise PrmlError(f"no images in {path}; expected {', '.join(IMAGE_SUFFIXES)} files")
     return images
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator["Image.Image"]:
-    """An image of a size that may be read; whatever Pillow raises in the block becomes one line."""
+    """Open an image within the size limit; any error that Pillow raises in the block becomes a PrmlError."""
     from PIL import Image
 
     try:
         with warnings.catch_warnings(action="ignore"), Image.open(path, formats=FORMATS) as image:
-            check_pixels(*image.size, path)  # Pillow's own limit lies above ours
+            check_pixels(*image.size, path)  # Pillow's own limit is higher
             yield image
     except PrmlError:
         raise
-    except Exception as error:  # damaged files make Pillow's readers raise nearly anything
+    except Exception as error:  # Pillow's readers raise almost anything on damaged files
         named = "cannot identify" in str(error)
         reason = f"it is none of {', '.join(FORMATS)}, or damaged" if named else reason_of(error)
-        raise PrmlError(f"{path} is not an image that can be read ({reason}); repair it or take it away") from None
+        raise PrmlError(f"{path} is not an image that can be read ({reason}); repair or remove it") from None
 
 
 def _load(path: Path, white: float) -> "Image.Image":
-    """An upright RGB image."""
+    """Load an upright RGB image."""
     from PIL import ImageOps
 
     with _opened(path) as image:
@@ -123,7 +123,7 @@ def _values(image: "Image.Image") -> Array:
 
 
 def _white(images: list[Path]) -> float:
-    """The value that is white in images deeper than 8 bits."""
+    """Return the white level of images deeper than 8 bits."""
     largest, integers = 0.0, True
     for index in sorted({round(i) for i in np.linspace(0, len(images) - 1, _SAMPLE)}):
         with _opened(images[index]) as image:
@@ -137,12 +137,12 @@ def _white(images: list[Path]) -> float:
 
 
 def _grey(image: "Image.Image", white: float) -> "Image.Image":
-    """An image of 8 bits, with the orientation of the deeper one."""
+    """Convert a deeper image to 8 bits; keep its EXIF orientation."""
     from PIL import Image
 
     share = np.clip(_values(image) / white, 0.0, 1.0)
     tags = getattr(image, "tag_v2", {})
-    if image.mode != "F" and tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:  # Pillow turns those of 8 bits only
+    if image.mode != "F" and tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:  # Pillow inverts 8-bit images only
         share = 1.0 - share
     grey: UInt8[Array, "H W"] = np.rint(255 * share).astype(np.uint8)
     shallow = Image.fromarray(grey)

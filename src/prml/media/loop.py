@@ -1,4 +1,4 @@
-"""A video of any wanted length out of a short one: its frames to and fro, for benchmarks."""
+"""Extend a short video to any length by playing it forwards and backwards, for benchmarks."""
 
 import tempfile
 from pathlib import Path
@@ -12,23 +12,23 @@ from prml.media.read import probe, read_frames
 from prml.media.write import VideoWriter
 
 Array = np.ndarray
-MAX_BYTES = 500_000_000  # of frames that are held to be played backwards
+MAX_BYTES = 500_000_000  # of decoded frames, which are held in memory
 
 
 def loop_video(source: str | Path, path: str | Path, seconds: float, *, overwrite: bool = False) -> int:
     """Write an H.264 video of ``seconds`` that plays the start of another forwards, backwards, forwards and so on.
 
-    To and fro, so that nobody in it jumps where it turns: a detector has the same work as in a long take. Only one turn
-    is encoded, the others are copies of its packets. Pixels and frame rate are those of the source.
+    Playing back and forth avoids jumps, so a detector does the same work as on one long take. One cycle is encoded and
+    its packets are copied for the others. Size and frame rate are those of the source.
 
     Args:
-        source: video file or image folder. What is used of it ends after ``seconds`` or 500 MB of frames.
+        source: video file or image folder; at most ``seconds`` or 500 MB of its frames are used.
         path: the mp4 to write.
-        seconds: its length.
+        seconds: length of the new video.
         overwrite: replace an existing file.
 
     Returns:
-        Frames written.
+        Number of frames written.
 
     Raises:
         PrmlError: the source cannot be read, ``seconds`` is not positive, or the file exists.
@@ -54,9 +54,9 @@ def loop_video(source: str | Path, path: str | Path, seconds: float, *, overwrit
 
 
 def _write_turn(source: str | Path, turn: Path, limit: int, fps: float) -> int:
-    """At most ``limit`` frames forwards and back again, without the two ends a second time; how many that makes."""
+    """Write up to ``limit`` frames forwards and backwards, without repeating the two ends; return their number."""
     images: list[Array] = []
-    # ultrafast: without frames that need later ones, so that a copy may end anywhere
+    # ultrafast writes no B-frames, so a copy may end anywhere
     info = probe(source)
     with VideoWriter(turn, info.width, info.height, fps, crf=18, preset="ultrafast", overwrite=True) as writer:
         for frame in read_frames(source):
@@ -70,12 +70,12 @@ def _write_turn(source: str | Path, turn: Path, limit: int, fps: float) -> int:
 
 
 def _repeat(turn: Path, path: Path, wanted: int, frames: int, fps: float) -> None:
-    """Packets of ``turn``, over and over, until ``wanted`` frames are written."""
+    """Copy the packets of ``turn`` repeatedly until ``wanted`` frames are written."""
     import av
 
     with av.open(local(path), "w", format="mp4") as out, av.open(local(turn)) as container:
         given = container.streams.video[0]
-        ticks = float(1 / given.time_base) if given.time_base else 1.0  # a second
+        ticks = float(1 / given.time_base) if given.time_base else 1.0  # per second
         stream = out.add_stream_from_template(given)
         for start in range(0, wanted, frames):
             container.seek(0)

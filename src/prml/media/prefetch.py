@@ -1,4 +1,4 @@
-"""Work ahead in a thread: decoding releases the interpreter, so that it runs while the detector does."""
+"""Prefetch items in a background thread, so that decoding (which releases the GIL) overlaps with detection."""
 
 from collections.abc import Iterable, Iterator
 from queue import Empty, Full, Queue
@@ -9,9 +9,9 @@ T = TypeVar("T")
 
 
 def prefetch(items: Iterable[T], ahead: int = 4) -> Iterator[T]:
-    """The same items, at most ``ahead`` of them made in advance by a thread.
+    """Yield the same items, with up to ``ahead`` of them produced in advance by a thread.
 
-    An exception of the source is raised where its item would have come. Closing the generator ends the thread.
+    An exception in the source is raised in place of the item. Closing the generator stops the thread.
     """
     queue: Queue[tuple[T | None, BaseException | None, bool]] = Queue(maxsize=ahead)
     stop = Event()
@@ -32,7 +32,7 @@ def prefetch(items: Iterable[T], ahead: int = 4) -> Iterator[T]:
                 if stop.is_set():
                     return
             put((None, None, True))
-        except BaseException as error:  # it belongs to the thread that asks
+        except BaseException as error:  # raised in the consuming thread
             put((None, error, True))
         finally:
             close = getattr(iterator, "close", None)

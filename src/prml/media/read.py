@@ -1,4 +1,4 @@
-"""Frames in: a video file or a folder of images, one frame at a time, upright, with its true time."""
+"""Read frames of a video file or image folder one at a time, upright and with their true times."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
     import av
 
 Array = np.ndarray
-MAX_ASPECT = 4.0  # of a pixel; what states more is taken to be damaged
-_UNEVEN = 1.6  # longest step by shortest; files that count in milliseconds make 2 and 3 of even steps of 2.5
+MAX_ASPECT = 4.0  # of a pixel; larger values are treated as damage
+_UNEVEN = 1.6  # longest step / shortest step; millisecond clocks turn even steps of 2.5 into 2 and 3
 
 
 def probe(path: str | Path, *, fps: float | None = None) -> VideoInfo:
-    """Size, rate and length; decodes one frame.
+    """Return size, frame rate and length of a video; decodes one frame.
 
     Args:
         path: video file, image or folder of images.
-        fps: rate at which the pictures were taken: of an image folder (default 30), and instead of a video's own.
+        fps: capture rate of an image folder (default 30); for a video, replaces the stated rate.
 
     Raises:
-        PrmlError: missing, empty, not a video, without a video stream, or of an absurd size or frame rate.
+        PrmlError: the file is missing, empty, not a video, has no video stream, or has an absurd size or frame rate.
     """
     path = existing(path)
     if holds_images(path):
@@ -69,23 +69,23 @@ def read_frames(
     size: tuple[int, int] | None = None,
     on_warning: Warn | None = None,
 ) -> Iterator[VideoFrame]:
-    """Upright RGB frames in order; memory does not grow with the length of the video.
+    """Yield upright RGB frames in order; memory use does not depend on the length of the video.
 
-    Times count from the start of the video, whatever the file's own count begins at, and go on evenly where that count
-    is set back (:func:`prml.media.times.steady`). Decoding goes on after damage; pictures may then be distorted until
-    the next key frame.
+    Times count from the start of the video, whatever the file's first timestamp, and continue evenly where the file's
+    clock is set back (:func:`prml.media.times.steady`). Decoding continues after damage; frames may then be distorted
+    until the next key frame.
 
     Args:
         path: video file, image or folder of images (:mod:`prml.media.image_folder`).
-        fps: rate at which the pictures were taken: of an image folder (default 30); for a video frame n then has the
-            time n / fps instead of its own (slow motion).
-        scale: factor on width and height, at most 1; smaller images are decoded faster.
-        size: width and height of the images instead, larger or smaller.
-        on_warning: called with one line when frames are lost or the file ends before it should (what decodes has been
-            given by then), when it holds no times, and when ``fps`` made uneven times even.
+        fps: capture rate of an image folder (default 30); for a video (slow motion), gives frame n the time n / fps
+            instead of its own.
+        scale: factor on width and height, at most 1; smaller images decode faster.
+        size: width and height of the images, instead of ``scale``; may be larger.
+        on_warning: called with one line, after the last frame, if frames were lost, the file ended early, it stores no
+            times, or ``fps`` replaced uneven times by even ones.
 
     Raises:
-        PrmlError: as :func:`probe`; for an image folder also where images differ in size.
+        PrmlError: as for :func:`probe`, or the images of a folder differ in size.
     """
     info = probe(path, fps=fps)
     if not 0.0 < scale <= 1.0:
@@ -101,13 +101,13 @@ def read_frames(
 
 
 def _ignore(message: str) -> None:
-    """Nobody wants to know."""
+    """Ignore warnings when the caller gives no callback."""
 
 
 def _first_frame(
     container: "av.container.InputContainer", stream: "av.VideoStream", path: Path
 ) -> tuple["av.VideoFrame", bool]:
-    """The first frame that decodes, and whether a packet near it has a time."""
+    """Return the first frame that decodes, and whether any packet near it has a time."""
     import av
 
     timed, reason = False, "it may be cut off"
@@ -121,7 +121,7 @@ def _first_frame(
             continue
         if decoded:
             return decoded[0], timed or any(_has_time(packet) for packet in islice(given, PEEK))
-    raise PrmlError(f"{path} holds no frame that can be decoded ({reason})")
+    raise PrmlError(f"{path} contains no frame that can be decoded ({reason})")
 
 
 def _has_time(packet: "av.Packet[av.VideoStream]") -> bool:
@@ -129,13 +129,13 @@ def _has_time(packet: "av.Packet[av.VideoStream]") -> bool:
 
 
 def _shown_width(stream: "av.VideoStream", frame: "av.VideoFrame") -> int:
-    """Width in square pixels: some formats (DV, HDV, AVCHD) store pixels that are wider or narrower than high."""
+    """Return the width in square pixels; some formats (DV, HDV, AVCHD) store non-square ones."""
     aspect = float(stream.sample_aspect_ratio or 1)
     return max(1, round(frame.width * aspect)) if 1 / MAX_ASPECT <= aspect <= MAX_ASPECT else frame.width
 
 
 def _rate(stream: "av.VideoStream", path: Path, fps: float | None, timed: bool) -> float:
-    """The given rate, else the mean that the container states; of a raw stream what the codec states."""
+    """Return the given rate, else the container's mean rate, or the codec's rate for a raw stream."""
     if fps is not None:
         return check_fps(fps, "fps")
     stated = [float(rate) for rate in (stream.average_rate, stream.guessed_rate) if rate]
@@ -146,7 +146,7 @@ def _rate(stream: "av.VideoStream", path: Path, fps: float | None, timed: bool) 
 
 
 def _frames(stream: "av.VideoStream") -> int | None:
-    """How many frames are shown: an edit list may leave some out, and shortens the duration accordingly."""
+    """Number of displayed frames; an edit list may leave some out and shortens the duration accordingly."""
     if not stream.frames:
         return None
     if stream.duration and stream.time_base and stream.average_rate:
@@ -185,15 +185,15 @@ def _read_video(info: VideoInfo, width: int, height: int, warn: Warn, even: bool
         warn(message)
     if not info.timed and not even:
         warn(
-            f"{info.path} holds no times: its frames are taken as evenly spaced, {info.fps:g} per second; "
-            "give fps=... if they were taken at another rate"
+            f"{info.path} stores no times: its frames are assumed to be evenly spaced, {info.fps:g} per second; "
+            "give fps=... if they were captured at another rate"
         )
 
 
 def _remarks(info: VideoInfo, count: int, decoded: DecodedFrames, uneven: bool) -> Iterator[str]:
-    """What should be said of a video that has been read."""
+    """Yield warnings about a video that has been read."""
     if uneven:
-        yield f"the times of {info.path} are uneven; fps={info.fps:g} put even ones in their place"
+        yield f"the times of {info.path} are uneven; fps={info.fps:g} replaced them by even ones"
     if decoded.errors:
         lost = max(decoded.errors, (info.frames or 0) - count)
         yield (
@@ -205,20 +205,20 @@ def _remarks(info: VideoInfo, count: int, decoded: DecodedFrames, uneven: bool) 
 
 
 def _image(frame: "av.VideoFrame", width: int, height: int) -> Array:
-    # scaled in the video's own colours first: several times as fast as scaling and converting in one
+    # scaling in the video's own pixel format first is several times faster than scaling and converting at once
     small = frame.reformat(width, height) if (width, height) != (frame.width, frame.height) else frame
     return small.to_ndarray(format="rgb24", width=width, height=height)
 
 
 class _Steps:
-    """Whether times are uneven."""
+    """Checks whether times are uneven."""
 
     def __init__(self) -> None:
         self._last_s: float | None = None
         self._shortest_s, self._longest_s = float("inf"), 0.0
 
     def add(self, time_s: float) -> None:
-        """The next time."""
+        """Add the next time."""
         if self._last_s is not None:
             step_s = time_s - self._last_s
             self._shortest_s, self._longest_s = min(self._shortest_s, step_s), max(self._longest_s, step_s)

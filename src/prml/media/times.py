@@ -1,24 +1,24 @@
-"""Times of frames that increase: from what a file says, which may lack times, set them back or repeat them."""
+"""Make frame times strictly increasing, though a file may omit them, set them back or repeat them."""
 
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 T = TypeVar("T")
-_MAX_HELD = 4  # frames that wait for the clock to go on; what takes longer has been set back
-_MIN_STEP_S = 1e-5  # shorter ones are rounding: the time is repeated
-_MAX_STEP_S = 1.0  # a longer one is a pause, and says nothing of the frame rate
+_MAX_HELD = 4  # frames held until the clock advances; if it takes longer, the clock was set back
+_MIN_STEP_S = 1e-5  # a shorter step is rounding: the time is repeated
+_MAX_STEP_S = 1.0  # a longer step is a pause and says nothing about the frame rate
 
 
 def steady(frames: Iterable[tuple[float | None, T]], step_s: float) -> Iterator[tuple[float, T]]:
-    """The same frames with times that increase strictly.
+    """Yield the same frames with strictly increasing times.
 
-    A missing time is one step after the one before. Up to four frames that repeat a time or step back before the clock
-    goes on (a coarse clock, bad times, damage among B-frames) are placed evenly between their neighbours. If it takes
-    longer, the clock was set back (joined transport streams): the new count goes on one step after the last frame.
+    A missing time is set one step after the previous one. Up to four frames that repeat a time or step back before the
+    clock advances (a coarse clock, bad times, damaged B-frames) are placed evenly between their neighbours. If it takes
+    longer, the clock was set back (joined transport streams), and the new count goes on one step after the last frame.
 
     Args:
-        frames: seconds, None where there is none, and anything.
-        step_s: the step until the times have shown one.
+        frames: pairs of a time in seconds (None if missing) and any item.
+        step_s: initial step, used until the times show one.
     """
     offset_s, raw_s, last_s = 0.0, -step_s, -float("inf")
     held: list[T] = []
@@ -39,6 +39,6 @@ def steady(frames: Iterable[tuple[float | None, T]], step_s: float) -> Iterator[
 
 
 def _spread(held: list[T], last_s: float, time_s: float) -> Iterator[tuple[float, T]]:
-    """Frames at even steps after ``last_s``, the last of them at ``time_s``."""
+    """Place frames at even steps after ``last_s``, the last one at ``time_s``."""
     for number, item in enumerate(held, 1):
         yield time_s if number == len(held) else last_s + (time_s - last_s) * number / len(held), item

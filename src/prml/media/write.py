@@ -1,4 +1,4 @@
-"""Frames out: an H.264 video that every browser and phone plays."""
+"""Write frames to an H.264 video that every browser and phone can play."""
 
 import contextlib
 import errno
@@ -21,25 +21,25 @@ if TYPE_CHECKING:
     import av
 
 Array = np.ndarray
-_TICKS = 90_000  # per second: the clock of most containers
+_TICKS = 90_000  # per second, the usual clock of containers
 
 
 class VideoWriter:
     """Writes an mp4 (H.264, yuv420p) under an unguessable temporary name and renames it once complete.
 
-    Use it as a context manager; if the block raises, nothing is left behind. Several writers on one path each write
-    their own file; without ``overwrite`` only the first to close succeeds.
+    Use it as a context manager; if the block raises, nothing is left behind. Several writers on one path each write a
+    separate temporary file; without ``overwrite`` only the first to close succeeds.
 
     Args:
-        path: where the video goes.
-        width, height: pixels of the frames to come; an odd side loses its last row or column, as H.264 needs.
-        fps: nominal rate; a frame's own ``time_s`` counts where it is given.
-        crf: quality, lower is better (18 to 28 is usual).
-        preset: x264's speed against size.
+        path: path of the video.
+        width, height: frame size in pixels; an odd side loses its last row or column, as H.264 needs even sides.
+        fps: nominal rate; the ``time_s`` of a frame takes precedence.
+        crf: x264 quality, lower is better (18 to 28 is usual).
+        preset: x264 preset, which trades speed for file size.
         overwrite: whether to replace an existing file.
 
     Raises:
-        PrmlError: if the file exists, the size is absurd, or the disk is full.
+        PrmlError: the file exists, the size is absurd, or the disk is full.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class VideoWriter:
             self._draft, self._descriptor = draft_beside(self._path)
         except OSError as error:
             raise self._failed(error) from None
-        if sys.platform == "win32":  # there, the lock would keep FFmpeg from writing
+        if sys.platform == "win32":  # the lock would keep FFmpeg from writing
             self._release()
         try:
             self._container = av.open(local(self._draft), "w", format="mp4", options={"movflags": "+faststart"})
@@ -82,7 +82,7 @@ class VideoWriter:
         self._stream = stream
 
     def write(self, image: UInt8[Array, "H W 3"], time_s: float | None = None) -> None:
-        """Append an RGB frame shown from ``time_s`` on (default: evenly spaced)."""
+        """Append an RGB frame that is displayed from ``time_s`` on (default: evenly spaced)."""
         import av
 
         width, height = self._size
@@ -108,13 +108,13 @@ class VideoWriter:
         return PrmlError(f"cannot write {self._path}: {'the disk is full' if full else reason_of(error)}")
 
     def _release(self) -> None:
-        """Close the descriptor that holds the lock of the draft."""
+        """Close the descriptor that holds the lock on the draft."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
         self._descriptor = -1
 
     def close(self) -> None:
-        """Finish the file and give it its name; raises PrmlError where that fails or the name is taken by now."""
+        """Finish the file and rename it; raise PrmlError if that fails or the path has been taken meanwhile."""
         import av
 
         try:
@@ -131,7 +131,7 @@ class VideoWriter:
             raise
 
     def abandon(self) -> None:
-        """Throw away what was written."""
+        """Discard what was written."""
         import av
 
         with contextlib.suppress(av.FFmpegError, OSError):  # the file is deleted anyway
