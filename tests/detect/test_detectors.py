@@ -1,4 +1,4 @@
-"""Detectors by name, among them one that an outside package adds without a change here."""
+"""The detector registry, with a detector from another package."""
 
 import numpy as np
 import pytest

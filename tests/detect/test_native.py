@@ -1,4 +1,4 @@
-"""A lift asks the network for nothing and writes nowhere but into its output: seen from outside the process.
+"""A lift makes no network requests and writes only its output, as seen from outside the process.
 
 MediaPipe's native code reports its use over https. A proxy that listens here, and that libcurl would take from the
 environment, sees such a report without a name service; in the slow stage strace sees every look-up.
@@ -63,7 +63,7 @@ def lift_words(tmp_path_factory):
 
 @pytest.fixture
 def proxy():
-    """A proxy that refuses all: its address, and the first line of every request that came."""
+    """A proxy that refuses everything: its address, and the first line of every request."""
     listener, asked = socket.create_server(("127.0.0.1", 0)), []
 
     def refuse():
@@ -87,7 +87,7 @@ def _environment(**changes):
 
 
 def test_the_proxy_would_see_what_mediapipe_sends(proxy):
-    """Without our refusal a request comes: so its absence below means something."""
+    """Without the block a request is made, so its absence below means something."""
     address, asked = proxy
     subprocess.run([sys.executable, "-c", RAW], env=_environment(https_proxy=address), check=True, capture_output=True)
     assert asked
@@ -107,7 +107,7 @@ NETWORK = ("sendto(", "sendmsg(", "sendmmsg(", "connect(", "bind(", "listen(")
 
 
 def _asked(words, folder):
-    """Lines of strace's record in which anything was sent or connected, children and native threads included."""
+    """Lines of strace's output that send or connect, including children and native threads."""
     trace = folder / "trace"
     words = ["strace", "-f", "-e", "trace=network", "-o", str(trace), *words]
     subprocess.run(words, env=_environment(), check=True, capture_output=True)
@@ -123,7 +123,7 @@ def test_no_system_call_of_a_lift_reaches_for_the_network(lift_words, tmp_path):
 
 
 def test_a_lift_writes_nothing_outside_its_output(lift_words, tmp_path):
-    """No matplotlib caches in the home folder, no shared memory of a sound server, nothing in the temporary folder."""
+    """No matplotlib caches in the home folder, no sound server's shared memory, nothing in the temporary folder."""
     for name in ("home", "temporary", "current"):
         (tmp_path / name).mkdir()
     shared = Path("/dev/shm")

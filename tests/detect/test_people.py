@@ -1,4 +1,4 @@
-"""Who is followed, and that nobody else ever is."""
+"""The right person is followed, and never anyone else."""
 
 import numpy as np
 import pytest
@@ -120,7 +120,7 @@ def test_a_walker_is_followed_across_the_image():
 
 
 def test_another_person_is_never_taken_for_the_one_who_left():
-    """The one who is followed leaves; another, who is larger, comes where the first was: a gap, not a swap."""
+    """The followed person leaves and a larger one takes their place: a gap, not a swap."""
     blue = (lambda t: person(400, 100, 240) if t < 1 or t > 4 else None, BLUE)
     green = (lambda t: person(430, 90, 280) if 1.5 < t < 3.5 else None, GREEN)
     scene = Scene(900, 500, [blue, green])
@@ -151,7 +151,7 @@ def test_a_jump_beyond_the_gate_is_a_gap():
 
 
 def test_who_comes_back_elsewhere_is_found_again_by_looks():
-    """After three seconds away he comes back at the other side, while somebody else stands where he was."""
+    """The person returns on the other side after three seconds, while somebody else stands in the old place."""
     blue = (lambda t: person(250, 100, 240) if t < 1 else person(1100, 110, 240) if t > 4 else None, BLUE)
     green = (lambda t: person(260, 100, 240) if t > 2 else None, GREEN)
     times = np.arange(0, 6, 1 / 20)

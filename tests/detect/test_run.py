@@ -1,4 +1,4 @@
-"""The whole of detection on the example clip, with the bundled model."""
+"""Detection from end to end on the example clip, with the bundled model."""
 
 import os
 import subprocess
@@ -46,7 +46,7 @@ def test_the_man_is_found_in_every_frame(found):
 
 
 def test_head_up_and_sides_right_while_he_faces_the_camera(found):
-    """In the first 85 frames he faces the camera: his left is on the right of the image, and stays there."""
+    """In the first 85 frames the person faces the camera, so their left stays on the right of the image."""
     body = found[0].to_skeleton(MEASURED13).keypoints_px[:85]
     index = MEASURED13.index
     assert (body[:, index("HeadCentre"), 1] < body[:, index("LShoulder"), 1]).all()
@@ -57,7 +57,7 @@ def test_head_up_and_sides_right_while_he_faces_the_camera(found):
 
 
 def test_a_small_person_among_much_else_is_found(tmp_path, found):
-    """The same clip in one corner of a frame three times as wide: the detector alone sees nobody there."""
+    """The same clip in one corner of a frame three times as wide, where the detector alone finds nobody."""
     info = probe(CLIP)
     wide = tmp_path / "wide.mp4"
     with VideoWriter(wide, 3 * info.width, 2 * info.height, info.fps) as writer:
@@ -126,7 +126,7 @@ def test_a_closed_detector_says_so():
 
 
 def test_native_chatter_stays_off_the_terminal(capfd):
-    """MediaPipe logs when a graph is made, runs first, and first finds somebody."""
+    """MediaPipe logs when a graph is created, first runs, and first finds somebody."""
     with MediaPipeDetector("lite") as detector:
         frame = next(read_frames(CLIP)).image
         assert detector(np.zeros((48, 64, 3), np.uint8), 0.0) == detector.search(np.zeros((48, 64, 3), np.uint8)) == []
@@ -139,7 +139,7 @@ def test_native_chatter_stays_off_the_terminal(capfd):
 
 
 def test_overlapping_quiet_times_put_the_terminal_back(capfd):
-    """Two threads that lift: the second begins before the first has ended."""
+    """Two threads lift; the second starts before the first ends."""
     first, second = quiet_stderr(), quiet_stderr()
     a, b = first.__enter__(), None
     os.write(2, b"one")
@@ -155,7 +155,7 @@ def test_overlapping_quiet_times_put_the_terminal_back(capfd):
 
 @pytest.mark.parametrize("how", ["2>&-", ""])
 def test_a_process_without_standard_error_has_nothing_to_divert(how):
-    """As a daemon has it; with ``""`` the descriptor is closed below Python, which still has its ``sys.stderr``."""
+    """As in a daemon; with ``""`` the descriptor is closed but Python still has its ``sys.stderr``."""
     code = "import os; from prml.detect.native import quiet_stderr as q"
     code += "" if how else "; os.close(2)"
     run = f'exec "$0" -c "{code}\nwith q() as caught: pass\nprint(caught)" {how}'

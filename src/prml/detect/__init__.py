@@ -1,1 +1,1 @@
-"""2D pose: a detector on video, or keypoint files."""
+"""2D pose detection in video."""

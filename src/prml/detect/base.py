@@ -1,4 +1,4 @@
-"""What a 2D detector is: images in, people out."""
+"""The interface of a 2D pose detector: images in, people out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class Detection:
     """One person in one image.
 
     Attributes:
-        keypoints_px: (J, 2) pixels of the image that was given, origin at the top-left corner of the top-left pixel.
+        keypoints_px: (J, 2) pixels of the given image, origin at the top-left corner of the top-left pixel.
         confidence: (J,) in [0, 1].
     """
 
@@ -27,28 +27,28 @@ class Detection:
 
 @runtime_checkable
 class Detector(Protocol):
-    """A 2D pose detector that looks at the frames of one video in order.
+    """A 2D pose detector, called on the frames of one video in order.
 
     Attributes:
         skeleton: joint set of its detections.
-        name: what provenance records, e.g. ``"mediapipe full (sha256 ...)"``.
+        name: recorded as provenance, e.g. ``"mediapipe full (sha256 ...)"``.
     """
 
     skeleton: Skeleton
     name: str
 
     def __call__(self, image: UInt8[Array, "H W 3"], time_s: float) -> Sequence[Detection]:
-        """People in an RGB image taken at ``time_s``; may follow those found in the image before."""
+        """Return the people in an RGB image taken at ``time_s``; may track those found in the previous image."""
         ...
 
     def search(self, image: UInt8[Array, "H W 3"]) -> Sequence[Detection]:
-        """People in an RGB image that has nothing to do with the ones before."""
+        """Return the people in an RGB image, independently of previous images."""
         ...
 
     def reset(self) -> None:
-        """Forget what was seen: the next image starts another video."""
+        """Forget previous images; the next one starts another video."""
         ...
 
     def close(self) -> None:
-        """Free what the detector holds; it may be called twice."""
+        """Free the detector's resources; may be called more than once."""
         ...

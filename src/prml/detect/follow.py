@@ -1,4 +1,4 @@
-"""A detector that follows one person: it looks at the part of the image around that person."""
+"""Follow one person through a video by running the detector on the part of the image around them."""
 
 from collections.abc import Mapping
 
@@ -10,13 +10,13 @@ from prml.detect.people import Identity, distinct, extent, tiles
 from prml.sequence import Event
 
 Array = np.ndarray
-ROOM = 1.9  # side of the part looked at, in person sizes
-MARGIN = 0.12  # distance, in person sizes, of the person to the part's edge at which the part is moved
+ROOM = 1.9  # side of the crop, in person sizes
+MARGIN = 0.12  # the crop is moved when the person comes this close to its edge, in person sizes
 SEARCH_AFTER_S, SEARCH_EVERY_S = 0.15, 0.5
 
 
 def find_people(detector: Detector, image: UInt8[Array, "H W 3"], enough: int = 1) -> list[Detection]:
-    """Everybody in an image: the whole first, then ever smaller parts of it, until ``enough`` people are found."""
+    """Search the whole image, then smaller and smaller tiles of it, until ``enough`` people are found."""
     found: list[Detection] = []
     side = 0
     for x, y, width, height in tiles(image.shape[1], image.shape[0]):
@@ -29,9 +29,9 @@ def find_people(detector: Detector, image: UInt8[Array, "H W 3"], enough: int = 
 
 
 def _cut(person: Detection, part: tuple[int, int, int, int], width: int, height: int) -> bool:
-    """Whether the part's edge cuts through the body: such a person is seen better in another part.
+    """Whether the edge of a tile cuts through the body, so that another tile shows the person better.
 
-    What lies outside the whole image does not count, since no part shows it.
+    Joints outside the whole image do not count, since no tile shows them.
     """
     x, y, w, h = part
     points = person.keypoints_px
@@ -48,7 +48,7 @@ class Follower:
     """Follows one person through consecutive frames.
 
     Args:
-        detector: finds people in the part of the image that it is shown.
+        detector: finds people in a crop of the image.
         identity: the person to follow.
     """
 
@@ -60,14 +60,14 @@ class Follower:
         self.events: list[Event] = []
 
     def arrays(self) -> dict[str, Array]:
-        """All that is remembered but for the events; :meth:`from_arrays` reads it back."""
+        """Return the state, except events, as arrays for :meth:`from_arrays`."""
         part = np.array(self._part or (), dtype=np.int64)
         told = np.array([float(self._lost), self._searched_s])
         return {**self._identity.arrays(), "part": part, "told": told}
 
     @classmethod
     def from_arrays(cls, detector: Detector, arrays: Mapping[str, Array]) -> "Follower":
-        """A follower in the state that :meth:`arrays` gave; the detector itself has seen nothing yet."""
+        """Restore a follower from :meth:`arrays`; the state of the detector is not restored."""
         follower = cls(detector, Identity.from_arrays(detector.skeleton, arrays))
         x, y, width, height = (int(v) for v in arrays["part"]) if len(arrays["part"]) else (0, 0, 0, 0)
         follower._part = (x, y, width, height) if width else None
@@ -75,10 +75,10 @@ class Follower:
         return follower
 
     def __call__(self, image: UInt8[Array, "H W 3"], time_s: float) -> Detection | None:
-        """The person in this frame, or None."""
+        """Return the person in this frame, or None."""
         moved = self._place(image.shape[1], image.shape[0])
         person = self._look(image, time_s)
-        if person is None and moved:  # the detector still looked where the person was in the old part
+        if person is None and moved:  # the detector still tracked the person's position in the old crop
             person = self._look(image, time_s)
         if person is None:
             person = self._search(image, time_s)
@@ -98,7 +98,7 @@ class Follower:
     def _look(self, image: UInt8[Array, "H W 3"], time_s: float) -> Detection | None:
         x, y, width, height = self._part or (0, 0, image.shape[1], image.shape[0])
         people = [_moved(p, x, y) for p in self._detector(image[y : y + height, x : x + width], time_s)]
-        if self._lost:  # after a gap the looks must fit too
+        if self._lost:  # after a gap, appearance must match too
             return self._identity.recognise(image, people, time_s)
         person = self._identity.pick(people, time_s)
         if people and person is None:
@@ -118,7 +118,7 @@ class Follower:
         return person
 
     def _place(self, width: int, height: int) -> bool:
-        """Move the part if the person comes near its edge or its size no longer fits; whether it was moved."""
+        """Move the crop if the person is near its edge or its size no longer fits; return whether it moved."""
         points = self._identity.points
         if self._part is not None and (self._lost or fits(self._part, points, width, height)):
             return False
@@ -127,7 +127,7 @@ class Follower:
 
 
 def part_around(points: Float[Array, "J 2"], width: int, height: int) -> tuple[int, int, int, int]:
-    """Square of ROOM person sizes around a person, cut at the image's edges: x, y, width, height."""
+    """Return the square of ``ROOM`` person sizes around a person, clipped to the image: x, y, width, height."""
     centre, size = extent(points)
     low = np.clip(np.floor(centre - ROOM * size / 2), 0, (width - 2, height - 2)).astype(int)
     high = np.clip(np.ceil(centre + ROOM * size / 2), low + 2, (width, height)).astype(int)
@@ -135,7 +135,7 @@ def part_around(points: Float[Array, "J 2"], width: int, height: int) -> tuple[i
 
 
 def fits(part: tuple[int, int, int, int], points: Float[Array, "J 2"], width: int, height: int) -> bool:
-    """Whether a person is large enough in a part and away from its edges (the image's own do not count)."""
+    """Whether a person is large enough in a crop and away from its edges (edges of the image do not count)."""
     x, y, w, h = part
     _, size = extent(points)
     room = MARGIN * size

@@ -1,4 +1,4 @@
-"""The default 2D detector: MediaPipe's BlazePose through its Tasks API, with the bundled models."""
+"""The default 2D detector: MediaPipe BlazePose through its Tasks API, with bundled models."""
 
 import weakref
 from collections.abc import Callable
@@ -21,13 +21,13 @@ from prml.skeleton import BLAZEPOSE33
 Array = np.ndarray
 MODELS = Path(__file__).parent / "models"
 BUNDLED = ("full", "lite")
-# What mediapipe imports for drawing and for microphones. Loading them takes a second, writes matplotlib's caches into
-# the home folder and starts a sound server.
+# Modules that mediapipe imports for drawing and audio. Loading them takes a second, writes matplotlib caches into the
+# home folder and starts a sound server.
 _UNUSED_BY_US = ("matplotlib", "matplotlib.pyplot", "sounddevice", "cv2")
 
 
 def model_path(model: str | Path) -> Path:
-    """Path of a bundled model by name, or of a ``.task`` file that the user has; raises PrmlError if there is none."""
+    """Return the path of a bundled model, or of the user's ``.task`` file; raise PrmlError if it does not exist."""
     path = MODELS / f"pose_landmarker_{model}.task" if model in BUNDLED else Path(model)
     if path.suffix != ".task" or not path.is_file():
         raise PrmlError(f"no detector model {str(model)!r}; expected {', '.join(BUNDLED)} or the path of a .task file")
@@ -35,7 +35,7 @@ def model_path(model: str | Path) -> Path:
 
 
 def _landmarks(run: Callable[[Any], Any], image: UInt8[Array, "H W 3"], quiet: bool) -> Float[Array, "people 33 4"]:
-    """Call MediaPipe: x, y in pixels, visibility, presence. ``quiet``: nothing of it may reach the terminal."""
+    """Call MediaPipe and return x, y in pixels, visibility and presence; ``quiet`` keeps its logs off the terminal."""
     import mediapipe as mp
 
     frame = mp.Image(image_format=mp.ImageFormat.SRGB, data=np.ascontiguousarray(image))
@@ -47,9 +47,10 @@ def _landmarks(run: Callable[[Any], Any], image: UInt8[Array, "H W 3"], quiet: b
 
 
 def _create(mode: str, **options: Any) -> Any:
-    """A landmarker; the process is offline until :func:`_shut`. Raises PrmlError for a model that cannot be read.
+    """Create a landmarker; raise PrmlError if the model cannot be read.
 
-    MediaPipe reports its use to a server once a minute, and when a landmarker is closed or cannot be made.
+    The process stays offline until :func:`_shut`, because MediaPipe sends usage reports to a server every minute and
+    when a landmarker is closed or cannot be created.
     """
     OFFLINE.hold()
     try:
@@ -71,7 +72,7 @@ def _create(mode: str, **options: Any) -> Any:
 
 
 def _shut(landmarkers: dict[str, Any], *modes: str) -> None:
-    """Close the landmarkers of some modes, or all: their destructors complain if the interpreter gets there first."""
+    """Close the landmarkers of some modes (default: all), as their destructors complain at interpreter exit."""
     for mode in modes or tuple(landmarkers):
         landmarker = landmarkers.pop(mode, None)
         if landmarker is not None:
@@ -87,15 +88,15 @@ def _detections(people: Float[Array, "people 33 4"]) -> list[Detection]:
 
 
 class MediaPipeDetector:
-    """BlazePose in video mode: a person found once is followed from frame to frame, and searched for again when lost.
+    """BlazePose in video mode: a detected person is tracked from frame to frame, and searched for again when lost.
 
     Args:
         model: "full", "lite", or the path of a ``.task`` file (``heavy`` for instance).
-        people: the most people looked for. With one, MediaPipe smooths over time; with more it does not.
-        min_confidence: threshold of detection, of presence and of tracking, in [0, 1].
+        people: maximum number of people. MediaPipe smooths over time only if it is 1.
+        min_confidence: threshold for detection, presence and tracking, in [0, 1].
 
     Raises:
-        PrmlError: where there is no such model or MediaPipe cannot read it.
+        PrmlError: the model does not exist or MediaPipe cannot read it.
     """
 
     skeleton = BLAZEPOSE33
@@ -107,7 +108,7 @@ class MediaPipeDetector:
         self._people, self._min_confidence = people, min_confidence
         self.name = f"mediapipe {self._path.stem} people={people}"
         self._last_ms = -1
-        self._chatty = {"VIDEO", "IMAGE"}  # graphs that may still log: they do until they have found somebody
+        self._chatty = {"VIDEO", "IMAGE"}  # graphs that may still log, as they do until they first find a person
         self._open: dict[str, Any] = {}  # landmarkers by running mode
         weakref.finalize(self, _shut, self._open)
         self.reset()
@@ -130,10 +131,10 @@ class MediaPipeDetector:
         return self._open[mode]
 
     def landmarks(self, image: UInt8[Array, "H W 3"], time_s: float) -> Float[Array, "people 33 4"]:
-        """Every person's landmarks as x, y in pixels, visibility, presence."""
+        """Return landmarks of every person as x, y in pixels, visibility and presence."""
         if "VIDEO" not in self._open:
-            raise PrmlError("this detector is closed; make another one")
-        self._last_ms = max(self._last_ms + 1, round(time_s * 1000))  # MediaPipe wants whole, increasing milliseconds
+            raise PrmlError("this detector is closed; create another one")
+        self._last_ms = max(self._last_ms + 1, round(time_s * 1000))  # MediaPipe needs whole, increasing milliseconds
         run = partial(self._open["VIDEO"].detect_for_video, timestamp_ms=self._last_ms)
         return self._run("VIDEO", run, image)
 
@@ -148,12 +149,12 @@ class MediaPipeDetector:
         return _detections(self.landmarks(image, time_s))
 
     def search(self, image: UInt8[Array, "H W 3"]) -> list[Detection]:
-        """Up to four people in an RGB image on its own."""
+        """Return up to four people in a single RGB image."""
         searcher = self._open.get("IMAGE") or self._make("IMAGE", 4)
         return _detections(self._run("IMAGE", searcher.detect, image))
 
     def reset(self) -> None:
-        """Forget the person that is being followed (takes about 0.2 s, nothing if no image has been seen)."""
+        """Forget the tracked person; takes about 0.2 s, or no time if no image has been processed."""
         if "VIDEO" in self._open and self._last_ms < 0:
             return
         _shut(self._open, "VIDEO")
@@ -162,7 +163,7 @@ class MediaPipeDetector:
         self._chatty.add("VIDEO")
 
     def close(self) -> None:
-        """Free the native graphs; a closed detector is of no more use."""
+        """Free the native graphs; a closed detector cannot be used again."""
         _shut(self._open)
 
     def __enter__(self) -> "MediaPipeDetector":
@@ -176,7 +177,7 @@ class MediaPipeDetector:
 
 DETECTOR = DetectorKind(
     "mediapipe",
-    "BlazePose by MediaPipe: 33 landmarks of one person, on the processor",
+    "BlazePose by MediaPipe: 33 landmarks of one person, on the CPU",
     BLAZEPOSE33,
     lambda model: MediaPipeDetector(model or BUNDLED[0]),
     BUNDLED,

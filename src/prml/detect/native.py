@@ -1,4 +1,4 @@
-"""A native library kept to its work: quiet, without the network, without packages that it loads and never uses."""
+"""Keep a native library quiet, offline, and from importing packages that it does not need."""
 
 import os
 import sys
@@ -10,13 +10,13 @@ from importlib import import_module
 from types import ModuleType
 from typing import IO, Any
 
-# libcurl fails at once, before any look-up, on a proxy whose scheme it does not know.
+# libcurl fails at once, before any DNS lookup, on a proxy with an unknown scheme.
 _NO_PROXY_THERE = "refused://prml-asks-nothing"
 _READ_BY_CURL = ("https_proxy", "no_proxy", "NO_PROXY")
 
 
 class _Diversion:
-    """Where file descriptor 2 leads while somebody wants quiet: it is the process's, the last user puts it back."""
+    """Redirection of file descriptor 2, shared by the process; the last user restores it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -25,7 +25,7 @@ class _Diversion:
         self._sink: IO[bytes] | None = None
 
     def _divert(self) -> IO[bytes] | None:
-        if sys.stderr is None:  # closed, as for a daemon: the number 2 may belong to another file by now
+        if sys.stderr is None:  # closed, as for a daemon; descriptor 2 may belong to another file
             return None
         try:
             sys.stderr.flush()
@@ -34,14 +34,14 @@ class _Diversion:
             return None
         try:
             sink = tempfile.TemporaryFile()  # noqa: SIM115  (open until the last user leaves)
-        except OSError:  # nowhere to keep it: let it be seen
+        except OSError:  # nowhere to store the output, so let it through
             os.close(self._saved)
             return None
         os.dup2(sink.fileno(), 2)
         return sink
 
     def enter(self) -> int:
-        """Start of what a new user will catch, in bytes; -1 where there is nothing to divert."""
+        """Add a user; return the byte offset where their output starts, or -1 if nothing is redirected."""
         with self._lock:
             if not self._users:
                 self._sink = self._divert()
@@ -51,7 +51,7 @@ class _Diversion:
             return os.fstat(self._sink.fileno()).st_size
 
     def leave(self, start: int) -> str:
-        """What has come since ``start``."""
+        """Remove a user; return the output since ``start``."""
         with self._lock:
             if start < 0 or self._sink is None:
                 return ""
@@ -71,10 +71,10 @@ _DIVERSION = _Diversion()
 
 @contextmanager
 def quiet_stderr() -> Iterator[list[str]]:
-    """Keep what native libraries write to file descriptor 2 away from the terminal; the list holds it afterwards.
+    """Capture what native libraries write to file descriptor 2; the list holds the text afterwards.
 
-    glog, absl and TFLite write below Python, so that replacing ``sys.stderr`` does not reach them. Uses may overlap in
-    several threads, each catches what any of them writes meanwhile; without a standard error nothing is caught.
+    glog, absl and TFLite bypass Python, so replacing ``sys.stderr`` does not affect them. Blocks in several threads may
+    overlap; each captures what any of them writes. Without a standard error nothing is captured.
     """
     caught: list[str] = []
     start = _DIVERSION.enter()
@@ -85,11 +85,11 @@ def quiet_stderr() -> Iterator[list[str]]:
 
 
 class Offline:
-    """While anybody holds it, libcurl in this process asks for nothing over https, not even for a name.
+    """Keeps libcurl in this process from making https requests, including DNS lookups, while anyone holds it.
 
-    It sets the variables that libcurl reads in the environment of the C library only: ``os.environ``, and with it all
-    that Python itself asks for, stays as it is. Programs that are started meanwhile without an environment of their own
-    inherit them. The last holder puts back what ``os.environ`` says.
+    It sets the variables that libcurl reads, but only in the C library's environment: ``os.environ`` and Python's own
+    requests are unaffected. Programs started meanwhile without an explicit environment inherit the variables. The last
+    holder restores the values of ``os.environ``.
     """
 
     def __init__(self) -> None:
@@ -97,7 +97,7 @@ class Offline:
         self._holders = 0
 
     def hold(self) -> None:
-        """Refuse; to be followed by one :meth:`release`."""
+        """Block requests until the matching :meth:`release`."""
         with self._lock:
             self._holders += 1
             if self._holders == 1:
@@ -106,7 +106,7 @@ class Offline:
                 os.unsetenv("NO_PROXY")
 
     def release(self) -> None:
-        """Stop refusing, if this was the last holder."""
+        """Allow requests again if this was the last holder."""
         with self._lock:
             self._holders -= 1
             if self._holders == 0:
@@ -119,7 +119,7 @@ OFFLINE = Offline()
 
 
 class _Deferred(ModuleType):
-    """Stands for a module until something of it is asked for."""
+    """Placeholder for a module until one of its attributes is used."""
 
     def __getattr__(self, name: str) -> Any:
         if sys.modules.get(self.__name__) is self:
@@ -129,10 +129,10 @@ class _Deferred(ModuleType):
 
 @contextmanager
 def deferred_imports(*names: str) -> Iterator[None]:
-    """Within the block these modules are imported in name only; they load when something of them is first used.
+    """Defer the import of modules in the block until one of their attributes is first used.
 
     Args:
-        names: of modules, parents before their children; those that are loaded already are left alone.
+        names: module names, parents before their children; modules that are already loaded are left alone.
     """
     stand_ins = {name: _Deferred(name) for name in names if name not in sys.modules}
     for name, module in stand_ins.items():

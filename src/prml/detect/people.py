@@ -1,4 +1,4 @@
-"""One person through a clip: who is the most prominent, and is this still the same one?"""
+"""Choose the most prominent person of a clip and recognise them in later frames."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,22 +13,22 @@ Array = np.ndarray
 GATE, GATE_PER_S, GATE_MOST = 0.30, 2.5, 1.5  # in person sizes: allowed median joint movement
 SIZE_RATIO = 2.2
 LOOK_BINS, LOOK_LEAST = 6, 0.5
-MAX_TILES = 8  # sides of a tile along an image
+MAX_TILES = 8  # tiles along the longer side of an image, not counting overlap
 
 
 def extent(points: Float[Array, "J 2"]) -> tuple[Float[Array, " 2"], float]:
-    """Centre and larger side, in pixels, of the box around a person's joints."""
+    """Return the centre and larger side, in pixels, of the box around a person's joints."""
     low, high = points.min(axis=0), points.max(axis=0)
     return (low + high) / 2, float(max((high - low).max(), 1.0))
 
 
 def distance(a: Float[Array, "J 2"], b: Float[Array, "J 2"]) -> float:
-    """Median distance of the joints of two detections, in sizes of the larger person."""
+    """Return the median distance between the joints of two detections, in sizes of the larger person."""
     return float(np.median(np.linalg.norm(a - b, axis=-1))) / max(extent(a)[1], extent(b)[1])
 
 
 def distinct(people: Iterable[Detection]) -> list[Detection]:
-    """The same people without double finds, the surest first."""
+    """Remove duplicate detections; the most confident come first."""
     kept: list[Detection] = []
     for one in sorted(people, key=lambda d: -float(d.confidence.mean())):
         if all(distance(one.keypoints_px, other.keypoints_px) > 0.25 for other in kept):
@@ -37,10 +37,10 @@ def distinct(people: Iterable[Detection]) -> list[Detection]:
 
 
 def tiles(width: int, height: int) -> list[tuple[int, int, int, int]]:
-    """The whole image, then squares that overlap by half, coarse to fine: x, y, width, height.
+    """Return the whole image, then squares that overlap by half, coarse to fine: x, y, width, height.
 
-    A detector looks at a small version of its image, and does not find who is small in it. Of an image far longer than
-    wide the squares are cut to its short side, so that there are never many.
+    A detector shrinks its input and misses people who are small in it. In very elongated images the squares are clipped
+    to the short side, so that there are never many.
     """
     boxes = [(0, 0, width, height)]
     min_side = -(-max(width, height) // MAX_TILES)
@@ -58,18 +58,21 @@ def _starts(length: int, side: int) -> list[int]:
 
 @dataclass
 class Track:
-    """Finds of one person in a few frames.
+    """Detections of one person in a few frames.
 
     Attributes:
-        times_s: when.
-        people: what was found then.
+        times_s: times of the frames.
+        people: one detection per time.
     """
 
     times_s: list[float] = field(default_factory=list)
     people: list[Detection] = field(default_factory=list)
 
     def prominence(self, width: int, height: int) -> float:
-        """Sum over the finds of area x centrality x confidence: who is large, central, sure and stays."""
+        """Return the sum over detections of area x centrality x confidence.
+
+        It is high for a person who is large, central, detected with confidence and present for long.
+        """
         total = 0.0
         for person in self.people:
             centre, size = extent(person.keypoints_px)
@@ -79,7 +82,7 @@ class Track:
 
 
 def link(found: Sequence[tuple[float, Sequence[Detection]]]) -> list[Track]:
-    """Tracks of the people in a few frames, joined greedily, nearest first, within the gate."""
+    """Link detections in a few frames to tracks, greedily, nearest first, within the gate."""
     tracks: list[Track] = []
     for time_s, people in found:
         pairs = sorted(
@@ -100,12 +103,12 @@ def link(found: Sequence[tuple[float, Sequence[Detection]]]) -> list[Track]:
 
 
 def gate(elapsed_s: float) -> float:
-    """How far, in person sizes, the joints of one person may have moved after ``elapsed_s`` seconds."""
+    """Return how far, in person sizes, the joints of one person may move in ``elapsed_s`` seconds."""
     return min(GATE + GATE_PER_S * abs(elapsed_s), GATE_MOST)
 
 
 def look(image: UInt8[Array, "H W 3"], person: Detection, skeleton: Skeleton) -> Float[Array, " bins"] | None:
-    """Colours of the trunk: histogram of brightness and two colour differences, sum one; None if not in view."""
+    """Return the colour histogram of the trunk (brightness, two colour differences), sum one; None if out of view."""
     trunk = person.keypoints_px[[skeleton.index(j) for j in ("LShoulder", "RShoulder", "LHip", "RHip")]]
     centre, (width, height) = trunk.mean(axis=0), np.ptp(trunk, axis=0)
     half = np.maximum(np.array([0.35 * max(width, height / 3), 0.4 * height]), 2.0)
@@ -121,17 +124,17 @@ def look(image: UInt8[Array, "H W 3"], person: Detection, skeleton: Skeleton) ->
 
 
 def alike(a: Float[Array, " bins"], b: Float[Array, " bins"]) -> float:
-    """Overlap of two histograms, 0 to 1."""
+    """Return the overlap of two histograms, 0 to 1."""
     return float(np.minimum(a, b).sum())
 
 
 class Identity:
-    """Remembers where the chosen person was last seen and what the trunk looks like, and judges who comes.
+    """Recognises the chosen person by position, size and the colours of the trunk.
 
     Args:
         skeleton: joint set of the detections.
-        person: the first sight.
-        time_s: when that was.
+        person: the first detection.
+        time_s: its time.
     """
 
     def __init__(self, skeleton: Skeleton, person: Detection, time_s: float) -> None:
@@ -142,7 +145,7 @@ class Identity:
         self._look_at_s = -np.inf
 
     def arrays(self) -> dict[str, Array]:
-        """All that is remembered; :meth:`from_arrays` reads it back."""
+        """Return the state as arrays for :meth:`from_arrays`."""
         return {
             "points": self.points,
             "velocity": self._velocity,
@@ -152,7 +155,7 @@ class Identity:
 
     @classmethod
     def from_arrays(cls, skeleton: Skeleton, arrays: Mapping[str, Array]) -> "Identity":
-        """Read what :meth:`arrays` gave."""
+        """Restore an identity from :meth:`arrays`."""
         time_s, look_at_s = map(float, arrays["seen_at_s"])
         identity = cls(skeleton, Detection(arrays["points"], np.ones(len(arrays["points"]))), time_s)
         identity._velocity, identity._look_at_s = arrays["velocity"], look_at_s
@@ -160,22 +163,25 @@ class Identity:
         return identity
 
     def expected(self, time_s: float) -> Float[Array, "J 2"]:
-        """Where the joints should be now: moved on evenly for at most a fifth of a second."""
+        """Predict the joints: constant velocity for at most a fifth of a second."""
         return self.points + self._velocity * min(max(time_s - self.time_s, 0.0), 0.2)
 
     def matches(self, person: Detection, time_s: float) -> bool:
-        """Whether this can be the same person by place and size."""
+        """Whether this can be the same person, by position and size."""
         size, other = extent(self.points)[1], extent(person.keypoints_px)[1]
         near = distance(self.expected(time_s), person.keypoints_px) <= gate(time_s - self.time_s)
         return bool(near and 1 / SIZE_RATIO <= other / size <= SIZE_RATIO)
 
     def pick(self, people: Sequence[Detection], time_s: float) -> Detection | None:
-        """The nearest who can be the same person, or None."""
+        """Return the nearest person who can be the same, or None."""
         fitting = [p for p in people if self.matches(p, time_s)]
         return min(fitting, key=lambda p: distance(self.expected(time_s), p.keypoints_px)) if fitting else None
 
     def recognise(self, image: UInt8[Array, "H W 3"], people: Sequence[Detection], time_s: float) -> Detection | None:
-        """After a gap: by place and looks; after a second, when place tells little, by looks alone if not in doubt."""
+        """Find the person after a gap, by position and appearance.
+
+        After a second, when position says little, appearance alone decides unless it is ambiguous.
+        """
         scores = [(self._likeness(image, p), p) for p in people]
         known = [(s, p) for s, p in scores if s >= LOOK_LEAST]
         near = self.pick([p for _, p in known], time_s)
@@ -190,7 +196,7 @@ class Identity:
         return 1.0 if self._look is None else 0.0 if seen is None else alike(seen, self._look)
 
     def follow(self, image: UInt8[Array, "H W 3"], person: Detection, time_s: float) -> None:
-        """Take this as the newest sight."""
+        """Update position, velocity and appearance from a new detection."""
         elapsed = time_s - self.time_s
         if elapsed > 0:
             step = np.median(person.keypoints_px - self.points, axis=0) / elapsed

@@ -1,7 +1,7 @@
-"""Detectors by name.
+"""Registry of detectors.
 
-A detector is one module with a ``DETECTOR`` and one line of ``_SHIPPED``. An outside package adds one by an entry point
-of the group ``prml.detectors`` (see :mod:`prml.plugins`); ``prml lift --detector NAME`` then lifts with it.
+A detector is a module with a ``DETECTOR`` and one line in ``_SHIPPED``. Other packages add one with an entry point in
+the group ``prml.detectors`` (see :mod:`prml.plugins`), for use as ``prml lift --detector NAME``.
 """
 
 from collections.abc import Callable
@@ -20,16 +20,16 @@ _SHIPPED = {"mediapipe": "prml.detect.mediapipe"}
 
 @dataclass(frozen=True)
 class DetectorKind:
-    """What makes detectors of a kind.
+    """Creates detectors of one kind.
 
     Attributes:
-        name: as ``detector=`` takes it.
+        name: the value of ``detector=``.
         description: one line.
-        skeleton: joint set of the detections. A person is followed by LShoulder, RShoulder, LHip and RHip; lifting
+        skeleton: joint set of the detections. Following a person needs LShoulder, RShoulder, LHip and RHip; lifting
             needs a conversion to H36M17.
-        open: ``open(model)`` gives a detector; ``model`` is a name of ``models``, a file's path, or None for the first
-            of ``models``. Raises PrmlError for another. Whatever takes long to import is imported there.
-        models: the models that it knows by name.
+        open: ``open(model)`` returns a detector; ``model`` is one of ``models``, a path, or None for the first of
+            ``models``. Raises PrmlError for any other. Imports that take long belong here.
+        models: names of known models.
     """
 
     name: str
@@ -40,15 +40,16 @@ class DetectorKind:
 
 
 def detector_names() -> tuple[str, ...]:
-    """The names of all detectors: ours, then those of outside packages. Nothing is imported."""
+    """Return the names of all detectors, ours first, then those of other packages, without importing any."""
     return (*_SHIPPED, *(name for name in plugin_names(GROUP) if name not in _SHIPPED))
 
 
 def get_detector(name: str = DEFAULT) -> DetectorKind:
-    """A kind of detector by its name.
+    """Return a kind of detector by name.
 
     Raises:
-        PrmlError: no such name, with the known ones; or why that of an outside package cannot be imported.
+        PrmlError: the name is unknown (the message lists the known ones), or another package's detector cannot be
+            imported.
     """
     if name in _SHIPPED:
         found: DetectorKind | None = import_module(_SHIPPED[name]).DETECTOR

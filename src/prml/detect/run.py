@@ -1,4 +1,4 @@
-"""A video in, one person's 2D keypoints out."""
+"""Detect the 2D keypoints of one person in a video."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -26,9 +26,9 @@ Progress = Callable[[int, int | None], None]
 Warn = Callable[[str], None]
 OnPerson = Callable[[float, Detection | None], None]
 T = TypeVar("T")
-CHOICE_S, CHOICE_STEP_S = 2.0, 0.5  # the person is chosen from a look every half second over the first two seconds
+CHOICE_S, CHOICE_STEP_S = 2.0, 0.5  # the person is chosen from frames half a second apart in the first two seconds
 CHOICE_SIDE_PX = 1280  # larger images are shrunk for the choice
-PERSON_PX = 480  # nobody needs to be seen larger: the landmark network works on 256 pixels
+PERSON_PX = 480  # larger people are shrunk to this size: the landmark network works on 256 pixels
 
 
 def detect(
@@ -42,29 +42,29 @@ def detect(
     on_person: OnPerson | None = None,
     keeper: TrackKeeper | None = None,
 ) -> PoseSequence:
-    """Follow the most prominent person of a video or image folder.
+    """Follow the most prominent person in a video or image folder.
 
     Args:
         path: video file or image folder.
-        detector: what finds people, which is left open; or the name of a detector (``prml.detect.registry``).
-        model: of a detector that is named: a name that it knows, or a file; None for its default.
+        detector: a detector, which is not closed, or the name of one (``prml.detect.registry``).
+        model: model of a named detector: a name or a file; None for its default.
         fps: as for :func:`prml.media.read.read_frames`.
-        progress: called with frames done and, if known, of how many.
-        on_warning: called with one line, for instance where a video is cut off.
-        on_person: called with every frame's time and the person in it, if seen, before anything is repaired.
-        keeper: keeps the track while it grows. What it holds already is not detected again: the detector starts two
-            seconds of video before its end. Joints beyond the end then differ from those of an undisturbed run as far
-            as the detector remembers more than two seconds.
+        progress: called with the number of frames done and the total, if known.
+        on_warning: called with one line, for instance if a video is cut off.
+        on_person: called with the time of each frame and the person, if seen, before any repair.
+        keeper: stores the track as it grows. Stored frames are not detected again: the detector restarts two seconds of
+            video before the end of the stored track. Later joints may differ from an uninterrupted run if the detector
+            remembers more than two seconds.
 
     Returns:
         Keypoints in pixels of the upright image (origin top-left), confidence, true times, ``has_person`` (the
         person was seen or a short gap was filled) and ``filled``. Frames without the person are NaN. ``image_size`` is
-        the video's; ``detection`` has the detector's name, the events (lost, found again, somebody else ignored), the
-        frames where left and right were swapped back, the rotation, and the seconds spent choosing the person
+        that of the video; ``detection`` has the detector's name, the events (lost, found again, somebody else ignored),
+        the frames where left and right were swapped back, the rotation, and the seconds spent choosing the person
         ("choose"), waiting for frames ("wait_for_frames") and detecting ("detect").
 
     Raises:
-        PrmlError: for what cannot be read, and for a video without people.
+        PrmlError: the video cannot be read or shows no people.
     """
     info = probe(path, fps=fps)
     used = _opened(detector, model) if isinstance(detector, str) else detector
@@ -101,14 +101,14 @@ class _Run:
     complete: bool = False
     scale: float = 1.0
     warm: int = 0  # frame at which the detector starts
-    earlier: tuple[Event, ...] = ()  # events of the frames that an earlier run has seen
+    earlier: tuple[Event, ...] = ()  # events of an earlier run
     stage_s: dict[str, float] = field(
         default_factory=lambda: dict.fromkeys(("choose", "wait_for_frames", "detect"), 0.0)
     )
     snapshots: Snapshots = field(default_factory=Snapshots)
 
     def start(self) -> None:
-        """Choose the person, or go on with the one of an earlier run."""
+        """Choose the person, or resume an earlier run."""
         started = perf_counter()
         kept = self.keeper.load() if self.keeper else None
         if kept is None:
@@ -127,7 +127,7 @@ class _Run:
         self.stage_s["choose"] = perf_counter() - started
 
     def follow(self) -> None:
-        """See the video to its end; whatever stops that, the keeper gets what was seen."""
+        """Process the rest of the video; if interrupted, the keeper still saves the track so far."""
         try:
             frames = prefetch(read_frames(self.info.path, fps=self.fps, scale=self.scale, on_warning=self.warn))
             done = len(self.track)
@@ -144,7 +144,7 @@ class _Run:
             self.snapshots.add(time_s, index, self.follower.arrays())
         person = self.follower(image, time_s)
         self.stage_s["detect"] += perf_counter() - started
-        if not new:  # an earlier run has seen it; the detector only gets going
+        if not new:  # an earlier run saw this frame; it only warms up the detector
             self.follower.events.clear()
             return
         self.track.append(time_s, person and Detection(person.keypoints_px / self.scale, person.confidence))
@@ -167,7 +167,7 @@ class _Run:
         return (*self.earlier, *self.follower.events)
 
     def sequence(self) -> PoseSequence:
-        """The track with short gaps filled and limbs put back; raises PrmlError if nobody was followed."""
+        """Return the track with short gaps filled and swaps undone; raise PrmlError if nobody was followed."""
         times, seen = self.track.times_s.copy(), self.track.seen
         if not seen.any():
             raise PrmlError(
@@ -199,7 +199,7 @@ class _Run:
 
 
 def _choose(info: VideoInfo, detector: Detector, fps: float | None) -> Track:
-    """Finds of the most prominent person, in pixels of the full image, in the first seconds that show anybody."""
+    """Return the track of the most prominent person over the first seconds with people, in full-image pixels."""
     scale = min(1.0, CHOICE_SIDE_PX / max(info.width, info.height))
     found: list[tuple[float, list[Detection]]] = []
     first_s, due_s = np.inf, -np.inf

@@ -1,4 +1,4 @@
-"""The 2D track of one person while it grows, and what it takes to go on with one that was interrupted."""
+"""The growing 2D track of one person, and the state needed to resume an interrupted one."""
 
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -12,9 +12,9 @@ from prml.detect.base import Detection
 from prml.sequence import Event
 
 Array = np.ndarray
-# A detector that starts in the middle of a video needs some frames until it follows as if it had never stopped.
+# A detector that restarts in the middle of a video needs this long to settle.
 WARM_S, _EVERY_S = 2.0, 0.5
-_FIRST = 256  # frames to have room for
+_FIRST = 256  # initial capacity in frames
 
 
 class GrowingTrack:
@@ -30,7 +30,7 @@ class GrowingTrack:
 
     @classmethod
     def of(cls, times_s: Float[Array, " T"], rows: Float[Array, "T J 3"]) -> "GrowingTrack":
-        """A track of what :attr:`times_s` and :attr:`rows` gave."""
+        """Create a track from saved :attr:`times_s` and :attr:`rows`."""
         track = cls(rows.shape[1])
         track._times, track._rows, track._count = times_s, rows, len(times_s)
         return track
@@ -39,7 +39,7 @@ class GrowingTrack:
         return self._count
 
     def append(self, time_s: float, person: Detection | None) -> None:
-        """The next frame: its time, and the person if seen."""
+        """Append a frame: its time, and the person if seen."""
         if self._count == len(self._times):
             more = max(_FIRST, self._count)
             self._times = np.concatenate([self._times, np.empty(more)])
@@ -68,22 +68,22 @@ class GrowingTrack:
         return np.asarray(~np.isnan(self.rows[:, 0, 2]))
 
     def person(self, frame: int) -> Detection | None:
-        """The person in a frame."""
+        """Return the person in a frame, or None."""
         row = self.rows[frame]
         return None if np.isnan(row[0, 2]) else Detection(row[:, :2].copy(), row[:, 2].copy())
 
 
 @dataclass(frozen=True)
 class Unfinished:
-    """A track that was interrupted.
+    """An interrupted track.
 
     Attributes:
-        track: what was seen so far.
-        events: what happened so far.
-        scale: of the images that the detector was shown.
-        frame: where the detector starts again, before the end of ``track``.
-        state: of the follower at that frame, before it saw it; see ``Follower.arrays``.
-        complete: whether the video was seen to its end.
+        track: the track so far.
+        events: the events so far.
+        scale: scale of the images given to the detector.
+        frame: frame where the detector restarts, before the end of ``track``.
+        state: state of the follower just before that frame; see ``Follower.arrays``.
+        complete: whether the whole video was processed.
     """
 
     track: GrowingTrack
@@ -95,10 +95,10 @@ class Unfinished:
 
 
 class TrackKeeper(Protocol):
-    """Keeps a track that grows, so that an interruption does not lose it."""
+    """Saves a growing track so that it survives an interruption."""
 
     def load(self) -> Unfinished | None:
-        """What an earlier run left of the same input under the same settings."""
+        """Return the track that an earlier run with the same input and settings saved, or None."""
         ...
 
     def due(self) -> bool:
@@ -106,13 +106,13 @@ class TrackKeeper(Protocol):
         ...
 
     def save(self, unfinished: Unfinished) -> None:
-        """Replace what is kept."""
+        """Save a track in place of the previous one."""
         ...
 
 
 @dataclass
 class Snapshots:
-    """States of the follower in the last seconds of video."""
+    """Recent states of the follower."""
 
     kept: deque[tuple[float, int, Mapping[str, Array]]] = field(default_factory=deque)
 
@@ -121,12 +121,12 @@ class Snapshots:
         return not self.kept or time_s >= self.kept[-1][0] + _EVERY_S
 
     def add(self, time_s: float, frame: int, state: Mapping[str, Array]) -> None:
-        """A state before a frame; all that are older than the newest one from ``WARM_S`` ago are dropped."""
+        """Add the state before a frame; keep only the newest state that is at least ``WARM_S`` old and later ones."""
         self.kept.append((time_s, frame, state))
         while len(self.kept) > 1 and self.kept[1][0] <= time_s - WARM_S:
             self.kept.popleft()
 
     @property
     def oldest(self) -> tuple[int, Mapping[str, Array]]:
-        """Frame and state to start again from."""
+        """Frame and state to restart from."""
         return self.kept[0][1:]
