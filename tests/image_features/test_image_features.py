@@ -394,7 +394,7 @@ def test_video_and_cache_give_the_same_poses(film, trained, cache, clip, backbon
 def test_what_does_not_belong_together_is_refused(film, trained, cache, tmp_path, lifted):
     with pytest.raises(PrmlError, match="needs image features"):
         load(trained)
-    with pytest.raises(PrmlError, match="was trained on features of"):
+    with pytest.raises(PrmlError, match="was trained on features from"):
         Lifter(load_record(trained), image_features=FrameFeatures(film, open_backbone(OTHER)))
     with pytest.raises(PrmlError, match="needs no image features"):
         lift(film, weights="prml-xs", backbone=SMALL)
@@ -419,7 +419,7 @@ def test_what_does_not_belong_together_is_refused(film, trained, cache, tmp_path
         window=1,
         context={"crop": "another", "fingerprint": cache.fingerprint},
     )
-    with pytest.raises(PrmlError, match="other crops"):
+    with pytest.raises(PrmlError, match="trained on crops"):
         Lifter(Record(registry.build("capf", **ARGUMENTS), None, card), image_features=cache)
 
 

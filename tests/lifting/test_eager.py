@@ -1,4 +1,4 @@
-"""Lifting while the detector works changes when the work is done, not what comes out."""
+"""Lifting while the detector runs changes when the work is done, not the result."""
 
 from threading import Event
 
@@ -24,7 +24,7 @@ def lifter():
 
 
 def finds(frames, fps=30.0, missing=()):
-    """What a detector sees of somebody who sways: (time, person or None) of every frame."""
+    """Detections of somebody who sways: (time, person or None) per frame."""
     rng = np.random.default_rng(0)
     body = rng.uniform((250, 100), (390, 400), (33, 2))
     for index in range(frames):
@@ -34,7 +34,7 @@ def finds(frames, fps=30.0, missing=()):
 
 
 def as_detected(found):
-    """The sequence that ``detect`` makes of it."""
+    """The sequence that ``detect`` makes from it."""
     times = np.array([time_s for time_s, _ in found])
     seen = np.array([person is not None for _, person in found])
     points = np.stack([np.full((33, 2), np.nan) if p is None else p.keypoints_px for _, p in found])

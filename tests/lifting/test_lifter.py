@@ -1,4 +1,4 @@
-"""Laws of lifting, on a network that answers at once: windows, blending, frame rates, flips, gaps, cameras."""
+"""Laws of lifting, on an instant network: windows, blending, frame rates, flips, gaps, cameras."""
 
 import numpy as np
 import pytest
@@ -153,7 +153,7 @@ def test_gaps_stay_gaps_and_do_not_spoil_their_neighbours():
 
 
 def test_a_joint_that_was_not_found_does_not_pull_the_others():
-    """At the origin with confidence 0 it is taken for lost; asked not to, the lifter takes it for a place."""
+    """A joint at the origin with confidence 0 counts as lost, unless ``bridge`` is False."""
     sequence = _sequence(_motion(), CAMERA)
     points, confidence = sequence.keypoints_px.copy(), sequence.confidence.copy()
     points[50:55, 16], confidence[50:55, 16] = 0, 0
@@ -221,7 +221,7 @@ def test_splines_follow_a_curve_better_than_lines_and_meet_the_given_points():
 
 
 def test_a_joint_outside_the_lens_counts_as_not_found():
-    """One joint of some frames lies where the lens has no image: as if the detector had not found it there."""
+    """A joint outside the lens in some frames counts as not found."""
     lens = Camera(640, 480, 350.0, 350.0, 320.0, 240.0, radial=(-0.2, 0.0, 0.0))
     seen = _sequence(_motion(at=(0.0, 0.0, 6.0)), lens)
     hand, rows = H36M17.index("RWrist"), slice(40, 45)
@@ -236,7 +236,7 @@ def test_a_joint_outside_the_lens_counts_as_not_found():
 
 
 def test_a_joint_that_a_conversion_puts_outside_the_lens_is_not_found_either():
-    """The top of the head is not detected but extrapolated from the ears, here beyond the edge of the image."""
+    """The top of the head is extrapolated from the ears, here beyond the edge of the image."""
     lens = Camera(640, 480, 350.0, 350.0, 320.0, 240.0, radial=(-0.2, 0.0, 0.0))
     points = np.tile(np.linspace(0, 1, 33)[:, None] * [20.0, 60.0] + [320.0, 10.0], (50, 1, 1))
     points[20:25, [BLAZEPOSE33.index("LEar"), BLAZEPOSE33.index("REar")], 1] = -58.0
@@ -254,7 +254,7 @@ def test_weights_that_give_no_numbers_are_named():
         def forward(self, x):
             return super().forward(x) * float("nan")
 
-    with pytest.raises(PrmlError, match="the weights t give values that are not numbers in 100 % of the frames"):
+    with pytest.raises(PrmlError, match="the weights t give non-finite values in 100 % of the frames"):
         _lifter(Broken()).lift(_sequence(_motion(), CAMERA, fps=30.0))
 
 
@@ -289,5 +289,5 @@ def test_the_way_that_is_named_works():
 
 
 def test_weights_are_named_not_given_as_arrays():
-    with pytest.raises(PrmlError, match="the name or the path of weights, got ndarray"):
+    with pytest.raises(PrmlError, match="the name or path of weights, got ndarray"):
         load(np.zeros(3))

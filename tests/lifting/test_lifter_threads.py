@@ -1,4 +1,4 @@
-"""One lifter in several threads at once: every thread gets what it would get alone."""
+"""Threads that share a lifter get the same results as alone."""
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -38,7 +38,7 @@ def lift(lifter, number, cache=None):
 
 
 def at_once(work):
-    """What ``work(number)`` returns in threads that start together."""
+    """Return values of ``work(number)`` in threads that start together."""
     ready = Barrier(THREADS)
 
     def run(number):
@@ -51,7 +51,7 @@ def at_once(work):
 
 @pytest.fixture(scope="module")
 def alone(lifter):
-    """What each of the options gives by itself; all differ."""
+    """Results of each set of options alone; all differ."""
     results = [lift(lifter, number) for number in range(THREADS)]
     assert len({result.tobytes() for result in results}) == THREADS
     return results

@@ -1,4 +1,4 @@
-"""A cache of predictions saves work and never answers for other options, another network or another input."""
+"""A prediction cache saves work and never returns a result for other options, networks or inputs."""
 
 from copy import deepcopy
 

@@ -261,7 +261,7 @@ def test_how_many_frames_make_no_sense_is_said():
             answer[x[..., 0, -1] > 0.145] = float("nan")  # from the fifteenth on
             return answer[:, 1:2]
 
-    with pytest.raises(PrmlError, match=r"the weights t give values that are not numbers in 30 % of the frames"):
+    with pytest.raises(PrmlError, match=r"the weights t give non-finite values in 30 % of the frames"):
         lifter_of(Sometimes(output="middle"), WINDOW_OF_3).lift(marked(20))
 
 
@@ -274,7 +274,7 @@ def test_points_beyond_all_numbers_are_not_the_networks_fault():
     far.keypoints_px[:, 3] = 1e300  # more than single precision holds
     with (
         np.errstate(over="ignore"),
-        pytest.raises(PrmlError, match="the keypoints do not make sense as points in the image"),
+        pytest.raises(PrmlError, match="the keypoints are not plausible image points"),
     ):
         lifter_of(Passing(), {"normalisation": "screen"}).lift(far)
 
@@ -350,7 +350,7 @@ def test_poses_of_pictures_turn_back_to_the_cameras_axes():
 
 def test_what_is_missing_is_named():
     lifter, sequence = lifter_of(Telling()), marked(4)
-    with pytest.raises(PrmlError, match="lifting needs 2D keypoints, this sequence has none"):
+    with pytest.raises(PrmlError, match="lifting needs 2D keypoints, but this sequence has none"):
         lifter.lift(PoseSequence.regular(4, 50, H36M17, joints_m=np.zeros((4, 17, 3)), camera=CAMERA))
     with pytest.raises(PrmlError, match="lifting needs a camera"):
         lifter.lift(sequence.with_(camera=None))

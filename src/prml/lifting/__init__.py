@@ -1,1 +1,1 @@
-"""From 2D keypoints to 3D: windows, blending, flip averaging, the pipeline behind ``prml lift``."""
+"""Lift 2D keypoints to 3D: windows, blending, flip averaging."""

@@ -1,7 +1,8 @@
-"""Lifting while the detector still works: predictions for the settled part of a track that grows.
+"""Lift while the detector is still running, by predicting the settled part of the growing track.
 
-Nothing is decided early. The whole clip is lifted when the detector is done; windows whose input is then bit for bit
-what was guessed come from the cache, all others are computed. So a wrong guess costs time, never accuracy.
+This never changes the result. The whole clip is lifted once the detector is done; a window is taken from the cache only
+if its input is bit for bit the same as predicted earlier, otherwise it is computed. A wrong guess costs time, not
+accuracy.
 """
 
 from collections.abc import Callable, Iterator
@@ -30,17 +31,17 @@ if TYPE_CHECKING:
 Array = np.ndarray
 Tell = Callable[[float, Detection | None], None]
 _LOOK_EVERY_S = 0.3
-_SETTLED_S = 2 * MARGIN_S + 0.3  # later frames than this change a frame's input only where a rare repair is made
-_BEFORE_S = 2 * MARGIN_S + 1.0  # earlier frames than this do not change it either
+_SETTLED_S = 2 * MARGIN_S + 0.3  # frames more than this later affect a frame's input only through rare repairs
+_BEFORE_S = 2 * MARGIN_S + 1.0  # frames more than this earlier do not affect it
 
 
 class EagerLifter:
-    """Predicts the settled windows of a track that grows.
+    """Predicts the settled windows of a growing track.
 
     Args:
-        lifter: whose windows are predicted.
+        lifter: predicts the windows.
         skeleton: joint set of the detections.
-        camera: what the keypoints refer to.
+        camera: camera of the keypoints.
         cache: receives the predictions.
     """
 
@@ -48,13 +49,13 @@ class EagerLifter:
         self._lifter, self._skeleton, self._camera, self._cache = lifter, skeleton, camera, cache
         self._times_s: list[float] = []
         self._people: list[Detection | None] = []  # of the current stretch without gaps
-        self._kept_from = 0  # earlier people are forgotten
+        self._kept_from = 0  # earlier people have been dropped
         self._seen = 0  # frames up to the last one with a person
         self._done = 0  # windows predicted
-        self._due_s = -np.inf  # no window can be settled before
+        self._due_s = -np.inf  # no window is settled before this time
 
     def add(self, time_s: float, person: Detection | None) -> None:
-        """The next frame: its time, and the person if seen."""
+        """Add a frame: its time, and the person if seen."""
         if person is not None:
             gap = self._seen < len(self._people)
             jump = bool(self._times_s) and jumps(np.array([self._times_s[-1], time_s]))[1]
@@ -66,7 +67,7 @@ class EagerLifter:
             self._seen = len(self._people)
 
     def work(self) -> None:
-        """Predict the windows that are settled, in whole batches."""
+        """Predict the settled windows, in whole batches."""
         if self._seen < 4 or self._cache.full or self._times_s[self._seen - 1] < self._due_s:
             return
         times, frames = np.asarray(self._times_s[: self._seen]), self._lifter.card.window
@@ -94,7 +95,7 @@ class EagerLifter:
         return starts[: len(starts) // options.batch * options.batch]
 
     def _inputs(self, times: Array, wanted: Array, low: int) -> tuple[Float[Array, "L 17 c"], int]:
-        """Network inputs of the track from frame ``low`` on, and which network frame the first one is."""
+        """Return the network inputs of the track from frame ``low`` on, and the network frame of the first."""
         people = self._people[low : self._seen]
         seen = np.array([person is not None for person in people])
         points = np.full((len(people), len(self._skeleton), 2), np.nan)
@@ -112,7 +113,7 @@ class EagerLifter:
 
 
 def can_lift_eagerly(lifter: "Lifter") -> bool:
-    """Whether a frame's input depends on its neighbourhood only, and the network takes whole windows."""
+    """Whether the input of a frame depends only on nearby frames and the network predicts whole windows."""
     near = lifter.output == "sequence" and lifter.card.normalisation == "virtual_camera"
     return near and not lifter.network.image_channels
 
@@ -121,17 +122,17 @@ def can_lift_eagerly(lifter: "Lifter") -> bool:
 def lifting_eagerly(
     lifter: "Callable[[], Lifter]", skeleton: Skeleton, camera: Camera, cache: PredictionCache
 ) -> Iterator[Tell]:
-    """Predict in a thread while the block runs; the block tells the given function every frame's time and person.
+    """Predict in a thread while the block runs; call the yielded function with the time and person of every frame.
 
     Args:
-        lifter: opens the lifter whose windows are predicted. It is called in the thread once the first frame is told:
-            torch and the weights are loaded beside the detector. Nothing is predicted if it cannot lift eagerly.
+        lifter: opens the lifter. It is called in the thread after the first frame, so that torch and the weights load
+            while the detector runs. Nothing is predicted if the lifter does not support it.
         skeleton: joint set of the detections.
-        camera: what the keypoints refer to.
-        cache: receives the predictions; give it to :meth:`Lifter.lift` afterwards.
+        camera: camera of the keypoints.
+        cache: receives the predictions; pass it to :meth:`Lifter.lift` afterwards.
 
     Raises:
-        Exception: what went wrong in the thread: in the block when it tells the next frame, or at its end.
+        Exception: an error in the thread, raised in the block with the next frame, or at the end of the block.
     """
     queue: SimpleQueue[tuple[float, Detection | None]] = SimpleQueue()
     started, stop = Event(), Event()
@@ -139,22 +140,22 @@ def lifting_eagerly(
 
     def run() -> None:
         try:
-            started.wait()  # the detector comes first: loading would hold it up
+            started.wait()  # loading earlier would delay the detector
             if stop.is_set():
                 return
             opened = lifter()
-            import scipy.interpolate  # noqa: F401  # what the end of lifting needs; it takes a fifth of a second to load
+            import scipy.interpolate  # noqa: F401  # needed at the end of lifting; takes a fifth of a second to load
             import torch
 
             if not can_lift_eagerly(opened):
                 return
             eager = EagerLifter(opened, skeleton, camera, cache)
-            with torch_threads(max(1, torch.get_num_threads() - 1)):  # one core is the detector's
+            with torch_threads(max(1, torch.get_num_threads() - 1)):  # leave one core to the detector
                 while not stop.wait(0.05):
                     while not queue.empty():
                         eager.add(*queue.get())
                     eager.work()
-        except Exception as error:  # it belongs to the thread that asks
+        except Exception as error:  # raised in the thread of the block
             errors.append(error)
 
     def tell(time_s: float, person: Detection | None) -> None:

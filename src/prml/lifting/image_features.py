@@ -1,4 +1,4 @@
-"""Lifting with image features: frame by frame, a few at a time, as they come from a video or a cache."""
+"""Lift with image features, a few frames at a time, from a video or a cache."""
 
 import numpy as np
 import torch
@@ -16,22 +16,20 @@ Array = np.ndarray
 
 
 def check_features(card: Card, source: FeatureSource | None) -> None:
-    """Raise PrmlError unless the features are those that the network was trained on."""
+    """Raise PrmlError unless the network was trained on these features."""
     if source is None:
         raise PrmlError(
-            f"{card.network} needs image features, keypoints alone are not enough: give the video with "
+            f"{card.network} needs image features, not only keypoints: give the video with "
             "backbone=... and backbone_weights=..., or features=... for scoring"
         )
     wanted = card.context.get("fingerprint")
     if wanted is not None and wanted != source.fingerprint:
         raise PrmlError(
-            f"{card.name} was trained on features of {card.context.get('name')} {wanted[:12]}…, these are of "
+            f"{card.name} was trained on features from {card.context.get('name')} {wanted[:12]}…, got features from "
             f"{source.fingerprint[:12]}…; give the backbone and weights that its cache was made with"
         )
     if card.context.get("crop", RULE) != RULE:
-        raise PrmlError(
-            f"{card.name} was trained on other crops ('{card.context['crop']}'), now '{RULE}'; train it again"
-        )
+        raise PrmlError(f"{card.name} was trained on crops '{card.context['crop']}', expected '{RULE}'; train it again")
 
 
 @torch.inference_mode()
@@ -45,16 +43,16 @@ def lift_frames(
     flip: bool,
     device: torch.device,
 ) -> Float[Array, "n 17 3"]:
-    """What the network returns for single frames.
+    """Run the network on single frames.
 
     Args:
         network: takes (x, joints in the crop, maps).
-        source: of the features.
-        sequence: whose frames these are.
+        source: source of the features.
+        sequence: the sequence that the frames belong to.
         inputs: normalised 2D of the frames.
-        rows: their indices in the sequence.
+        rows: indices of the frames in the sequence.
         flip: average with the mirrored result of the mirrored crop.
-        device: of the network.
+        device: device of the network.
     """
     parts, done = [], 0
     for seen in source.features(sequence, rows, mirrored=flip):

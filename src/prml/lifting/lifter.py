@@ -1,4 +1,4 @@
-"""Lifter: 2D keypoint sequences in, 3D joints out. Normalisation, windows, blending, flip averaging, frame rates."""
+"""Lift 2D keypoint sequences to 3D: normalisation, windows, blending, flip averaging, frame rates."""
 
 import os
 from collections.abc import Hashable
@@ -36,17 +36,17 @@ _BLOCK = 1024
 
 @dataclass(frozen=True)
 class LiftOptions:
-    """How windows are laid and averaged.
+    """How windows are placed and averaged.
 
     Attributes:
-        flip: average with the mirrored input's result (twice the work).
-        overlap: windows that every frame lies in.
-        batch: windows at a time.
+        flip: average with the result for the mirrored input (twice the work).
+        overlap: number of windows that contain each frame.
+        batch: windows per batch.
         phase: shift of all windows; the result does not depend on it (tested).
-        relative: subtract the predicted root; False leaves the network's own root, for protocols with a rule about it.
+        relative: subtract the predicted root; False keeps it, for protocols with a rule about it.
 
     Raises:
-        PrmlError: no overlap, or an empty batch.
+        PrmlError: ``overlap`` or ``batch`` is less than 1.
     """
 
     flip: bool = True
@@ -60,19 +60,19 @@ class LiftOptions:
 
 
 class Lifter:
-    """A network with its card, ready for sequences of any length, frame rate and camera.
+    """A network with its card, for sequences of any length, frame rate and camera.
 
-    A lifter never changes: several threads may use one at once, and :meth:`with_options` gives another.
+    A lifter is immutable: threads may share it, and :meth:`with_options` returns a new one.
 
     Args:
-        record: what :func:`prml.weights.record.load_record` returns; it stays as it is.
+        record: from :func:`prml.weights.record.load_record`; not modified.
         options: windows and averaging.
-        device: where the network runs.
+        device: device of the network.
         image_features: for networks that need them.
 
     Raises:
-        PrmlError: a network of other joints or units; one with image features without them, or with those of another
-            backbone; a device that is not there.
+        PrmlError: the network has other joints or units, its image features are missing or from another backbone, or
+            the device is not available.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class Lifter:
             check_features(self.card, image_features)
 
     def with_options(self, **changes: Any) -> "Lifter":
-        """The same network with some of its :class:`LiftOptions` replaced; this one stays as it is."""
+        """Return a lifter with the same network and some of its :class:`LiftOptions` replaced."""
         other = copy(self)
         other.options = replace(self.options, **changes)
         return other
@@ -103,26 +103,27 @@ class Lifter:
     def lift(
         self, sequence: PoseSequence, *, bridge: bool = True, cache: PredictionCache | None = None
     ) -> PoseSequence:
-        """3D joints of a 2D sequence.
+        """Lift a 2D sequence to 3D.
 
         Args:
-            sequence: keypoints in pixels of any known skeleton, NaN in frames without a person; its camera says what
-                they mean in space. A joint that is NaN or has confidence 0 was not found.
-            bridge: interpolate joints that were not found over at most 0.25 s; other frames without one of them have no
-                pose (``prml.filters.repair.bridge_joints``). False takes what is given, whatever its confidence.
-            cache: predictions made earlier (``prml.lifting.eager``); they save time and change nothing.
+            sequence: keypoints in pixels on any known skeleton, NaN in frames without a person, with the camera they
+                refer to. A joint that is NaN or has confidence 0 was not found.
+            bridge: interpolate joints that were not found for up to 0.25 s; other frames with a missing joint get no
+                pose (``prml.filters.repair.bridge_joints``). False uses the keypoints as given, whatever their
+                confidence.
+            cache: predictions made earlier (``prml.lifting.eager``); they save time and do not change the result.
 
         Returns:
             The sequence on H36M17 with root-relative ``joints_m`` (camera frame, metres) and ``std_m``; NaN where there
             is no person.
 
         Raises:
-            PrmlError: no sequence, no keypoints, no camera, or no frame with a person and all joints that are needed.
+            PrmlError: not a sequence, no keypoints, no camera, or no frame with a person and all needed joints.
         """
         _check_sequence(sequence)
         settle_after_fork()
         if sequence.keypoints_px is None:
-            raise PrmlError("lifting needs 2D keypoints, this sequence has none")
+            raise PrmlError("lifting needs 2D keypoints, but this sequence has none")
         given = self._on_h36m17(sequence, bridge)
         if given.camera is None:
             raise PrmlError("lifting needs a camera: give its intrinsics, or Camera.from_fov(width, height, fov_deg)")
@@ -143,9 +144,9 @@ class Lifter:
         return given.with_(joints_m=joints, std_m=std, frame="camera", root_relative=True)
 
     def _on_h36m17(self, sequence: PoseSequence, bridge: bool) -> PoseSequence:
-        """The joints that the network reads, short gaps bridged.
+        """Convert to the network's joints and bridge short gaps.
 
-        Joints that the lens cannot show count as not found, before the conversion and after it: some are extrapolated.
+        Joints outside the lens count as not found, both before the conversion and after it, as some are extrapolated.
         """
         looks_along_rays = self.card.normalisation == "virtual_camera"
         sequence = within_lens(sequence) if looks_along_rays else sequence
@@ -156,10 +157,10 @@ class Lifter:
         return bridge_joints(seen.with_(confidence=None), H36M17).with_(confidence=seen.confidence)
 
     def _interleaved(self, times_s: Float[Array, " T"], run: slice) -> list[slice]:
-        """The run, or its every n-th frames where the video is n times as fast as a network of one pose per window.
+        """Split a run into n interleaved ones if the network returns one pose per window at 1/n of the video's rate.
 
-        Such a network gets one window around every frame, as its authors score it; other rates, and
-        networks that return whole windows, are resampled.
+        Such a network gets one window around every frame, as its authors score it. Other rates, and networks that
+        return whole windows, are resampled.
         """
         length = run.stop - run.start
         if self.output == "sequence" or length < 2:
@@ -171,7 +172,7 @@ class Lifter:
         return parts if all(network_times(times, self.card.fps) is times for times in kept) else [run]
 
     def _lift_run(self, given: PoseSequence, run: slice, cache: PredictionCache | None) -> Float[Array, "T 17 d"]:
-        """One stretch without gaps: to the network's frame rate, lift, and back."""
+        """Resample one stretch without gaps to the network's frame rate, lift it, and resample back."""
         times = given.times_s[run]
         wanted = network_times(times, self.card.fps)
         seen, inputs = self._inputs(given, run, wanted)
@@ -179,7 +180,7 @@ class Lifter:
         self._check_finite(inputs, output)
         joints = output[..., :3] - output[:, :1, :3] if self.options.relative else output[..., :3]
         out = interpolate_smooth(seen.to_camera(joints), wanted, times)
-        if output.shape[-1] > 3:  # variances rotate with the squared rotation
+        if output.shape[-1] > 3:  # variances rotate by the squared entries of the rotation
             variance = output[..., 3:] @ seen.R_camera_to_input**2
             out = np.concatenate([out, interpolate(np.sqrt(variance), wanted, times)], -1)
         return out.astype(np.float32)
@@ -187,7 +188,7 @@ class Lifter:
     def _inputs(
         self, given: PoseSequence, run: slice, wanted: Float[Array, " L"]
     ) -> tuple[NormalisedInput, Float[Array, "L 17 c"]]:
-        """What the network reads of a stretch at the wanted times."""
+        """Return the normalised input and the network input of a stretch at the wanted times."""
         times = given.times_s[run]
         points, width, height = self._points(given, run)
         confidence = np.ones(points.shape[:2], np.float32) if given.confidence is None else given.confidence[run]
@@ -198,22 +199,22 @@ class Lifter:
         )
 
     def inputs(self, sequence: PoseSequence, wanted_s: Float[Array, " L"]) -> Float[Array, "L 17 c"]:
-        """Network inputs at the wanted times of a sequence without gaps (with keypoints and camera)."""
+        """Return network inputs at the wanted times, for a sequence without gaps that has keypoints and a camera."""
         return self._inputs(sequence.to_skeleton(H36M17), slice(0, len(sequence)), wanted_s)[1]
 
     def _check_finite(self, inputs: Float[Array, "L 17 c"], output: Float[Array, "L 17 d"]) -> None:
-        """Raise PrmlError where the network answers with something else than numbers."""
+        """Raise PrmlError if the network returns non-finite values."""
         if np.isfinite(output).all():
             return
         if not np.isfinite(inputs).all():
-            raise PrmlError("the keypoints do not make sense as points in the image; expected pixels near the picture")
+            raise PrmlError("the keypoints are not plausible image points; expected pixels in or near the image")
         raise PrmlError(
-            f"the weights {self.card.name} give values that are not numbers in {_share(~np.isfinite(output))} of the "
-            "frames; they are damaged or their training failed: use others"
+            f"the weights {self.card.name} give non-finite values in {_share(~np.isfinite(output))} of the frames; "
+            "they are damaged or their training failed: use others"
         )
 
     def _lift_frames(self, given: PoseSequence, rows: Array, source: FeatureSource) -> Float[Array, "n 17 3"]:
-        """Single frames with their image features, at the video's own times."""
+        """Lift single frames with their image features, at the video's own times."""
         cut = stretches(np.isin(np.arange(len(given)), rows), given.times_s)
         parts = [self._inputs(given, run, given.times_s[run]) for run in cut]
         seen, inputs = [part[0] for part in parts], np.concatenate([part[1] for part in parts])
@@ -225,7 +226,7 @@ class Lifter:
         return np.concatenate(turned).astype(np.float32)
 
     def _points(self, given: PoseSequence, run: slice) -> tuple[Array, int, int]:
-        """Undistorted image-plane points for ``virtual_camera``, else pixels."""
+        """Return undistorted image-plane points for ``virtual_camera``, else pixels."""
         camera, keypoints = given.camera, given.keypoints_px
         if camera is None or keypoints is None:
             raise PrmlError("lifting needs keypoints and a camera")
@@ -242,23 +243,23 @@ class Lifter:
 
     @property
     def hop(self) -> int:
-        """Frames from one window to the next."""
+        """Distance between neighbouring windows in frames."""
         return max(1, self.card.window // self.options.overlap)
 
     @property
     def prediction_source(self) -> Hashable:
-        """All that a prediction depends on beside its window; see :class:`PredictionCache`."""
+        """Everything that a prediction depends on besides its window; see :class:`PredictionCache`."""
         return self.network, self.uncertainty, self.options.flip
 
     def predict(
         self, windows: Float[Array, "B T 17 c"], cache: PredictionCache | None = None
     ) -> Float[Array, "B U 17 d"]:
-        """Poses of windows, then variances if there are any (d = 6); with ``flip`` averaged with the mirrored input."""
+        """Predict poses of windows, with variances if available (d = 6); ``flip`` averages with the mirrored input."""
         predict = self._flipped if self.options.flip else self._predict
         return predict(windows) if cache is None else cache.predict(self.prediction_source, windows, predict)
 
     def predict_into(self, cache: PredictionCache, windows: Float[Array, "B T 17 c"]) -> None:
-        """Predict windows and keep the result for a later :meth:`lift`."""
+        """Predict windows and cache the result for a later :meth:`lift`."""
         cache.store(self.prediction_source, windows, self.predict(windows))
 
     def _windows(self, inputs: Float[Array, "L 17 c"], cache: PredictionCache | None) -> Float[Array, "L 17 d"]:
@@ -275,13 +276,13 @@ class Lifter:
         return predict_blended(inputs, predict, frames=frames, hop=self.hop, batch=options.batch, phase=options.phase)
 
     def _flipped(self, inputs: Float[Array, "B T 17 c"]) -> Float[Array, "B T 17 d"]:
-        """Mean of the result and the mirrored result of the mirrored input."""
+        """Average the result with the mirrored result of the mirrored input."""
         plain, mirrored = np.split(self._predict(np.concatenate([inputs, H36M17.flip(inputs)])), 2)
         return np.asarray((plain + H36M17.flip(mirrored)) / 2)
 
     @torch.inference_mode()
     def _predict(self, inputs: Float[Array, "B T 17 c"]) -> Float[Array, "B T 17 d"]:
-        """The network on windows: 3 coordinates, and 3 variances if the record has an uncertainty head."""
+        """Run the network on windows: 3 coordinates, then 3 variances if the record has an uncertainty head."""
         x = torch.from_numpy(np.ascontiguousarray(inputs, np.float32)).to(self.device)
         if self.uncertainty is None or self.network.support_widths is None:
             return np.asarray(self.network(x).float().cpu())
@@ -291,7 +292,7 @@ class Lifter:
 
 
 def _ready(module: Module, device: torch.device) -> Module:
-    """The module in evaluation mode on the device; itself if it is that already, else a copy."""
+    """Return the module in evaluation mode on the device; copy it unless it already is."""
     ready = not module.training and all(p.device == device for p in (*module.parameters(), *module.buffers()))
     return module if ready else deepcopy(module).to(device).eval()
 
@@ -301,19 +302,19 @@ def _share(wrong: Bool[Array, "L 17 d"]) -> str:
 
 
 def _usable_device(device: str | torch.device) -> torch.device:
-    """The device; raises PrmlError where torch does not know it or this machine has none."""
+    """Return the device; raise PrmlError if torch does not know it or this machine lacks it."""
     try:
         return torch.empty(0, device=device).device
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0]
-        raise PrmlError(f"cannot compute on the device {str(device)!r} ({reason}); give another, as cpu") from None
+        raise PrmlError(f"cannot compute on the device {str(device)!r} ({reason}); give another, such as cpu") from None
 
 
 def _check_sequence(sequence: object) -> None:
-    """Raise PrmlError for an array or anything else that does not say what its keypoints are."""
+    """Raise PrmlError for an array or anything else that is not a PoseSequence."""
     if not isinstance(sequence, PoseSequence):
         raise PrmlError(
-            f"lifting takes a PoseSequence, got {type(sequence).__name__}; make one of pixels (frames, 17, 2): "
+            f"lifting takes a PoseSequence, got {type(sequence).__name__}; make one from pixels (frames, 17, 2): "
             "PoseSequence.regular(len(pixels), fps, keypoints_px=pixels, camera=Camera.from_fov(width, height))"
         )
 
@@ -325,25 +326,25 @@ def load(
     image_features: FeatureSource | None = None,
     **options: Any,
 ) -> Lifter:
-    """A lifter from bundled weights ("prml-s", "prml-xs") or a record's path.
+    """Load a lifter from bundled weights ("prml-s", "prml-xs") or the path of a record.
 
     Args:
         name: bundled name, or path of a record.
-        device: where the network runs.
+        device: device of the network.
         image_features: for networks that need them (``prml.image_features``).
         options: fields of :class:`LiftOptions`, e.g. ``flip=False``.
 
     Raises:
-        PrmlError: a record that is missing, incomplete or not what its card says; a device that is not there.
+        PrmlError: the record is missing, incomplete or does not match its card, or the device is not available.
     """
     if not isinstance(name, str | os.PathLike):
-        raise PrmlError(f"prml.load takes the name or the path of weights, got {type(name).__name__}")
+        raise PrmlError(f"prml.load takes the name or path of weights, got {type(name).__name__}")
     return Lifter(load_record(name), LiftOptions(**options), device, image_features)
 
 
 def _virtual_camera(points: Float[Array, "L 17 2"], fps: float) -> NormalisedInput:
-    """As ``normalise.virtual_camera`` of the whole, block by block; it sees no further than two margins."""
-    margin = 2 * max(1, round(normalise.MARGIN_S * fps))  # sizes are seen along directions; both are smoothed
+    """Compute ``normalise.virtual_camera`` block by block; each frame depends on at most two margins around it."""
+    margin = 2 * max(1, round(normalise.MARGIN_S * fps))  # sizes depend on directions, and both are smoothed
     xy = np.empty(points.shape, np.float32)
     R, scale = np.empty((len(points), 3, 3)), np.empty(len(points))
     for block, near, inner in blocks(len(points), _BLOCK, margin):

@@ -1,4 +1,4 @@
-"""Predictions made before they are asked for, kept until they are."""
+"""Cache of predictions made before they are needed."""
 
 from collections.abc import Hashable, Iterator
 from hashlib import blake2b
@@ -14,17 +14,17 @@ MAX_WINDOWS = 1500  # 50 MB of prml-s, six minutes of video
 
 
 class PredictionCache:
-    """What networks returned for their windows. Each prediction is handed out once, then forgotten.
+    """Network outputs by window. Each prediction is returned once, then dropped.
 
-    A prediction is found by who made it and by every bit of its window, so a cache never answers for another network,
-    for other options or for another input. Several threads may share one. The weights of the networks must not change
-    while the cache is in use.
+    The key is the source of a prediction and every bit of its window, so a cache never returns a result for another
+    network, other options or another input. Threads may share a cache. The weights of the networks must not change
+    while it is in use.
 
     Args:
-        limit: windows to keep.
+        limit: maximum number of windows.
 
     Attributes:
-        hits, misses: windows that were known when asked for, and windows that were not.
+        hits, misses: number of requested windows that were and were not in the cache.
     """
 
     def __init__(self, limit: int = MAX_WINDOWS) -> None:
@@ -35,11 +35,11 @@ class PredictionCache:
 
     @property
     def full(self) -> bool:
-        """Whether no more windows are kept."""
+        """Whether the limit is reached."""
         return len(self._known) >= self._limit
 
     def store(self, source: Hashable, windows: Float[Array, "B T J c"], predictions: Float[Array, "B U J d"]) -> None:
-        """Keep the predictions that ``source`` (:attr:`Lifter.prediction_source`) made; drop those beyond the limit."""
+        """Store predictions of ``source`` (:attr:`Lifter.prediction_source`); those beyond the limit are dropped."""
         with self._lock:
             for key, prediction in zip(_keys(source, windows), predictions, strict=True):
                 if not self.full and key not in self._known:
@@ -50,14 +50,14 @@ class PredictionCache:
                     self._known[key] = block, block.put(prediction)
 
     def _take(self, key: "_Key") -> Float[Array, "U J d"] | None:
-        """Hand a prediction out and forget it."""
+        """Remove and return a prediction, or None."""
         if key not in self._known:
             return None
         block, place = self._known.pop(key)
         return block.take(place)
 
     def predict(self, source: Hashable, windows: Float[Array, "B T J c"], predict: Predict) -> Float[Array, "B U J d"]:
-        """The same as ``predict(windows)``, computed only for windows without a prediction of ``source``."""
+        """Return ``predict(windows)``, computed only for windows without a stored prediction of ``source``."""
         with self._lock:
             known = [self._take(key) for key in _keys(source, windows)]
             missing = [i for i, prediction in enumerate(known) if prediction is None]
@@ -67,10 +67,10 @@ class PredictionCache:
 
 
 class _Block:
-    """Room for predictions of one shape, in one piece.
+    """Preallocated storage for predictions of one shape.
 
-    Small arrays that live long, made one by one between the large ones of a network, would scatter over the heap and
-    keep ten times their size from being given back.
+    Small long-lived arrays, allocated between a network's large ones, would fragment the heap and keep ten times their
+    size from being freed.
     """
 
     def __init__(self, limit: int, like: Float[Array, "U J d"]) -> None:
@@ -78,13 +78,13 @@ class _Block:
         self._free = list(range(limit))[::-1]
 
     def put(self, prediction: Float[Array, "U J d"]) -> int:
-        """Keep a prediction; returns its place."""
+        """Store a prediction; return its slot."""
         place = self._free.pop()
         self._values[place] = prediction
         return place
 
     def take(self, place: int) -> Float[Array, "U J d"]:
-        """The prediction at a place, which is free afterwards."""
+        """Return the prediction in a slot and free the slot."""
         self._free.append(place)
         prediction: Array = self._values[place].copy()
         return prediction

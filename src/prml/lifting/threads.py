@@ -1,4 +1,4 @@
-"""Torch's threads in a process that was forked from one that used them."""
+"""Torch threads in forked processes."""
 
 import os
 from threading import local
@@ -10,10 +10,10 @@ _settled = local()
 
 
 def settle_after_fork() -> None:
-    """Let torch compute on one thread in a forked child; to be called in every thread before it computes.
+    """Limit torch to one thread in a forked child; call it in every thread before computing.
 
-    The threads of GNU OpenMP do not survive a fork, and whoever waits for them waits for ever. A process that is
-    spawned loads torch again and keeps all threads.
+    GNU OpenMP threads do not survive a fork, and waiting for them hangs. A spawned process loads torch again and is not
+    affected.
     """
     if os.getpid() != _LOADED_IN and getattr(_settled, "pid", None) != os.getpid():
         torch.set_num_threads(1)

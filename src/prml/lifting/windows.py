@@ -1,4 +1,4 @@
-"""Overlapping windows over a sequence, blended smoothly: no seams, and no frame depends on where the windows start."""
+"""Overlapping windows over a sequence, blended smoothly so that the result does not depend on where windows start."""
 
 from collections.abc import Callable
 
@@ -7,18 +7,18 @@ from jaxtyping import Float
 
 Array = np.ndarray
 Predict = Callable[[Float[Array, "B T J c"]], Float[Array, "B T J d"]]
-_WHOLE = 2048  # frames at a time of a network that takes any length
+_WHOLE = 2048  # frames per call of a network that takes any length
 
 
 def window_starts(length: int, frames: int, hop: int, phase: int = 0) -> Array:
-    """Starts of windows of ``frames`` that cover [0, length) evenly: every frame lies in frames / hop of them.
+    """Return starts of windows of ``frames`` that cover [0, length) evenly: every frame lies in frames / hop of them.
 
-    Starts may be negative and windows may reach beyond the end; what lies outside is the repeated end frame.
+    Starts may be negative and windows may extend past the end; there the end frame is repeated.
 
     Args:
-        length: of the sequence.
+        length: length of the sequence in frames.
         frames: T.
-        hop: distance of neighbouring windows.
+        hop: distance between neighbouring windows.
         phase: shifts all windows (0 <= phase < hop); the result must not depend on it.
     """
     shift = phase % hop
@@ -26,7 +26,7 @@ def window_starts(length: int, frames: int, hop: int, phase: int = 0) -> Array:
 
 
 def blend_weights(frames: int) -> Float[Array, " T"]:
-    """Raised cosine: a window is best in its middle and worst at its ends; positive everywhere."""
+    """Return raised-cosine weights, since a window is most accurate in its middle; positive everywhere."""
     at = (np.arange(frames) + 0.5) / frames
     return np.sin(np.pi * at) ** 2 + 1e-3
 
@@ -40,8 +40,8 @@ def predict_blended(
         inputs: the whole sequence.
         predict: maps (B, T, J, c) to (B, T, J, d).
         frames: T.
-        hop: distance of neighbouring windows, at most ``frames``.
-        batch: windows at a time.
+        hop: distance between neighbouring windows, at most ``frames``.
+        batch: windows per call.
         phase: shift of all windows.
     """
     length = len(inputs)
@@ -73,16 +73,16 @@ def predict_frames(
     causal: bool = False,
     whole: bool = False,
 ) -> Float[Array, "L J d"]:
-    """Run a network with one pose per window on the window around every frame (ends repeated).
+    """Run a network that returns one pose per window on the window around every frame (end frames repeated).
 
     Args:
         inputs: the whole sequence.
         predict: maps (B, T, J, c) to (B, 1, J, d).
         frames: T.
-        batch: windows at a time.
-        causal: the pose is that of the window's last frame instead of its middle.
-        whole: ``predict`` takes longer windows too and returns a pose for each full window of T in them (dilated
-            convolutions): neighbouring windows then share their work.
+        batch: windows per call.
+        causal: the pose belongs to the last frame of the window instead of its middle.
+        whole: ``predict`` also takes longer windows and returns a pose for each full window of T in them (dilated
+            convolutions), so that neighbouring windows share work.
     """
     length, before = len(inputs), frames - 1 if causal else frames // 2
     at_once = max(batch, _WHOLE) if whole else batch
