@@ -37,7 +37,7 @@ def column(angles, name, side="left"):
 
 
 def law_of_cosines(joints, first, middle, last):
-    """The bend of a limb from its three lengths, in degrees: not how the library does it."""
+    """The bend of a limb in degrees, from three lengths (independent of the library's formula)."""
     a, b, c = (
         np.linalg.norm(joints[..., p, :] - joints[..., q, :], axis=-1)
         for p, q in ((first, middle), (middle, last), (first, last))

@@ -1,4 +1,4 @@
-"""What no picture shows is marked, joint by joint, and stays marked through a change of skeleton."""
+"""Joints that no picture shows are marked, and stay marked through a change of skeleton."""
 
 import numpy as np
 

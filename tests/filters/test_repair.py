@@ -1,4 +1,4 @@
-"""Exchanged sides are put back, true crossings are left alone, short gaps and lost joints are bridged."""
+"""Swapped sides are restored, true crossings are kept, short gaps and lost joints are interpolated."""
 
 from itertools import pairwise
 
@@ -66,7 +66,7 @@ def test_exchanged_limbs_are_put_back(pairs, start, length, seed):
 
 
 def test_an_exchange_that_the_detector_has_smoothed_is_put_back():
-    """MediaPipe filters over time: narrow legs pass through each other without a jump; the trunk's twist tells."""
+    """MediaPipe smooths over time, so legs close together swap without a jump; the trunk's twist reveals it."""
     broken = swap(walk(), np.arange(40, 48), (0, 1))
     legs = PAIRS[0][0] + PAIRS[0][1]
     broken[:, legs] = uniform_filter1d(broken[:, legs], 3, axis=0)
@@ -78,7 +78,7 @@ def test_an_exchange_that_the_detector_has_smoothed_is_put_back():
 
 @pytest.mark.parametrize("motion", [walk, side_walk])
 def test_what_is_right_is_not_touched(motion):
-    """Limbs that truly cross, as a walker's do, are left as they are."""
+    """Limbs that really cross, as in walking, are not changed."""
     truth = motion() + np.random.default_rng(0).normal(0, 1.0, (90, 33, 2))
     confidence = np.full((90, 33), 0.8)
     points, sure, changed = repair_swaps(truth, confidence, ALL, BLAZEPOSE33)
@@ -141,7 +141,7 @@ def test_gaps_at_the_ends_stay():
 
 
 def _lost(rows, joint="RWrist", frames=30):
-    """An even motion at 30 frames/s with one joint not found in some frames: at the origin, with confidence 0."""
+    """A steady motion at 30 frames/s; one joint is not found (origin, confidence 0) in some frames."""
     points = np.arange(frames)[:, None, None] * np.ones((1, 33, 2)) + 50
     confidence = np.full((frames, 33), 0.8)
     index = BLAZEPOSE33.index(joint)

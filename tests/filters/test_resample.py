@@ -1,4 +1,4 @@
-"""Times of a video and of a network: where a sequence is cut, and how much work comes of it."""
+"""Resampling between video and network times: where a sequence is cut, and how much work results."""
 
 from itertools import pairwise
 
@@ -45,7 +45,7 @@ def test_stretches_are_the_present_frames_in_order_without_jumps(frames):
 
 @pytest.mark.parametrize("end_s", [10.0, 3600.0, 1e5, 1e300])
 def test_work_follows_frames(end_s):
-    """However far apart, never more network frames than those of a second for each frame given."""
+    """However far apart the frames, there is at most one second of network frames per given frame."""
     times = np.append(EVEN, end_s)
     made = sum(len(network_times(times[p], 50.0)) for p in stretches(np.ones(51, bool), times))
     assert made <= 51 * 50 * JUMP_S
