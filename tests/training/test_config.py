@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prml.batches.options import CameraRanges, MocapWindowOptions, WindowOptions
+from prml.batches.options import CameraRanges, MocapWindowOptions, VideoOptions, WindowOptions
 from prml.commands._parser import parse
 from prml.commands.compare_networks import Options as CompareOptions
 from prml.commands.fit import read_config
@@ -89,6 +89,17 @@ COMPARED = {  # of the runs of mocap/compare.yaml with seed 0, as commit 61e0e92
 def test_the_hash_of_a_shipped_configuration_stays(name):
     assert config_hash(read_config(str(CONFIGS / name))) == HASHES[name]
     assert load_config(CONFIGS / name) == read_config(str(CONFIGS / name))
+
+
+def test_options_newer_than_a_hash_are_recorded_where_they_are_set():
+    config = FitConfig()
+    before = config_hash(config)
+    assert "video" not in record_of(config)["data"]["windows"]
+    config.data.windows = replace(config.data.windows, video=VideoOptions(wide=0.7))
+    assert record_of(config)["data"]["windows"]["video"] == {"wide": 0.7}
+    assert config_hash(config) != before
+    again = build(FitConfig, record_of(config))
+    assert again.data.windows.video == config.data.windows.video
 
 
 def test_the_runs_of_the_shipped_comparison_keep_their_folders():

@@ -49,6 +49,51 @@ class CameraRanges:
 
 
 @dataclass(frozen=True)
+class WideRanges:
+    """Where the cameras of real video stand; every pair is a range.
+
+    Attributes:
+        distance_m: from the person's mean place, evenly on a logarithmic scale; a camera that would be too near to a
+            person who walks towards it steps back.
+        height_m: over the floor on which the person stands, below it if negative; as far as the pitch allows.
+        pitch_deg: how steeply a camera may look up or down, at the person and along its optical axis.
+        fov_deg: field of view over the longer side, evenly.
+        off_centre: how far from the optical axis the person may stand, as a share of half the field of view.
+        roll_deg: largest roll; small ones are likelier (a triangular distribution).
+        assumed_lens: share of cameras whose field of view is unknown and taken to be 55 degrees, as at inference; that
+            of the others is misjudged as in data.windows.cameras.
+    """
+
+    distance_m: tuple[float, float] = option((1.2, 15.0), minimum=0.1)
+    height_m: tuple[float, float] = option((-1.5, 6.0))
+    pitch_deg: float = option(60.0, minimum=0, maximum=80)
+    fov_deg: tuple[float, float] = option((20.0, 100.0), minimum=1, maximum=150)
+    off_centre: float = option(0.8, minimum=0, maximum=1)
+    roll_deg: float = option(20.0, minimum=0, maximum=90)
+    assumed_lens: float = option(0.5, minimum=0, maximum=1)
+
+
+@dataclass(frozen=True)
+class VideoOptions:
+    """Windows as real video is. Every share is the probability that a window is made so; the defaults change nothing.
+
+    Attributes:
+        wide: share of windows seen by the cameras of data.windows.video.cameras, from below to overhead.
+        cameras: where those stand.
+        bodies: share of windows whose person gets other proportions: legs, trunk, arms, neck, head, shoulders and hips
+            vary apart, sizes up to 2.1 m.
+        children: share of windows whose person becomes a child of two years or more, with a child's proportions.
+        sitting: share of windows made to sit, on a chair or on the floor; only people who stand still can be.
+    """
+
+    wide: float = option(0.0, minimum=0, maximum=1)
+    cameras: WideRanges = option(factory=WideRanges)
+    bodies: float = option(0.0, minimum=0, maximum=1)
+    children: float = option(0.0, minimum=0, maximum=1)
+    sitting: float = option(0.0, minimum=0, maximum=1)
+
+
+@dataclass(frozen=True)
 class WindowOptions:
     """How windows are cut.
 
@@ -79,6 +124,7 @@ class MocapWindowOptions(WindowOptions):
         motion: how the motion is augmented.
         cameras: where the virtual cameras stand.
         clean: share of windows that get exact keypoints instead of detector noise.
+        video: cameras, bodies and detectors as in real video.
     """
 
     step: int = option(1, minimum=1)
@@ -87,3 +133,4 @@ class MocapWindowOptions(WindowOptions):
     motion: MotionOptions = option(factory=MotionOptions)
     cameras: CameraRanges = option(factory=CameraRanges)
     clean: float = option(0.1, minimum=0, maximum=1)
+    video: VideoOptions = option(factory=VideoOptions)

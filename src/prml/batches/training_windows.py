@@ -17,9 +17,10 @@ from torch.utils.data import Dataset, Sampler
 
 from prml import normalise
 from prml.batches.augment import vary_motion
+from prml.batches.bodies import vary_people
 from prml.batches.noise import NoiseModel, swap_sides
 from prml.batches.options import MocapWindowOptions, WindowOptions
-from prml.batches.virtual_camera import sample_cameras
+from prml.batches.virtual_camera import training_cameras
 from prml.datasets.mocap import MocapSet
 from prml.errors import PrmlError
 from prml.skeleton import H36M17, MEASURED13, conversion
@@ -186,8 +187,8 @@ class MocapWindows(Windows):
     def make(self, rng: np.random.Generator, rows: Array) -> Batch:
         """One batch from rows of the index."""
         o = self.options
-        world = vary_motion(o.motion, rng, self._positions(rng, rows))
-        cameras = sample_cameras(rng, world[:, :, 0], o.cameras)
+        world = vary_people(o.video, rng, vary_motion(o.motion, rng, self._positions(rng, rows)))
+        cameras = training_cameras(rng, world, o.cameras, o.video)
         cam = cameras.to_camera(world)
         plane = cameras.plane(_TO_MEASURED.apply(cam))
         if self.noise is None:

@@ -1,12 +1,12 @@
 """Virtual cameras around a moving person: random ones for training, four fixed ones per clip for the benchmark."""
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
 
-from prml.batches.options import CameraRanges
+from prml.batches.options import CameraRanges, VideoOptions, WideRanges
 from prml.camera import Camera, look_at
 
 Array = np.ndarray
@@ -14,6 +14,9 @@ Array = np.ndarray
 # Raise it when anything below changes what the benchmark's cameras are; result files record it.
 BENCHMARK_CAMERAS_VERSION = 1
 BENCHMARK_SEED = 20261123
+ASSUMED_FOV_DEG = 55.0  # what inference assumes over the longer side (prml.pipeline.camera.DEFAULT_FOV_DEG)
+MIN_DEPTH_M = 0.5  # nearest that a joint comes to a wide camera, along its optical axis
+_ANKLE_M = 0.08  # height of an ankle's centre over the floor
 _SIZES = ((1920, 1080), (1080, 1920), (1000, 1000), (1280, 720))
 
 
@@ -68,6 +71,77 @@ def sample_cameras(
     aim[:, 2] += np.sin(angle) * shift[:, 0] * 0.6
     R, t = look_at(position, aim, np.radians(rng.normal(0, r.roll_deg, B)))
     return CameraBatch(R, t, np.exp(rng.normal(0, r.misjudged_focal, B)), rng.normal(0, r.distortion_k1, B))
+
+
+def floor_m(world_m: Float[Array, "B T J 3"]) -> Float[Array, " B"]:
+    """Height of the floor that each person stands on: an ankle's height under its lowest limb or trunk joint."""
+    return np.asarray(world_m[:, :, :17, 2].min((1, 2)) - _ANKLE_M)
+
+
+def sample_wide_cameras(
+    rng: np.random.Generator,
+    world_m: Float[Array, "B T J 3"],
+    wide: WideRanges | None = None,
+    usual: CameraRanges | None = None,
+) -> CameraBatch:
+    """One random camera per window as real video has them, at least ``MIN_DEPTH_M`` in front of every joint.
+
+    Distance and height are drawn first; then the camera looks at the person's mean place, off centre and rolled.
+
+    Args:
+        rng: source of randomness.
+        world_m: joints of every window, the 17 of H36M17 first, those beyond them ignored.
+        wide: where cameras may stand.
+        usual: how the lens is misjudged.
+    """
+    w, u, B = wide or WideRanges(), usual or CameraRanges(), len(world_m)
+    joints = world_m[:, :, :17].astype(np.float64)
+    centre, steepest = joints[:, :, 0].mean(1), np.radians(w.pitch_deg)
+    near, far = np.log(w.distance_m)
+    distance = np.exp(rng.uniform(near, far, B))
+    reach, floor = distance * np.sin(steepest), floor_m(joints) - centre[:, 2]
+    lowest, highest = (np.clip(floor + height, -reach, reach) for height in w.height_m)
+    above = rng.uniform(lowest, highest)  # of the camera over the person's mean place
+    heading, pitch = rng.uniform(-np.pi, np.pi, B), np.arcsin(above / distance)
+    # the optical axis, beside the person
+    lens = np.tan(np.radians(rng.uniform(*w.fov_deg, B)) / 2)
+    beside, angle = lens * w.off_centre * rng.uniform(0, 1, B), rng.uniform(0, 2 * np.pi, B)
+    axis_heading = heading + np.arctan(beside * np.cos(angle))
+    axis_pitch = np.clip(pitch + np.arctan(beside * np.sin(angle) * 0.6), -steepest, steepest)
+    axis = _direction(axis_heading, axis_pitch)
+    back = _direction(heading, np.zeros(B))
+    position = centre - back * (distance * np.cos(pitch))[:, None]
+    position[:, 2] += above
+    nearest = np.einsum("btji,bi->btj", joints - position[:, None, None], axis).min((1, 2))
+    position -= back * (np.maximum(MIN_DEPTH_M - nearest, 0) / (axis * back).sum(-1))[:, None]
+    roll = np.radians(rng.triangular(-1, 0, 1, B) * w.roll_deg)
+    R, t = look_at(position, position + axis, roll)
+    unknown = rng.random(B) < w.assumed_lens
+    ratio = np.exp(rng.normal(0, u.misjudged_focal, B))
+    ratio = np.where(unknown, lens / np.tan(np.radians(ASSUMED_FOV_DEG) / 2), ratio)  # assumed over true focal length
+    return CameraBatch(R, t, ratio, rng.normal(0, u.distortion_k1, B))
+
+
+def _direction(heading: Float[Array, " B"], pitch: Float[Array, " B"]) -> Float[Array, "B 3"]:
+    """Unit vectors that point down by ``pitch`` radians."""
+    return np.stack([np.cos(pitch) * np.cos(heading), np.cos(pitch) * np.sin(heading), -np.sin(pitch)], -1)
+
+
+def training_cameras(
+    rng: np.random.Generator, world_m: Float[Array, "B T J 3"], usual: CameraRanges, video: VideoOptions
+) -> CameraBatch:
+    """The camera of every window: of the usual ranges, or a wide one with the probability that ``video`` states."""
+    cameras = sample_cameras(rng, world_m[:, :, 0], usual)
+    if not video.wide:
+        return cameras
+    wide = sample_wide_cameras(rng, world_m, video.cameras, usual)
+    which = rng.random(len(world_m)) < video.wide
+
+    def chosen(name: str) -> Array:
+        a, b = getattr(wide, name), getattr(cameras, name)
+        return np.asarray(np.where(which.reshape(-1, *[1] * (a.ndim - 1)), a, b))
+
+    return replace(cameras, **{name: chosen(name) for name in CameraBatch.__dataclass_fields__})
 
 
 def _keeps_in_view(camera: Camera, joints_world_m: Array) -> bool:

@@ -162,7 +162,8 @@ DATA_KINDS: Mapping[str, type[DataConfig]] = _DataKinds(
 # Runs of every kind record the options of these: they did before each kind had a dataclass of its own, and a run must
 # keep its hash. The options of newer kinds are recorded by runs on them only.
 _ALWAYS_RECORDED = ("mocap", "human36m", "human36m-sh")
-_RECORDED_IF_SET = ("run.minutes",)  # newer than runs whose hash must stay; left out while they have their defaults
+# how the names begin of options newer than runs whose hash must stay; left out while they have their defaults
+_RECORDED_IF_SET = ("run.minutes", "data.windows.video.")
 
 
 # ---------------------------------------------------------------------- objective, optimiser, run
@@ -314,8 +315,15 @@ def record_of(config: FitConfig) -> dict[str, Any]:
     for name, leaf in leaves(FitConfig).items():
         if leaf.only and config.data.kind not in leaf.only and set(leaf.only) & set(_ALWAYS_RECORDED):
             put(values, name, leaf.default)
-    for name in _RECORDED_IF_SET:
-        section, _, field_name = name.partition(".")
-        if values[section][field_name] == leaves(FitConfig)[name].default:
-            del values[section][field_name]
+        if name.startswith(_RECORDED_IF_SET):
+            _leave_out(values, name.split("."), leaf.default)
     return values
+
+
+def _leave_out(values: dict[str, Any], path: list[str], usual: Any) -> None:
+    """Remove the entry at a path if it has its usual value, and mappings that this empties."""
+    first, *rest = path
+    if rest and isinstance(values.get(first), dict):
+        _leave_out(values[first], rest, usual)
+    if values.get(first) in (({},) if rest else (usual,)):
+        del values[first]

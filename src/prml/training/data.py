@@ -131,6 +131,7 @@ def _mocap(data: MocapData, seed: int) -> Source:
         speed=(1.0, 1.0),
         scale=(1.0, 1.0),
         motion=MotionOptions(),
+        video=replace(data.windows.video, bodies=0.0, children=0.0, sitting=0.0),
         clean=0.0,
         batch=16,
         stride=data.windows.frames,
