@@ -1,6 +1,7 @@
 """Shared by all tests: nothing is written to the user's cache; misfits reach the code that refuses them."""
 
 import os
+import signal
 import sys
 
 import jaxtyping
@@ -22,6 +23,15 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory):
         del os.environ["PRML_CACHE"]
     else:
         os.environ["PRML_CACHE"] = before
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _usual_signals():
+    """Programs that tests start and stop inherit the usual signals, even under nohup or in the background."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)

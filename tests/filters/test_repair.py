@@ -107,6 +107,20 @@ def test_gaps_stay_nan_through_mending():
     assert np.isfinite(points[has]).all()
 
 
+def test_sides_on_either_side_of_a_jump_in_time_are_not_compared():
+    """Somebody who turned around while nothing was filmed has not been swapped."""
+    truth, times = walk(), np.arange(90) / 30
+    turned = truth.copy()
+    for left, right in PAIRS:
+        turned[30:, left + right] = truth[30:, right + left]
+    _, _, changed = repair_swaps(turned, np.ones((90, 33)), ALL, BLAZEPOSE33, times)
+    assert changed.any()
+    times[30:] += 5.0
+    points, _, changed = repair_swaps(turned, np.ones((90, 33)), ALL, BLAZEPOSE33, times)
+    assert not changed.any()
+    assert np.array_equal(points, turned)
+
+
 @given(st.lists(st.booleans(), max_size=40))
 def test_runs_are_the_runs_of_true(flags):
     out = np.zeros(len(flags), bool)

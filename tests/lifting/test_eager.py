@@ -40,7 +40,7 @@ def as_detected(found):
     points = np.stack([np.full((33, 2), np.nan) if p is None else p.keypoints_px for _, p in found])
     confidence = np.stack([np.zeros(33) if p is None else p.confidence for _, p in found])
     points, confidence, filled = fill_gaps(points, confidence, seen, times)
-    points, confidence, _ = repair_swaps(points, confidence, seen | filled, BLAZEPOSE33)
+    points, confidence, _ = repair_swaps(points, confidence, seen | filled, BLAZEPOSE33, times)
     return PoseSequence(BLAZEPOSE33, times, keypoints_px=points, confidence=confidence, camera=CAMERA)
 
 

@@ -176,7 +176,7 @@ class _Run:
         points, confidence = self.track.rows[..., :2], np.where(seen[:, None], self.track.rows[..., 2], 0.0)
         points, confidence, filled = fill_gaps(points, confidence, seen, times)
         skeleton = self.detector.skeleton
-        points, confidence, swapped = repair_swaps(points, confidence, seen | filled, skeleton)
+        points, confidence, swapped = repair_swaps(points, confidence, seen | filled, skeleton, times)
         return PoseSequence(
             skeleton=skeleton,
             times_s=times,

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from prml.errors import PrmlError
+from prml.filters.resample import stretches
 from prml.sequence import PoseSequence
 from prml.skeleton import Skeleton, conversion
 from prml.spans import runs
@@ -86,15 +87,20 @@ def _steps(left: Float[Array, "T K 2"], right: Float[Array, "T K 2"]) -> Float[A
 
 
 def repair_swaps(
-    points: Float[Array, "T J 2"], confidence: Float[Array, "T J"], has_person: Bool[Array, " T"], skeleton: Skeleton
+    points: Float[Array, "T J 2"],
+    confidence: Float[Array, "T J"],
+    has_person: Bool[Array, " T"],
+    skeleton: Skeleton,
+    times_s: Float[Array, " T"] | None = None,
 ) -> tuple[Float[Array, "T J 2"], Float[Array, "T J"], Bool[Array, "T pairs"]]:
     """Undo swaps and interpolate the frames next to them, with lowered confidence.
 
     Args:
         points: the track in pixels (T, J, 2); NaN where there is nobody.
         confidence: (T, J).
-        has_person: which frames count; each unbroken stretch is treated alone.
+        has_person: which frames count; each unbroken stretch is treated separately.
         skeleton: the joint set.
+        times_s: frame times; where they jump a stretch ends. Left out, frames are evenly spaced.
 
     Returns:
         New points and confidence, and per limb pair (legs, arms) the frames that were changed.
@@ -102,7 +108,7 @@ def repair_swaps(
     points, confidence = points.copy(), confidence.copy()
     pairs = limb_pairs(skeleton)
     changed = np.zeros((len(points), len(pairs)), dtype=bool)
-    for run in runs(has_person):
+    for run in runs(has_person) if times_s is None else stretches(has_person, times_s):
         part = points[run]
         states = swaps(part, skeleton)
         for k, (left, right) in enumerate(pairs):

@@ -104,7 +104,7 @@ class EagerLifter:
             if person is not None:
                 points[index], confidence[index] = person.keypoints_px, person.confidence
         points, confidence, filled = fill_gaps(points, confidence, seen, times[low:])
-        points, confidence, _ = repair_swaps(points, confidence, seen | filled, self._skeleton)
+        points, confidence, _ = repair_swaps(points, confidence, seen | filled, self._skeleton, times[low:])
         track = PoseSequence(
             self._skeleton, times[low:], keypoints_px=points, confidence=confidence, camera=self._camera
         )
