@@ -193,7 +193,7 @@ def test_a_frame_rate_that_is_no_number(capsys, place, weights):
         ({"height": -480}, "'height'"),
         ({"times_s": [0.0] * 20}, "'times_s' must increase"),
         ({"keypoint_px": 1}, "unknown entries ['keypoint_px']"),
-        ({"confidence": [[2.0] * 17] * 20}, "'confidence' must lie between 0 and 1"),
+        ({"confidence": [[2.0] * 17] * 20}, "'confidence' must be between 0 and 1"),
     ],
 )
 def test_a_bad_keypoint_file(capsys, place, weights, changes, told):

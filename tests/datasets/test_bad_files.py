@@ -122,7 +122,7 @@ H36M = {
     "2D file absent": (_rename("data_2d_h36m_gt.npz", "x.npz"), r"data_2d_h36m_gt\.npz: no such file"),
     "an html page saved as npz": (
         lambda d: (d / "data_3d_h36m.npz").write_text("<html>Sign in</html>"),
-        r"data_3d_h36m\.npz: it is a web page, not the file that it is named after; download the file again",
+        r"data_3d_h36m\.npz: it is a web page, not the file that its name suggests; download the file again",
     ),
     "wrong key": (
         lambda d: _edit_npz(d / "data_3d_h36m.npz", lambda z: {"positions": z["positions_3d"]}),

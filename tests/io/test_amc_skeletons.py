@@ -1,4 +1,4 @@
-"""AMC: whose skeleton a take gets, the unit of its angles, bones that change their length."""
+"""AMC: the choice of a take's skeleton, the unit of its angles, bones that change length."""
 
 import shutil
 

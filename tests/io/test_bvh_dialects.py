@@ -1,4 +1,4 @@
-"""BVH as other programs write it: the same joints come out, whatever the case, the prefix or the frame count."""
+"""BVH as other programs write it: the same joints, whatever the case, prefix or frame count."""
 
 import re
 
@@ -65,7 +65,7 @@ def test_a_frame_count_that_is_too_low_is_said_and_all_frames_are_read(plain):
     plain.write_text(plain.read_text().replace("Frames: 60", "Frames: 59"))
     motion = read_bvh(plain)
     assert len(motion) == 60
-    assert motion.notes == ("states 59 frames and holds 60; all are read",)
+    assert motion.notes == ("states 59 frames but has 60; all are read",)
     made = import_all([plain])
     assert [(f.level, f.where) for f in made.findings] == [("warning", "plain.bvh")]
 
@@ -88,7 +88,7 @@ def test_a_frame_time_of_zero_asks_for_the_rate(plain):
 
 
 def test_two_people_of_one_file_are_two_clips(plain):
-    """A second ROOT with the same names, two metres aside."""
+    """A second ROOT with the same names, two metres to the side."""
     head, motion = plain.read_text().split("MOTION\n")
     tree = head.removeprefix("HIERARCHY\n")
     count, step, *rows = motion.strip().splitlines()
@@ -151,7 +151,7 @@ def _renamed(text, limbs, trunk):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_shipped_map_is_chosen_by_the_names(plain, name):
-    """The limbs are those of the same figure under Mixamo's names; the trunk lies within a hand's breadth."""
+    """The limbs equal those of the same figure with Mixamo names; the trunk is within a hand's breadth."""
     (expected,) = import_files([plain], joint_map("mixamo"))
     plain.write_text(_renamed(plain.read_text(), *NAMES[name]))
     made = import_all([plain])

@@ -1,4 +1,4 @@
-"""C3D: several people in one file, labels that occur twice, axes that the file states."""
+"""C3D: several people in one file, duplicate labels, axes stated in the file."""
 
 import numpy as np
 import pytest
@@ -58,7 +58,7 @@ def test_a_second_person_who_is_never_seen_is_said(tmp_path, body, good):
 
 
 def test_a_second_person_without_all_markers_is_named(tmp_path, body):
-    """The limbs of two people never come together in one body."""
+    """The limbs of two people never end up in one body."""
     lacking = files.gait_markers(body + [1.5, 0, 0])
     del lacking["LKNE"]
     files.write_c3d(tmp_path / "two.c3d", _two(body, lacking), prefix="")
@@ -95,7 +95,7 @@ def test_a_label_that_two_seen_markers_carry_is_refused(tmp_path, body):
 # ---------------------------------------------------------------------------------- axes
 @pytest.mark.parametrize("up", AXES)
 def test_the_stated_axes_are_turned(tmp_path, body, good, up):
-    """The markers, turned so that ``up`` is up and the screen's right stays +x, come back as they were."""
+    """Markers rotated so that ``up`` is up and the screen's right stays +x are restored."""
     right = next(axis for axis in ("x", "y") if axis != up[-1])
     R = turn_z_up(up, right)
     turned = {name: xyz @ R for name, xyz in files.gait_markers(body).items()}  # the inverse: R.T for columns
@@ -131,7 +131,7 @@ def test_where_nothing_is_stated_the_clip_is_left_out_until_the_axis_is_given(tm
 
 # ---------------------------------------------------------------------------------- wands that are absent
 def test_a_hinge_without_its_wand_is_found_in_the_plane_of_the_limb(body):
-    """An arm and a leg whose markers sit on the joint's true axis: the centre comes back within a millimetre."""
+    """With markers on the true joint axes of an arm and a leg, centres are recovered within a millimetre."""
     markers = {name: xyz[:40].copy() for name, xyz in files.gait_markers(body).items()}
     centres = plug_in_gait(markers)
     bend = np.linspace(np.radians(25), np.radians(110), 40)[:, None]

@@ -1,4 +1,4 @@
-"""Files are whole or not there: whatever stops the writer, what was there stays, and nothing lies beside it."""
+"""Atomic writes: whatever stops the writer, an existing file is kept and nothing is left next to it."""
 
 import os
 import stat
@@ -60,7 +60,7 @@ def test_a_place_that_cannot_be_written_is_refused_beforehand(tmp_path, name, to
 
 def test_a_folder_without_permission_is_refused_beforehand(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda *_: False)  # the administrator may write everywhere
-    with pytest.raises(PrmlError, match="no permission"):
+    with pytest.raises(PrmlError, match="permission denied"):
         check_writable(tmp_path / "new/a.json", overwrite=False)
 
 
@@ -84,7 +84,7 @@ def test_modes_are_those_that_the_process_gives_and_its_mask_is_never_touched(tm
 
 
 def test_a_planted_link_is_neither_followed_nor_in_the_way(tmp_path, monkeypatch):
-    """A name that is taken already is no draft of ours, whatever it is."""
+    """A name that is already taken is never used for a draft."""
     (tmp_path / "theirs").write_text("kept")
     monkeypatch.setattr("prml.io.files.token_hex", lambda _: "guessed")
     (tmp_path / f".a.txt.{os.getpid()}-guessed.tmp").symlink_to(tmp_path / "theirs")

@@ -1,4 +1,4 @@
-"""Doubts about keypoints: every wrong file of a kind is noticed, and no sound one is."""
+"""Keypoint checks: every kind of fault is noticed, without false alarms."""
 
 from functools import cache
 from pathlib import Path
@@ -37,7 +37,7 @@ def body(skeleton):
 
 
 def seen(skeleton, path_m, turn_deg, height_m=1.5, frames=60, swap=False):
-    """Somebody upright seen from the origin along +y: at a distance that changes, turned away from the camera by 0."""
+    """An upright person seen from the origin along +y, at a changing distance; turned away from the camera at 0."""
     camera = Camera.from_fov(*SIZE)
     R, t = look_at(np.array([0.0, 0, height_m]), np.array([0.0, 5, 1.0]))
     angle = np.radians(turn_deg)
@@ -59,7 +59,7 @@ def benchmark(every):
 
 # ---------------------------------------------------------------------------------- sound keypoints
 def test_no_test_clip_of_motion_capture_raises_a_doubt():
-    """Seen from everywhere, with acrobatics, people on the floor and on their hands; the whole set says nothing too."""
+    """All viewpoints, acrobatics, people on the floor and in handstands; the whole set raises no doubt either."""
     count = 0
     for s in benchmark(9):
         count += 1
@@ -76,7 +76,7 @@ def test_no_test_clip_at_all_raises_a_doubt():
 @pytest.mark.parametrize("name", SKELETONS)
 @pytest.mark.parametrize("turn_deg", [0, 30, 90, 150, 180, 270])
 def test_whoever_stands_before_a_camera_raises_no_doubt(name, turn_deg):
-    """From the front, from behind and from the side, with sure and with unsure joints."""
+    """From the front, from behind and from the side, with high and low confidence."""
     points = seen(SKELETONS[name], (4, 4), turn_deg)
     rng = np.random.default_rng(1)
     for confidence in (None, np.ones(points.shape[:2]), rng.uniform(0.4, 1, points.shape[:2])):
@@ -85,7 +85,7 @@ def test_whoever_stands_before_a_camera_raises_no_doubt(name, turn_deg):
 
 @pytest.mark.parametrize("turn_deg", [0, 180])
 def test_a_handstand_is_no_flipped_axis(turn_deg):
-    """Turned by half a circle in the image, with hands on the floor."""
+    """Rotated by 180 degrees in the image, with hands on the floor."""
     points = seen(COCO17, (4, 4), turn_deg)
     for side in "LR":
         shoulder, elbow, wrist = (COCO17.index(side + j) for j in ("Shoulder", "Elbow", "Wrist"))
@@ -135,7 +135,7 @@ def test_whoever_leaves_the_picture_is_noticed():
 
 
 def test_y_that_points_up_is_noticed():
-    """In nine of ten test clips; the others are mostly on the floor or have their hands over their heads."""
+    """In nine of ten test clips; in the others people are mostly on the floor or have their hands above the head."""
     found = [
         "y points up" in "".join(t for _, t in told(H36M17, [0, s.image_size[1]] + s.keypoints_px * [1, -1]))
         for s in benchmark(9)
@@ -145,13 +145,13 @@ def test_y_that_points_up_is_noticed():
 
 @pytest.mark.parametrize("skeleton", [COCO17, HALPE26, OPENPOSE25], ids=lambda s: s.name)
 def test_swapped_sides_are_noticed_by_the_face(skeleton):
-    """The detector knows what it does not see: eyes that it is sure of belong to somebody who faces the camera."""
+    """Low confidence means an unseen joint, so eyes with high confidence belong to a person facing the camera."""
     points = seen(skeleton, (4, 4), 180, swap=True)
     confidence = np.full(points.shape[:2], 0.95)
     confidence[:, skeleton.index("LWrist")] = 0.4
     ((level, text),) = told(skeleton, points, confidence)
     assert level == "warning"
-    assert "eyes and nose are seen in 60 frames in which the back is turned: left and right look swapped" in text
+    assert "eyes and nose are seen in 60 frames with the back turned: left and right look swapped" in text
     confidence[:, skeleton.index("Nose")] = 0.5
     assert "eyes" not in str(told(skeleton, points, confidence))
 
@@ -159,11 +159,11 @@ def test_swapped_sides_are_noticed_by_the_face(skeleton):
 @pytest.mark.parametrize("skeleton", [HALPE26, OPENPOSE25, BLAZEPOSE33], ids=lambda s: s.name)
 def test_swapped_sides_are_noticed_by_the_feet(skeleton):
     ((_, text),) = told(skeleton, seen(skeleton, (4, 4), 180, swap=True))
-    assert "both feet point at the camera in 60 frames in which the back is turned" in text
+    assert "both feet point at the camera in 60 frames with the back turned" in text
 
 
 def test_swapped_sides_are_noticed_by_the_hidden_limbs():
-    """Whoever heads to the right of the image shows the right arm and leg."""
+    """A person who heads to the right of the image shows the right arm and leg."""
     points = seen(COCO17, (4, 4), 90)
     if (points[:, COCO17.index("Nose"), 0] < points[:, COCO17.index("LEar"), 0]).all():
         points = [SIZE[0], 0] + points[:, list(COCO17.mirror)] * [-1, 1]
@@ -173,21 +173,21 @@ def test_swapped_sides_are_noticed_by_the_hidden_limbs():
     assert told(COCO17, points, confidence) == []
     mirror = list(COCO17.mirror)
     ((_, text),) = told(COCO17, points[:, mirror], confidence[:, mirror])
-    assert "in 60 frames from the side the limbs that should be hidden are the surer ones" in text
+    assert "in 60 frames from the side the limbs that should be hidden have the higher confidence" in text
 
 
 @pytest.mark.parametrize("skeleton", [H36M17, MPI_INF_3DHP17], ids=lambda s: s.name)
 @pytest.mark.parametrize(("path_m", "turn_deg"), [((9, 3), 180), ((3, 9), 0)])
 def test_swapped_sides_are_noticed_by_walking(skeleton, path_m, turn_deg):
     ((_, text),) = told(skeleton, seen(skeleton, path_m, turn_deg, swap=True))
-    assert "the person walks backward all the way: left and right look swapped" in text
+    assert "the person walks backwards throughout: left and right look swapped" in text
 
 
 def test_arms_that_are_swapped_alone_are_noticed():
     points = seen(H36M17, (4, 4), 0)
     points[:, 11:17] = points[:, [14, 15, 16, 11, 12, 13]]
     ((_, text),) = told(H36M17, points)
-    assert "shoulders and hips lie opposite ways" in text
+    assert "shoulders and hips point opposite ways" in text
 
 
 def test_placeholders_are_exact():

@@ -1,4 +1,4 @@
-"""Keypoint files: a round trip, exact messages, and nothing but PrmlError whatever the bytes."""
+"""Keypoint files: round trip, exact messages, and only PrmlError whatever the bytes."""
 
 import contextlib
 import json
@@ -38,7 +38,7 @@ def sequence(frames=6, gaps=True):
 
 
 def plain(**changes):
-    """A valid JSON file's content, with changes; a change to None leaves the entry out."""
+    """The content of a valid JSON file with changes; None removes an entry."""
     entries = {
         "schema": "prml.keypoints/1",
         "skeleton": "coco17",
@@ -96,15 +96,15 @@ NAN = [[[None, None]] * 17] + [[[1.0, 2.0]] * 17] * 2
         (plain(keypoints_px=[]), "expected 'keypoints_px' to be any x any x 2, got 0"),
         (plain(keypoints_px=None), "lacks 'keypoints_px'"),
         (plain(keypoints_px=[[["a", "b"]] * 17]), "expected numbers in 'keypoints_px'"),
-        (plain(keypoints_px=[[[1, 2]] * 17, [[1, 2]] * 16]), "'keypoints_px' is not an even list of numbers"),
+        (plain(keypoints_px=[[[1, 2]] * 17, [[1, 2]] * 16]), "'keypoints_px' is not a regular list of numbers"),
         (plain(keypoints_px=[NAN[0]] * 3), "no joint was found in any frame"),
         (plain(confidence=[[0.0] * 17] * 3), "no joint was found in any frame"),
-        (plain(confidence=[[None] * 17] * 3), "'confidence' must lie between 0 and 1 for every joint that has a place"),
+        (plain(confidence=[[None] * 17] * 3), "'confidence' must be between 0 and 1 for every joint"),
         (plain(keypoints_px=NAN, has_person=[True] * 3), "NaN in frame 0, where 'has_person' is true"),
         (plain(keypoints_px=[NAN[0]] * 3, has_person=[False] * 3), "'has_person' is false in every frame"),
         (plain(has_person=[1, 1, 1]), "expected true and false in 'has_person'"),
         (plain(has_person=[True]), "expected 'has_person' to be 3, got 1"),
-        (plain(confidence=[[2.0] * 17] * 3), "'confidence' must lie between 0 and 1"),
+        (plain(confidence=[[2.0] * 17] * 3), "'confidence' must be between 0 and 1"),
         (plain(confidence=[[0.5] * 16] * 3), "expected 'confidence' to be 3 x 17, got 3 x 16"),
         (plain(fps=0), "fps must be between 0.1 and 1000 frames per second, got 0"),
         (plain(fps=-30), "got -30"),
@@ -115,10 +115,13 @@ NAN = [[[None, None]] * 17] + [[[1.0, 2.0]] * 17] * 2
         (plain(times_s=[0, 1]), "expected 'times_s' to be 3, got 2"),
         (
             plain(times_s=[0, 33.333, 66.666]),
-            "'fps' says 30 a second, but the steps of 'times_s' are 33.33 s, which differ 1000 times; are the times in "
-            "milliseconds? expected seconds",
+            "'fps' is 30 per second, but the steps of 'times_s' are 33.33 s, which differs by a factor of 1000; "
+            "are the times in milliseconds? expected seconds",
         ),
-        (plain(fps=0.5, times_s=[0, 0.02, 0.04]), "which differ 100 times; are the times in seconds? correct one"),
+        (
+            plain(fps=0.5, times_s=[0, 0.02, 0.04]),
+            "which differs by a factor of 100; are the times in seconds? correct one",
+        ),
         (
             plain(keypoints_px=np.linspace(0.01, 0.99, 102).reshape(3, 17, 2).tolist()),
             "the values lie between 0.01 and 0.99: they look normalised, expected pixels; multiply by width and height",
@@ -135,7 +138,7 @@ NAN = [[[None, None]] * 17] + [[[1.0, 2.0]] * 17] * 2
         (plain(camera=5), "expected names and values in 'camera', got 5"),
         (plain(confidances=[]), "unknown entries ['confidances']; known are schema, skeleton"),
         ("[1, 2, 3]", "expected names and values, got [1, 2, 3]"),
-        ('{"schema": "prml.keyp', "not a whole json file"),
+        ('{"schema": "prml.keyp', "not a complete json file"),
         ("[" * 100_000, "nested too deeply"),
     ],
 )
@@ -168,7 +171,7 @@ def test_a_given_rate_replaces_a_files_times(tmp_path):
 
 
 def test_a_jump_in_the_times_is_no_disagreement(tmp_path):
-    """The rate of a clip with a long pause may be that of the mean or that of the steps."""
+    """The rate of a clip with a long pause may be the mean rate or that of the steps."""
     times = [*np.arange(30) / 30, *(300 + np.arange(30) / 30)]
     points = np.full((60, 17, 2), 5.0).tolist()
     for fps in (30, 59 / times[-1]):
@@ -183,7 +186,7 @@ def test_a_joint_in_the_corner_was_not_found(tmp_path, at, confidence):
     given = None if confidence is None else np.full((3, 17), confidence).tolist()
     got = read_keypoints(write(tmp_path, plain(keypoints_px=points.tolist(), confidence=given)), warn=told.append)
     assert len(told) == 1
-    assert "18 of 51 joints stand at exactly (0, 0) or (-1, -1): taken as not found" in told[0]
+    assert "18 of 51 joints are at exactly (0, 0) or (-1, -1): treated as not found" in told[0]
     assert got.has_person.tolist() == [True, True, False]
     assert np.isnan(got.keypoints_px[1, 4]).all()
     assert got.confidence[1, 4] == 0
@@ -219,14 +222,14 @@ def test_truncated_npz_and_wrong_type(tmp_path):
     data = (tmp_path / "k.npz").read_bytes()
     for keep in (10, len(data) // 2, len(data) - 5):
         (tmp_path / "cut.npz").write_bytes(data[:keep])
-        with pytest.raises(PrmlError, match="not a whole npz file"):
+        with pytest.raises(PrmlError, match="not a complete npz file"):
             read_keypoints(tmp_path / "cut.npz")
     entries = plain() | {"keypoints_px": np.full((3, 17, 2), "x")}
     np.savez(tmp_path / "t.npz", **entries)
     with pytest.raises(PrmlError, match="expected numbers in 'keypoints_px', got <U1"):
         read_keypoints(tmp_path / "t.npz")
     np.savez(tmp_path / "p.npz", allow_pickle=True, **(plain() | {"keypoints_px": np.array([{}, 1], dtype=object)}))
-    with pytest.raises(PrmlError, match="'keypoints_px': it holds a pickled object, which no file of ours does"):
+    with pytest.raises(PrmlError, match="'keypoints_px': it contains a pickled object, which our files never do"):
         read_keypoints(tmp_path / "p.npz")
 
 
@@ -259,7 +262,7 @@ def test_any_bytes(tmp_path, data, ending):
 @SETTINGS
 @given(st.data())
 def test_a_damaged_npz(tmp_path, data):
-    """Any byte of a good file changed: it reads, or it is refused."""
+    """A valid file with any byte changed is read or refused."""
     write_keypoints(sequence(), tmp_path / "g.npz", overwrite=True)
     raw = bytearray((tmp_path / "g.npz").read_bytes())
     for _ in range(data.draw(st.integers(1, 8))):

@@ -1,4 +1,4 @@
-"""Mocap files to the project's npz: kinematics by law, maps as data, checks that see what is wrong."""
+"""Mocap files to the project's npz: kinematics by law, maps as data, checks that find faults."""
 
 import re
 
@@ -23,7 +23,7 @@ from prml.skeleton import H36M17
 
 # ---------------------------------------------------------------------------------- BVH
 def test_bvh_kinematics_agree_with_scipy_s_rotations(tmp_path):
-    """An independent way down the tree: products of scipy rotations, joint by joint."""
+    """Independent forward kinematics: products of scipy rotations, joint by joint."""
     turned = files.write_bvh(tmp_path / "a.bvh", frames=20)
     motion = read_bvh(tmp_path / "a.bvh")
     assert motion.fps == pytest.approx(30)
@@ -132,7 +132,7 @@ def test_markers_that_were_not_seen_cut_the_take(tmp_path):
 
 
 def test_gait_rules_move_with_the_body():
-    """Turning and shifting the markers turns and shifts every joint centre alike."""
+    """Rotating and shifting the markers rotates and shifts every joint centre."""
     (clip,) = clips(1, 40)
     markers = files.gait_markers(clip)
     R = Rotation.from_euler("zyx", [40, 10, -5], degrees=True).as_matrix()
@@ -282,7 +282,7 @@ def test_bad_bvh_gives_one_line(tmp_path, change, line):
         ),
         ("07_01.amc", lambda t: "", r"not an AMC take"),
         ("07.asf", lambda t: t[:100], r"07\.asf: not an ASF skeleton: expected :bonedata"),
-        ("07.asf", lambda t: t.replace("root lowerback", "nowhere lowerback"), r"lowerback has no way to the root"),
+        ("07.asf", lambda t: t.replace("root lowerback", "nowhere lowerback"), r"lowerback has no path to the root"),
     ],
 )
 def test_bad_asf_amc_gives_one_line(tmp_path, name, change, line):
@@ -294,7 +294,7 @@ def test_bad_asf_amc_gives_one_line(tmp_path, name, change, line):
 
 
 def _mutations(text, count, rng):
-    """The text cut off, or with a few of its words dropped, changed or exchanged."""
+    """The text truncated, or with a few words dropped, changed or swapped."""
     words = re.split(r"(\s+)", text)
     for _ in range(count):
         if rng.random() < 0.2:

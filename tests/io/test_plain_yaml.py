@@ -1,4 +1,4 @@
-"""Plain YAML: values as they stand, or one line; nothing that grows beyond its text."""
+"""Plain YAML: values or a one-line error; nothing that expands beyond its text."""
 
 import pytest
 from hypothesis import HealthCheck, given, settings

@@ -1,4 +1,4 @@
-"""Result files: what is written is what is read, and nothing is ever half-written."""
+"""Result files: round trip and atomic writes."""
 
 import json
 import resource
@@ -103,7 +103,7 @@ def test_existing_results_are_kept(tmp_path, ending):
 
 @pytest.mark.parametrize("ending", WRITERS)
 def test_a_full_disk_leaves_nothing_or_what_was(tmp_path, ending):
-    """The limit on file size stands in for the disk."""
+    """A limit on file size simulates a full disk."""
     path = tmp_path / f"p.{ending}"
     WRITERS[ending](lifted(), path, {})
     before = path.read_bytes()
@@ -124,7 +124,7 @@ def test_what_is_not_lifted_is_refused(tmp_path):
     for bad in (lifted().with_(joints_m=None), lifted().with_(root_relative=False), lifted().with_(frame="world")):
         with pytest.raises(PrmlError, match="root-relative joints in the camera frame"):
             write_poses(bad, tmp_path / "p.npz", {})
-    with pytest.raises(PrmlError, match=r"expected the ending \.npz or \.json"):
+    with pytest.raises(PrmlError, match=r"expected the suffix \.npz or \.json"):
         write_poses(lifted(), tmp_path / "p.bvh", {})
     assert list(tmp_path.iterdir()) == []
 

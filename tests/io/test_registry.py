@@ -65,7 +65,7 @@ def test_world_poses_become_clips_of_ones_own(tmp_path):
     np.testing.assert_array_equal(load_file(tmp_path / "a.npz").prominent.joints_m, walk.joints_m)
     two = Scene((walk.with_(track_id=1), walk.with_(track_id=2, joints_m=walk.joints_m + 1)))
     save_file(two, tmp_path / "two.npz")
-    with pytest.raises(PrmlError, match=r"two\.npz: holds 2 clips, not one scene"):
+    with pytest.raises(PrmlError, match=r"two\.npz: has 2 clips, expected one"):
         load_file(tmp_path / "two.npz")
 
 
@@ -79,7 +79,7 @@ def test_a_motion_file_becomes_people_in_metres(tmp_path):
     (tmp_path / "b.bvh").write_text((tmp_path / "b.bvh").read_text().replace("Frames: 20", "Frames: 19"))
     said = []
     prml.load_file(tmp_path / "b.bvh", warn=said.append)
-    assert said == ["b.bvh: states 19 frames and holds 20; all are read"]
+    assert said == ["b.bvh: states 19 frames but has 20; all are read"]
     by_name = load_file(tmp_path / "a.bvh", skeleton="mixamo", fps=60.0).prominent
     np.testing.assert_array_equal(by_name.joints_m, person.joints_m)
     assert by_name.fps == 60.0
@@ -99,11 +99,11 @@ def test_a_scene_of_two_is_refused_by_a_format_for_one(tmp_path):
 @pytest.mark.parametrize(
     ("call", "line"),
     [
-        (lambda d: save_file(_lifted(), d / "a.fbx"), r"a\.fbx: no format to write has this ending; known are .*\.npz"),
-        (lambda d: save_file(_lifted(), d / "a.bvh", "bvh"), "bvh is read only"),
+        (lambda d: save_file(_lifted(), d / "a.fbx"), r"a\.fbx: no format to write has this suffix; known are .*\.npz"),
+        (lambda d: save_file(_lifted(), d / "a.bvh", "bvh"), "bvh can only be read"),
         (lambda d: save_file(_lifted(), d / "a.npz", "fbx"), "unknown format 'fbx'; expected one of poses, keypoints"),
         (lambda d: load_file(d / "a.fbx"), r"no such file"),
-        (lambda d: load_file(d / "other.txt"), r"other\.txt: no format to read has this ending; known are \.amc"),
+        (lambda d: load_file(d / "other.txt"), r"other\.txt: no format to read has this suffix; known are \.amc"),
         (lambda d: load_file(d / "other.json"), "expected one of the formats poses, keypoints by its content"),
         (lambda d: load_file(d / "lifted.npz", up="z"), r"lifted\.npz: up= is not an option of the format poses"),
         (lambda d: load_file(d / "lifted.npz", fps=20), r"lifted\.npz: fps= is not an option of the format poses"),

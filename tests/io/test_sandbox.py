@@ -1,4 +1,4 @@
-"""A reader in a process of its own: its answer comes back whole, and whatever becomes of it is one line."""
+"""A reader in a separate process: its answer is returned complete, and any failure is a one-line error."""
 
 import os
 import signal
@@ -31,7 +31,7 @@ def test_a_crash_is_one_line_with_the_signal(number):
 def test_a_reader_that_leaves_without_an_answer_is_one_line():
     with pytest.raises(PrmlError, match=r"^a\.c3d: its reader crashed \(exit code 3\)"):
         run_isolated(isolated.leave, 3, what="a.c3d")
-    with pytest.raises(PrmlError, match=r"^a\.c3d: the process that read it gave no whole answer"):
+    with pytest.raises(PrmlError, match=r"^a\.c3d: the process that read it gave an incomplete answer"):
         run_isolated(isolated.leave, 0, what="a.c3d")
 
 

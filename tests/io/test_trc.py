@@ -1,4 +1,4 @@
-"""TRC: the dialects that programs write, and the names of Pose2Sim and OpenSim."""
+"""TRC: dialects of various programs, and the names of Pose2Sim and OpenSim."""
 
 import numpy as np
 import pytest
@@ -54,7 +54,7 @@ def test_millimetres_are_read_as_the_header_says(trc, tmp_path, body):
 
 
 def test_a_unit_that_the_people_contradict_is_judged_by_their_size(trc):
-    """One converter writes mm over metres."""
+    """One converter labels metres as mm."""
     trc.write_text(trc.read_text().replace("\tm\t", "\tmm\t"))
     (clip,) = import_files([trc])
     assert [f.level for f in clip.findings] == ["warning"]
@@ -107,7 +107,7 @@ def test_a_wrong_frame_count_is_said_and_all_frames_are_read(trc):
     trc.write_text(trc.read_text().replace("\t90\t15\t", "\t88\t15\t"))
     motion = read_trc(trc)
     assert len(motion) == 90
-    assert motion.notes == ("states 88 frames and holds 90; all are read",)
+    assert motion.notes == ("states 88 frames but has 90; all are read",)
 
 
 def test_the_rate_comes_from_the_times_where_the_header_has_none(trc):
@@ -116,7 +116,7 @@ def test_the_rate_comes_from_the_times_where_the_header_has_none(trc):
 
 
 def test_opensims_markers_become_joints(tmp_path, body):
-    """Markers set round the joints as the map's text says; limbs come back within the spread of the rule."""
+    """With markers placed around the joints as the map describes, limbs are recovered within the rule's spread."""
     at = {name: body[:, i] @ turn_z_up("y") for i, name in enumerate(H36M17.joints)}
     gait = {name: xyz @ turn_z_up("y") for name, xyz in files.gait_markers(body).items()}
     left = gait["LASI"] - gait["RASI"]
@@ -145,10 +145,10 @@ def test_opensims_markers_become_joints(tmp_path, body):
     [
         (lambda t: t[:40], "not a TRC file"),
         (lambda t: t.replace("PathFileType", "Path"), "not a TRC file"),
-        (lambda t: "\n".join([*t.splitlines()[:5], " "]), "holds no frames"),
+        (lambda t: "\n".join([*t.splitlines()[:5], " "]), "has no frames"),
         (lambda t: t.replace("\n3\t", "\n3\tx"), "frame 3 contains a non-numeric value"),
         (lambda t: t.replace("\n3\t", "\n3\t1\t"), "frame 3 has 48 cells, expected 47"),
-        (lambda t: "\n".join([*t.splitlines()[:3], "Frame#\tTime", *t.splitlines()[4:]]), "names no markers"),
+        (lambda t: "\n".join([*t.splitlines()[:3], "Frame#\tTime", *t.splitlines()[4:]]), "has no marker names"),
     ],
 )
 def test_bad_trc_gives_one_line(trc, change, line):

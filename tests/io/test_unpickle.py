@@ -15,7 +15,7 @@ from prml.io.unpickle import load_pickle, loads
 
 
 class _Runs:
-    """What an attacker pickles: an object that calls something when it is read."""
+    """An attacker's object, which calls something when it is unpickled."""
 
     def __init__(self, function, *arguments):
         self.call = (function, arguments)
@@ -118,7 +118,7 @@ def test_codecs_subclasses_and_references_are_refused():
 
 @pytest.fixture
 def as_arrays():
-    """Containers that hold arrays, one array twice, and themselves."""
+    """Containers with arrays, one array twice, and themselves."""
     shared, inner = np.ones(2), [np.zeros(1)]
     inner.append(inner)
     return {"a": shared, "t": (1, [shared]), "o": collections.OrderedDict(x=inner), "d": np.arange(3, dtype=">i4")}
@@ -135,7 +135,7 @@ def test_what_comes_back_holds_plain_numpy_arrays_and_shares_as_before(as_arrays
 
 
 def _state(shape=(2,), dtype=np.dtype(np.uint8), data=b"ab", **changed):  # noqa: B008
-    """A pickle of an array whose state, or whose dtype's state, is not what numpy would write."""
+    """A pickle of an array with a state, or a dtype state, that numpy would not write."""
     kind = dtype
     if changed:
         usual = {"version": 3, "order": "|", "sub": None, "names": None, "fields": None, "size": -1, "align": -1}
@@ -158,17 +158,17 @@ _POINTERS = {"names": ("a",), "fields": {"a": (np.dtype(object), 0)}, "size": 8}
         (_state(data=b"A" * 16, dtype=np.dtype("u8"), sub=(np.dtype(object), (1,))), "fields, sub-arrays or metadata"),
         (_state(shape=(10**6,), dtype=np.dtype(object), data=[1]), "1 instead of 1000000"),
         (_state(shape=(10**6,)), "2 instead of 1000000"),
-        (_state(shape=(10**6 + 1, 0), data=b""), r"shape \(1000001, 0\) of uint8, which holds nothing"),
-        (_state(shape=(3,), dtype=np.dtype("S0"), data=b""), "which holds nothing"),
+        (_state(shape=(10**6 + 1, 0), data=b""), r"shape \(1000001, 0\) of uint8, which has no content"),
+        (_state(shape=(3,), dtype=np.dtype("S0"), data=b""), "which has no content"),
         (_state(shape=(0,) * 33, data=b""), "refused an array of shape"),
-        (_state(dtype=np.dtype("U1"), data=b"\xff\xff\xff\x7f\0\0\0\0"), "numbers that are no characters"),
+        (_state(dtype=np.dtype("U1"), data=b"\xff\xff\xff\x7f\0\0\0\0"), "invalid code points"),
         (_state(shape=(-2,)), r"shape \(-2,\)"),
         (_state(order="x", dtype=np.dtype("u1")), "byte order 'x'"),
         (_Runs(np.ndarray, (2,), np.dtype(object)), "not callable"),
         (np.ndarray, "a class or a function"),
         ([set], "a class or a function"),
         ({"a": (np.dtype, 1)}, "a class or a function"),
-        (_Runs(np._core.multiarray.scalar, np.dtype(object), b"A" * 8), "holds a Python object"),
+        (_Runs(np._core.multiarray.scalar, np.dtype(object), b"A" * 8), "contains a Python object"),
         (np.array([(1, 2)], dtype="i4,i4"), "an array of 'V8'"),
     ],
     ids=lambda v: v if isinstance(v, str) else "",

@@ -1,1 +1,1 @@
-"""Files of poses and motion: one module per format, reader and writer together."""
+"""Read and write files of poses and motion; one module per format."""

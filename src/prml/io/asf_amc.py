@@ -1,10 +1,9 @@
-"""ASF/AMC (Acclaim): a skeleton file per subject, and per take the angles of its bones.
+"""ASF/AMC (Acclaim): a skeleton file per subject, and the bone angles of each take.
 
-A point carries the name of the bone that *ends* there; ``root`` is the root itself. A bone's angles are turned about
-the bone's own axes (``axis``), in the listed order of its degrees of freedom, the first acting first. Lengths are in
-inches divided by the number given under ``:units length`` (0.45 in the CMU database); the vertical axis is y. A take's
-angles are in the unit that it states itself (``:DEGREES``, ``:RADIANS``), else in the skeleton's. A degree of freedom
-``l`` lengthens its bone.
+A point is named after the bone that *ends* there; ``root`` is the root itself. Bone angles rotate about the bone's own
+axes (``axis``), in the listed order of its degrees of freedom, the first acting first. Lengths are in inches divided by
+the number under ``:units length`` (0.45 in the CMU database); y is up. Angles of a take are in the unit that it states
+(``:DEGREES``, ``:RADIANS``), else in that of the skeleton. The degree of freedom ``l`` lengthens its bone.
 """
 
 import re
@@ -38,7 +37,7 @@ class Bone:
 
 @dataclass
 class Skeleton:
-    """An ASF file: bones by name, parent of every bone, metres per unit, order of the root's values."""
+    """An ASF file: bones by name, parent of every bone, metres per unit, order of the root values."""
 
     bones: dict[str, Bone]
     parents: dict[str, str]
@@ -49,7 +48,7 @@ class Skeleton:
 
 
 def _euler(values: np.ndarray, order: list[str], degrees: bool) -> np.ndarray:
-    """Rotations (F, 3, 3) from angles (F, n) about ``order`` ("X", ...), the first acting first."""
+    """Return rotations (F, 3, 3) from angles (F, n) about the axes of ``order``, the first acting first."""
     if not set(order) <= set("XYZ"):
         raise PrmlError(f"expected an order of the axes X, Y and Z, got {''.join(order)[:20]!r}")
     radians = np.radians(values) if degrees else values
@@ -60,7 +59,7 @@ def _euler(values: np.ndarray, order: list[str], degrees: bool) -> np.ndarray:
 
 
 def read_asf(path: Path | str) -> Skeleton:
-    """Read a skeleton; raises PrmlError if it is absent or no ASF."""
+    """Read a skeleton; raise PrmlError if the file is missing or not ASF."""
     path = Path(path)
     return guarded(path.name, lambda: _parse_asf(_lines(path)))
 
@@ -130,14 +129,14 @@ def _bone_line(skeleton: Skeleton, bone: Bone, words: list[str]) -> Bone:
 
 
 def find_asf(take: Path, given: Sequence[Path] = ()) -> Path:
-    """The skeleton of a take: its subject's, beside it, in a folder above it, or among the ``given`` files.
+    """Find the skeleton of a take: next to it, in a folder above it, or among the ``given`` files.
 
-    A skeleton belongs to the takes whose names begin with its own, up to the end or a mark: ``13.asf`` to ``13_01.amc``
-    and not to ``131_01.amc``. A skeleton of another name is taken if it is the only one in the folder (or in the
-    nearest folder above that has one), unless both names hold a number: then it is another subject's.
+    A skeleton belongs to takes that start with its name, followed by the end or a separator: ``13.asf`` to
+    ``13_01.amc``, but not to ``131_01.amc``. A skeleton with another name is used if it is the only one in the folder
+    (or in the nearest folder above that has one), unless both names contain a number and so name different subjects.
 
     Raises:
-        PrmlError: there is none, or several; the line says what was looked for.
+        PrmlError: there is no skeleton, or more than one; the message says which was expected.
     """
     found = dict.fromkeys(p for p in (*given, *sorted(take.parent.glob("*"))) if p.suffix.lower() == ".asf")
     near = sorted(found, key=lambda p: (_steps_up(take, p), -len(p.stem)))
@@ -151,7 +150,7 @@ def find_asf(take: Path, given: Sequence[Path] = ()) -> Path:
     wanted = f"{subject}.asf" if numbered else "the subject's .asf"
     others = f"; found {', '.join(sorted({p.name for p in near})[:4])}" if near else ""
     raise PrmlError(
-        f"{take.name}: no skeleton; give the subject's .asf among the files, or put it beside the take "
+        f"{take.name}: no skeleton; give the subject's .asf among the files, or put it next to the take "
         f"(expected {wanted}{others})"
     )
 
@@ -165,17 +164,17 @@ def _begins_with(take: str, skeleton: str) -> bool:
 
 
 def _steps_up(take: Path, skeleton: Path) -> int:
-    """How many folders above the take its skeleton lies; _ELSEWHERE if it is in another branch."""
+    """Return how many folders above the take the skeleton is; ``_ELSEWHERE`` if in another branch."""
     above = list(take.absolute().parents)
     folder = skeleton.absolute().parent
     return above.index(folder) if folder in above else _ELSEWHERE
 
 
 def read_amc(path: Path | str, skeleton: Skeleton) -> Motion:
-    """The take of an AMC file on its skeleton; the frame rate is seldom in the file (120 in most of the CMU database).
+    """Read a take on its skeleton; few files state the frame rate (120 in most of the CMU database).
 
     Raises:
-        PrmlError: absent, not AMC, or bones that the skeleton does not have.
+        PrmlError: the file is missing, not AMC, or has bones that the skeleton lacks.
     """
     path = Path(path)
     return guarded(path.name, lambda: _parse_amc(_lines(path), skeleton))
@@ -202,7 +201,7 @@ def _parse_amc(lines: list[str], skeleton: Skeleton) -> Motion:
 
 
 def _keywords(lines: list[str]) -> Iterator[tuple[str, list[str]]]:
-    """The lines that begin with a colon, in lower case, and what follows."""
+    """Yield keywords (words that start with a colon, in lower case) and their values."""
     for line in lines:
         if line.lstrip().startswith(":"):
             words = line.lower().split()
@@ -240,7 +239,7 @@ def _positions(
     while waiting:
         ready = [name for name in waiting if skeleton.parents[name] in pos]
         if not ready:
-            raise PrmlError(f"the skeleton's hierarchy does not hang together: {waiting[0]} has no way to the root")
+            raise PrmlError(f"the skeleton's hierarchy is not connected: {waiting[0]} has no path to the root")
         for name in ready:
             bone, parent = skeleton.bones.get(name), skeleton.parents[name]
             if bone is None:
@@ -255,11 +254,11 @@ def _positions(
 def _moved(
     bone: Bone, values: Float[np.ndarray, "frames dof"], degrees: bool
 ) -> tuple[Float[np.ndarray, "frames 3 3"], Float[np.ndarray, " frames"]]:
-    """The rotation about the bone's own axes, and what is added to its length."""
+    """Return the rotation about the bone's own axes, and the change of its length."""
     turns = [i for i, name in enumerate(bone.dof) if name.startswith("R")]
     if any(np.any(values[:, i] != 0) for i, name in enumerate(bone.dof) if name.startswith("T")):
         raise PrmlError(
-            f"bone {bone.name} is shifted by its take (tx, ty or tz), which is not read; only turns and l are"
+            f"bone {bone.name} is translated by the take (tx, ty or tz); only rotations and l are supported"
         )
     stretch = values[:, bone.dof.index("L")] if "L" in bone.dof else np.zeros(len(values))
     return _euler(values[:, turns], [bone.dof[i][1] for i in turns], degrees), stretch
@@ -272,7 +271,7 @@ def _read_take(path: Path, given: Sequence[Path] = ()) -> Motion:
 FORMAT = Format(
     "asf_amc",
     (".amc",),
-    "takes of the CMU database and HDM05, each with its subject's skeleton (ASF)",
+    "takes of the CMU database and HDM05, with a skeleton per subject (ASF)",
     _read_take,
     companions=(".asf",),
     kind="motion",

@@ -1,8 +1,8 @@
-"""BVH: a tree of offsets and, per frame, Euler angles in the order in which the channels are listed.
+"""BVH: a tree of offsets and, per frame, Euler angles in the listed order of the channels.
 
-A joint stands where its bone starts; the end of the last bone of a chain is called ``<joint>_end``. A rotation is the
-product of the channels' rotations from left to right (the last acts first); a position channel stands for the offset.
-Keywords are read as Blender reads them: in any case, with CHANNELS on one line or several.
+A joint is at the start of its bone; the end of the last bone of a chain is called ``<joint>_end``. A rotation is the
+product of the channel rotations from left to right (the last acts first); a position channel replaces the offset.
+Keywords are read as in Blender: in any case, with CHANNELS on one line or several.
 """
 
 import re
@@ -33,20 +33,20 @@ class _Joint:
 
 
 def read_bvh(path: Path | str, lost_offsets: Mapping[str, str] | None = None) -> Motion:
-    """Global joint positions of a BVH file.
+    """Read global joint positions from a BVH file.
 
     Args:
         path: the file.
-        lost_offsets: joints whose offset some converter set to zero -> the joint whose length to put back, along +y of
-            the parent's frame (the BVH conversions of the CMU database lost the length of the ASF bone "thorax"). Names
-            may carry a prefix in the file.
+        lost_offsets: maps joints with an offset that a converter set to zero to the joint with the length to restore,
+            along +y of the parent's frame (BVH conversions of the CMU database lost the length of the ASF bone
+            "thorax"). Names in the file may have a prefix.
 
     Returns:
-        Joints in the file's unit. A joint of a second ROOT whose name an earlier tree uses is called ``2:<name>``.
-        ``notes`` say where the stated frame count is too low.
+        Joints in the unit of the file. If a joint of a second ROOT has the name of one in an earlier tree, it is called
+        ``2:<name>``. ``notes`` report a stated frame count that is too low.
 
     Raises:
-        PrmlError: absent, not BVH, or a frame count that does not fit the channels.
+        PrmlError: the file is missing, not BVH, or its frame count does not fit the channels.
     """
     path = Path(path)
     return guarded(path.name, lambda: _parse(path.read_text(encoding="utf-8", errors="replace"), lost_offsets or {}))
@@ -65,7 +65,7 @@ def _parse(text: str, lost_offsets: Mapping[str, str]) -> Motion:
 
 
 class _Hierarchy:
-    """The words of a hierarchy, read one after the other; the line of each is known, since names may hold spaces."""
+    """Parser of a hierarchy's words; it keeps the line of each, since names may contain spaces."""
 
     def __init__(self, text: str) -> None:
         spaced = text.replace("{", " { ").replace("}", " } ")
@@ -75,7 +75,7 @@ class _Hierarchy:
         self.stack: list[int] = []
 
     def read(self) -> list[_Joint]:
-        """All joints, parents first."""
+        """Return all joints, parents first."""
         while self.at < len(self.words):
             word, line = self.words[self.at]
             self.at += 1
@@ -95,7 +95,7 @@ class _Hierarchy:
                     joint = self._current(word)
                     joint.channels = self._channels(joint.name)
                 case _:
-                    self._rest_of(line)  # a keyword that only its writer knows
+                    self._rest_of(line)  # an unknown keyword
         if not self.joints or self.stack:
             raise PrmlError("the hierarchy is empty or not closed; the file is truncated")
         return self.joints
@@ -109,7 +109,7 @@ class _Hierarchy:
 
     def _current(self, keyword: str) -> _Joint:
         if not self.stack or self.stack[-1] < 0:
-            raise PrmlError(f"{keyword} stands outside of a joint's braces")
+            raise PrmlError(f"{keyword} is outside the braces of a joint")
         return self.joints[self.stack[-1]]
 
     def _rest_of(self, line: int) -> list[str]:
@@ -150,7 +150,7 @@ def _put_back(joints: list[_Joint], lost_offsets: Mapping[str, str]) -> None:
 
 
 def _frames(motion: str, width: int) -> tuple[Float[np.ndarray, "frames channels"], float | None, tuple[str, ...]]:
-    """The channels' values, the frame rate if it is positive, and what is odd about them."""
+    """Return channel values, the frame rate if it is positive, and notes on irregularities."""
     found = _FRAMES.search(motion)
     if not found:
         raise PrmlError("no 'Frames:' and 'Frame Time:' after MOTION; the file is truncated")
@@ -162,12 +162,12 @@ def _frames(motion: str, width: int) -> tuple[Float[np.ndarray, "frames channels
     if width == 0 or values.size < count * width or values.size % width:
         raise PrmlError(f"expected {count} frames of {width} values, got {values.size} values; it is truncated")
     data = values.reshape(-1, width)
-    notes = () if len(data) == count else (f"states {count} frames and holds {len(data)}; all are read",)
+    notes = () if len(data) == count else (f"states {count} frames but has {len(data)}; all are read",)
     return data, 1.0 / step if step > 0 else None, notes
 
 
 def _names(joints: list[_Joint]) -> tuple[list[str], frozenset[str]]:
-    """A name for every joint, and the names that several joints of one tree carry."""
+    """Return a unique name for every joint, and the names that several joints of one tree share."""
     tree, names, seen, before, twice = 0, [], set[str](), set[str](), set[str]()
     for number, joint in enumerate(joints):
         if joint.parent < 0:
@@ -204,7 +204,7 @@ def _positions(joints: list[_Joint], data: Float[np.ndarray, "frames channels"])
 FORMAT = Format(
     "bvh",
     (".bvh",),
-    "a skeleton and its joint angles, as nearly every animation program writes",
+    "a skeleton and its joint angles, as written by nearly every animation program",
     read_bvh,
     options=("lost_offsets",),
     kind="motion",

@@ -1,4 +1,4 @@
-"""C3D: labelled markers (or joints) through time; read by ezc3d, an extra, in a process of its own."""
+"""C3D: labelled markers (or joints) over time; read by ezc3d, an optional dependency, in a separate process."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,14 +17,14 @@ _UNITS_M = {"mm": 0.001, "cm": 0.01, "dm": 0.1, "m": 1.0, "in": 0.0254}
 
 
 def read_c3d(path: Path | str) -> Motion:
-    """Markers of a C3D file; NaN where a marker was not seen.
+    """Read the markers of a C3D file; NaN where a marker was not seen.
 
-    A prefix ``Subject:`` of the labels is dropped if all labels carry the same one, and kept where there are several
-    people. A label that occurs twice is read once if only one of its markers was ever seen; otherwise it is among the
-    ``duplicates``. POINT:X_SCREEN and POINT:Y_SCREEN, where they are, say which axes point right and up.
+    A label prefix ``Subject:`` is dropped if all labels share it, and kept if there are several people. A label that
+    occurs twice is read once if only one of its markers was ever seen; otherwise it is listed in ``duplicates``.
+    POINT:X_SCREEN and POINT:Y_SCREEN, if present, give the axes that point right and up.
 
     Raises:
-        PrmlError: ezc3d is not installed, or the file is absent, broken or without points.
+        PrmlError: ezc3d is not installed, or the file is missing, damaged or has no points.
     """
     path = Path(path)
     if find_spec("ezc3d") is None:
@@ -36,7 +36,7 @@ def read_c3d(path: Path | str) -> Motion:
 
 
 def _parsed(path: str) -> dict[str, Any]:
-    """What is read of a C3D file; called in a process of its own, since the parser is native code."""
+    """Parse a C3D file; runs in a separate process, since the parser is native code."""
     import ezc3d
 
     try:
@@ -56,9 +56,9 @@ def _parsed(path: str) -> dict[str, Any]:
 def _motion(record: dict[str, Any]) -> Motion:
     labels, points = record["labels"], record["points"]  # points: (3, markers, frames)
     if not labels or not points.size:
-        raise PrmlError("holds no points, only other signals")
+        raise PrmlError("has no points, only other signals")
     xyz = points.transpose(1, 2, 0)
-    xyz = np.where((xyz == 0).all(-1, keepdims=True), np.nan, xyz)  # how many programs write "not seen"
+    xyz = np.where((xyz == 0).all(-1, keepdims=True), np.nan, xyz)  # many programs write zeros for "not seen"
     named, twice = by_name(_without_common_prefix(labels[: len(xyz)]), xyz)
     return Motion(
         named,
@@ -79,7 +79,7 @@ def _without_common_prefix(labels: list[str]) -> list[str]:
 
 
 def _axis(text: str) -> Axis | None:
-    """An axis as the laboratory's screen has it: "+Y", "-Z", "X"; None for anything else."""
+    """Parse a screen axis such as "+Y", "-Z" or "X"; None for anything else."""
     axes: dict[str, Axis] = {"x": "x", "y": "y", "z": "z", "-x": "-x", "-y": "-y", "-z": "-z"}
     return axes.get(text.lower().removeprefix("+").replace(" ", ""))
 

@@ -1,4 +1,4 @@
-"""Reading our own npz and JSON files: whatever the bytes, the answer is checked arrays or one clear line."""
+"""Read our own npz and JSON files: any input gives checked arrays or a one-line error."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -20,11 +20,11 @@ MAX_JSON_BYTES = 2**30
 
 
 class Entries:
-    """The entries of one file, handed out only in the shape that was asked for.
+    """The entries of one file; each is checked against the requested type and shape.
 
     Args:
         path: the file, for messages.
-        entries: what it holds.
+        entries: its content.
     """
 
     def __init__(self, path: Path, entries: Mapping[str, Any]) -> None:
@@ -34,21 +34,21 @@ class Entries:
         return self.entries.get(name) is not None
 
     def fail(self, message: str) -> PrmlError:
-        """An error that names the file, in one line."""
+        """Return a one-line error that names the file."""
         return PrmlError(f"{self.path.name}: {one_line(message, 400)}")
 
     def check_schema(self, schema: str) -> None:
-        """Raise PrmlError unless the file says that it has this schema."""
+        """Raise PrmlError unless the file states this schema."""
         if (found := self.entries.get("schema")) != schema:
             raise self.fail(f"expected the schema {schema!r}, got {_short(found)}; docs/file_schema.md describes it")
 
     def check_names(self, known: Sequence[str]) -> None:
-        """Raise PrmlError for entries that the schema does not know: a misspelt one would go unnoticed."""
+        """Raise PrmlError for entries that are not in the schema, so that a misspelt one is noticed."""
         if unknown := sorted(set(self.entries) - set(known)):
             raise self.fail(f"unknown entries {_short(unknown)}; known are {', '.join(known)}")
 
     def text(self, name: str, default: str | None = None) -> str:
-        """A string entry."""
+        """Return a string."""
         value = self.entries.get(name)
         if value is None and default is not None:
             return default
@@ -57,16 +57,16 @@ class Entries:
         return value
 
     def whole(self, name: str) -> int:
-        """A positive whole number."""
+        """Return a positive whole number."""
         value = self.entries.get(name)
         if isinstance(value, bool) or not isinstance(value, int | float) or value != value or not 1 <= value <= 100_000:
             raise self.fail(f"expected a number of pixels from 1 to 100000 in {name!r}, got {_short(value)}")
         return int(value)
 
     def mapping(self, name: str) -> dict[str, Any]:
-        """An entry of names and values."""
+        """Return a mapping of names to values."""
         value = self.entries.get(name)
-        if isinstance(value, str):  # how npz files hold it
+        if isinstance(value, str):  # npz files store it as JSON text
             try:
                 value = json.loads(value)
             except (ValueError, RecursionError):
@@ -76,18 +76,18 @@ class Entries:
         return value
 
     def numbers(self, name: str, shape: tuple[int | None, ...], nan: bool = False) -> Array:
-        """A float64 array; ``None`` in the shape is any length. ``nan``: null and NaN may stand for what is missing."""
+        """Return a float64 array; ``None`` in the shape allows any length, ``nan`` allows null and NaN."""
         array = self._array(name)
         if array.dtype.kind not in "fiu":
             raise self.fail(f"expected numbers in {name!r}, got {array.dtype}")
         self._check_shape(name, array, shape)
         array = array.astype(np.float64)
         if np.isinf(array).any() or (not nan and np.isnan(array).any()):
-            raise self.fail(f"{name!r} holds {'infinite' if nan else 'NaN, null or infinite'} values")
+            raise self.fail(f"{name!r} contains {'infinite' if nan else 'NaN, null or infinite'} values")
         return array
 
     def flags(self, name: str, *shape: int) -> Array:
-        """An array of true and false."""
+        """Return a boolean array."""
         array = self._array(name)
         if array.dtype != bool:
             raise self.fail(f"expected true and false in {name!r}, got {array.dtype}")
@@ -103,7 +103,7 @@ class Entries:
 
     def _array(self, name: str) -> Array:
         if name not in self:
-            raise self.fail(f"lacks {name!r}; docs/file_schema.md lists what is needed")
+            raise self.fail(f"lacks {name!r}; docs/file_schema.md lists the required entries")
         value = self.entries[name]
         if isinstance(value, np.ndarray):
             return value
@@ -113,10 +113,10 @@ class Entries:
             array = np.array(value)
             return np.array(value, dtype=np.float64) if array.dtype == object else array  # null becomes NaN
         except (ValueError, TypeError, OverflowError, RecursionError):
-            raise self.fail(f"{name!r} is not an even list of numbers; every frame needs every joint") from None
+            raise self.fail(f"{name!r} is not a regular list of numbers; every frame needs every joint") from None
 
     def times_and_fps(self, length: int) -> tuple[Array, float]:
-        """Times from ``times_s`` or else from ``fps``; and the rate, from ``fps`` or else from the times."""
+        """Return times (from ``times_s``, else from ``fps``) and rate (from ``fps``, else from the times)."""
         fps = check_fps(self.entries["fps"], f"{self.path.name}: fps") if "fps" in self else None
         if "times_s" not in self:
             if fps is None:
@@ -127,14 +127,14 @@ class Entries:
             raise self.fail("'times_s' must increase from frame to frame")
         if fps is None:
             if length < 2:
-                raise self.fail("one frame has no frame rate of its own; give 'fps'")
+                raise self.fail("the frame rate of a single frame is unknown; give 'fps'")
             mean = frame_rate(times_s, float((length - 1) / (times_s[-1] - times_s[0])))
             fps = check_fps(mean, f"{self.path.name}: rate of times_s")
         self._check_rate(times_s, fps)
         return times_s, fps
 
     def _check_rate(self, times_s: Array, fps: float) -> None:
-        """Raise PrmlError if the stated rate is ten times that of the times or a tenth, by their middle and mean."""
+        """Raise PrmlError if the stated rate differs tenfold from that of the times, by both median and mean step."""
         if len(times_s) < 2:
             return
         steps = np.diff(times_s)
@@ -144,12 +144,12 @@ class Entries:
         ratio = fps / rates[0]
         unit = "milliseconds? expected seconds" if 500 < ratio < 2000 else "seconds? correct one of the two"
         raise self.fail(
-            f"'fps' says {fps:g} a second, but the steps of 'times_s' are {np.median(steps):.4g} s, which differ "
-            f"{max(ratio, 1 / ratio):.4g} times; are the times in {unit}, or leave one out"
+            f"'fps' is {fps:g} per second, but the steps of 'times_s' are {np.median(steps):.4g} s, which differs by a "
+            f"factor of {max(ratio, 1 / ratio):.4g}; are the times in {unit}, or leave one out"
         )
 
     def camera(self) -> Camera | None:
-        """The camera, if the file has one."""
+        """Return the camera, or None."""
         if "camera" not in self:
             return None
         record = self.mapping("camera")
@@ -160,17 +160,17 @@ class Entries:
 
 
 def load_entries(path: str | Path) -> Entries:
-    """Read an npz or JSON file of ours; raises PrmlError for anything that is not one."""
+    """Read one of our npz or JSON files; raise PrmlError for anything else."""
     path = existing(path, "npz or json file")
     ending = path.suffix.lower()
     if ending not in (".npz", ".json"):
-        raise PrmlError(f"{path.name}: expected a .npz or .json file; give a file with one of these endings")
+        raise PrmlError(f"{path.name}: expected a .npz or .json file; give a file with one of these suffixes")
     if path.is_file() and ending == ".json" and path.stat().st_size > MAX_JSON_BYTES:
         raise PrmlError(f"{path.name} is larger than {MAX_JSON_BYTES // 2**20} MiB; write it as .npz")
     entries = guarded(
         path,
         lambda: _load_npz(path) if ending == ".npz" else json.loads(path.read_bytes()),
-        f"it is not a whole {ending[1:]} file",
+        f"it is not a complete {ending[1:]} file",
     )
     if not isinstance(entries, dict):
         raise PrmlError(f"{path.name}: expected names and values, got {_short(entries)}; see docs/file_schema.md")
@@ -178,7 +178,7 @@ def load_entries(path: str | Path) -> Entries:
 
 
 def stated_schema(path: Path) -> str | None:
-    """The schema that an npz or JSON file says it has; None if it says none. Raises PrmlError for a broken file."""
+    """Return the schema that an npz or JSON file states, or None; raise PrmlError for a damaged file."""
     if path.suffix.lower() == ".npz":
         schema = load_npz(path, ("schema",))["schema"] if "schema" in npz_keys(path) else None
         schema = schema.item() if isinstance(schema, np.ndarray) and schema.ndim == 0 else schema

@@ -1,7 +1,7 @@
-"""Reading what others wrote: whatever a broken file provokes becomes one line that names the file.
+"""Turn any error that a damaged file causes into a one-line error that names the file.
 
-Only parsing is guarded: a function given to :func:`guarded` turns bytes into plain values and does nothing else, so an
-error in what the project makes of them stays an error. The cause is kept for whoever looks for it.
+Only parsing is guarded: a function given to :func:`guarded` turns bytes into plain values and does nothing else, so
+bugs in the code that uses them are not hidden. The cause is kept in the exception chain.
 """
 
 from collections.abc import Callable
@@ -15,22 +15,22 @@ _HEAD = 512
 
 
 def one_line(text: object, limit: int = 120) -> str:
-    """Text of others as one short line of printable characters."""
+    """Return untrusted text as one short line of printable characters."""
     words = " ".join(str(text).split())
     plain = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in words[: limit + 1])
     return plain if len(plain) <= limit else plain[: limit - 3] + "..."
 
 
 def guarded(what: str | Path, read: Callable[[], R], reason: str = "it is truncated or of another format") -> R:
-    """Run ``read``; whatever a broken file provokes becomes one PrmlError.
+    """Run ``read`` and turn any exception into a PrmlError.
 
     Args:
-        what: the file, or a name for messages; of a file it is told if it is a web page or a git-lfs pointer.
-        read: parses, and does nothing else.
+        what: the file, or a name for messages; for a file, a web page or git-lfs pointer in its place is recognised.
+        read: parses and does nothing else.
         reason: what is probably wrong.
 
     Raises:
-        PrmlError: those of ``read`` with ``what`` in front, and one for everything else.
+        PrmlError: ``read`` failed; a PrmlError from ``read`` is raised again with ``what`` in front.
     """
     name = what.name if isinstance(what, Path) else what
     try:
@@ -50,14 +50,14 @@ def guarded(what: str | Path, read: Callable[[], R], reason: str = "it is trunca
 
 
 def what_instead(path: Path) -> str | None:
-    """What stands in place of a data file where a download went wrong, and what to do; None if it is neither."""
+    """Describe a failed download (web page, git-lfs pointer or empty file) and the remedy; None for other files."""
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD).lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     except OSError:
         return None
     if head.startswith((b"<!doctype html", b"<html", b"<head")) or (head.startswith(b"<?xml") and b"<html" in head):
-        return "it is a web page, not the file that it is named after; download the file again"
+        return "it is a web page, not the file that its name suggests; download the file again"
     if head.startswith(b"version https://git-lfs"):
         return "it is a git-lfs pointer, not the file itself; download the file again, in a clone with 'git lfs pull'"
     return "it is empty (0 bytes); download the file again" if not head else None

@@ -1,4 +1,4 @@
-"""Joint maps: which points of a file make the 17 joints. YAML in ``prml/io/joint_maps``, to be copied and edited."""
+"""Joint maps: how the points of a file form the 17 joints. The YAML files in ``prml/io/joint_maps`` can be copied."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -26,21 +26,21 @@ class JointMap:
     """How a kind of file becomes H36M17.
 
     Attributes:
-        name: of the map.
+        name: name of the map.
         joints: H36M17 joint -> source point, or source points with weights that sum to one.
-        about: one sentence on what files it fits.
-        format: name of a motion format ("bvh", "asf_amc", "c3d", "trc", ...), or several of them.
-        unit_m: metres per file unit; None to take it from the file. Where legs come out of no human length, the unit is
-            judged from the raw numbers instead, and said.
-        up: the axis that points up, whatever the file says; None to take it from the file.
-        usual_up: the axis that usually points up in such files, where neither the file nor the user says it.
-        fps: frames per second, if the file does not say.
-        skip_frames: how many frames at the start are a rest pose.
-        drop_prefix: taken away from the names of the points. A prefix that ends with a mark (``Anna:``) needs no rule.
+        about: one sentence about the files it fits.
+        format: name of a motion format ("bvh", "asf_amc", "c3d", "trc", ...), or several.
+        unit_m: metres per file unit; None to take it from the file. If it gives legs of an inhuman length, the unit is
+            estimated from the raw numbers instead, with a note.
+        up: the axis that points up, overriding the file; None to take it from the file.
+        usual_up: the axis that usually points up in such files, used if neither the file nor the user gives it.
+        fps: frames per second, if the file does not state it.
+        skip_frames: number of leading frames that are a rest pose.
+        drop_prefix: removed from the names of points. A prefix that ends with a separator (``Anna:``) needs no rule.
         lost_offsets: BVH only, see :func:`prml.io.bvh.read_bvh`.
-        joint_centres: "plug_in_gait" to add joint centres from markers first.
-        signature: points that no joint is made of, but which tell such files from others; see :func:`choose_map`.
-        absent: points which such files do not have.
+        joint_centres: "plug_in_gait" to compute joint centres from markers first.
+        signature: points that are not used for joints but identify such files; see :func:`choose_map`.
+        absent: points that such files do not have.
     """
 
     name: str
@@ -60,20 +60,20 @@ class JointMap:
 
     @property
     def formats(self) -> tuple[str, ...]:
-        """The formats that the map reads."""
+        """The formats that the map applies to."""
         return (self.format,) if isinstance(self.format, str) else tuple(self.format)
 
     @property
     def needed(self) -> frozenset[str]:
-        """The names that a file must have, without a person's prefix."""
+        """The names that a file must have, without the prefix of a person."""
         names = {source for weights in self.joints.values() for source in weights}
         return frozenset(names - set(CENTRES) | set(NEEDED)) if self.joint_centres else frozenset(names)
 
     def people(self, motion: Motion) -> tuple[dict[str, Motion], list[str]]:
-        """The people of a file by the prefix of their names ("" if there is none), and who was left out and why.
+        """Return the people of a file by prefix ("" if there is none), and notes on those left out.
 
         Raises:
-            PrmlError: no person has all the points; the line names those that are missing.
+            PrmlError: no person has all the points; the message names the missing ones.
         """
         motion = self._stripped(motion)
         whole, partial = prefixes(motion.points, self.needed)
@@ -105,14 +105,14 @@ class JointMap:
         )
 
     def apply(self, motion: Motion, unit_m: float) -> Float[np.ndarray, "frames 17 3"]:
-        """The 17 joints in metres, in the file's axes, of one of :meth:`people`.
+        """Return the 17 joints of one of :meth:`people` in metres, in the axes of the file.
 
         Raises:
-            PrmlError: the file lacks a point that a joint is made of, or has it twice.
+            PrmlError: the file lacks a point that a joint needs, or has it twice.
         """
         motion = self._stripped(motion)
         if twice := sorted(motion.duplicates & self.needed):
-            raise PrmlError(f"several points are called {twice[0]!r}, and which one is meant is not known; rename them")
+            raise PrmlError(f"several points are called {twice[0]!r}, which is ambiguous; rename them")
         points = {name: xyz * unit_m for name, xyz in motion.points.items()}
         if self.joint_centres:
             points = {**points, **plug_in_gait(points)}
@@ -134,7 +134,7 @@ def _some(names: Sequence[str], limit: int = 12) -> str:
 
 
 def map_names() -> tuple[str, ...]:
-    """The maps that come with the package."""
+    """Return the names of the bundled maps."""
     return tuple(sorted(p.stem for p in _FOLDER.glob("*.yaml")))
 
 
@@ -144,10 +144,10 @@ def _shipped() -> tuple[JointMap, ...]:
 
 
 def choose_map(motion: Motion, format_: str) -> JointMap:
-    """The one shipped map that fits the names of a file of the format ``format_`` ("bvh", "c3d", ...).
+    """Return the only bundled map for ``format_`` ("bvh", "c3d", ...) that fits the names in a file.
 
     Raises:
-        PrmlError: no map fits, or several do; the line names them.
+        PrmlError: no map fits, or several do; the message names them.
     """
     fitting = [m for m in _shipped() if format_ in m.formats and _fits(m, motion)]
     if len(fitting) == 1:
@@ -168,10 +168,11 @@ def _fits(candidate: JointMap, motion: Motion) -> bool:
 
 
 def joint_map(name: str) -> JointMap:
-    """A shipped map by its name, or one of your own by the path of a YAML file.
+    """Load a bundled map by name, or a custom one by the path of its YAML file.
 
     Raises:
-        PrmlError: absent or not a map: missing joints, unknown entries, weights that do not sum to one.
+        PrmlError: the map does not exist or is invalid: missing joints, unknown entries, weights that do not sum to
+            one.
     """
     path = Path(name) if name.endswith((".yaml", ".yml")) else _FOLDER / f"{name}.yaml"
     if not path.is_file():
@@ -182,7 +183,7 @@ def joint_map(name: str) -> JointMap:
 
 def _checked(record: Any, path: Path) -> JointMap:
     if not isinstance(record, dict) or not isinstance(record.get("joints"), dict):
-        raise PrmlError(f"{path.name}: a joint map needs the entry 'joints' with the 17 joints; copy one that exists")
+        raise PrmlError(f"{path.name}: a joint map needs the entry 'joints' with the 17 joints; copy a bundled one")
     known = {f.name for f in fields(JointMap)} - {"name"}
     if unknown := sorted(map(str, set(record) - known)):
         raise PrmlError(f"{path.name}: unknown entry {unknown[0]!r}; known are {', '.join(sorted(known))}")
@@ -204,7 +205,7 @@ def _checked(record: Any, path: Path) -> JointMap:
             raise PrmlError(f"{path.name}: {key} must be a text, got {record[key]!r}")
     lost = record.get("lost_offsets") or {}
     if not isinstance(lost, dict) or not all(isinstance(v, str) for v in (*lost, *lost.values())):
-        raise PrmlError(f"{path.name}: lost_offsets must give a joint's name for a joint's name, got {lost!r}")
+        raise PrmlError(f"{path.name}: lost_offsets must map joint names to joint names, got {lost!r}")
     if record.get("joint_centres") not in (None, "plug_in_gait"):
         raise PrmlError(f"{path.name}: joint_centres must be plug_in_gait, got {record['joint_centres']!r}")
     for key in ("signature", "absent"):

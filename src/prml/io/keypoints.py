@@ -1,4 +1,4 @@
-"""Keypoint files: 2D poses from any detector, in our schema ``prml.keypoints/1`` (docs/file_schema.md)."""
+"""Keypoint files: 2D poses from any detector, in the schema ``prml.keypoints/1`` (docs/file_schema.md)."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -42,16 +42,16 @@ def read_keypoints(path: str | Path, *, fps: float | None = None, warn: Warn | N
 
     Args:
         path: ``.npz`` or ``.json`` in the schema ``prml.keypoints/1``.
-        fps: rate at which the pictures were taken, instead of the file's rate and times.
-        warn: called with one line for everything that looks wrong (:mod:`prml.io.keypoint_checks` has the rules).
+        fps: capture rate, instead of the rate and times in the file.
+        warn: called with one line for each thing that looks wrong (rules in :mod:`prml.io.keypoint_checks`).
 
     Returns:
-        A sequence with keypoints in pixels (NaN in frames without a person; for a joint that was not found as in the
-        file, or NaN if it stands at exactly (0, 0) or (-1, -1)), confidence (1 if the file has none), times and rate,
-        ``has_person``, the camera if given, and the ``image_size``. Nothing is filled: see :func:`filled_in`.
+        A sequence with keypoints in pixels (NaN in frames without a person and for joints at exactly (0, 0) or
+        (-1, -1); other joints as in the file), confidence (1 if the file has none), times and rate, ``has_person``,
+        the camera if given, and ``image_size``. Gaps are not filled: see :func:`filled_in`.
 
     Raises:
-        PrmlError: for everything else, in one line that names the file and the entry.
+        PrmlError: the file is invalid; the message names the file and the entry.
     """
     record = load_entries(path)
     record.check_schema(SCHEMA)
@@ -67,7 +67,7 @@ def read_keypoints(path: str | Path, *, fps: float | None = None, warn: Warn | N
     has_person = _has_person(record, points, confidence)
     confidence = np.where(has_person[:, None] & ~np.isnan(points).any(axis=2), confidence, 0.0)
     if not np.all((confidence >= 0) & (confidence <= 1)):
-        raise record.fail("'confidence' must lie between 0 and 1 for every joint that has a place")
+        raise record.fail("'confidence' must be between 0 and 1 for every joint that has a position")
     times_s, rate = _times_and_fps(record, frames, fps)
     size, camera = (record.whole("width"), record.whole("height")), record.camera()
     if camera is not None and size != (camera.width, camera.height):
@@ -95,7 +95,7 @@ def read_keypoints(path: str | Path, *, fps: float | None = None, warn: Warn | N
 
 
 def _points(record: Entries, tell: Warn) -> tuple[Array, Skeleton]:
-    """The keypoints (T, J, 2), NaN where a joint was not found, and their skeleton."""
+    """Return the keypoints (T, J, 2), NaN for placeholders, and their skeleton."""
     try:
         joints = skeleton(record.text("skeleton"))
     except PrmlError as error:
@@ -111,7 +111,7 @@ def _points(record: Entries, tell: Warn) -> tuple[Array, Skeleton]:
         known = "confidence" in record and not (_confidence(record, lost.shape)[lost] > 0).any()
         if not known:
             share = f"{int(lost.sum())} of {lost.size} joints"
-            tell(f"{share} stand at exactly (0, 0) or (-1, -1): taken as not found; write null for such a joint")
+            tell(f"{share} are at exactly (0, 0) or (-1, -1): treated as not found; write null for such a joint")
     return points, joints
 
 
@@ -120,7 +120,7 @@ def _confidence(record: Entries, shape: tuple[int, ...]) -> Array:
 
 
 def _times_and_fps(record: Entries, frames: int, fps: float | None) -> tuple[Array, float]:
-    """Times and rate of the file, or those of a given rate: then the file's need not make sense."""
+    """Return times and rate of the file, or of a given rate, in which case those of the file are not checked."""
     if fps is None:
         return record.times_and_fps(frames)
     rate = check_fps(fps, "fps")
@@ -128,7 +128,7 @@ def _times_and_fps(record: Entries, frames: int, fps: float | None) -> tuple[Arr
 
 
 def _has_person(record: Entries, points: Array, confidence: Array) -> Array:
-    """Frames in which the file says that somebody is, and at least one joint was found."""
+    """Return frames with a person according to the file and with at least one joint found."""
     seen = np.asarray(seen_joints(points, confidence).any(axis=1))
     if "has_person" in record:
         stated = record.flags("has_person", len(points))
@@ -143,15 +143,15 @@ def _has_person(record: Entries, points: Array, confidence: Array) -> Array:
 
 
 def write_keypoints(sequence: PoseSequence, path: str | Path, overwrite: bool = False) -> None:
-    """Write the 2D side of a sequence, by the ending of ``path`` as npz or JSON; :func:`read_keypoints` reads it back.
+    """Write the 2D part of a sequence as npz or JSON; :func:`read_keypoints` reads it back.
 
     Args:
-        sequence: needs ``keypoints_px``, and its ``image_size`` or ``camera``.
+        sequence: with ``keypoints_px`` and ``image_size`` or ``camera``.
         path: ends with ``.npz`` or ``.json``.
-        overwrite: whether a file that is there may be replaced.
+        overwrite: whether to replace an existing file.
 
     Raises:
-        PrmlError: if something is missing, the file exists or cannot be written.
+        PrmlError: something is missing, or the file exists or cannot be written.
     """
     path = Path(path)
     if sequence.keypoints_px is None:
@@ -175,17 +175,17 @@ def write_keypoints(sequence: PoseSequence, path: str | Path, overwrite: bool = 
 
 
 def write_record(entries: dict[str, Any], path: Path, overwrite: bool = False) -> None:
-    """Write names and values (texts, numbers, arrays, plain mappings) as npz or JSON, whole or not at all.
+    """Write names and values (texts, numbers, arrays, plain mappings) as npz or JSON, atomically.
 
     Raises:
-        PrmlError: for another ending, a file that exists, or a disk that is full.
+        PrmlError: the path has another suffix, the file exists, or the disk is full.
     """
     if path.suffix == ".npz":
         write_file(path, partial(_npz, entries), overwrite)
     elif path.suffix == ".json":
         write_file(path, partial(_json, entries), overwrite)
     else:
-        raise PrmlError(f"{path.name}: expected the ending .npz or .json; choose one of them")
+        raise PrmlError(f"{path.name}: expected the suffix .npz or .json; choose one of them")
 
 
 def _npz(entries: dict[str, Any], file: BinaryIO) -> None:
@@ -194,7 +194,7 @@ def _npz(entries: dict[str, Any], file: BinaryIO) -> None:
 
 
 def _json(entries: dict[str, Any], file: BinaryIO) -> None:
-    """One entry per line; NaN, which JSON has not, becomes null."""
+    """Write one entry per line; NaN, which JSON lacks, becomes null."""
     for index, (name, value) in enumerate(entries.items()):
         file.write(f"{',' if index else '{'}\n {json.dumps(name)}: ".encode())
         for text in _json_array(value) if isinstance(value, np.ndarray) else [json.dumps(value)]:
@@ -203,7 +203,7 @@ def _json(entries: dict[str, Any], file: BinaryIO) -> None:
 
 
 def _json_array(values: Array) -> Iterator[str]:
-    """The text of an array with at least one axis, a few hundred frames at a time: its numbers as objects are large."""
+    """Yield the JSON text of an array with at least one axis, a few hundred frames at a time to save memory."""
     yield "["
     for first in range(0, len(values), _JSON_FRAMES):
         part = values[first : first + _JSON_FRAMES]

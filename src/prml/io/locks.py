@@ -1,4 +1,4 @@
-"""A lock on an open file that ends with its process, however that ends."""
+"""File locks that are released when the process ends, for whatever reason."""
 
 import os
 import sys
@@ -11,9 +11,9 @@ else:
 
 
 def try_lock(descriptor: int) -> bool:
-    """Whether the file is now locked for this process; False if another open file of it is.
+    """Try to lock an open file; return False if another open descriptor holds the lock.
 
-    The lock ends when the descriptor is closed. A file system without locks gives it to everybody.
+    The lock ends when the descriptor is closed. On a file system without locks this always succeeds.
     """
     try:
         if sys.platform == "win32":
@@ -28,7 +28,7 @@ def try_lock(descriptor: int) -> bool:
 
 
 def is_running(pid: int) -> bool:
-    """Whether a process of this number runs on this machine (True where that cannot be asked)."""
+    """Whether a process with this id runs on this machine (True if that cannot be determined)."""
     if sys.platform == "win32":
         return True
     try:
@@ -41,7 +41,7 @@ def is_running(pid: int) -> bool:
 
 
 def is_held(path: Path) -> bool:
-    """Whether an open file holds the lock of ``path``; True where that cannot be asked."""
+    """Whether an open descriptor holds the lock on ``path``; True if that cannot be determined."""
     try:
         descriptor = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
     except OSError:

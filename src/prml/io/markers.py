@@ -1,14 +1,14 @@
-"""Joint centres from Plug-in-Gait markers, by the published rules; the lengths below are an adult's.
+"""Joint centres from Plug-in-Gait markers, by the published rules, with lengths of an adult.
 
-Hip centres: regression of Harrington et al. 2007. Knees, ankles, elbows: the chord rule (the centre lies at the
-joint's half width from the lateral marker, in the plane of the joint before it and the wand marker, at a right angle).
-Shoulders: 0.045 m below the acromion. Wrists: between their markers.
+Hip centres: regression of Harrington et al. 2007. Knees, ankles, elbows: the chord rule (the centre is half the joint
+width away from the lateral marker, in the plane of the previous joint and the wand marker, at a right angle).
+Shoulders: 0.045 m below the acromion. Wrists: midway between their markers.
 
-A wand that is absent (many laboratories leave out LUPA and RUPA, which Plug-in Gait does not use) is replaced by the
-joint's axis: the normal of the plane of the joint before it, the joint itself and the joint after it, as Vicon's
-Plug-in Gait defines the elbow (Plug-in Gait Reference Guide, "Elbow joint center"). In a limb straighter than 10
-degrees that normal is noise; there the wrist's markers (arms) or the pelvis (legs) say which side is lateral, and up to
-20 degrees the two are blended. An ankle without a wand takes the knee's axis.
+A missing wand (many laboratories leave out LUPA and RUPA, which Plug-in Gait does not use) is replaced by the joint's
+axis: the normal of the plane through the previous joint, the joint and the next joint, as Vicon's Plug-in Gait defines
+the elbow (Plug-in Gait Reference Guide, "Elbow joint center"). In a limb straighter than 10 degrees that normal is
+noise, so the wrist markers (arms) or the pelvis (legs) define the lateral side; up to 20 degrees the two are blended.
+An ankle without a wand uses the axis of the knee.
 """
 
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ CENTRES = (
     "SKULL",
     "CROWN",
 )
-# Half widths of knee, ankle and elbow with the marker, and the drop from acromion to shoulder (m).
+# Half widths of knee, ankle and elbow including the marker, and the drop from acromion to shoulder (m).
 _KNEE, _ANKLE, _ELBOW, _SHOULDER = 0.058, 0.043, 0.042, 0.045
 _STRAIGHT, _BENT = np.sin(np.radians([10.0, 20.0]))
 
@@ -47,7 +47,7 @@ def _chord(before: Points, wand: Points, marker: Points, offset: float) -> Point
 
 
 def _hinge(before: Points, joint: Points, after: Points, lateral: Points, sign: float) -> Points:
-    """The unit axis of a hinge towards its lateral side; ``sign`` is +1 if that is the normal's side, else -1."""
+    """Return the unit axis of a hinge towards its lateral side; ``sign`` is +1 if the normal points there, else -1."""
     normal = np.cross(normalise(before - joint), normalise(after - joint))
     sine = np.linalg.norm(normal, axis=-1, keepdims=True)
     weight = np.clip((sine - _STRAIGHT) / (_BENT - _STRAIGHT), 0, 1)
@@ -58,7 +58,7 @@ def _hinge(before: Points, joint: Points, after: Points, lateral: Points, sign: 
 def _hinge_centre(
     before: Points, marker: Points, after: Points, lateral: Points, sign: float, offset: float
 ) -> tuple[Points, Points]:
-    """The centre of a hinge without a wand, and its axis; in three steps, since the plane goes through the centre."""
+    """Return centre and axis of a hinge without a wand, by three iterations since the plane contains the centre."""
     centre, axis = marker, lateral
     for _ in range(3):
         axis = _hinge(before, centre, after, lateral, sign)
@@ -67,7 +67,7 @@ def _hinge_centre(
 
 
 def _pelvis(m: Mapping[str, Points]) -> tuple[Points, Points, Points]:
-    """The hip centres, left and right, and the pelvis's unit axis to the left."""
+    """Return the left and right hip centres and the pelvis's unit axis to the left."""
     asi, psi = (m["LASI"] + m["RASI"]) / 2, (m["LPSI"] + m["RPSI"]) / 2
     left = normalise(m["LASI"] - m["RASI"])
     forward = asi - psi
@@ -107,14 +107,14 @@ def _limbs(m: Mapping[str, Points]) -> dict[str, Points]:
 
 
 def plug_in_gait(markers_m: Mapping[str, Points]) -> dict[str, Points]:
-    """Named centres: ``LHJC LKJC LAJC LSJC LEJC LWJC`` (and R), ``SPINE``, ``NECK``, ``SKULL``, ``CROWN``.
+    """Return centres by name: ``LHJC LKJC LAJC LSJC LEJC LWJC`` (and R), ``SPINE``, ``NECK``, ``SKULL``, ``CROWN``.
 
     Args:
-        markers_m: name -> (F, 3) metres, any axes that are orthonormal and right-handed; those of NEEDED, and of WANDS
-            where there are any.
+        markers_m: name -> (F, 3) metres in any orthonormal, right-handed axes; those of NEEDED, and of WANDS if
+            available.
 
     Raises:
-        PrmlError: a marker of NEEDED is absent.
+        PrmlError: a marker of NEEDED is missing.
     """
     if missing := [name for name in NEEDED if name not in markers_m]:
         raise PrmlError(

@@ -1,4 +1,4 @@
-"""What every motion file becomes first: named points through time, in the file's own unit and axes."""
+"""The common form of motion files: named points over time, in the file's own unit and axes."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -10,21 +10,21 @@ from jaxtyping import Float
 from prml.errors import PrmlError
 from prml.io.axes import Axis
 
-_MARKS = ":_|. -/"  # what may stand between a person's or rig's name and the name of a point
+_MARKS = ":_|. -/"  # separators between the name of a person or rig and the name of a point
 
 
 @dataclass(frozen=True)
 class Motion:
-    """Named points of one take; of several people, if their names differ by a prefix such as ``Anna:``.
+    """Named points of one take; several people have prefixes such as ``Anna:``.
 
     Attributes:
         points: name -> (F, 3) positions in the file's unit and axes; NaN where a marker was not seen.
-        fps: frames per second; None if the file does not say.
-        unit_m: metres per file unit; None if the file does not say.
-        up: the axis that points up; None if the file does not say.
-        right: the axis that points to the right of the laboratory's screen; None if the file does not say.
-        duplicates: names that several points of the file carry; a joint must not be made from one of them.
-        notes: what the reader found odd and put right, one sentence each.
+        fps: frames per second; None if not stated.
+        unit_m: metres per file unit; None if not stated.
+        up: the axis that points up; None if not stated.
+        right: the axis that points to the right on the laboratory's screen; None if not stated.
+        duplicates: names shared by several points; joints must not be made from them.
+        notes: irregularities that the reader corrected, one sentence each.
     """
 
     points: Mapping[str, Float[np.ndarray, "frames 3"]]
@@ -39,7 +39,7 @@ class Motion:
         return len(next(iter(self.points.values()))) if self.points else 0
 
     def without_prefix(self, prefix: str) -> "Motion":
-        """The points whose names begin with ``prefix``, under the rest of their names."""
+        """Return the points with this prefix, with the prefix removed."""
         kept = {name[len(prefix) :]: xyz for name, xyz in self.points.items() if name.startswith(prefix)}
         duplicates = frozenset(n[len(prefix) :] for n in self.duplicates if n.startswith(prefix))
         return replace(self, points=kept, duplicates=duplicates)
@@ -48,9 +48,9 @@ class Motion:
 def by_name(
     labels: Iterable[str], xyz: Float[np.ndarray, "points frames 3"]
 ) -> tuple[dict[str, Float[np.ndarray, "frames 3"]], frozenset[str]]:
-    """Points by label, and the labels under which several points were seen.
+    """Return points by label, and the labels with several points that were seen.
 
-    Of points with the same label the first that was ever seen (is not NaN throughout) is kept.
+    Among points with the same label, the first that is not NaN throughout is kept.
     """
     named: dict[str, np.ndarray] = {}
     twice = set()
@@ -63,9 +63,9 @@ def by_name(
 
 
 def prefixes(names: Iterable[str], needed: Iterable[str]) -> tuple[list[str], list[str]]:
-    """The prefixes under which names occur: those that have all ``needed`` names, and those that have at least half.
+    """Return the prefixes that have all ``needed`` names, and those that have at least half of them.
 
-    A prefix is empty or ends with a mark, as in ``Anna:``, ``mixamorig_`` or "Bip01 "; every prefix is one person.
+    A prefix is empty or ends with a separator, as in ``Anna:``, ``mixamorig_`` or "Bip01 "; each is one person.
     """
     present, wanted = set(names), set(needed)
     found = Counter(
@@ -79,7 +79,7 @@ def prefixes(names: Iterable[str], needed: Iterable[str]) -> tuple[list[str], li
 
 
 def axis_rotation(axis: str, radians: Float[np.ndarray, " frames"]) -> Float[np.ndarray, "frames 3 3"]:
-    """Rotation matrices about one coordinate axis ("X", "Y" or "Z"), for column vectors."""
+    """Return rotation matrices about one coordinate axis ("X", "Y" or "Z"), for column vectors."""
     i, j = {"X": (1, 2), "Y": (2, 0), "Z": (0, 1)}[axis]
     c, s = np.cos(radians), np.sin(radians)
     R = np.zeros((*radians.shape, 3, 3))
@@ -94,10 +94,10 @@ def _unit_vector(axis: Axis) -> Float[np.ndarray, "3"]:
 
 
 def turn_z_up(up: Axis, right: Axis | None = None) -> Float[np.ndarray, "3 3"]:
-    """The rotation (for column vectors) that turns the axis ``up`` to +z and the axis ``right`` to +x.
+    """Return the rotation (for column vectors) that takes the axis ``up`` to +z and the axis ``right`` to +x.
 
-    Without ``right``, or with one that lies along ``up``, x stays x, or y becomes x where x is the vertical. So y up
-    becomes (x, -z, y). Nothing is mirrored.
+    Without ``right``, or if it is parallel to ``up``, x stays x, or y becomes x if x is vertical; y up gives
+    (x, -z, y). Nothing is mirrored.
     """
     z = _unit_vector(up)
     x = _unit_vector(right or "x")
@@ -107,14 +107,14 @@ def turn_z_up(up: Axis, right: Axis | None = None) -> Float[np.ndarray, "3 3"]:
 
 
 def z_up(points: Float[np.ndarray, "*n 3"], up: Axis, right: Axis | None = None) -> Float[np.ndarray, "*n 3"]:
-    """Points turned so that +z is up; see :func:`turn_z_up`."""
+    """Rotate points so that +z is up; see :func:`turn_z_up`."""
     R = turn_z_up(up, right)
     columns, signs = np.abs(R).argmax(1), R.sum(1)
     return np.asarray(points[..., columns] * signs)
 
 
 def floats(words: list[str], what: str) -> list[float]:
-    """Numbers from words; raises PrmlError that names ``what``."""
+    """Parse numbers; raise PrmlError that names ``what``."""
     try:
         return [float(w) for w in words]
     except ValueError:

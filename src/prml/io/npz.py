@@ -1,4 +1,4 @@
-"""npz archives from outside: the directory is checked before anything is unpacked, and arrays before they are made."""
+"""Read untrusted npz archives: check the directory before unpacking, and each array before allocating it."""
 
 import zipfile
 from collections.abc import Sequence
@@ -13,16 +13,16 @@ from prml.io.guard import guarded, one_line
 from prml.io.unpickle import check_shape, check_texts, unpickle
 
 MAX_MEMBERS = 10_000
-FREE_BYTES = 2**28  # what an archive may unpack to, however small it is
-MAX_RATIO = 100  # and a larger one: times its own size
+FREE_BYTES = 2**28  # unpacked size that is always allowed
+MAX_RATIO = 100  # above that, the largest allowed ratio of unpacked to packed size
 _KINDS = "biufcSU"
-_REASON = "it is not a whole npz file"
+_REASON = "it is not a complete npz file"
 
 
 def check_directory(archive: zipfile.ZipFile) -> None:
-    """Raise PrmlError unless an archive's directory is that of a data file: sizes, packing, names.
+    """Raise PrmlError unless the sizes, compression and names in an archive's directory are those of a data file.
 
-    Python's ``zipfile`` unpacks no more than the directory states.
+    Python's ``zipfile`` never unpacks more than the directory states.
     """
     members = archive.infolist()
     if len(members) > MAX_MEMBERS:
@@ -30,7 +30,7 @@ def check_directory(archive: zipfile.ZipFile) -> None:
     if len(names := {m.filename for m in members}) < len(members):
         raise PrmlError(f"it has {len(members)} members but only {len(names)} names; write it again")
     if odd := [m.filename for m in members if m.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)]:
-        raise PrmlError(f"{one_line(odd[0], 60)} is packed in a way that no npz file is; write it again")
+        raise PrmlError(f"{one_line(odd[0], 60)} uses a compression that npz files do not; write it again")
     packed, unpacked = sum(m.compress_size for m in members), sum(m.file_size for m in members)
     if unpacked > max(FREE_BYTES, MAX_RATIO * packed):
         raise PrmlError(
@@ -39,12 +39,12 @@ def check_directory(archive: zipfile.ZipFile) -> None:
 
 
 def _numbers(stream: Any, shape: tuple[int, ...], fortran: bool, dtype: np.dtype[Any], left: int) -> np.ndarray:
-    """An array of numbers or texts from the bytes that are left of a member."""
+    """Read an array of numbers or texts from the remaining bytes of a member."""
     if dtype.kind not in _KINDS or dtype.hasobject:
         raise PrmlError(f"expected numbers or texts, got {one_line(dtype, 60)}")
     count = check_shape(shape, dtype)
     if count * dtype.itemsize != left:
-        raise PrmlError(f"shape {shape} of {dtype} needs {count * dtype.itemsize} bytes, {left} are there")
+        raise PrmlError(f"shape {shape} of {dtype} needs {count * dtype.itemsize} bytes, got {left}")
     array = np.empty(shape, dtype, order="F" if fortran else "C")
     flat: Any = array.reshape(-1, order="A").view(np.uint8)  # a view: the array is contiguous
     whole = memoryview(flat)
@@ -58,7 +58,7 @@ def _numbers(stream: Any, shape: tuple[int, ...], fortran: bool, dtype: np.dtype
 
 
 def _member(archive: zipfile.ZipFile, name: str, objects: bool) -> Any:
-    """One array; pickled ones, if they are wanted, by the restricted unpickler."""
+    """Read one array; pickled ones, if allowed, with the restricted unpickler."""
     with archive.open(name) as stream:
         version = npy_format.read_magic(stream)
         readers = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0}
@@ -68,7 +68,7 @@ def _member(archive: zipfile.ZipFile, name: str, objects: bool) -> Any:
         if dtype.hasobject and objects:
             return unpickle(stream.read())
         if dtype.hasobject:
-            raise PrmlError("it holds a pickled object, which no file of ours does; write it again")
+            raise PrmlError("it contains a pickled object, which our files never do; write it again")
         return _numbers(stream, shape, fortran, dtype, archive.getinfo(name).file_size - stream.tell())
 
 
@@ -90,13 +90,13 @@ def _opened(path: Path, keys: Sequence[str] | None, objects: bool) -> dict[str, 
 
 
 def load_npz(path: Path | str, keys: tuple[str, ...]) -> dict[str, Any]:
-    """The named arrays of an npz file; pickled object arrays pass through the restricted unpickler.
+    """Load the named arrays of an npz file; pickled object arrays are read with the restricted unpickler.
 
-    A 0-d object array (how the field wraps a dictionary) is returned as the object itself.
+    A 0-d object array (a common wrapper for a dictionary) is returned as the object itself.
 
     Raises:
-        PrmlError: the file is absent or broken, lacks a key (the message lists those it has), goes over a limit, or
-            holds a pickle that names anything but numpy data and plain containers.
+        PrmlError: the file is missing or damaged, lacks a key (the message lists those it has), exceeds a limit, or
+            contains a pickle that refers to anything but numpy data and plain containers.
     """
     path = Path(path)
     loaded = guarded(path, lambda: _opened(path, keys, objects=True), _REASON)
@@ -106,13 +106,13 @@ def load_npz(path: Path | str, keys: tuple[str, ...]) -> dict[str, Any]:
 
 
 def load_arrays(path: Path | str) -> dict[str, np.ndarray]:
-    """All arrays of an npz file of numbers and texts; raises PrmlError as :func:`load_npz`, and for a pickle in it."""
+    """Load all arrays of an npz file of numbers and texts; raise PrmlError as :func:`load_npz` and for any pickle."""
     path = Path(path)
     return guarded(path, lambda: _opened(path, None, objects=False), _REASON)
 
 
 def npz_keys(path: Path | str) -> tuple[str, ...]:
-    """The names of the arrays in an npz file; raises PrmlError if it is absent or broken."""
+    """Return the names of the arrays in an npz file; raise PrmlError if it is missing or damaged."""
     path = Path(path)
 
     def read() -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""From a file's named points to people of 17 joints in metres, z up: who is in it, in which unit, which axis is up."""
+"""Convert the named points of a motion file to people with 17 joints in metres, z up."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -27,12 +27,12 @@ class Person:
     """One person of a motion file.
 
     Attributes:
-        name: prefix of the person's points in the file, without its mark; "" if there is none.
+        name: prefix of the person's points in the file, without the separator; "" if there is none.
         joints_m: (F, 17, 3) metres, z up; NaN where a marker was not seen.
         unit_m: metres per file unit.
         up, right: the file's axes that became +z and +x.
-        up_is_stated: whether the file or the user says which axis is up; else it is what is usual in such files.
-        notes: what was judged rather than read, one sentence each.
+        up_is_stated: whether the file or the user gave the up axis; otherwise it is the usual one for such files.
+        notes: what was estimated rather than read, one sentence each.
     """
 
     name: str
@@ -47,20 +47,20 @@ class Person:
 def people_of(
     motion: Motion, skeleton: JointMap, unit_m: float | None = None, up: Axis | None = None
 ) -> tuple[list[Person], list[str]]:
-    """The people of a file, and a sentence for each person who was left out.
+    """Return the people of a file, and a sentence for each person who was left out.
 
     Args:
-        motion: what the file holds.
+        motion: content of the file.
         skeleton: the joint map.
-        unit_m: metres per file unit, in place of the file's, the map's and what the size of the people says.
-        up: the axis that points up, in place of the map's and the file's.
+        unit_m: metres per file unit, overriding the file, the map and the estimate from the size of the people.
+        up: the axis that points up, overriding the map and the file.
 
     Raises:
-        PrmlError: no person has all points of the map; a point is ambiguous; unit or up axis cannot be found.
+        PrmlError: no person has all points of the map, a point is ambiguous, or the unit or up axis is unknown.
     """
     axis = up or skeleton.up or motion.up or skeleton.usual_up
     if not axis:
-        raise PrmlError("does not say which axis is up; pass up='z' (or another axis), or give it in a copy of the map")
+        raise PrmlError("does not state which axis is up; pass up='z' (or another axis), or copy the map and set it")
     stated = bool(up or skeleton.up or motion.up)
     right = motion.right if axis == motion.up else None
     found, left_out = skeleton.people(motion)
@@ -72,7 +72,7 @@ def people_of(
 
 
 def _in_metres(motion: Motion, skeleton: JointMap, given: float | None) -> tuple[Joints, float, tuple[str, ...]]:
-    """The joints in metres, the unit, and notes on it. Units are judged on the file's own numbers."""
+    """Return the joints in metres, the unit, and notes; an unknown unit is estimated from the file's own numbers."""
     if given:
         return skeleton.apply(motion, given), given, ()
     stated = skeleton.unit_m or motion.unit_m
@@ -85,7 +85,7 @@ def _in_metres(motion: Motion, skeleton: JointMap, given: float | None) -> tuple
     guess = _judged(motion, skeleton)
     if guess is None:
         if not stated:
-            raise PrmlError("does not say its unit; pass unit_m= (0.01 for centimetres)")
+            raise PrmlError("does not state its unit; pass unit_m= (0.01 for centimetres)")
         return joints, stated, ()
     unit, raw = guess
     if stated and math.isclose(stated, UNITS_M[unit]):
@@ -96,9 +96,9 @@ def _in_metres(motion: Motion, skeleton: JointMap, given: float | None) -> tuple
 
 
 def _judged(motion: Motion, skeleton: JointMap) -> tuple[str, float] | None:
-    """The unit in which the legs come nearest to an adult's, and their length in it.
+    """Return the unit that makes the legs most like an adult's, and their length in it.
 
-    Every unit is tried on its own, because joint centres from markers hold lengths in metres.
+    Each unit is tried separately, because the rules for joint centres contain lengths in metres.
     """
     lengths: Sequence[tuple[str, float]] = [
         (unit, leg_bone(skeleton.apply(motion, metres), H36M17) / metres) for unit, metres in UNITS_M.items()
@@ -110,16 +110,16 @@ def _judged(motion: Motion, skeleton: JointMap) -> tuple[str, float] | None:
 def read_motion(
     path: Path, format_: Format, skeleton: JointMap | None = None, given: Sequence[Path] = ()
 ) -> tuple[Motion, JointMap]:
-    """A motion file and the joint map for it: ``skeleton``, or the one shipped map that fits its names.
+    """Read a motion file; also return its joint map: ``skeleton``, or the only bundled map that fits its names.
 
     Raises:
-        PrmlError: the file cannot be read, or not exactly one map fits.
+        PrmlError: the file cannot be read, or no single map fits.
     """
 
     def read(lost_offsets: Mapping[str, str] | None) -> Motion:
         motion = format_.read_with(path, given=given, lost_offsets=lost_offsets)
         if not isinstance(motion, Motion):
-            raise PrmlError(f"the format {format_.name} gave {type(motion).__name__}, expected a Motion")
+            raise PrmlError(f"the format {format_.name} returned {type(motion).__name__}, expected a Motion")
         return motion
 
     if skeleton is not None:
@@ -141,11 +141,11 @@ def scene_of_motion(
     fps: float | None = None,
     warn: Callable[[str], None] = lambda line: None,
 ) -> Scene:
-    """The people of a motion file on H36M17, world metres, z up; raises PrmlError as :func:`load_file` does."""
+    """Read the people of a motion file on H36M17 in world metres, z up; raise PrmlError as :func:`load_file`."""
     motion, skeleton = read_motion(path, format_, skeleton)
     rate = fps or motion.fps or skeleton.fps
     if not rate:
-        raise PrmlError(f"{path.name}: does not say its frame rate; pass fps=")
+        raise PrmlError(f"{path.name}: does not state its frame rate; pass fps=")
     try:
         people, left_out = people_of(motion, skeleton, unit_m, up)
     except PrmlError as error:

@@ -1,8 +1,8 @@
-"""What a pickle would build, found out without building it: one pass over its opcodes, with a limit on everything.
+"""Scan a pickle without building anything: one pass over its opcodes, with a limit on everything.
 
-A pickle of a few hundred bytes can nest a million tuples (whose hash overflows the stack), ask for a memo of gigabytes,
-copy one block of bytes a thousand times, or fill a dictionary with keys of one hash. :func:`scan` follows the stack and
-the memo of the unpickler with small stand-ins, and refuses all of that before the first object is made.
+A pickle of a few hundred bytes can nest a million tuples (hashing them overflows the stack), request a memo of
+gigabytes, copy a block of bytes a thousand times, or fill a dictionary with colliding keys. :func:`scan` simulates the
+stack and memo of the unpickler with small stand-ins, and rejects all of that before any object is created.
 """
 
 import pickletools
@@ -29,13 +29,13 @@ from prml.io.pickle_values import (
 
 Data = bytes | mmap
 MAX_DEPTH = 100  # containers within containers
-MAX_ODD_KEYS = 5000  # keys whose hashes a file can choose: fractions, long numbers, tuples
+MAX_ODD_KEYS = 5000  # keys with hashes that a file can choose: fractions, long numbers, tuples
 MAX_NUMBER_BYTES = 1000
-GROWTH = 8, 2**20  # what calls may copy: times the pickle's size, and bytes more
-_SHORT = 256  # longest text that is kept: names are shorter
-_MEMO = 1000  # indices that any pickle may use
+GROWTH = 8, 2**20  # limit on what calls copy: a multiple of the pickle's size, plus this many bytes
+_SHORT = 256  # longest text that is kept; names are shorter
+_MEMO = 1000  # memo indices allowed in any pickle
 
-# opcode -> bytes of its argument; -1: up to the end of the line; below: its size is in front of it (see pickletools)
+# opcode -> bytes of its argument; -1: up to the end of the line; lower: preceded by its size (see pickletools)
 _ARGUMENT = {ord(op.code): op.arg.n if op.arg else 0 for op in pickletools.opcodes}
 _NAME = {ord(op.code): op.name for op in pickletools.opcodes}
 _SIZES = {pickletools.TAKEN_FROM_ARGUMENT1: "<B", pickletools.TAKEN_FROM_ARGUMENT4: "<i"}
@@ -43,7 +43,7 @@ _SIZES |= {pickletools.TAKEN_FROM_ARGUMENT4U: "<I", pickletools.TAKEN_FROM_ARGUM
 
 
 class _Scan:
-    """The unpickler's stack and memo, followed with stand-ins."""
+    """Simulates the stack and memo of the unpickler with stand-ins."""
 
     def __init__(self, data: Data, start: int, admit: Callable[[str, str], object] | None) -> None:
         self.data, self.at, self.start = data, start, start
@@ -54,7 +54,7 @@ class _Scan:
         self.odd_keys = self.copied = 0
 
     def run(self) -> None:
-        """Go to the end of the pickle. What makes up nearly all of a large one is followed here, the rest in steps."""
+        """Scan to the end; the most frequent opcodes are handled inline, the others by ``_STEPS``."""
         data, steps, stop, at = self.data, _STEPS, len(self.data), self.at
         stack, memo, read_4 = self.stack, self.memo, struct.Struct("<I").unpack_from
         while at < stop:
@@ -94,7 +94,7 @@ class _Scan:
             else:
                 step = steps.get(code)
                 if step is None and code not in _NAME:
-                    raise ValueError(f"the byte {code} begins nothing that a pickle holds")
+                    raise ValueError(f"the byte {code} is not a pickle opcode")
                 if step is None:
                     raise self.refused(_NAME[code])
                 self.at = at
@@ -107,7 +107,7 @@ class _Scan:
 
     # ---------------------------------------------------------------------------------- arguments
     def argument(self, code: int) -> tuple[int, int]:
-        """Where the argument of an opcode begins and ends; the place moves behind it."""
+        """Return where the argument of an opcode begins and ends, and move past it."""
         length, begin = _ARGUMENT[code], self.at
         if length == pickletools.UP_TO_NEWLINE:
             end = self.data.find(b"\n", begin)
@@ -121,7 +121,7 @@ class _Scan:
             begin += struct.calcsize(form)
             length = size
         if not 0 <= length <= len(self.data) - begin:
-            raise EOFError(f"it states {length} bytes where {len(self.data) - begin} are left")
+            raise EOFError(f"it states {length} bytes, but {len(self.data) - begin} are left")
         self.at = begin + length
         return begin, self.at
 
@@ -146,7 +146,7 @@ class _Scan:
         self.stack.append(int.from_bytes(self.data[begin:end], "little", signed=end - begin == 4))
 
     def number(self, code: int) -> None:
-        """INT and LONG as text, LONG1 and LONG4 as bytes."""
+        """Handle INT and LONG (text) and LONG1 and LONG4 (bytes)."""
         begin, end = self.argument(code)
         self._check_number(end - begin)
         held = self.data[begin:end]
@@ -170,7 +170,7 @@ class _Scan:
         self.stack.append(make_tuple([]) if code == 0x29 else Thing(_EMPTY[code]))
 
     def hold(self, container: Thing, items: Iterable[Any]) -> None:
-        """Note that a container holds values, none of which changes any more."""
+        """Record that a container holds these values, which must not change from now on."""
         for item in items:
             if isinstance(item, Thing) and item is not container:
                 item.held = True
@@ -204,14 +204,14 @@ class _Scan:
 
     def _check_open(self, container: Any, kinds: Collection[str]) -> None:
         if not isinstance(container, Thing) or container.kind not in kinds:
-            raise self.refused("items of something that is no container")
+            raise self.refused("items of something that is not a container")
         if container.held:
             raise self.refused("a container that changes after another one holds it")
 
     def take_keys(self, odd: int, bad: bool) -> None:
         """Count keys of a dictionary or items of a set."""
         if bad:
-            raise self.refused("a key that is neither a text, a number nor a short tuple of them")
+            raise self.refused("a key other than a text, a number or a short tuple of these")
         self.odd_keys += odd
         if self.odd_keys > MAX_ODD_KEYS:
             raise self.refused(f"more than {MAX_ODD_KEYS} keys that are fractions, long numbers or tuples")
@@ -239,7 +239,7 @@ class _Scan:
         self.fill(self.stack[-1], items)
 
     def from_mark(self, code: int) -> None:
-        """LIST, DICT, TUPLE and FROZENSET make a container of all since the mark."""
+        """Handle LIST, DICT, TUPLE and FROZENSET: a container of everything since the mark."""
         items, kind = self.pop_mark(), _FROM_MARK[code]
         made = make_tuple(items) if kind == "tuple" else Thing(kind)
         if kind == "tuple":
@@ -282,7 +282,7 @@ class _Scan:
         self.memo[self.place(self._index(code))] = self.stack[-1]
 
     def place(self, index: int) -> int:
-        """An index of the memo, which the unpickler makes as large."""
+        """Check a memo index, since the unpickler allocates a memo that large."""
         if not 0 <= index <= max(_MEMO, len(self.data) - self.start):
             raise self.refused(f"a memo of {index} places")
         return index
@@ -302,7 +302,7 @@ class _Scan:
         self.stack.append(Thing("name", ".".join(parts)))
 
     def call(self, code: int) -> None:
-        """REDUCE and NEWOBJ: what comes back is told by the name that is called."""
+        """Handle REDUCE and NEWOBJ: the called name determines the kind of result."""
         arguments, callee = self.stack.pop(), self.stack.pop()
         if not isinstance(callee, Thing) or callee.kind != "name":
             raise self.refused("a call of something that is not callable")
@@ -317,7 +317,7 @@ class _Scan:
         self.stack.append(Atom(sum(map(copy_size, arguments.items or []))) if kind == "bytes" else made)
 
     def copy(self, given: Thing) -> None:
-        """Count what a call or a state may copy."""
+        """Count the bytes that a call or a state may copy."""
         self.copied += 64 + sum(map(copy_size, given.items)) if given.items is not None else 8 * given.count
         factor, more = GROWTH
         if self.copied > factor * (len(self.data) - self.start) + more:
@@ -327,11 +327,11 @@ class _Scan:
         for given in arguments.items or []:
             whole = isinstance(given, Thing) and given.kind in ("list", "tuple", "set", "dict", "name")
             if not whole:
-                raise self.refused(f"a {kind} that is made of something that is no container")
+                raise self.refused(f"a {kind} made from something that is not a container")
             if given.kind == "dict" or given.kind == "name" or not given.count:
                 continue
             if kind == "dict" and not given.pairs:
-                raise self.refused("a dictionary that is not made of pairs of key and value")
+                raise self.refused("a dictionary that is not made from pairs of key and value")
             if kind == "set":
                 of_tuple = [as_key(part) for part in given.items or []]
                 self.take_keys(given.odd_keys + of_tuple.count(COUNTED), given.bad_keys or NO_KEY in of_tuple)
@@ -339,13 +339,13 @@ class _Scan:
     def build(self, code: int) -> None:
         state, made = self.stack.pop(), self.stack[-1]
         if not isinstance(made, Thing) or made.held or (not self.foreign and made.kind not in ("array", "dtype")):
-            raise self.refused("a state of something that is no array")
+            raise self.refused("a state of something that is not an array")
         if is_tuple(state):
             self.copy(state)
         self.hold(made, [state])
 
     def foreign_reference(self, code: int) -> None:
-        """PERSID and BINPERSID: torch's storages."""
+        """Handle PERSID and BINPERSID, which refer to torch storages."""
         if not self.foreign:
             raise PrmlError("refused to unpickle a reference to outside data (a persistent id); expected plain data")
         if code == 0x51:
@@ -360,7 +360,7 @@ class _Scan:
         self.call(code)
 
     def skip(self, code: int) -> None:
-        """PROTO and FRAME."""
+        """Handle PROTO and FRAME."""
         begin, end = self.argument(code)
         if code == 0x95 and int.from_bytes(self.data[begin:end], "little") > len(self.data) - end:
             raise EOFError("a frame is longer than the file")
@@ -368,7 +368,7 @@ class _Scan:
 
 _EMPTY = {0x5D: "list", 0x7D: "dict", 0x8F: "set"}
 _FROM_MARK = {0x6C: "list", 0x64: "dict", 0x74: "tuple", 0x91: "set"}
-# last part of the name that is called -> what comes back
+# last part of the called name -> kind of result
 _MADE = {"OrderedDict": "dict", "set": "set", "frozenset": "set", "dict": "dict", "defaultdict": "dict"}
 _MADE |= {"_reconstruct": "array", "_frombuffer": "array", "dtype": "dtype", "scalar": "scalar", "complex": "scalar"}
 _MADE |= {"encode": "bytes", "bytes": "bytes"}
@@ -406,21 +406,21 @@ _STEPS = _steps()
 
 
 def scan(data: Data, start: int = 0, *, admit: Callable[[str, str], object] | None) -> int:
-    """Follow a pickle to its end without building anything.
+    """Scan a pickle to its end without building anything.
 
     Args:
-        data: holds the pickle.
-        start: where it begins.
-        admit: called with module and name of everything that the pickle refers to, to refuse it. None for torch's
-            checkpoints, whose own restricted unpickler does so: references to outside data, new objects and their state
-            may occur then.
+        data: contains the pickle.
+        start: offset of the pickle.
+        admit: called with the module and name of everything that the pickle refers to; raises to refuse it. None for
+            torch checkpoints, where torch's restricted unpickler does this; references to outside data, new objects
+            and their state are then allowed.
 
     Returns:
-        Where the pickle ends.
+        Offset of the end of the pickle.
 
     Raises:
-        PrmlError: it goes over a limit of this module, or uses an opcode that data do not need.
-        Exception: it is cut off or makes no sense; whoever reads files guards that.
+        PrmlError: it exceeds a limit of this module, or uses an opcode that data do not need.
+        Exception: it is truncated or malformed; callers guard against that.
     """
     found = _Scan(data, start, admit)
     found.run()

@@ -1,13 +1,13 @@
-"""Stand-ins for what a pickle would build (:mod:`prml.io.pickle_scan`): sizes, depths, and what may be a key."""
+"""Stand-ins for the values of a pickle (:mod:`prml.io.pickle_scan`): sizes, depths, and use as a key."""
 
 from typing import Any
 
-MAX_INT_KEY = 2**60  # larger ones can have one hash
+MAX_INT_KEY = 2**60  # larger numbers can be made to collide
 MAX_TUPLE_KEY = 16
 
 
 class Atom:
-    """A value that holds nothing: its size in bytes, and whether a file can choose its hash."""
+    """A value without items: its size in bytes, and whether a file can choose its hash."""
 
     __slots__ = ("odd", "size")
 
@@ -16,11 +16,11 @@ class Atom:
 
 
 PLAIN, ODD = Atom(), Atom(odd=True)
-TEXT = {bytes}  # how a short text is held
+TEXT = {bytes}  # type that represents a short text
 
 
 class Thing:
-    """A container, or what a call gives."""
+    """A container, or the result of a call."""
 
     __slots__ = ("bad_keys", "count", "depth", "first", "held", "items", "kind", "name", "odd_keys", "pairs")
 
@@ -29,14 +29,14 @@ class Thing:
         self.count, self.depth, self.held = 0, 1, False
         self.items: list[Any] | None = None  # of a short tuple
         self.first: Any = None
-        self.odd_keys, self.bad_keys, self.pairs = 0, False, True  # were its items keys, or pairs of key and value
+        self.odd_keys, self.bad_keys, self.pairs = 0, False, True  # if its items become keys, or pairs of key and value
 
 
 FREE, COUNTED, NO_KEY = range(3)
 
 
 def as_key(item: Any) -> int:
-    """How a value does as a key."""
+    """Classify a value as a key: free, counted or not allowed."""
     if isinstance(item, bytes):
         return FREE
     if isinstance(item, int):
@@ -55,14 +55,14 @@ def is_tuple(item: Any) -> bool:
 
 
 def copy_size(item: Any) -> int:
-    """Bytes that a copy of a value takes, without those of its items."""
+    """Return the bytes that a shallow copy of a value takes."""
     if isinstance(item, Thing):
         return 8 * item.count
     return len(item) if isinstance(item, bytes) else item.size if isinstance(item, Atom) else 8
 
 
 def make_tuple(items: list[Any]) -> Thing:
-    """The stand-in of a tuple of these values; their depth is not looked at."""
+    """Return the stand-in for a tuple of these values; their depth is not considered."""
     made = Thing("tuple")
     made.count = len(items)
     made.items = items if len(items) <= MAX_TUPLE_KEY else None

@@ -1,4 +1,4 @@
-"""YAML files that hold plain values: no aliases, which can grow without end, and no deep nesting."""
+"""Read YAML files with plain values: without aliases, which can expand without limit, or deep nesting."""
 
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,10 @@ MAX_DEPTH = 20
 
 
 def read_yaml(path: Path) -> Any:
-    """What a YAML file holds; None for an empty one.
+    """Return the content of a YAML file; None if it is empty.
 
     Raises:
-        PrmlError: not a readable file, not YAML, larger or deeper than any file of ours, or with aliases.
+        PrmlError: the file is not readable, not YAML, too large, too deeply nested, or uses aliases.
     """
     try:
         if path.stat().st_size > MAX_BYTES:
@@ -27,7 +27,7 @@ def read_yaml(path: Path) -> Any:
 
 
 def parse_yaml(text: str, name: str) -> Any:
-    """What a YAML text holds; raises PrmlError as :func:`read_yaml` does, with ``name`` in front."""
+    """Return the content of YAML text; raise PrmlError as :func:`read_yaml`, with ``name`` in front."""
     try:
         _check_events(text, name)
         return yaml.safe_load(text)

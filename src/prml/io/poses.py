@@ -1,4 +1,4 @@
-"""The result of lifting as a file: the schema ``prml.poses/1``, shared by npz and JSON (docs/file_schema.md)."""
+"""Result files of lifting: the schema ``prml.poses/1``, as npz or JSON (docs/file_schema.md)."""
 
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ ENTRIES = (
 
 
 def entries_of(sequence: PoseSequence, provenance: dict[str, Any]) -> dict[str, Any]:
-    """What a result file holds, by name; raises PrmlError unless the joints are root-relative in the camera frame."""
+    """Return the entries of a result file; raise PrmlError unless joints are root-relative in the camera frame."""
     if sequence.joints_m is None or sequence.frame != "camera" or not sequence.root_relative:
         raise PrmlError("a result file needs root-relative joints in the camera frame; lift the sequence first")
     frames = len(sequence)
@@ -64,16 +64,16 @@ def write_poses(
     provenance: dict[str, Any],
     overwrite: bool = False,
 ) -> None:
-    """Write root-relative camera-frame joints, metres, with all that belongs to them; whole or not at all.
+    """Write a result file atomically: root-relative camera-frame joints in metres and everything that goes with them.
 
     Args:
         sequence: a lifted sequence.
         path: ends with ``.npz`` or ``.json``.
         provenance: plain values: version, commit, weights and their hash, detector, options, input, date.
-        overwrite: whether a file that is there may be replaced.
+        overwrite: whether to replace an existing file.
 
     Raises:
-        PrmlError: for another ending, a sequence that is not lifted, a file that exists, a full disk.
+        PrmlError: the path has another suffix, the sequence is not lifted, the file exists, or the disk is full.
     """
     write_record(entries_of(sequence, provenance), Path(path), overwrite)
 
@@ -83,7 +83,7 @@ def _float32(values: Array | None) -> Array | None:
 
 
 def _blank(values: Array | None, present: Array) -> Array | None:
-    """float32, NaN in the gaps, so hallucinated poses are never mistaken for real ones."""
+    """Convert to float32, with NaN in gaps so that hallucinated poses are never mistaken for real ones."""
     return None if values is None else np.where(present[:, None, None], values, np.nan).astype(np.float32)
 
 
@@ -113,11 +113,11 @@ def read_poses(path: str | Path) -> PoseSequence:
     """Read a result file, npz or JSON.
 
     Returns:
-        Root-relative joints in camera metres, standard deviations, keypoints in pixels, confidence, flags, times and
-        camera; ``provenance`` says how it was made. Frames without a person are NaN.
+        Root-relative joints in camera metres, standard deviations, keypoints in pixels, confidence, flags, times,
+        camera and ``provenance``. Frames without a person are NaN.
 
     Raises:
-        PrmlError: for everything that is not a whole result file.
+        PrmlError: the file is not a complete result file.
     """
     record = load_entries(path)
     record.check_schema(SCHEMA)

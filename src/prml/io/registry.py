@@ -1,7 +1,7 @@
-"""Formats of poses and motion: by the ending of a file's name to what reads and writes it.
+"""Registry of file formats for poses and motion, by suffix.
 
-A format is one module with a ``FORMAT`` and one line of ``_SHIPPED``. An outside package adds one by an entry point
-of the group ``prml.formats`` (see :mod:`prml.plugins`). Most callers need :func:`load_file` and :func:`save_file`.
+A format is a module with a ``FORMAT`` and one line in ``_SHIPPED``. Other packages add formats with an entry point in
+the group ``prml.formats`` (see :mod:`prml.plugins`). Most callers need :func:`load_file` and :func:`save_file`.
 """
 
 from collections.abc import Callable, Iterator
@@ -33,20 +33,20 @@ _SHIPPED = {
 
 @dataclass(frozen=True)
 class Format:
-    """A format of files.
+    """A file format.
 
     Attributes:
-        name: of the format, as ``format=`` takes it.
-        suffixes: how the files' names end, with the dot, in lower case; several formats may share one.
-        description: one line: what it holds and who reads it.
-        read: ``read(path, **options)`` gives a :class:`Scene`, or for motion files, whose points have names of their
-            own, a :class:`Motion`. None: cannot be read.
-        write: ``write(scene, path, overwrite)``. None: cannot be written.
-        holds: whether it can hold a scene; asked where several formats share the ending.
-        detect: whether a file is of this format; asked where several formats share the ending.
-        options: names of the keyword arguments that ``read`` takes.
-        companions: endings of files that belong to one of this format, such as a skeleton; ``read`` then takes
-            ``given``, the companions that the user named.
+        name: name of the format, the value of ``format=``.
+        suffixes: file suffixes with the dot, in lower case; several formats may share one.
+        description: one line: what it contains and who reads it.
+        read: ``read(path, **options)`` returns a :class:`Scene`, or a :class:`Motion` for motion files with named
+            points. None if the format cannot be read.
+        write: ``write(scene, path, overwrite)``. None if the format cannot be written.
+        holds: whether the format can store a scene; called if several formats share the suffix.
+        detect: whether a file has this format; called if several formats share the suffix.
+        options: names of keyword arguments of ``read``.
+        companions: suffixes of files that accompany one of this format, such as a skeleton; ``read`` then takes
+            ``given``, the companions named by the user.
         kind: "poses" or "motion".
         extra: the extra of prml-pose that it needs; "" for none.
     """
@@ -64,9 +64,9 @@ class Format:
     extra: str = ""
 
     def read_with(self, path: Path, **offered: Any) -> Scene | Motion:
-        """Read a file with those of the offered options that this format takes; raises PrmlError."""
+        """Read a file with those of the offered options that this format takes; raise PrmlError if it cannot be."""
         if self.read is None:
-            raise PrmlError(f"{path.name}: {self.name} is written only; it cannot be read")
+            raise PrmlError(f"{path.name}: the format {self.name} can only be written, not read")
         wanted = (*self.options, "given") if self.companions else self.options
         return self.read(path, **{name: value for name, value in offered.items() if name in wanted})
 
@@ -78,12 +78,12 @@ def _shipped(name: str) -> Format:
 
 
 def format_names() -> tuple[str, ...]:
-    """The names of all formats: ours, then those of outside packages. Nothing is imported."""
+    """Return the names of all formats, ours first, then those of other packages, without importing any."""
     return (*_SHIPPED, *(name for name in plugin_names(GROUP) if name not in _SHIPPED))
 
 
 def get_format(name: str) -> Format:
-    """A format by its name; raises PrmlError with the known names, or why an outside one is not available."""
+    """Return a format by name; raise PrmlError if it is unknown or another package's format cannot be imported."""
     found = _shipped(name) if name in _SHIPPED else plugin(GROUP, name, Format)
     if found is None:
         raise PrmlError(f"unknown format {name!r}; expected one of {', '.join(format_names())}")
@@ -91,26 +91,26 @@ def get_format(name: str) -> Format:
 
 
 def formats(kind: Literal["poses", "motion"] | None = None) -> Iterator[Format]:
-    """All formats (of a kind), those that come first in the table first."""
+    """Yield all formats (of a kind), in the order of the table."""
     found = (get_format(name) for name in format_names())
     return (f for f in found if kind is None or f.kind == kind)
 
 
 def _for_suffix(path: Path, can: Literal["read", "write"]) -> list[Format]:
-    """Formats with the ending of ``path``; those of outside packages are imported only where none of ours fits."""
+    """Return the formats with the suffix of ``path``; other packages are imported only if none of ours fits."""
     suffix = path.suffix.lower()
     for names in (_SHIPPED, plugin_names(GROUP)):
         if fitting := [f for f in map(get_format, names) if suffix in f.suffixes and getattr(f, can) is not None]:
             return fitting
     known = sorted({s for f in formats() if getattr(f, can) is not None for s in f.suffixes})
-    raise PrmlError(f"{path.name}: no format to {can} has this ending; known are {', '.join(known)}")
+    raise PrmlError(f"{path.name}: no format to {can} has this suffix; known are {', '.join(known)}")
 
 
 def format_of(path: Path) -> Format:
-    """The format of a file that is to be read, by its ending, and by its content where several formats share it.
+    """Return the format of an existing file by its suffix, and by its content if several formats share it.
 
     Raises:
-        PrmlError: the ending is unknown, or the file is of none of the formats that have it.
+        PrmlError: the suffix is unknown, or the content fits none of its formats.
     """
     fitting = _for_suffix(path, "read")
     if len(fitting) == 1:
@@ -137,19 +137,19 @@ def load_file(
 
     Args:
         path: the file.
-        format: name of its format; None to go by its ending and content.
-        skeleton: joint map for a motion file: a name or a YAML file; None for the shipped one that fits its names.
-        unit_m: metres per unit of a motion file, in place of what it, the map or the people's size says.
-        up: axis of a motion file that points up, in place of what it or the map says.
-        fps: frame rate, in place of the file's.
-        warn: called with one line for everything that looks wrong, or was judged rather than read.
+        format: name of its format; None to choose by suffix and content.
+        skeleton: joint map for a motion file: a name or a YAML file; None for the bundled one that fits its names.
+        unit_m: metres per unit of a motion file, overriding the file, the map and the estimate from people's size.
+        up: axis of a motion file that points up, overriding the file and the map.
+        fps: frame rate, overriding the file.
+        warn: called with one line for each thing that looks wrong or was estimated rather than read.
 
     Returns:
         The people of the file. Motion files give H36M17 in world metres, z up, NaN where a marker was not seen;
         ``labels["map"]`` is the joint map.
 
     Raises:
-        PrmlError: absent, of no known format, or not a whole file of its format; one line.
+        PrmlError: the file is missing, of an unknown format, or not a complete file of its format.
     """
     path = existing(path, "file of poses or motion")
     if fps is not None:
@@ -166,23 +166,23 @@ def load_file(
         raise PrmlError(f"{path.name}: {unused[0]}= is not an option of the format {chosen.name}; leave it out")
     read = chosen.read_with(path, warn=warn, **offered)
     if not isinstance(read, Scene):
-        raise PrmlError(f"the format {chosen.name} gave {type(read).__name__}, expected a Scene")
+        raise PrmlError(f"the format {chosen.name} returned {type(read).__name__}, expected a Scene")
     return read
 
 
 def save_file(
     poses: PoseSequence | Scene, path: str | Path, format: str | None = None, *, overwrite: bool = False
 ) -> None:
-    """Write poses or a scene, by the ending of ``path``; whole or not at all.
+    """Write poses or a scene atomically, in the format given by the suffix of ``path``.
 
     Args:
         poses: one person, or people on one clock.
-        path: the file; its folder is made if need be.
-        format: name of the format; None for the first with this ending that can hold the poses.
-        overwrite: whether a file that exists may be replaced.
+        path: the file; its folder is created if needed.
+        format: name of the format; None for the first with this suffix that can store the poses.
+        overwrite: whether to replace an existing file.
 
     Raises:
-        PrmlError: no format has the ending, the format cannot hold the poses, the file exists, the disk is full.
+        PrmlError: no format has the suffix, the format cannot store the poses, the file exists, or the disk is full.
     """
     path = Path(path)
     scene = poses if isinstance(poses, Scene) else Scene.of(poses)
@@ -192,12 +192,12 @@ def save_file(
         fitting = _for_suffix(path, "write")
         chosen = next((f for f in fitting if f.holds(scene)), fitting[0])
     if chosen.write is None:
-        raise PrmlError(f"{chosen.name} is read only; it cannot be written")
+        raise PrmlError(f"the format {chosen.name} can only be read, not written")
     chosen.write(scene, path, overwrite)
 
 
 def only_person(scene: Scene, what: str) -> PoseSequence:
-    """The person of a scene of one; raises PrmlError for more, naming ``what`` the format holds."""
+    """Return the only person of a scene; raise PrmlError if there are more, with ``what`` as its subject."""
     if len(scene) != 1:
         raise PrmlError(f"{what} holds one person, the scene has {len(scene)}; save scene.person(track_id) one by one")
     return scene.prominent

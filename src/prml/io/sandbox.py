@@ -1,8 +1,8 @@
-"""Native parsers in a process of their own: a file that crashes one, or fills the memory, costs one line and no more.
+"""Run native parsers in a separate process, so that a file that crashes one or fills the memory only raises an error.
 
-C3D, MATLAB and HDF5 files are read by libraries in C and C++ whose answer to a damaged file may be a crash or
-gigabytes. :func:`run_isolated` calls such a reader in a fresh Python with limits on memory, processor time and time,
-and hands back plain values and arrays. Nothing that comes back is unpickled.
+C3D, MATLAB and HDF5 files are read by C and C++ libraries that may crash or allocate gigabytes on a damaged file.
+:func:`run_isolated` calls such a reader in a fresh Python process with limits on memory, CPU time and wall time, and
+returns plain values and arrays. Its answer is never unpickled.
 """
 
 import importlib
@@ -30,12 +30,12 @@ _ARRAY = "__array__"
 
 @dataclass(frozen=True)
 class Limits:
-    """What a child process may use.
+    """Limits of a child process.
 
     Attributes:
-        memory_mib: address space beyond what Python and its libraries take at the start (Linux; elsewhere the memory is
-            not limited, which is logged).
-        time_s: seconds, on the clock and on the processor.
+        memory_mib: address space beyond what Python and its libraries use at the start (Linux only; elsewhere memory
+            is not limited, which is logged).
+        time_s: seconds of wall time and of CPU time.
     """
 
     memory_mib: int = 2048
@@ -43,23 +43,23 @@ class Limits:
 
     @classmethod
     def for_file(cls, path: Path) -> "Limits":
-        """Generous for a sound file: 1 GiB and 64 times its size (ezc3d takes 13 to 30 times), 60 s and 2 s per MiB."""
+        """Return generous limits: 1 GiB plus 64 times the size (ezc3d needs 13 to 30 times), 60 s plus 2 s per MiB."""
         size = path.stat().st_size / MIB
         return cls(1024 + math.ceil(64 * size), 60.0 + 2.0 * size)
 
 
 def run_isolated(function: Callable[..., Any], *args: str | float | bool, what: str, limits: Limits = Limits()) -> Any:
-    """What ``function(*args)`` gives, called in a fresh Python process.
+    """Return ``function(*args)``, called in a fresh Python process.
 
     Args:
-        function: of a module (not nested, not a lambda); it gives texts, numbers, truth values, None, numeric arrays,
-            and lists and string-keyed dictionaries of them.
+        function: a module-level function that returns texts, numbers, booleans, None, numeric arrays, and lists and
+            string-keyed dictionaries of these.
         args: plain values.
         what: what is being read, for messages.
-        limits: of the child.
+        limits: limits of the child.
 
     Raises:
-        PrmlError: the child raised, crashed, or went over a limit; one line.
+        PrmlError: the child raised an error, crashed, or exceeded a limit.
     """
     request = {
         "module": function.__module__,
@@ -69,7 +69,7 @@ def run_isolated(function: Callable[..., Any], *args: str | float | bool, what: 
         "limits": [limits.memory_mib, limits.time_s],
     }
     code = "from prml.io.sandbox import _child; _child()"
-    # a large pad that training asks of the allocator would be memory that the limit does not count
+    # a large allocator pad, as set for training, would count as memory before the limit is set
     environment = {k: v for k, v in os.environ.items() if not k.startswith("MALLOC_")}
     environment |= {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
     environment |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
@@ -78,7 +78,7 @@ def run_isolated(function: Callable[..., Any], *args: str | float | bool, what: 
             [sys.executable, "-c", code],
             input=json.dumps(request).encode(),
             capture_output=True,
-            timeout=limits.time_s + 30,  # the child's own alarm comes first
+            timeout=limits.time_s + 30,  # the child's own alarm fires first
             env=environment,
             check=False,
         )
@@ -97,7 +97,9 @@ def _answer(stream: io.BytesIO, what: str, limits: Limits) -> Any:
         arrays = [np.lib.format.read_array(stream, allow_pickle=False) for _ in range(head["arrays"])]
         value = _unpacked(head.get("value"), arrays)
     except (ValueError, KeyError, TypeError, IndexError, EOFError, MemoryError):
-        raise PrmlError(f"{what}: the process that read it gave no whole answer; it is damaged, get it again") from None
+        raise PrmlError(
+            f"{what}: the process that read it gave an incomplete answer; it is damaged, get it again"
+        ) from None
     if head.get("memory"):
         raise PrmlError(f"{what}: reading it takes more than {limits.memory_mib} MiB; it is damaged, get it again")
     if "error" in head:
@@ -122,7 +124,7 @@ def _how_it_ended(code: int, what: str, limits: Limits) -> str:
 
 
 def _packed(value: Any, arrays: list[np.ndarray]) -> Any:
-    """``value`` as JSON has it, the arrays apart."""
+    """Return ``value`` in JSON types; arrays are appended to ``arrays``."""
     if isinstance(value, np.ndarray):
         if value.dtype.hasobject:
             return [_packed(item, arrays) for item in value.reshape(-1)]
@@ -147,7 +149,7 @@ def _unpacked(value: Any, arrays: list[np.ndarray]) -> Any:
 
 # ------------------------------------------------------------------------------------------------ in the child
 def _child() -> None:
-    """Read a request from standard input, answer on standard output; what libraries print goes nowhere."""
+    """Read a request from standard input and answer on standard output; output of libraries is discarded."""
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     request = json.load(sys.stdin)
@@ -167,18 +169,18 @@ def _child() -> None:
     for array in arrays:
         np.lib.format.write_array(_Sink(out), array, allow_pickle=False)
     out.close()
-    os._exit(0)  # no destructors of a library that a damaged file may have upset
+    os._exit(0)  # skip destructors, as a damaged file may have corrupted a library's state
 
 
 class _Sink:
-    """A stream that numpy does not take for a file on disk: a pipe has no place to seek to."""
+    """A write-only stream that numpy does not treat as a file on disk, since a pipe cannot seek."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self.write = stream.write
 
 
 def _limit(memory_mib: int, time_s: float) -> bool:
-    """Limit this process's time and, where the system can, its memory; False where it cannot."""
+    """Limit this process's time and, if the system supports it, its memory; return whether memory is limited."""
     if hasattr(signal, "setitimer"):
         signal.setitimer(signal.ITIMER_REAL, time_s)  # SIGALRM ends the process, whatever it is doing
     try:
@@ -200,7 +202,7 @@ def _limit(memory_mib: int, time_s: float) -> bool:
 
 
 def _address_space() -> int | None:
-    """Bytes of address space that this process holds; None where the system does not say (all but Linux)."""
+    """Return the address space of this process in bytes; None where unknown (all but Linux)."""
     try:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
         return pages * os.sysconf("SC_PAGE_SIZE")

@@ -1,6 +1,6 @@
-"""The user's own data: one schema, as npz or Parquet, for 3D, 2D or both.
+"""Custom data: one schema, as npz or Parquet, for 3D, 2D or both.
 
-An npz file with these arrays (F frames of all clips one after the other, N clips, J joints)::
+An npz file with these arrays (F frames of all clips in sequence, N clips, J joints)::
 
     format           text                     prml-sequences/1
     skeleton         text                     joint set and order, e.g. h36m17, coco17 (prml.skeleton.SKELETONS)
@@ -18,11 +18,11 @@ An npz file with these arrays (F frames of all clips one after the other, N clip
     valid            (F)                      0 for frames to leave out of every score; absent: 1
     clip_name, subject, action, split  (N)    texts; absent: clip0 and so on, empty, empty, train
 
-Either ``joints`` or ``keypoints_px`` must be there. A Parquet file (needs pyarrow, ``pip install prml-pose[parquet]``)
-has one row per frame, clips as runs of equal ``clip_name``; the columns ``joints``, ``keypoints_px`` and ``confidence``
-hold flat lists of a frame's numbers, ``valid``, ``subject``, ``action``, ``split`` and ``fps`` plain values; what is
-said once per file stands as JSON in the file's metadata under the key ``prml``. ``prml data check PATH`` tells what is
-wrong with a file.
+Either ``joints`` or ``keypoints_px`` is required. A Parquet file (needs pyarrow, ``pip install prml-pose[parquet]``)
+has one row per frame, with clips as runs of equal ``clip_name``. The columns ``joints``, ``keypoints_px`` and
+``confidence`` contain flat lists of a frame's numbers; ``valid``, ``subject``, ``action``, ``split`` and ``fps`` are
+plain values. Entries per file are JSON in the file's metadata under the key ``prml``. ``prml data check PATH`` reports
+what is wrong with a file.
 """
 
 import json
@@ -62,7 +62,7 @@ _CLIP_SHAPE: Mapping[str, tuple[int, ...]] = {
 
 # ------------------------------------------------------------------------------------------------ reading
 def read_sequences(path: Path | str, split: str | None = None) -> Iterator[PoseSequence]:
-    """The clips of a file in the schema of this module.
+    """Read the clips of a file in the schema of this module.
 
     Args:
         path: ``.npz`` or ``.parquet``.
@@ -72,7 +72,7 @@ def read_sequences(path: Path | str, split: str | None = None) -> Iterator[PoseS
         Sequences in metres and pixels; ``valid`` (T,) and ``labels["split"]``.
 
     Raises:
-        PrmlError: the first of :func:`problems`, or a split without clips.
+        PrmlError: the file has :func:`problems` (the first is reported), or the split has no clips.
     """
     path = Path(path)
     record = load_arrays(path)
@@ -82,12 +82,12 @@ def read_sequences(path: Path | str, split: str | None = None) -> Iterator[PoseS
     splits = _labels(record, "split")
     chosen = [i for i in range(len(splits)) if split is None or splits[i] == split]
     if not chosen:
-        raise PrmlError(f"{path.name}: no clip of the split {split!r}; there are {', '.join(sorted(set(splits)))}")
+        raise PrmlError(f"{path.name}: no clip of the split {split!r}; it has {', '.join(sorted(set(splits)))}")
     return (_sequence(record, i, path.stem) for i in chosen)
 
 
 def load_arrays(path: Path) -> dict[str, Any]:
-    """The raw arrays of an npz or Parquet file by key, unchecked; raises PrmlError if it cannot be read."""
+    """Return the raw, unchecked arrays of an npz or Parquet file by key; raise PrmlError if it cannot be read."""
     if path.suffix == ".parquet":
         return _load_parquet(path)
     present = npz_keys(path)
@@ -111,7 +111,7 @@ def _load_parquet(path: Path) -> dict[str, Any]:
 
 
 def _from_table(table: Any, stem: str) -> dict[str, Any]:
-    """A pyarrow table as the arrays of an npz file."""
+    """Convert a pyarrow table to the arrays of an npz file."""
     said = json.loads((table.schema.metadata or {}).get(b"prml", b"{}"))
     record: dict[str, Any] = {k: v for k, v in said.items() if k in PER_FILE} | {"unknown": []}
     record |= {k: np.asarray(v) for k, v in said.items() if k in PER_CLIP}
@@ -132,7 +132,7 @@ def _from_table(table: Any, stem: str) -> dict[str, Any]:
 
 
 def problems(record: Mapping[str, Any]) -> list[str]:
-    """Everything that keeps a record from being read: what was expected, what came. Empty if it is sound."""
+    """Return everything that is wrong with a record (expected and got), empty if it is valid."""
     found = [f"unknown key {k!r}; known are {', '.join(KEYS)}" for k in record.get("unknown", [])]
     wrong = [f"{k}: expected a single value" for k in PER_FILE if not isinstance(record.get(k), _SINGLE)]
     wrong += [f"{k}: expected an array" for k in PER_FRAME if k in record and np.ndim(record[k]) == 0]
@@ -143,10 +143,10 @@ def problems(record: Mapping[str, Any]) -> list[str]:
     if record.get("skeleton") not in SKELETONS:
         return [*found, f"expected skeleton = one of {', '.join(SKELETONS)}, got {record.get('skeleton')!r}"]
     if "joints" not in record and "keypoints_px" not in record:
-        return [*found, "neither 'joints' (3D) nor 'keypoints_px' (2D) is there"]
+        return [*found, "'joints' (3D) and 'keypoints_px' (2D) are both missing"]
     found += _array_problems(record, skeleton(str(record["skeleton"])))
     if "fps" not in record:
-        found.append("'fps' is missing: frames a second, one number or one per clip")
+        found.append("'fps' is missing: frames per second, one number or one per clip")
     if "joints" in record:
         for key, allowed in (("unit", tuple(UNITS_M)), ("frame", ("camera", "world"))):
             if record.get(key) not in allowed:
@@ -276,10 +276,10 @@ def _sequence(record: Mapping[str, Any], clip: int, source: str) -> PoseSequence
 
 # ------------------------------------------------------------------------------------------------ writing
 def write_sequences(path: Path | str, sequences: Sequence[PoseSequence], overwrite: bool = False) -> None:
-    """Write sequences of one skeleton, frame and kind in the schema of this module (npz or Parquet by the ending).
+    """Write sequences of one skeleton, frame and kind in the schema of this module (npz or Parquet, by suffix).
 
     Raises:
-        PrmlError: nothing to write, sequences that differ in kind, or a file that already exists.
+        PrmlError: there are no sequences, they differ in kind, or the file already exists.
     """
     path = Path(path)
     kinds = {
@@ -348,7 +348,7 @@ def _read_scene(path: Path) -> Scene:
     sequences = list(read_sequences(path))
     if len(sequences) > 1:
         raise PrmlError(
-            f"{path.name}: holds {len(sequences)} clips, not one scene; prml.io.sequences.read_sequences gives them"
+            f"{path.name}: has {len(sequences)} clips, expected one; read them with prml.io.sequences.read_sequences"
         )
     return Scene.of(sequences[0])
 
@@ -360,7 +360,7 @@ def _is_sequences(path: Path) -> bool:
 FORMAT = Format(
     "sequences",
     (".npz", ".parquet"),
-    "clips of your own, 3D, 2D or both (prml-sequences/1)",
+    "custom clips, 3D, 2D or both (prml-sequences/1)",
     _read_scene,
     lambda scene, path, overwrite: write_sequences(path, scene.people, overwrite),
     detect=_is_sequences,

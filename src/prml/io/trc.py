@@ -1,8 +1,8 @@
 """TRC (track row column): marker positions as text, the format of OpenSim, Pose2Sim and Cortex.
 
-Three header lines (rate, counts and unit in the third), one of marker names, one of ``X1 Y1 Z1 ...``, then a line per
-frame. Real files leave out the blank line before the data, end lines with tabs or without, write gaps as empty cells,
-``nan`` or three zeros, and count frames and markers wrongly; all of that is read.
+Three header lines (rate, counts and unit in the third), one of marker names, one of ``X1 Y1 Z1 ...``, then one line per
+frame. Real files omit the blank line before the data, end lines with or without tabs, write gaps as empty cells,
+``nan`` or three zeros, and miscount frames and markers; all of these are supported.
 """
 
 import math
@@ -21,13 +21,13 @@ _HEADER = 5
 
 
 def read_trc(path: Path | str) -> Motion:
-    """Markers of a TRC file; NaN where a marker was not seen.
+    """Read the markers of a TRC file; NaN where a marker was not seen.
 
-    The frame rate is the header's, or that of the times where the header has none. The axis that points up is not in
-    the file (y in OpenSim and Pose2Sim).
+    The frame rate is taken from the header, else from the times. The file does not state the up axis (y in OpenSim and
+    Pose2Sim).
 
     Raises:
-        PrmlError: absent, not TRC, or a line with a cell that is not a number.
+        PrmlError: the file is missing, not TRC, or has a cell that is not a number.
     """
     path = Path(path)
     return guarded(path.name, lambda: _parse(path.read_text(encoding="utf-8", errors="replace")))
@@ -40,10 +40,10 @@ def _parse(text: str) -> Motion:
     header = dict(zip(lines[1].split(), lines[2].split(), strict=False))
     names = [name for cell in _cells(lines[3])[2:] if (name := cell.strip())]
     if not names:
-        raise PrmlError("names no markers in its fourth line")
+        raise PrmlError("has no marker names in its fourth line")
     rows = [line for line in lines[_HEADER:] if line.strip()]
     if not rows:
-        raise PrmlError("holds no frames; the file is truncated")
+        raise PrmlError("has no frames; the file is truncated")
     table = np.array([_row(line, 2 + 3 * len(names), n) for n, line in enumerate(rows, 1)])
     xyz = table[:, 2:].reshape(len(rows), len(names), 3)
     xyz = np.where((xyz == 0).all(-1, keepdims=True), np.nan, xyz)
@@ -86,7 +86,7 @@ def _rate(header: dict[str, str], times_s: Float[np.ndarray, " frames"]) -> floa
 def _notes(stated: str, frames: int) -> tuple[str, ...]:
     if not stated.isdigit() or int(stated) == frames:
         return ()
-    return (f"states {stated} frames and holds {frames}; all are read",)
+    return (f"states {stated} frames but has {frames}; all are read",)
 
 
 FORMAT = Format("trc", (".trc",), "markers as text: OpenSim, Pose2Sim, Cortex", read_trc, kind="motion")

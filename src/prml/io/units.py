@@ -1,4 +1,4 @@
-"""The unit of a length, judged by the size of a person: thighs and shins of an adult lie near 0.43 m."""
+"""Estimate the unit of length from the size of a person: adult thighs and shins are about 0.43 m long."""
 
 import math
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ _ADULT_M = 0.43
 
 
 def leg_bone(joints: Float[np.ndarray, "frames joints 3"], skeleton: Skeleton) -> float:
-    """Median length of thighs and shins in the unit of ``joints``, over at most 1000 frames; NaN if never seen."""
+    """Return the median length of thighs and shins in the unit of ``joints``, over up to 1000 frames; NaN if unseen."""
     some = joints[:: max(1, len(joints) // 1000)]
     pairs = [(s + a, s + b) for s in "LR" for a, b in (("Hip", "Knee"), ("Knee", "Ankle"))]
     ends = [(skeleton.index(a), skeleton.index(b)) for a, b in pairs]
@@ -24,11 +24,11 @@ def leg_bone(joints: Float[np.ndarray, "frames joints 3"], skeleton: Skeleton) -
 
 
 def human(length_m: float) -> bool:
-    """Whether a thigh or shin of so many metres is a person's."""
+    """Whether a thigh or shin of this length is plausible for a person."""
     return LEG_BONE_M[0] <= length_m <= LEG_BONE_M[1]
 
 
 def likely_unit(length: float) -> str | None:
-    """The unit (a key of UNITS_M) in which a thigh or shin of ``length`` comes nearest to an adult's, or None."""
+    """Return the unit (a key of UNITS_M) that makes a thigh or shin of ``length`` most like an adult's, or None."""
     fits = [unit for unit, metres in UNITS_M.items() if human(length * metres)]
     return min(fits, key=lambda unit: abs(math.log(length * UNITS_M[unit] / _ADULT_M)), default=None)

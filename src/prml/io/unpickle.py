@@ -1,7 +1,7 @@
-"""Pickles from outside, read without running anything: numpy arrays and plain containers only.
+"""Read untrusted pickles without running code: numpy arrays and plain containers only.
 
-The field ships its data as pickles and as npz files with pickled object arrays. A pickle is a program; this reader
-knows the handful of names that numpy data needs and refuses every other one by name, before it could be called.
+Datasets in this field are distributed as pickles and as npz files with pickled object arrays. A pickle is a program;
+this reader allows the few names that numpy data need and refuses any other before it could be called.
 """
 
 import io
@@ -26,13 +26,13 @@ MAX_EMPTY = 1_000_000  # length of an array without values
 _MULTIARRAY = ("numpy.core.multiarray", "numpy._core.multiarray")
 _NUMERIC = ("numpy.core.numeric", "numpy._core.numeric")
 _PLAIN_KIND = re.compile(r"[biufcSUO]\d{0,9}")
-_NDARRAY = object()  # the name alone: numpy's own class would take any buffer and state
+_NDARRAY = object()  # a placeholder: numpy's class would accept any buffer and state
 
 
 class _Dtype:
-    """Stands for ``numpy.dtype``, whose own state is trusted by numpy: flags that do not fit make bytes into pointers.
+    """Stand-in for ``numpy.dtype``, as numpy trusts a pickled dtype's state and wrong flags turn bytes into pointers.
 
-    It knows what data of the field need: one kind and a byte order; no fields, no sub-arrays, no metadata.
+    It supports what real data need: a kind and a byte order, without fields, sub-arrays or metadata.
     """
 
     def __init__(self, kind: bytes | str, *_: Any) -> None:
@@ -50,28 +50,28 @@ class _Dtype:
 
 
 def check_shape(shape: Any, dtype: np.dtype[Any]) -> int:
-    """How many values an array of a file has; raises PrmlError for a shape that no array of numbers would have.
+    """Return the number of values of an array in a file; raise PrmlError for an implausible shape.
 
-    An array without values may not be long either: whoever goes through it would not come to an end.
+    The length of an array without values is limited too, since iterating over it would take forever.
     """
     if not (type(shape) is tuple and len(shape) <= MAX_AXES and all(type(n) is int and 0 <= n < 2**62 for n in shape)):
         raise PrmlError(f"refused an array of shape {one_line(shape, 60)}")
     count = math.prod(shape)
     if max(shape, default=0) > max(count, MAX_EMPTY) or (count and not dtype.itemsize):
-        raise PrmlError(f"refused an array of shape {one_line(shape, 60)} of {dtype}, which holds nothing")
+        raise PrmlError(f"refused an array of shape {one_line(shape, 60)} of {dtype}, which has no content")
     return count
 
 
 def check_texts(array: np.ndarray) -> None:
-    """Raise PrmlError if texts hold numbers that are no characters: reading one would fail much later."""
+    """Raise PrmlError if texts contain invalid code points, which would otherwise fail much later."""
     if array.dtype.kind == "U" and array.size:
         codes = array.reshape(-1, order="A").view(np.dtype(np.uint32).newbyteorder(array.dtype.byteorder))
         if int(codes.max()) > sys.maxunicode:
-            raise PrmlError("its texts hold numbers that are no characters; it is damaged")
+            raise PrmlError("its texts contain invalid code points; it is damaged")
 
 
 class _Array(np.ndarray):
-    """An array while it is being read: numpy's own ``__setstate__`` checks neither the dtype nor a list's length."""
+    """An array while it is read; numpy's own ``__setstate__`` checks neither the dtype nor the length of a list."""
 
     def __setstate__(self, state: Any) -> None:
         if not (type(state) is tuple and len(state) == 5 and state[0] == 1 and isinstance(state[2], _Dtype)):
@@ -81,7 +81,7 @@ class _Array(np.ndarray):
         if not dtype.hasobject:
             data = _bytes(data)
         elif type(data) is not list:
-            raise PrmlError("refused to unpickle an array of objects whose content is not a list")
+            raise PrmlError("refused to unpickle an array of objects, as its content is not a list")
         held, due = len(data), count * (1 if dtype.hasobject else dtype.itemsize)
         if held != due:
             raise PrmlError(f"refused to unpickle an array of shape {shape}: {held} instead of {due} values or bytes")
@@ -94,36 +94,36 @@ def _bytes(data: Any) -> bytes:
 
 
 def _reconstruct(subtype: Any, shape: tuple[int, ...], typecode: Any) -> np.ndarray:
-    """What numpy calls to make the empty array that the pickled state then fills; subclasses are not admitted."""
+    """Create the empty array that the pickled state then fills, as numpy does; subclasses are refused."""
     if subtype is not _NDARRAY or tuple(shape) != (0,):
         raise PrmlError("refused to unpickle an array of an unusual kind; only plain numpy arrays are read")
     return np.ndarray.__new__(_Array, (0,), np.int8)
 
 
 def _scalar(dtype: _Dtype, data: bytes | str = b"") -> Any:
-    """A numpy number or string; scalars that hold objects are not admitted."""
+    """Create a numpy number or string; scalars that contain objects are refused."""
     if not isinstance(dtype, _Dtype) or dtype.plain.hasobject:
-        raise PrmlError("refused to unpickle a numpy scalar that holds a Python object")
+        raise PrmlError("refused to unpickle a numpy scalar that contains a Python object")
     plain = dtype.plain
     return np.frombuffer(_bytes(data), dtype=plain, count=1)[0] if plain.itemsize else plain.type()
 
 
 def _frombuffer(buffer: Any, dtype: _Dtype, shape: tuple[int, ...], order: str = "C") -> np.ndarray:
-    """Protocol 5 arrays whose bytes travel inside the pickle."""
+    """Create a protocol 5 array with in-band bytes."""
     check_shape(shape, dtype.plain)
     flat = np.frombuffer(buffer, dtype=dtype.plain)
     return flat.reshape(shape, order="F" if order == "F" else "C").copy(order="K")
 
 
 def _encode(text: str, encoding: str = "latin1") -> bytes:
-    """Python 2 and protocol 2 write bytes as latin-1 text; no other codec is admitted."""
+    """Encode latin-1 text, as Python 2 and protocol 2 write bytes; other codecs are refused."""
     if encoding not in ("latin1", "latin-1", "iso-8859-1"):
         raise PrmlError(f"refused to unpickle text with the codec {encoding!r}; only latin1 is admitted")
     return text.encode("latin1")
 
 
 def _no_bytes() -> bytes:
-    """How protocols 0 to 2 write an empty byte string."""
+    """Return an empty byte string, which protocols 0 to 2 write as a call."""
     return b""
 
 
@@ -150,7 +150,7 @@ _ADMITTED = _admitted()
 
 
 def _admit(module: str, name: str) -> Any:
-    """What stands for a name; raises PrmlError for all but the few that data need."""
+    """Return the stand-in for a name; raise PrmlError for all but the few that data need."""
     try:
         return _ADMITTED[module, name]
     except KeyError:
@@ -165,7 +165,7 @@ class _Restricted(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         found = _admit(module, name)
-        # a pickle can set attributes of a function that it is given: those of a throw-away then
+        # a pickle can set attributes of a function it receives, so give it a temporary one
         return (lambda *given: found(*given)) if isinstance(found, FunctionType) else found
 
     def persistent_load(self, pid: Any) -> Any:
@@ -176,15 +176,15 @@ _SCALARS = (type(None), bool, int, float, complex, str, bytes, bytearray, np.gen
 
 
 def _plain(value: Any, done: dict[int, tuple[Any, Any]]) -> Any:
-    """``value`` with plain numpy arrays in place of those that were read; containers change in place, but for tuples.
+    """Replace stand-in arrays in ``value`` by plain numpy arrays; containers other than tuples change in place.
 
-    ``done`` holds what has been seen and what it became, by id: containers may hold themselves.
+    ``done`` maps ids to values seen so far and their replacements, since containers may contain themselves.
     """
     kind = type(value)
     if kind is _Dtype:
         return value.plain
     if kind not in (_Array, np.ndarray, dict, OrderedDict, list, tuple):
-        if not isinstance(value, (*_SCALARS, set, frozenset)):  # a class or a function by its bare name
+        if not isinstance(value, (*_SCALARS, set, frozenset)):  # a bare reference to a class or function
             raise PrmlError("refused to unpickle a class or a function; expected numpy arrays and plain containers")
         return value
     if id(value) in done:
@@ -198,21 +198,21 @@ def _plain(value: Any, done: dict[int, tuple[Any, Any]]) -> Any:
         for key, item in value.items():
             value[key] = _plain(item, done)
     elif kind is list or new.dtype == object:
-        flat = value if kind is list else new.reshape(-1, order="A")  # a view: what was read is contiguous
+        flat = value if kind is list else new.reshape(-1, order="A")  # a view, since the array is contiguous
         for i, item in enumerate(flat):
             flat[i] = _plain(item, done)
     return new
 
 
 def unpickle(data: Data, stream: Any = None) -> Any:
-    """What a pickle holds, after a scan; ``stream`` to read it from where the data are a file in memory."""
+    """Scan and unpickle data; if they are a memory-mapped file, ``stream`` is the file to read from."""
     scan(data, admit=_admit)
     source = stream or io.BufferedReader(io.BytesIO(data))  # mmap comes with a stream
     return _plain(_Restricted(source, encoding="latin1").load(), {})
 
 
 def loads(data: bytes) -> Any:
-    """Unpickle bytes that hold numpy arrays and plain containers; raises PrmlError for anything else."""
+    """Unpickle bytes with numpy arrays and plain containers; raise PrmlError for anything else."""
     return guarded("pickle", lambda: unpickle(data))
 
 
@@ -220,7 +220,7 @@ def load_pickle(path: Path | str) -> Any:
     """Read a pickle file (protocols 0 to 5, Python 2 ones as latin-1) of numpy arrays and plain containers.
 
     Raises:
-        PrmlError: the file is absent or broken, names anything but numpy data and plain containers, or goes over a
+        PrmlError: the file is missing or damaged, refers to anything but numpy data and plain containers, or exceeds a
             limit of :mod:`prml.io.pickle_scan`.
     """
     path = Path(path)
