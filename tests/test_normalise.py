@@ -7,6 +7,8 @@ from prml import normalise
 from prml.camera import Camera, rotation_towards
 from prml.datasets.mocap import load_sets
 from prml.errors import PrmlError
+from prml.normalise import virtual_camera
+from prml.skeleton import H36M17
 
 
 @pytest.fixture(scope="module")
@@ -84,3 +86,46 @@ def test_smoothing_keeps_constants_and_means():
 def test_unknown_strategy_is_named():
     with pytest.raises(PrmlError, match="virtual_camera, screen, crop"):
         normalise.check_strategy("vitrual_camera")
+
+
+def _body(seed=0, frames=60):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(1, 17, 2)) * 0.1 + rng.normal(size=(frames, 17, 2)).cumsum(0) * 0.002
+
+
+def test_a_mask_of_all_joints_changes_nothing_but_rounding():
+    plane = _body()
+    plain, masked = virtual_camera(plane, 50.0), virtual_camera(plane, 50.0, np.ones(17, bool))
+    np.testing.assert_allclose(masked.xy, plain.xy, atol=1e-12)
+    np.testing.assert_allclose(masked.scale, plain.scale, rtol=1e-12)
+    np.testing.assert_allclose(masked.R_camera_to_input, plain.R_camera_to_input, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "gone", [["RAnkle"], ["LWrist", "LElbow"], ["LHip", "RHip", "LKnee", "RKnee", "LAnkle", "RAnkle"]]
+)
+def test_unseen_joints_are_zero_and_tell_nothing(gone):
+    plane, seen = _body(1), np.ones(17, bool)
+    columns = [H36M17.index(name) for name in gone]
+    seen[columns] = False
+    first = virtual_camera(plane, 50.0, seen)
+    plane[:, columns] = 7.0
+    second = virtual_camera(plane, 50.0, seen)
+    np.testing.assert_allclose(second.xy, first.xy, atol=1e-12)
+    np.testing.assert_allclose(second.scale, first.scale, rtol=1e-12)
+    assert (first.xy[:, columns] == 0).all()
+
+
+def test_the_size_without_legs_is_that_of_the_whole_of_usual_proportions():
+    """Bones in the usual proportion, side by side in the picture: what is not seen is inferred exactly."""
+    plane = np.zeros((40, 17, 2))
+    lengths = {"Knee": 0.40, "Ankle": 0.44, "Elbow": 0.29, "Wrist": 0.28, "Hip": 0.50}
+    for side, x in (("L", 0.02), ("R", -0.02)):
+        place = {"Shoulder": 0.0, "Elbow": 0.29, "Wrist": 0.57, "Hip": 0.50, "Knee": 0.90, "Ankle": 1.34}
+        for name, y in place.items():
+            plane[:, H36M17.index(side + name)] = (0.001 * x, 0.001 * y)
+    seen = np.ones(17, bool)
+    seen[[H36M17.index(s + n) for s in "LR" for n in ("Knee", "Ankle")]] = False
+    whole, half = virtual_camera(plane, 50.0), virtual_camera(plane, 50.0, seen)
+    np.testing.assert_allclose(half.scale, whole.scale, rtol=1e-3)
+    np.testing.assert_allclose(whole.scale, 0.002 * sum(lengths.values()) / 3.0, rtol=1e-3)

@@ -88,7 +88,7 @@ def test_the_parents_make_trees(joints):
     """A tree for what is lifted to 3D; detectors may leave the face apart from the body."""
     roots = [index for index, parent in enumerate(joints.parents) if parent < 0]
     assert joints.root in roots
-    assert len(roots) == (2 if joints.name in ("blazepose33", "measured13") else 1)
+    assert len(roots) == (2 if joints.name in ("blazepose33", "measured13", "measured24") else 1)
     for index in range(len(joints)):
         seen = {index}
         while (index := joints.parents[index]) >= 0:

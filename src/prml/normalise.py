@@ -11,7 +11,7 @@ from functools import cache
 from typing import Literal, get_args
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from prml.camera import normalise as unit
 from prml.camera import rotation_towards
@@ -30,6 +30,7 @@ LONG_BONES = tuple(
 )
 # An adult's long bones sum to 3.8 m; seen from one side, about four fifths of that remain. So inputs are nearly metres.
 BODY_SIZE_M = 3.0
+_TYPICAL_M = (0.40, 0.44, 0.29, 0.28, 0.50) * 2  # of an adult's LONG_BONES
 DIRECTION_SIGMA_S = 0.2
 SIZE_SIGMA_S = 0.4
 MARGIN_S = 0.8  # beyond this the smoothing of both is blind
@@ -40,7 +41,7 @@ class NormalisedInput:
     """What a network reads, and how to undo it.
 
     Attributes:
-        xy: (*B, T, 17, 2) normalised coordinates, x right, y down.
+        xy: (*B, T, J, 2) normalised coordinates, x right, y down.
         R_camera_to_input: (*B, T, 3, 3) rotation from the camera frame to the frame that the network predicts in.
         scale: (*B, T) what ``xy`` was divided by (image plane at z = 1 for ``virtual_camera``, pixels otherwise).
     """
@@ -78,22 +79,43 @@ def smooth(values: Float[Array, "*B T c"], sigma_s: float, fps: float) -> Float[
     return mean
 
 
-def virtual_camera(plane: Float[Array, "*B T 17 2"], fps: float) -> NormalisedInput:
+def virtual_camera(
+    plane: Float[Array, "*B T J 2"], fps: float, seen: Bool[Array, "*B J"] | None = None
+) -> NormalisedInput:
     """Look at the person, then divide by its size.
 
     Args:
-        plane: undistorted image-plane points at z = 1 (``Camera.unproject``), finite.
+        plane: undistorted image-plane points at z = 1 (``Camera.unproject``) of H36M17 or BODY28, finite.
         fps: frames a second of the sequence.
+        seen: joints that are given, the same in all frames; direction and size come from these alone, the size as if
+            the other long bones had the usual lengths in proportion, and the others become zero. None if all are.
     """
     rays = unit(np.concatenate([plane, np.ones_like(plane[..., :1])], -1))
-    towards = smooth(rays[..., _TORSO, :].mean(-2), DIRECTION_SIGMA_S, fps)
+    torso = rays[..., _TORSO, :]
+    middle = torso.mean(-2) if seen is None else _mean_of(torso, seen[..., None, _TORSO])
+    towards = smooth(middle, DIRECTION_SIGMA_S, fps)
     R = rotation_towards(towards).astype(plane.dtype)
     turned = rays @ np.swapaxes(R, -1, -2)
     xy = turned[..., :2] / np.maximum(turned[..., 2:], 0.05)
     start, end = (np.array(side) for side in zip(*LONG_BONES, strict=True))
-    length = np.linalg.norm(xy[..., start, :] - xy[..., end, :], axis=-1).sum(-1)
+    bones = np.linalg.norm(xy[..., start, :] - xy[..., end, :], axis=-1)
+    length = bones.sum(-1) if seen is None else _whole_length(bones, (seen[..., start] & seen[..., end])[..., None, :])
     scale = np.exp(smooth(np.log(np.maximum(length, 1e-6))[..., None], SIZE_SIGMA_S, fps)[..., 0]) / BODY_SIZE_M
-    return NormalisedInput(xy / scale[..., None, None], R, scale)
+    xy = xy / scale[..., None, None]
+    return NormalisedInput(xy if seen is None else np.where(seen[..., None, :, None], xy, xy.dtype.type(0)), R, scale)
+
+
+def _mean_of(points: Float[Array, "*B T n 3"], seen: Bool[Array, "*B 1 n"]) -> Float[Array, "*B T 3"]:
+    """Mean of the points that are seen, of all if none is."""
+    weights = np.where(seen.any(-1, keepdims=True), seen, True).astype(points.dtype)[..., None]
+    return np.asarray((points * weights).sum(-2) / weights.sum(-2))
+
+
+def _whole_length(bones: Float[Array, "*B T n"], seen: Bool[Array, "*B 1 n"]) -> Float[Array, "*B T"]:
+    """Length of all long bones, from those that are seen (from all if none is) and the usual proportions."""
+    weights = np.where(seen.any(-1, keepdims=True), seen, True).astype(bones.dtype)
+    typical = np.array(_TYPICAL_M, bones.dtype)
+    return np.asarray((bones * weights).sum(-1) * (typical.sum() / (typical * weights).sum(-1)))
 
 
 def _no_rotation(points: Array) -> Array:

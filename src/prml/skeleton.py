@@ -210,6 +210,15 @@ MEASURED13 = _skeleton(
     "LWrist<LElbow RShoulder<HeadCentre RElbow<RShoulder RWrist<RElbow",
 )
 
+# The same of BODY28: those 13, then feet, hands and face as they are.
+MEASURED24 = _skeleton(
+    "measured24",
+    "RHip RKnee<RHip RAnkle<RKnee LHip<RHip LKnee<LHip LAnkle<LKnee HeadCentre LShoulder<HeadCentre LElbow<LShoulder "
+    "LWrist<LElbow RShoulder<HeadCentre RElbow<RShoulder RWrist<RElbow RHeel<RAnkle RToe<RAnkle LHeel<LAnkle "
+    "LToe<LAnkle LHand<LWrist LThumb<LWrist RHand<RWrist RThumb<RWrist NoseTip<HeadCentre LEar<HeadCentre "
+    "REar<HeadCentre",
+)
+
 _ALL = (
     H36M17,
     BODY28,
@@ -223,6 +232,7 @@ _ALL = (
     MPI_INF_3DHP28,
     SMPL24,
     MEASURED13,
+    MEASURED24,
 )
 SKELETONS: Mapping[str, Skeleton] = {s.name: s for s in _ALL}
 
@@ -325,6 +335,13 @@ _TRUNK_JOINTS = ("Hip", "Spine", "Thorax", "Nose", "Head")
 
 _RULES: dict[tuple[str, str], dict[str, _Rule]] = {
     # body28: what a skeleton lacks is absent. The trunk joints are so for every detector but for the middle of the hips
+    ("measured24", "measured13"): {j: j for j in MEASURED13.joints},
+    ("measured24", "body28"): {"Hip": _MID_HIP, **_SAME_LIMBS, **_TRUNK_RULE, **{j: j for j in BODY28.joints[17:]}},
+    ("body28", "measured24"): {
+        **_SAME_LIMBS,
+        "HeadCentre": {"LEar": 0.5, "REar": 0.5},
+        **{j: j for j in BODY28.joints[17:]},
+    },
     ("h36m17", "body28"): {j: j for j in H36M17.joints},
     ("body28", "h36m17"): {j: j for j in H36M17.joints},
     ("coco17", "body28"): _DETECTED,

@@ -4,10 +4,11 @@ import pytest
 import torch
 
 from prml.errors import PrmlError
+from prml.skeleton import BODY28
 from prml.training.config import FitConfig, NetworkConfig
 from prml.training.module import LiftingModule
 from prml.training.warm_start import inherit_terms, resample_frames, start_from
-from prml.weights.record import OPEN, Card, save_record
+from prml.weights.record import OPEN, Card, load_record, save_record
 
 SMALL = {"frames": 9, "width": 16, "heads": 2, "branch_blocks": 1}
 
@@ -52,6 +53,60 @@ def test_a_deeper_network_starts_as_the_function_that_was_learned(record, deeper
 def test_a_wider_network_cannot_start_from_it(record):
     with pytest.raises(PrmlError, match="no tensor that fits"):
         start_from(_module(2, width=32), record[0])
+
+
+def _module28(seed: int, **changes) -> LiftingModule:
+    torch.manual_seed(seed)
+    config = FitConfig(network=NetworkConfig("prml-xs", {**SMALL, **changes}))
+    config.data.skeleton = "body28"
+    return LiftingModule(config, steps_per_epoch=1, total_steps=1).eval()
+
+
+def test_28_joints_start_from_17_and_the_new_ones_as_their_parents(record):
+    module = _module28(2)
+    start_from(module, record[0])
+    small = load_record(record[0]).network.state_dict()
+    parents = torch.tensor([*range(17), *BODY28.parents[17:]])
+    grown = 0
+    for name, tensor in module.network.state_dict().items():
+        if tensor.shape == small[name].shape:
+            assert torch.equal(tensor, small[name]), name
+        else:
+            axis = [a == 28 for a in tensor.shape].index(True)
+            assert torch.equal(tensor, small[name].index_select(axis, parents)), name
+            grown += 1
+    assert grown == 5  # joint embedding, the position embeddings of both branches, both biases
+    assert module.network(torch.randn(2, 9, 28, 3)).shape == (2, 9, 28, 3)
+
+
+def test_the_statistics_of_labels_grow_with_the_joints_too(tmp_path):
+    small, large = _module(1), _module28(2)
+    head = {"width_2d": 32, "width_depth": 32, "joints": 17}
+    card = Card(name="small", network="prml-xs", arguments=small.network_arguments, window=9, uncertainty=head)
+    small.information.pose_2d.marginal.mean.normal_()
+    path = save_record(tmp_path, card, small.network, small.information)
+    start_from(large, str(path))
+    mean = large.information.pose_2d.marginal.mean
+    assert torch.equal(mean[:17], small.information.pose_2d.marginal.mean)
+    assert torch.equal(mean[17:], mean[list(BODY28.parents[17:])])
+
+
+def test_frames_grow_beside_joints(record):
+    module = _module28(2, frames=28)  # as many as joints
+    start_from(module, record[0])
+    bias, small = module.network.decoder.bias_2d.value, load_record(record[0]).network.decoder.bias_2d.value
+    torch.testing.assert_close(bias[0, :17], small[0])
+    torch.testing.assert_close(bias[-1, 17:], small[-1][list(BODY28.parents[17:])])
+
+
+@pytest.mark.misfit
+def test_17_joints_do_not_start_from_28(tmp_path):
+    module = _module28(1)
+    card = Card(name="large", network="prml-xs", arguments=module.network_arguments, window=9, skeleton="body28")
+    path = save_record(tmp_path, card, module.network)
+    with pytest.raises(PrmlError, match=r"it has 28 joints \(body28\), this run 17; set data.skeleton to body28"):
+        start_from(_module(2), str(path))
+    start_from(_module28(2), str(path))
 
 
 def test_frames_are_resampled_end_on_end():

@@ -7,9 +7,9 @@ target. Arrays hold the joints of H36M17, or those of BODY28, whose feet and han
 import numpy as np
 from jaxtyping import Bool, Float
 
-from prml.batches.augment import torso_frame
+from prml.batches.augment import skeleton_of, torso_frame
 from prml.batches.options import VideoOptions
-from prml.skeleton import BODY28, H36M17, Skeleton
+from prml.skeleton import H36M17, Skeleton
 
 Array = np.ndarray
 
@@ -34,11 +34,6 @@ _SIZE = (0.93, 1.14)  # of adults over the captured ones
 _PELVIS = tuple(H36M17.index(name) for name in ("LHip", "RHip", "Spine", "Hip"))
 _LEG = {side: tuple(H36M17.index(side + name) for name in ("Hip", "Knee", "Ankle")) for side in "LR"}
 _MAX_TILT_DEG, _MAX_KNEE_DEG, _MAX_SWAY_DEG = 25.0, 35.0, 12.0  # of a person who stands still
-
-
-def skeleton_of(joints_m: Float[Array, "*n J 3"]) -> Skeleton:
-    """H36M17 or BODY28, by the number of joints."""
-    return H36M17 if joints_m.shape[-2] == len(H36M17) else BODY28
 
 
 def vary_people(

@@ -14,18 +14,17 @@ import numpy as np
 from jaxtyping import Float
 from scipy.ndimage import gaussian_filter1d
 
-from prml.skeleton import MEASURED13
+from prml.skeleton import MEASURED13, MEASURED24, Skeleton
 
 Array = np.ndarray
-_LIMBS = tuple(
-    tuple((MEASURED13.index("L" + j), MEASURED13.index("R" + j)) for j in joints)
-    for joints in (("Hip", "Knee", "Ankle"), ("Shoulder", "Elbow", "Wrist"))
-)
+_SWAPPED = (("Hip", "Knee", "Ankle", "Heel", "Toe"), ("Shoulder", "Elbow", "Wrist", "Hand", "Thumb"))
+_PER_JOINT = ("jitter_mm", "drift_mm", "offset_mm", "burst_rate", "burst_mm", "drop_rate", "confidence_logit")
+_NEAREST = {"Heel": "Ankle", "Toe": "Ankle", "Hand": "Wrist", "Thumb": "Wrist"}
 
 
 @dataclass(frozen=True)
 class NoiseModel:
-    """Statistics of a detector on the joints of MEASURED13; arrays are (13,).
+    """Statistics of a detector on the joints of MEASURED13 or MEASURED24; arrays have an entry for each.
 
     Attributes:
         jitter_mm: standard deviation per axis of the part that is new in every frame.
@@ -34,7 +33,7 @@ class NoiseModel:
         burst_rate, burst_mm, burst_s: bursts of large error: starts per second and joint, size per axis, mean length.
         swap_rate, swap_s: swaps of left and right (both legs or both arms): starts per second and pair, length.
         drop_rate, drop_s: joints lost (confidence near zero, position a guess): starts per second and joint, length.
-        confidence_logit: (13,) median confidence on the logit scale where the error is small.
+        confidence_logit: median confidence on the logit scale where the error is small.
         confidence_slope: how much the logit falls when the error grows e-fold over 20 mm.
         confidence_sigma: slow scatter of the logit.
         severity_sigma: log-normal spread over clips of one factor on all magnitudes.
@@ -58,14 +57,14 @@ class NoiseModel:
 
     def sample(
         self, rng: np.random.Generator, clips: int, frames: int, fps: float
-    ) -> "tuple[Float[Array, 'B T 13 2'], Float[Array, 'B T 13'], Float[Array, 'B T 2']]":
+    ) -> "tuple[Float[Array, 'B T K 2'], Float[Array, 'B T K'], Float[Array, 'B T 2']]":
         """Draw errors for ``clips`` independent stretches.
 
         Returns:
             Errors in metres at the person's depth, confidences in (0, 1), and for legs and arms whether left and right
             are swapped (1 or 0).
         """
-        shape = (clips, frames, len(MEASURED13))
+        shape = (clips, frames, len(self.jitter_mm))
         severity = np.exp(rng.normal(0, self.severity_sigma, (clips, 1, 1, 1))).astype(np.float32)
         error = _gauss(rng, (*shape, 2)) * self.jitter_mm[:, None]
         error += _slow(rng, (*shape, 2), self.drift_time_s * fps) * self.drift_mm[:, None]
@@ -87,15 +86,40 @@ class NoiseModel:
         names = ("jitter_mm", "drift_mm", "offset_mm", "burst_mm")
         return replace(self, **{n: getattr(self, n) * np.float32(factor) for n in names})
 
+    def on(self, measured: Skeleton) -> "NoiseModel":
+        """The model on MEASURED24 (or as it is, if it has that many joints already).
 
-def swap_sides(points: Float[Array, "B T 13 2"], swap: Float[Array, "B T 2"]) -> Float[Array, "B T 13 2"]:
-    """Swap left and right of the legs (first flag) and arms (second) where the flag is set."""
+        A stand-in until their own errors are measured: heels and toes err as ankles do, hands and thumbs as wrists, and
+        each point of the face by so much more that the middle of the ears errs as the centre of the head.
+        """
+        if len(measured) == len(self.jitter_mm):
+            return self
+        names = [name[:1] + _NEAREST.get(name[1:], name[1:]) for name in measured.joints]
+        nearest = [MEASURED13.index(n if n in MEASURED13.joints else "HeadCentre") for n in names]
+        values = {name: getattr(self, name)[nearest] for name in _PER_JOINT}
+        face = [measured.index(name) for name in ("NoseTip", "LEar", "REar")]
+        for name in ("jitter_mm", "drift_mm", "offset_mm"):
+            values[name][face] *= np.float32(2**0.5)
+        return replace(self, **values)
+
+
+def swap_sides(points: Float[Array, "B T K 2"], swap: Float[Array, "B T 2"]) -> Float[Array, "B T K 2"]:
+    """Swap left and right of the legs (first flag) and arms (second), with feet and hands, where the flag is set."""
     out = points.copy()
-    for flag, pairs in zip(np.moveaxis(swap, -1, 0) > 0, _LIMBS, strict=True):
+    for flag, pairs in zip(np.moveaxis(swap, -1, 0) > 0, _limbs(points.shape[-2]), strict=True):
         for left, right in pairs:
             out[..., left, :] = np.where(flag[..., None], points[..., right, :], points[..., left, :])
             out[..., right, :] = np.where(flag[..., None], points[..., left, :], points[..., right, :])
     return out
+
+
+@cache
+def _limbs(joints: int) -> tuple[tuple[tuple[int, int], ...], ...]:
+    """Left and right joints of the legs and of the arms."""
+    of = MEASURED13 if joints == len(MEASURED13) else MEASURED24
+    return tuple(
+        tuple((of.index("L" + j), of.index("R" + j)) for j in names if "L" + j in of.joints) for names in _SWAPPED
+    )
 
 
 def _gauss(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:

@@ -26,6 +26,28 @@ class MotionOptions:
 
 
 @dataclass(frozen=True)
+class HideOptions:
+    """Which joints of ``data.skeleton: body28`` some windows are not given, so that one network serves all detectors.
+
+    Every share is the probability that a window lacks the group, each drawn apart; the defaults hide nothing. What is
+    hidden is zero with confidence 0 and still has to be predicted.
+
+    Attributes:
+        feet: heels and toes.
+        hands: hands and thumbs.
+        face: tip of the nose and ears.
+        limb: one arm from the elbow on or one leg from the knee on, at random.
+        lower_body: both legs from the knees on, in every second such window the hips too: the picture ends there.
+    """
+
+    feet: float = option(0.0, minimum=0, maximum=1)
+    hands: float = option(0.0, minimum=0, maximum=1)
+    face: float = option(0.0, minimum=0, maximum=1)
+    limb: float = option(0.0, minimum=0, maximum=1)
+    lower_body: float = option(0.0, minimum=0, maximum=1)
+
+
+@dataclass(frozen=True)
 class CameraRanges:
     """Where a training window is seen from; every pair is a uniform range.
 
@@ -125,6 +147,7 @@ class MocapWindowOptions(WindowOptions):
         cameras: where the virtual cameras stand.
         clean: share of windows that get exact keypoints instead of detector noise.
         video: cameras, bodies and detectors as in real video.
+        hide: which joints windows of body28 are not given.
     """
 
     step: int = option(1, minimum=1)
@@ -134,3 +157,4 @@ class MocapWindowOptions(WindowOptions):
     cameras: CameraRanges = option(factory=CameraRanges)
     clean: float = option(0.1, minimum=0, maximum=1)
     video: VideoOptions = option(factory=VideoOptions)
+    hide: HideOptions = option(factory=HideOptions)

@@ -11,36 +11,35 @@ from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int16
+from jaxtyping import Bool, Float, Int16
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from prml import normalise
-from prml.batches.augment import vary_motion
+from prml.batches.augment import skeleton_of, vary_motion
 from prml.batches.bodies import vary_people
+from prml.batches.joints import fill_missing, hide, may_be_lost, rule_of
 from prml.batches.noise import NoiseModel, swap_sides
 from prml.batches.options import MocapWindowOptions, WindowOptions
 from prml.batches.virtual_camera import training_cameras
 from prml.datasets.mocap import MocapSet
 from prml.errors import PrmlError
-from prml.skeleton import H36M17, MEASURED13, conversion
+from prml.skeleton import H36M17, Skeleton
 
 Array = np.ndarray
 Batch = dict[str, Tensor]
 Part = Literal["train", "val"]
 SAME_FPS = 0.01  # rates this close, such as 29.97 and 30, count as equal
 HELD_OUT = 0.1  # of every clip's frames, at its end, where no clip is for validation
-_TO_MEASURED = conversion(H36M17, MEASURED13)
-_FROM_MEASURED = conversion(MEASURED13, H36M17)
 
 
 def perturb(
     rng: np.random.Generator,
-    plane: Float[Array, "B T 13 2"],
+    plane: Float[Array, "B T K 2"],
     depth_m: Float[Array, "B T"],
     noise: NoiseModel,
     fps: float,
-) -> tuple[Float[Array, "B T 13 2"], Float[Array, "B T 13"]]:
+) -> tuple[Float[Array, "B T K 2"], Float[Array, "B T K"]]:
     """Add a detector's errors to exact image-plane points (z = 1) of a person at ``depth_m``; with confidences."""
     error_m, confidence, swap = noise.sample(rng, plane.shape[0], plane.shape[1], fps)
     return swap_sides(plane, swap) + error_m / depth_m[..., None, None], confidence
@@ -100,29 +99,36 @@ class Windows(Dataset[Batch], ABC):
         """One batch from rows of the index."""
 
 
-def _stretches(sets: list[MocapSet], split: str, part: Part) -> list[Int16[Array, "T 17 3"]]:
-    """The clips of a part, without what is held out for the other part."""
+def _stretches(
+    sets: list[MocapSet], split: str, part: Part, skeleton: Skeleton
+) -> tuple[list[Int16[Array, "T J 3"]], Bool[Array, "N J"]]:
+    """The clips of a part, without what is held out for the other part, and which joints they have."""
     apart = any(len(s.indices("val")) for s in sets)
     wanted = "val" if apart and part == "val" else split
-    clips = [s.positions[s.clip_start[i] : s.clip_start[i + 1], : len(H36M17)] for s in sets for i in s.indices(wanted)]
+    chosen = [(s, i) for s in sets for i in s.indices(wanted)]
+    clips = [fill_missing(s.positions[s.clip_start[i] : s.clip_start[i + 1]], s.has_joint[i]) for s, i in chosen]
+    known = [s.has_joint[i] for s, i in chosen]
     if not apart:
         ends = [before_held_out(len(c)) for c in clips]
         clips = [c[:end] if part == "train" else c[end:] for c, end in zip(clips, ends, strict=True)]
-    clips = [c for c in clips if len(c)]
+    known = [k for k, c in zip(known, clips, strict=True) if len(c)]
+    clips = [c[:, : len(skeleton)] for c in clips if len(c)]
     if not clips:
         there = ", ".join(sorted({str(name) for s in sets for name in s.split}))
         raise PrmlError(
             f"no clip of the split {wanted!r} in {', '.join(s.path.name for s in sets)}; "
             f"the splits there are: {there}; see data.split"
         )
-    return clips
+    return clips, np.stack(known)[:, : len(skeleton)]
 
 
 class MocapWindows(Windows):
     """Batches of training windows from motion capture seen by virtual cameras.
 
-    Item ``(epoch, number)`` is a batch: ``input`` (B, T, 17, C_in) normalised, ``target`` (B, T, 17, 3) root-relative
-    metres in the frame of the input (``virtual_camera`` normalisation).
+    Item ``(epoch, number)`` is a batch: ``input`` (B, T, J, C_in) normalised, ``target`` (B, T, J, 3) root-relative
+    metres in the frame of the input (``virtual_camera`` normalisation). With BODY28 also ``joint_known`` (B, J),
+    whether the truth has a joint (its target is without meaning if not), and ``joint_seen`` (B, J), whether it is given
+    as input (zeros with confidence 0 if not).
 
     Args:
         sets: mocap files; their clips of ``split`` are used.
@@ -132,6 +138,7 @@ class MocapWindows(Windows):
         split: clips to train on.
         part: "train" for those, "val" for the clips of the split "val". Where no set has such clips, the last tenth of
             every clip to train on is held out for it.
+        skeleton: H36M17 or BODY28.
 
     Raises:
         PrmlError: no clip of the split, or sets of different frame rates or units.
@@ -148,15 +155,17 @@ class MocapWindows(Windows):
         seed: int,
         split: str = "train",
         part: Part = "train",
+        skeleton: Skeleton = H36M17,
     ) -> None:
-        self.options, self.noise, self.seed = options, noise, seed
+        self.options, self.seed, self.joints = options, seed, rule_of(skeleton)
+        self.noise = None if noise is None else noise.on(self.joints.measured)
         fps = common("frames a second", [(s.path.name, s.fps) for s in sets], SAME_FPS)
         self.fps = fps / options.step  # of the windows
         self.unit_m = np.float32(common("metres per unit", [(s.path.name, s.unit_m) for s in sets]))
-        clips = _stretches(sets, split, part)
+        clips, self.clip_known = _stretches(sets, split, part, skeleton)
         self.positions = shared(np.concatenate(clips))
         ends = np.cumsum([len(c) for c in clips])
-        starts = np.concatenate([[0], ends[:-1]])
+        self.clip_starts = starts = np.concatenate([[0], ends[:-1]])
         # (first frame of the clip, its end, centre of the window) for every window of an epoch
         rows = [
             (a, b, c)
@@ -169,7 +178,7 @@ class MocapWindows(Windows):
         """Batches in an epoch, at least one (a smaller last batch is dropped if there are others)."""
         return max(1, len(self.index) // self.options.batch)
 
-    def _positions(self, rng: np.random.Generator, rows: Array) -> Float[Array, "B L 17 3"]:
+    def _positions(self, rng: np.random.Generator, rows: Array) -> Float[Array, "B L J 3"]:
         """World metres of the windows and a margin on both sides, at a random speed and size, linearly interpolated."""
         o, B = self.options, len(rows)
         margin = round(normalise.MARGIN_S * self.fps)
@@ -186,37 +195,67 @@ class MocapWindows(Windows):
 
     def make(self, rng: np.random.Generator, rows: Array) -> Batch:
         """One batch from rows of the index."""
-        o = self.options
+        o, joints = self.options, self.joints
         world = vary_people(o.video, rng, vary_motion(o.motion, rng, self._positions(rng, rows)))
         cameras = training_cameras(rng, world, o.cameras, o.video)
         cam = cameras.to_camera(world)
-        plane = cameras.plane(_TO_MEASURED.apply(cam))
-        if self.noise is None:
-            confidence = np.ones(plane.shape[:-1], np.float32)
-        else:
-            depth = np.maximum(cam[:, :, 0, 2], 0.5)
-            noisy, doubt = perturb(rng, plane, depth, self.noise, self.fps)
-            exact = (rng.random(len(rows)) < o.clean)[:, None, None]
-            plane = np.where(exact[..., None], plane, noisy)
-            confidence = np.where(exact, np.float32(1), doubt)
-        seen = normalise.virtual_camera(_FROM_MEASURED.apply(plane).astype(np.float32), self.fps)
+        plane = cameras.plane(joints.to_measured.apply(cam))
+        plane, confidence = self._detected(rng, plane, np.maximum(cam[:, :, 0, 2], 0.5))
+        known, measured = self._masks(rng, rows)
+        given = None if measured is None else joints.given(measured)
+        if measured is not None:
+            joints.centre_head(plane, measured, "mean")
+            joints.centre_head(confidence, measured, "min")
+        seen = normalise.virtual_camera(joints.from_measured.apply(plane).astype(np.float32), self.fps, given)
         target = seen.from_camera(cam - cam[:, :, :1])
-        given = np.concatenate([seen.xy, _FROM_MEASURED.apply_confidence(confidence)[..., None]], -1)
+        certainty = joints.from_measured.apply_confidence(confidence)
+        certainty = certainty if given is None else certainty * given[:, None]
+        inputs = np.concatenate([seen.xy, certainty[..., None]], -1)
         margin = (world.shape[1] - o.frames) // 2
         keep = slice(margin, margin + o.frames)
-        inputs, targets = mirror(given[:, keep, :, : o.in_channels], target[:, keep], rng.random(len(rows)) < o.flip)
-        return {
+        mirrored = rng.random(len(rows)) < o.flip
+        inputs, targets = mirror(inputs[:, keep, :, : o.in_channels], target[:, keep], mirrored)
+        batch = {
             "input": torch.from_numpy(np.ascontiguousarray(inputs, np.float32)),
             "target": torch.from_numpy(np.ascontiguousarray(targets, np.float32)),
         }
+        if known is None or given is None:
+            return batch
+        masks = {"joint_known": known, "joint_seen": given}
+        flip = joints.skeleton.flip
+        turned = {n: np.where(mirrored[:, None], flip(mask, "scalars"), mask) for n, mask in masks.items()}
+        return batch | {name: torch.from_numpy(mask) for name, mask in turned.items()}
+
+    def _detected(
+        self, rng: np.random.Generator, plane: Float[Array, "B L K 2"], depth_m: Float[Array, "B L"]
+    ) -> tuple[Float[Array, "B L K 2"], Float[Array, "B L K"]]:
+        """What a detector makes of exact points, a share of the windows as they are; with confidences."""
+        if self.noise is None:
+            return plane, np.ones(plane.shape[:-1], np.float32)
+        noisy, doubt = perturb(rng, plane, depth_m, self.noise, self.fps)
+        exact = (rng.random(len(plane)) < self.options.clean)[:, None, None]
+        return np.where(exact[..., None], plane, noisy), np.where(exact, np.float32(1), doubt)
+
+    def _masks(
+        self, rng: np.random.Generator, rows: Array
+    ) -> tuple[Bool[Array, "B J"] | None, Bool[Array, "B K"] | None]:
+        """Joints that have a truth, and measured joints that are given; None with H36M17, which always has all."""
+        if self.joints.skeleton == H36M17:
+            return None, None
+        motion = self.options.motion
+        known = self.clip_known[np.searchsorted(self.clip_starts, rows[:, 0], side="right") - 1]
+        known = may_be_lost(known, arms=motion.arms > 0, legs=motion.legs > 0)
+        measured = hide(self.options.hide, rng, len(rows))
+        measured[:, -(known.shape[1] - len(H36M17)) :] &= known[:, len(H36M17) :]  # both end with feet, hands and face
+        return known, measured
 
 
 def mirror(
-    inputs: Float[Array, "B T 17 c"], targets: Float[Array, "B T 17 3"], which: Array
-) -> tuple[Float[Array, "B T 17 c"], Float[Array, "B T 17 3"]]:
-    """Mirror the chosen windows: negate x, swap left and right."""
-    pick = which[:, None, None, None]
-    return np.where(pick, H36M17.flip(inputs), inputs), np.where(pick, H36M17.flip(targets), targets)
+    inputs: Float[Array, "B T J c"], targets: Float[Array, "B T J 3"], which: Array
+) -> tuple[Float[Array, "B T J c"], Float[Array, "B T J 3"]]:
+    """Mirror the chosen windows of H36M17 or BODY28: negate x, swap left and right."""
+    pick, flip = which[:, None, None, None], skeleton_of(inputs).flip
+    return np.where(pick, flip(inputs), inputs), np.where(pick, flip(targets), targets)
 
 
 class EpochSampler(Sampler[tuple[int, int]]):

@@ -227,6 +227,13 @@ ENTRIES: dict[str, NetworkEntry] = {
             notes="for live use; bundled weights",
         ),
         NetworkEntry(
+            "prml-m",
+            **_OWN,
+            arguments={"frames": 81, "width": 128, "branch_blocks": 5},
+            window=81,
+            notes="for GPUs and patient CPUs",
+        ),
+        NetworkEntry(
             "mhformer",
             **_MHFORMER,
             **_printed(30.9, 7.1, 7096),

@@ -4,7 +4,7 @@ The paper names no estimator. All of these take tokens: labels y (B, T, J, c) an
 estimate I(Y_j; S_j) for every joint j separately and report the mean over joints in nats, so what the joint's index
 alone says about the label does not count. A joint with a constant label (the root of root-relative labels) carries no
 information and is excluded; the others keep their weight 1 / J in the loss. Labels are standardised by a running
-Gaussian per joint, which does not change mutual information.
+Gaussian per joint, which does not change mutual information. Tokens whose label is not known (``known``) count nowhere.
 
 ====================  ==========================================================================================
 ``variational``       H(Y) - E[-log q(y|s)], q Gaussian (Barber & Agakov 2003): a lower bound of I when Y is Gaussian;
@@ -58,15 +58,25 @@ class GaussianMarginal(nn.Module):
         self.register_buffer("updates", torch.zeros((), dtype=torch.int64))
 
     @torch.no_grad()
-    def update(self, y: Float[Tensor, "n J c"]) -> None:
-        """Update with a batch."""
+    def update(self, y: Float[Tensor, "n J c"], known: Bool[Tensor, "n J"] | None = None) -> None:
+        """Update with a batch; a joint without a known label in it stays as it is."""
         weight = (1.0 / (self.updates + 1)).clamp(min=self.momentum)
-        shift = y.mean(0) - self.mean
-        centred = y - y.mean(0)
-        within = torch.einsum("njc,njd->jcd", centred, centred) / len(y)
-        between = weight * torch.einsum("jc,jd->jcd", shift, shift)
+        counts: Tensor | int
+        if known is None:
+            mean, counts = y.mean(0), len(y)
+            centred = y - mean
+        else:
+            given = known.to(y.dtype)[..., None]
+            counts = given.sum(0).clamp(min=1)
+            mean = (y * given).sum(0) / counts
+            centred, counts = (y - mean) * given, counts[..., None]
+            weight = torch.where(known.any(0), weight, 0.0)[:, None]
+        shift = mean - self.mean
+        within = torch.einsum("njc,njd->jcd", centred, centred) / counts
+        whole = weight if known is None else weight[..., None]
+        between = whole * torch.einsum("jc,jd->jcd", shift, shift)
         # law of total variance of the mixture (1 - weight) old + weight new
-        self.covariance.copy_((1 - weight) * (self.covariance + between) + weight * within)
+        self.covariance.copy_((1 - whole) * (self.covariance + between) + whole * within)
         self.mean.add_(weight * shift)
         self.updates.add_(1)
 
@@ -111,27 +121,40 @@ class MutualInformation(nn.Module):
         self.marginal = GaussianMarginal(joints=joints, c=c)
 
     def forward(
-        self, y: Float[Tensor, "B T J c"], s: Float[Tensor, "B T J D"], bias: Float[Tensor, "t J C"] | None = None
+        self,
+        y: Float[Tensor, "B T J c"],
+        s: Float[Tensor, "B T J D"],
+        bias: Float[Tensor, "t J C"] | None = None,
+        known: Bool[Tensor, "B J"] | None = None,
     ) -> MIResult:
         """Estimate and loss, in float32 even under autocast; ``bias`` (at least T frames) only for ``conditional``.
 
-        In training mode the label's running marginal is updated.
+        In training mode the label's running marginal is updated. ``known`` marks the joints of each window that have a
+        label; None if all have.
         """
         frames = y.shape[1]
         with torch.autocast(y.device.type, enabled=False):
             y, s = y.float().flatten(0, 1), s.float().flatten(0, 1)
+            tokens = None if known is None else known.repeat_interleave(frames, 0)
             if self.training:
-                self.marginal.update(y)
-            return self._estimate(self.marginal.standardise(y), s, None if bias is None else bias.float()[:frames])
+                self.marginal.update(y, tokens)
+            z = self.marginal.standardise(y)
+            return self._estimate(z, s, None if bias is None else bias.float()[:frames], tokens)
 
     def _estimate(
-        self, z: Float[Tensor, "n J c"], s: Float[Tensor, "n J D"], bias: Float[Tensor, "T J C"] | None
+        self,
+        z: Float[Tensor, "n J c"],
+        s: Float[Tensor, "n J D"],
+        bias: Float[Tensor, "T J C"] | None,
+        known: Bool[Tensor, "n J"] | None,
     ) -> MIResult:
         raise NotImplementedError
 
-    def _over_joints(self, values: Float[Tensor, "J"]) -> MIResult:
+    def _over_joints(self, values: Float[Tensor, "J"], known: Bool[Tensor, "n J"] | None = None) -> MIResult:
         """The mean over the joints that move, and a loss in which each of J has the same weight, whoever else moves."""
         moves = self.marginal.moves()
+        if known is not None:
+            moves = moves & known.any(0)
         total = torch.where(moves, values, 0.0).sum()
         return MIResult(total.detach() / moves.sum().clamp(min=1), -total / len(moves))
 
@@ -157,10 +180,10 @@ class VariationalMI(MutualInformation):
         log_variance = F.softplus(raw - LOWEST_LOG_VARIANCE) + LOWEST_LOG_VARIANCE
         return mean, log_variance
 
-    def _estimate(self, z: Tensor, s: Tensor, bias: Tensor | None) -> MIResult:
+    def _estimate(self, z: Tensor, s: Tensor, bias: Tensor | None, known: Tensor | None) -> MIResult:
         mean, log_variance = self._moments(s)
         surprise = 0.5 * (math.log(2 * math.pi) + log_variance + (z - mean).square() * torch.exp(-log_variance))
-        return self._over_joints(self.marginal.entropy() - surprise.sum(-1).mean(0))
+        return self._over_joints(self.marginal.entropy() - _mean_over_tokens(surprise.sum(-1), known), known)
 
     def std(self, s: Float[Tensor, "B T J D"]) -> Float[Tensor, "B T J c"]:
         """Standard deviation of the label given the support, in the label's unit (metres)."""
@@ -203,10 +226,13 @@ class CriticMI(MutualInformation):
         self.tokens = tokens
         self.critic = Critic(y_width=c, s_width=support_width, joints=joints)
 
-    def _scores(self, z: Tensor, s: Tensor) -> Float[Tensor, "J n n"]:
+    def _scores(
+        self, z: Tensor, s: Tensor, known: Tensor | None
+    ) -> tuple[Float[Tensor, "J n n"], Bool[Tensor, "n J"] | None]:
+        """Scores of the chosen tokens, and which of these are known."""
         chosen = spread(len(z), self.tokens, self.marginal.updates)
         scores: Tensor = self.critic(z[chosen], s[chosen])
-        return scores
+        return scores, None if known is None else known[chosen]
 
 
 def spread(total: int, tokens: int, phase: Tensor) -> Tensor:
@@ -221,29 +247,51 @@ def spread(total: int, tokens: int, phase: Tensor) -> Tensor:
     return (torch.arange(min(total, tokens), device=phase.device) * step + phase) % total
 
 
-def infonce(scores: Float[Tensor, "J n n"]) -> Float[Tensor, "J"]:
-    """Log n + mean log softmax of the matched pairs of every joint, nats; both directions."""
+def _mean_over_tokens(values: Float[Tensor, "n J"], known: Bool[Tensor, "n J"] | None) -> Float[Tensor, "J"]:
+    """Mean over the known tokens of each joint; zero for a joint without any."""
+    if known is None:
+        return values.mean(0)
+    weights = known.to(values.dtype)
+    return (values * weights).sum(0) / weights.sum(0).clamp(min=1)
+
+
+def infonce(scores: Float[Tensor, "J n n"], known: Bool[Tensor, "n J"] | None = None) -> Float[Tensor, "J"]:
+    """Log n + mean log softmax of the matched pairs of every joint, nats; both directions, among known tokens."""
     matched = scores.diagonal(dim1=-2, dim2=-1)
+    if known is None:
+        log_n: Tensor | float = math.log(scores.shape[-1])
+    else:
+        theirs = known.T
+        log_n = theirs.sum(-1).clamp(min=1).log()
+        pairs = theirs[:, :, None] & theirs[:, None, :]
+        # large and finite: a row without any known pair must not become infinity minus infinity
+        scores = scores.masked_fill(~pairs, -1e9)
     rows, columns = scores.logsumexp(-1), scores.logsumexp(-2)
-    return math.log(scores.shape[-1]) + (matched - 0.5 * (rows + columns)).mean(-1)
+    return log_n + _mean_over_tokens((matched - 0.5 * (rows + columns)).T, known)
 
 
 class InfoNceMI(CriticMI):
     """InfoNCE with the other frames of the same joint as negatives."""
 
-    def _estimate(self, z: Tensor, s: Tensor, bias: Tensor | None) -> MIResult:
-        return self._over_joints(infonce(self._scores(z, s)))
+    def _estimate(self, z: Tensor, s: Tensor, bias: Tensor | None, known: Tensor | None) -> MIResult:
+        scores, chosen = self._scores(z, s, known)
+        return self._over_joints(infonce(scores, chosen), chosen)
 
 
 class JsdMI(CriticMI):
     """Jensen-Shannon divergence of the joint and the product of marginals (its variational lower bound), in nats."""
 
-    def _estimate(self, z: Tensor, s: Tensor, bias: Tensor | None) -> MIResult:
-        scores = self._scores(z, s)
+    def _estimate(self, z: Tensor, s: Tensor, bias: Tensor | None, known: Tensor | None) -> MIResult:
+        scores, chosen = self._scores(z, s, known)
         n = scores.shape[-1]
         off = F.softplus(scores).masked_fill(torch.eye(n, dtype=torch.bool, device=scores.device), 0.0)
-        matched = -F.softplus(-scores.diagonal(dim1=-2, dim2=-1)).mean(-1)
-        bound = self._over_joints(matched - off.sum((-2, -1)) / max(1, n * (n - 1)))
+        count: Tensor | int = n
+        if chosen is not None:
+            theirs, count = chosen.T, chosen.sum(0)
+            off = off.masked_fill(~(theirs[:, :, None] & theirs[:, None, :]), 0.0)
+        pairs = torch.as_tensor(count * (count - 1), device=scores.device).clamp(min=1)
+        matched = _mean_over_tokens(-F.softplus(-scores.diagonal(dim1=-2, dim2=-1)).T, chosen)
+        bound = self._over_joints(matched - off.sum((-2, -1)) / pairs, chosen)
         return MIResult(bound.estimate_nats / 2 + math.log(2.0), bound.loss)
 
 
@@ -284,10 +332,10 @@ class ConditionalMI(VariationalMI):
         self.tokens = tokens
         self.critic = Critic(y_width=bias_width, s_width=support_width, joints=joints)
 
-    def _estimate(self, z: Tensor, s: Tensor, bias: Tensor | None) -> MIResult:
+    def _estimate(self, z: Tensor, s: Tensor, bias: Tensor | None, known: Tensor | None) -> MIResult:
         if bias is None:
             raise ValueError("the conditional estimator needs the task bias B (frames, joints, channels), got none")
-        first = super()._estimate(z, s, None)
+        first = super()._estimate(z, s, None, known)
         chosen = spread(len(s), self.tokens, self.marginal.updates)
         b = bias[chosen % len(bias)]  # tokens are batch-major: the remainder is the frame
         second = self._over_joints(infonce(self.critic(_reverse(b), _reverse(s[chosen]))))

@@ -13,6 +13,7 @@ from prml import options
 from prml.batches.options import MocapWindowOptions, WindowOptions
 from prml.errors import PrmlError
 from prml.options import leaves, option, put
+from prml.skeleton import BODY28, H36M17, Skeleton
 
 # fields that change where and how a run computes, not what comes out
 NOT_THE_RESULT = ("run.progress", "run.checkpoint_minutes", "run.log_every", "run.threads", "data.workers")
@@ -71,6 +72,8 @@ class MocapData(DataConfig):
         sets: mocap sets (names of npz files).
         split: clips to train on. Those of the split "val" validate; without any, the last tenth of every clip does.
         noise: give keypoints the measured errors of a detector.
+        skeleton: joints of the windows: "h36m17", or "body28" with feet, hands and face, where joints that a clip or a
+            detector lacks are masked.
     """
 
     kind: Literal["mocap"] = "mocap"
@@ -78,6 +81,7 @@ class MocapData(DataConfig):
     sets: list[str] = option(factory=lambda: ["cmu", "ui_prmd"], required="mocap set, e.g. [cmu, ui_prmd]")
     split: str = "train"
     noise: bool = True
+    skeleton: Literal["h36m17", "body28"] = "h36m17"
 
 
 @dataclass
@@ -116,6 +120,11 @@ class FeaturesData(DataConfig):
     """Caches of image features with their 2D and 3D."""
 
     kind: Literal["features"] = "features"
+
+
+def skeleton_of(data: DataConfig) -> Skeleton:
+    """The joints of the data's windows."""
+    return BODY28 if isinstance(data, MocapData) and data.skeleton == BODY28.name else H36M17
 
 
 class _DataKinds(Mapping[str, type[DataConfig]]):
@@ -163,7 +172,7 @@ DATA_KINDS: Mapping[str, type[DataConfig]] = _DataKinds(
 # keep its hash. The options of newer kinds are recorded by runs on them only.
 _ALWAYS_RECORDED = ("mocap", "human36m", "human36m-sh")
 # how the names begin of options newer than runs whose hash must stay; left out while they have their defaults
-_RECORDED_IF_SET = ("run.minutes", "data.windows.video.")
+_RECORDED_IF_SET = ("run.minutes", "data.windows.video.", "data.skeleton", "data.windows.hide.")
 
 
 # ---------------------------------------------------------------------- objective, optimiser, run
@@ -280,11 +289,25 @@ class FitConfig:
             raise PrmlError(f"data.windows.frames is {windows.frames}, but network.arguments.frames is only {frames}")
         if bool(given.get("causal")) and record.output != "last":
             raise PrmlError(f"{record.name} answers for the middle of its window; train videopose3d-causal instead")
+        self._check_joints()
         channels = given.get("in_channels", windows.in_channels)
         if channels != windows.in_channels:
             raise PrmlError(
                 f"network.arguments.in_channels is {channels}, but data.windows.in_channels is {windows.in_channels}; "
                 "set both to 3 (x, y, confidence) or to 2 (x, y)"
+            )
+
+    def _check_joints(self) -> None:
+        skeleton, given = skeleton_of(self.data), self.network.arguments.get("joints")
+        if given not in (None, len(skeleton)):
+            raise PrmlError(
+                f"network.arguments.joints is {given}, but data.skeleton {skeleton.name} has {len(skeleton)} joints; "
+                "leave network.arguments.joints out"
+            )
+        hide = getattr(self.data.windows, "hide", None)
+        if skeleton != BODY28 and hide is not None and any(asdict(hide).values()):
+            raise PrmlError(
+                "data.windows.hide is for networks of 28 joints; set data.skeleton to body28, or hide nothing"
             )
 
 

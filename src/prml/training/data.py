@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from prml.batches.noise import measured_noise
-from prml.batches.options import MotionOptions
+from prml.batches.options import HideOptions, MotionOptions
 from prml.batches.sequence_windows import SequenceRule, SequenceWindows
 from prml.batches.training_windows import Batch, MocapWindows, Windows
 from prml.datasets.base import NONCOMMERCIAL
@@ -20,12 +20,14 @@ from prml.image_features.cache import INDEX, FeatureCache
 from prml.image_features.feature_windows import FeatureWindows
 from prml.networks import registry
 from prml.sequence import PoseSequence
+from prml.skeleton import H36M17, Skeleton
 from prml.training.config import (
     DataConfig,
     FeaturesData,
     FitConfig,
     Human36mShData,
     MocapData,
+    skeleton_of,
 )
 from prml.weights.record import OPEN
 
@@ -47,6 +49,7 @@ class Source:
         hashes: data file -> SHA-256 (size for files that are too large to hash at every start).
         split: clips that are trained on.
         context: as in :class:`prml.weights.record.Card`.
+        skeleton: joints of the windows.
     """
 
     train: Windows
@@ -58,6 +61,7 @@ class Source:
     hashes: dict[str, str]
     split: str = "train"
     context: dict[str, Any] = field(default_factory=dict)
+    skeleton: Skeleton = H36M17
 
     def validation_batch(self, count: int) -> Batch:
         """``count`` windows, evenly spread, the same in every run with the same options."""
@@ -132,20 +136,22 @@ def _mocap(data: MocapData, seed: int) -> Source:
         scale=(1.0, 1.0),
         motion=MotionOptions(),
         video=replace(data.windows.video, bodies=0.0, children=0.0, sitting=0.0),
+        hide=HideOptions(),
         clean=0.0,
         batch=16,
         stride=data.windows.frames,
     )
-    bound = any(s.noncommercial for s in sets)
+    bound, skeleton = any(s.noncommercial for s in sets), skeleton_of(data)
     return Source(
-        MocapWindows(sets, data.windows, noise, seed=seed, split=data.split),
-        MocapWindows(sets, still, noise, seed=_VALIDATION_SEED, split=data.split, part="val"),
+        MocapWindows(sets, data.windows, noise, seed=seed, split=data.split, skeleton=skeleton),
+        MocapWindows(sets, still, noise, seed=_VALIDATION_SEED, split=data.split, part="val", skeleton=skeleton),
         "virtual_camera",
         "camera_m",
         _mocap_licence(sets),
         NONCOMMERCIAL if bound else OPEN,
         {s.path.name: s.sha256 for s in sets},
         data.split,
+        skeleton=skeleton,
     )
 
 

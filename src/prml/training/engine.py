@@ -45,6 +45,7 @@ def _card(config: FitConfig, module: LiftingModule, data: WindowsDataModule) -> 
         name="best",
         network=config.network.name,
         arguments=module.network_arguments,
+        skeleton=data.source.skeleton.name,
         window=config.data.windows.frames,
         fps=data.train.fps,
         uncertainty=uncertainty,

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple, cast
 
 import lightning.pytorch as pl
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 
@@ -14,11 +14,13 @@ from prml.networks import registry
 from prml.networks.base import Features, Network
 from prml.networks.init import distinct_joints
 from prml.objectives import pose as pose_loss
+from prml.objectives.masks import check_mask
 from prml.objectives.mutual_information import MIResult, MutualInformation, build_mi
-from prml.objectives.temporal import temporal_consistency
+from prml.objectives.temporal import BODY28_WEIGHTS, HOSSAIN_LITTLE, temporal_consistency
 from prml.objectives.uncertainty import PoseUncertainty
+from prml.skeleton import H36M17
 from prml.training.clock import RunClock
-from prml.training.config import FitConfig, ObjectiveConfig
+from prml.training.config import FitConfig, ObjectiveConfig, skeleton_of
 from prml.training.optimiser import build_optimiser
 from prml.training.schedule import rate_factor
 
@@ -82,6 +84,8 @@ def _tasks(
 class LiftingModule(pl.LightningModule):
     """Trains any registered network on batches of ``input`` and ``target`` (see ``prml.batches.training_windows``).
 
+    ``joint_known`` (B, J) of a batch masks every loss and the validation; without it all joints count.
+
     Args:
         config: the run.
         steps_per_epoch: for the learning-rate schedule.
@@ -97,6 +101,8 @@ class LiftingModule(pl.LightningModule):
         self.clock = clock or RunClock()
         arguments = {**registry.entry(config.network.name).arguments, **config.network.arguments}
         arguments.setdefault("in_channels", config.data.windows.in_channels)
+        if (joints := len(skeleton_of(config.data))) != len(H36M17):
+            arguments.setdefault("joints", joints)
         self.network_arguments = arguments
         self.network = registry.build(config.network.name, **arguments)
         if config.network.start == "distinct":
@@ -107,19 +113,26 @@ class LiftingModule(pl.LightningModule):
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Every term apart (unweighted), and their weighted sum ``loss`` (paper eq. 9)."""
-        options, target = self.config.objective, batch["target"]
+        options, target, known = self.config.objective, batch["target"], self._known(batch)
         information, features = self.information, None
         if information is None:
             prediction = self.network(batch["input"], *context_of(batch))
         else:
             prediction, features = self.network(batch["input"], features=True)
         target = self._scored(target)
-        terms = self._pose_terms(prediction, target)
+        terms = self._pose_terms(prediction, target, known)
         loss = terms["pose"] + options.lambda_t * terms["temporal"]
         if information is not None and features is not None:
-            terms |= self._information_terms(information, target, features)
+            terms |= self._information_terms(information, target, features, known)
             loss = loss + options.lambda_mi * terms["mi"]
         return {"loss": loss, **terms}
+
+    def _known(self, batch: Batch) -> Tensor | None:
+        """The joints of each window that have a truth; None if all have. Raises PrmlError for another shape or kind."""
+        for name in ("joint_known", "joint_seen"):
+            if name in batch:
+                check_mask(name, batch[name], *batch["target"].shape[:3:2])
+        return batch.get("joint_known")
 
     def _scored(self, target: Tensor) -> Tensor:
         """The frames of a target (B, T, ...) that the network predicts: all, the middle one, or the last."""
@@ -129,19 +142,22 @@ class LiftingModule(pl.LightningModule):
         at = frames // 2 if output == "middle" else frames - 1
         return target[:, at : at + 1]
 
-    def _pose_terms(self, prediction: Tensor, target: Tensor) -> dict[str, Tensor]:
+    def _pose_terms(self, prediction: Tensor, target: Tensor, known: Tensor | None) -> dict[str, Tensor]:
+        weights = HOSSAIN_LITTLE if self.network.joints == len(HOSSAIN_LITTLE) else BODY28_WEIGHTS
         terms = {
-            "2d": pose_loss.loss_2d(prediction, target),
-            "depth": pose_loss.loss_depth(prediction, target),
-            "temporal": temporal_consistency(prediction),
+            "2d": pose_loss.loss_2d(prediction, target, known),
+            "depth": pose_loss.loss_depth(prediction, target, known),
+            "temporal": temporal_consistency(prediction, weights, known),
         }
         tasks = self.config.objective.pose == "tasks"
-        terms["pose"] = terms["2d"] + terms["depth"] if tasks else pose_loss.mpjpe(prediction, target)
+        terms["pose"] = terms["2d"] + terms["depth"] if tasks else pose_loss.mpjpe(prediction, target, known)
         return terms
 
-    def _information_terms(self, information: nn.Module, target: Tensor, features: Features) -> dict[str, Tensor]:
+    def _information_terms(
+        self, information: nn.Module, target: Tensor, features: Features, known: Tensor | None
+    ) -> dict[str, Tensor]:
         tasks = _tasks(self.network, information, target, features, self.config.objective)
-        results: list[MIResult] = [t.estimator(t.label, t.support, t.bias) for t in tasks]
+        results: list[MIResult] = [t.estimator(t.label, t.support, t.bias, known) for t in tasks]
         estimates = {f"mi_{t.name}_nats": r.estimate_nats for t, r in zip(tasks, results, strict=True)}
         loss_2d, loss_depth = (t.weight * r.loss for t, r in zip(tasks, results, strict=True))
         return {**estimates, "mi": loss_2d + loss_depth}
@@ -158,19 +174,20 @@ class LiftingModule(pl.LightningModule):
         self.validation.clear()
 
     def validation_step(self, batch: Batch, _: int) -> None:
-        """Errors per window in millimetres: MPJPE, P-MPJPE, x, y, z."""
+        """Errors per window in millimetres: MPJPE, P-MPJPE, x, y, z of the first 17 joints, MPJPE of the others."""
         prediction, target = self.network(batch["input"], *context_of(batch)), self._scored(batch["target"])
         if not bool(torch.isfinite(prediction).all()):
             raise astray(self.trainer.global_step)
         if "unit_m" in batch:  # an image-space network
             unit_m = self._scored(batch["unit_m"])[..., None, None]
             prediction, target = prediction * unit_m, target * unit_m
-        self.validation.append(validation_errors(prediction, target))
+        self.validation.append(validation_errors(prediction, target, self._known(batch)))
 
     def scores(self) -> dict[str, float]:
         """Means over what was validated, mm."""
-        means = torch.cat(self.validation).mean(0).tolist()
-        return dict(zip(("mpjpe", "p_mpjpe", "x", "y", "z"), means, strict=True))
+        means = torch.cat(self.validation).nanmean(0).tolist()
+        names = ("mpjpe", "p_mpjpe", "x", "y", "z", "beyond_17")
+        return dict(zip(names, means, strict=False))  # the last one only of networks of more joints
 
     def on_validation_epoch_end(self) -> None:
         """Log the scores."""
@@ -200,15 +217,26 @@ def astray(step: int) -> PrmlError:
     )
 
 
-def validation_errors(prediction: Float[Tensor, "B T 17 3"], target: Float[Tensor, "B T 17 3"]) -> Float[Tensor, "B 5"]:
-    """MPJPE, P-MPJPE, x, y, z per window in mm, root-relative, of poses in metres."""
+def validation_errors(
+    prediction: Float[Tensor, "B T J 3"], target: Float[Tensor, "B T J 3"], known: Bool[Tensor, "B J"] | None = None
+) -> Float[Tensor, "B n"]:
+    """MPJPE, P-MPJPE, x, y, z per window in mm, root-relative, of poses in metres; all over the joints of H36M17.
+
+    Poses of more joints have a sixth column: the MPJPE of the others that are known (NaN if none is).
+    """
     prediction = prediction - prediction[:, :, :1]
+    body, truth = prediction[:, :, : len(H36M17)], target[:, :, : len(H36M17)]
     columns = [
-        metrics.mpjpe(prediction, target),
-        metrics.p_mpjpe(prediction, target),
-        *metrics.axis_errors(prediction, target).unbind(-1),
+        metrics.mpjpe(body, truth),
+        metrics.p_mpjpe(body, truth),
+        *metrics.axis_errors(body, truth).unbind(-1),
     ]
-    return torch.stack([c.reshape(len(prediction), -1).mean(1).float() for c in columns], 1)
+    rows = [c.reshape(len(prediction), -1).mean(1).float() for c in columns]
+    if prediction.shape[2] > len(H36M17):
+        error = 1000 * torch.linalg.vector_norm(prediction - target, dim=-1).mean(1)[:, len(H36M17) :]
+        counts = torch.ones_like(error, dtype=torch.bool) if known is None else known[:, len(H36M17) :]
+        rows.append(((error * counts).sum(1) / counts.sum(1)).float())
+    return torch.stack(rows, 1)
 
 
 __all__ = ["LiftingModule", "MutualInformation", "context_of", "mutual_information", "validation_errors"]

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from prml.errors import PrmlError
 from prml.networks.layers import Encoder
+from prml.skeleton import BODY28, H36M17, skeleton
 from prml.training.module import LiftingModule
 from prml.weights.record import OPEN, Card, load_record
 
@@ -19,6 +20,23 @@ def resample_frames(tensor: Tensor, like: Tensor) -> Tensor:
     flat = tensor.reshape(1, len(tensor), -1).transpose(1, 2)
     out = nn.functional.interpolate(flat.float(), size=len(like), mode="linear", align_corners=True)
     return out.transpose(1, 2).reshape(like.shape).to(like.dtype)
+
+
+def add_joints(tensor: Tensor, like: Tensor) -> Tensor:
+    """A tensor of H36M17 on BODY28: where ``like`` has 28 entries for 17, the new ones are copies of their parents'.
+
+    The last such axis is the joints'. So heels and toes start as their ankle, hands and thumbs as their wrist, nose tip
+    and ears as the neck's ``Nose``.
+    """
+    if tensor.ndim != like.ndim:
+        return tensor
+    grown = [
+        axis
+        for axis, (had, wanted) in enumerate(zip(tensor.shape, like.shape, strict=True))
+        if (had, wanted) == (len(H36M17), len(BODY28))
+    ]
+    rows = [*range(len(H36M17)), *BODY28.parents[len(H36M17) :]]
+    return tensor.index_select(grown[-1], torch.tensor(rows)) if grown else tensor
 
 
 @torch.no_grad()
@@ -41,11 +59,21 @@ def add_blocks(network: nn.Module, given: dict[str, Tensor]) -> dict[str, Tensor
 def start_from(module: LiftingModule, record_name: str) -> None:
     """Copy a record's tensors into the module; those that depend on T are resampled in time, new blocks add nothing.
 
+    A record of H36M17 starts a network of BODY28 too: embeddings, biases and statistics of the new joints are copies of
+    their parents' (:func:`add_joints`), the rest is shared by all joints and stays.
+
     Raises:
         PrmlError: a record of another network, or of another width, or of other joints.
     """
     record = load_record(record_name)
     record.card.check_joints()
+    joints = len(skeleton(record.card.skeleton))
+    if joints > module.network.joints:
+        raise PrmlError(
+            f"cannot start from {record_name}: it has {joints} joints ({record.card.skeleton}), this run "
+            f"{module.network.joints}; set data.skeleton to {record.card.skeleton}"
+        )
+    grows = joints < module.network.joints
     pairs: list[tuple[nn.Module, nn.Module]] = [(module.network, record.network)]
     information = module.information
     if record.uncertainty is not None and information is not None and type(record.uncertainty) is type(information):
@@ -53,6 +81,8 @@ def start_from(module: LiftingModule, record_name: str) -> None:
     for target, source in pairs:
         given, wanted = add_blocks(target, source.state_dict()), target.state_dict()
         for key, value in wanted.items():
+            if grows and key in given:
+                given[key] = add_joints(given[key], value)
             if key not in given or given[key].shape[1:] != value.shape[1:]:
                 raise PrmlError(
                     f"cannot start from {record_name}: its {record.card.network} has no tensor that fits {key}"

@@ -16,6 +16,7 @@ from prml.skeleton import skeleton
 
 SCHEMA = "prml.card/1"
 OPEN = "Apache-2.0"  # weights that neither data nor earlier weights restrict, as this project
+LIFTED = (("h36m17", "camera_m"), ("h36m17", "image"), ("body28", "camera_m"))  # skeleton and output
 OUTPUTS = ("camera_m", "camera_mm", "image")
 _KINDS: dict[Any, tuple[str, tuple[type, ...]]] = {
     str: ("a text", (str,)),
@@ -75,11 +76,12 @@ class Card:
         return "imported" in self.training
 
     def check_joints(self) -> None:
-        """Raises PrmlError unless the network takes and gives H36M17 in a known unit, as all that calls it expects."""
-        if self.skeleton != "h36m17" or self.output not in ("camera_m", "image"):
+        """Raises PrmlError unless the network takes and gives H36M17 or BODY28 in a unit that all callers know."""
+        if (self.skeleton, self.output) not in LIFTED:
             raise PrmlError(
                 f"{self.name} is of {self.skeleton} joints in {self.output}, which is not lifted, scored or trained "
-                "on here; choose weights of h36m17 in camera_m or image (of authors' checkpoints, those of Human3.6M)"
+                "on here; choose weights of h36m17 in camera_m or image (of authors' checkpoints, those of Human3.6M), "
+                "or of body28 in camera_m"
             )
 
 
