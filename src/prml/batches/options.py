@@ -106,6 +106,9 @@ class VideoOptions:
             vary apart, sizes up to 2.1 m.
         children: share of windows whose person becomes a child of two years or more, with a child's proportions.
         sitting: share of windows made to sit, on a chair or on the floor; only people who stand still can be.
+        convention: share of windows whose points lie where a detector (MediaPipe's lite, full or heavy model) puts
+            them, beside the joints' centres that stay the target.
+        convention_spread: factor on how much that differs from clip to clip.
     """
 
     wide: float = option(0.0, minimum=0, maximum=1)
@@ -113,6 +116,8 @@ class VideoOptions:
     bodies: float = option(0.0, minimum=0, maximum=1)
     children: float = option(0.0, minimum=0, maximum=1)
     sitting: float = option(0.0, minimum=0, maximum=1)
+    convention: float = option(0.0, minimum=0, maximum=1)
+    convention_spread: float = option(1.0, minimum=0, maximum=3)
 
 
 @dataclass(frozen=True)

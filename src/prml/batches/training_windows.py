@@ -18,6 +18,7 @@ from torch.utils.data import Dataset, Sampler
 from prml import normalise
 from prml.batches.augment import skeleton_of, vary_motion
 from prml.batches.bodies import vary_people
+from prml.batches.convention import displace
 from prml.batches.joints import fill_missing, hide, may_be_lost, rule_of
 from prml.batches.noise import NoiseModel, swap_sides
 from prml.batches.options import MocapWindowOptions, WindowOptions
@@ -199,7 +200,7 @@ class MocapWindows(Windows):
         world = vary_people(o.video, rng, vary_motion(o.motion, rng, self._positions(rng, rows)))
         cameras = training_cameras(rng, world, o.cameras, o.video)
         cam = cameras.to_camera(world)
-        plane = cameras.plane(joints.to_measured.apply(cam))
+        plane = cameras.plane(displace(o.video, rng, joints.to_measured.apply(cam), joints.measured))
         plane, confidence = self._detected(rng, plane, np.maximum(cam[:, :, 0, 2], 0.5))
         known, measured = self._masks(rng, rows)
         given = None if measured is None else joints.given(measured)
