@@ -448,7 +448,7 @@ def test_a_long_message_keeps_its_beginning_and_its_end(echo, capsys):
     line = _refusal(capsys, ["echo", "a"])
     assert len(line) <= cli.MAX_MESSAGE + 1
     assert line.startswith("prml echo: begin xxx")
-    assert line.endswith("\\nend; do this\n")
+    assert line.endswith(" end; do this\n")
 
 
 def test_notes_and_tables_are_escaped(capsys):

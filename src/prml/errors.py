@@ -1,6 +1,9 @@
 """Errors that speak to the user, and how a terminal shows them."""
 
+import re
 from unicodedata import category
+
+_MAX_LENGTH = 1000
 
 
 class PrmlError(ValueError):
@@ -8,7 +11,14 @@ class PrmlError(ValueError):
 
     The message is one line: what was expected, what came, what to do. It names parameters as Python writes them
     (``fps=...``, ``overwrite=True``). The command line prints it without a traceback and exits with code 2.
+
+    Args:
+        message: what files and systems say may be in it: line breaks become blanks, control characters are escaped, and
+            the middle of a very long text is left out.
     """
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(printable(re.sub(r"\s*[\r\n]\s*", " ", str(message)), _MAX_LENGTH))
 
 
 def printable(text: str, limit: int | None = None, keep: str = "") -> str:

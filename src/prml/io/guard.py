@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from prml.errors import PrmlError
+from prml.errors import PrmlError, printable
 
 R = TypeVar("R")
 _HEAD = 512
@@ -16,8 +16,7 @@ _HEAD = 512
 
 def one_line(text: object, limit: int = 120) -> str:
     """Return untrusted text as one short line of printable characters."""
-    words = " ".join(str(text).split())
-    plain = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in words[: limit + 1])
+    plain = printable(" ".join(str(text).split())[: limit + 1])
     return plain if len(plain) <= limit else plain[: limit - 3] + "..."
 
 
