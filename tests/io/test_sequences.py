@@ -349,7 +349,7 @@ IMPORT = ["import", "X/a.bvh", "--skeleton", "mixamo", "--out", "X/a.npz"]
         (["check", "X/none.npz"], "no such file or folder"),
         (["check", "X/a.bvh"], "motion files go through 'prml data import'"),
         (["check", "X/a.npz", "--pgn", "x"], "did you mean --png?"),
-        (["cameras", "X/none.xml"], "cannot be read as a calibration file"),
+        (["cameras", "X/none.xml"], "none.xml: no such file"),
         (["look"], "unknown command 'look'; the commands are: import, check, cameras"),
     ],
 )

@@ -159,6 +159,8 @@ def _frames(motion: str, width: int) -> tuple[Float[np.ndarray, "frames channels
         values = np.array(motion[found.end() :].split(), dtype=np.float64)
     except ValueError:
         raise PrmlError("the motion contains a non-numeric value") from None
+    if not np.isfinite(values).all():
+        raise PrmlError("the motion contains values that are not finite numbers")
     if width == 0 or values.size < count * width or values.size % width:
         raise PrmlError(f"expected {count} frames of {width} values, got {values.size} values; it is truncated")
     data = values.reshape(-1, width)

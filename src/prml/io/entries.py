@@ -17,6 +17,7 @@ from prml.sequence import check_fps
 
 Array = np.ndarray
 MAX_JSON_BYTES = 2**30
+MAX_NUMBER = 1e12  # of any number: single precision ends at 3e38, and what is beyond 1e12 was never measured
 
 
 class Entries:
@@ -39,7 +40,8 @@ class Entries:
 
     def check_schema(self, schema: str) -> None:
         """Raise PrmlError unless the file states this schema."""
-        if (found := self.entries.get("schema")) != schema:
+        found = self.entries.get("schema")
+        if not isinstance(found, str) or found != schema:
             raise self.fail(f"expected the schema {schema!r}, got {_short(found)}; docs/file_schema.md describes it")
 
     def check_names(self, known: Sequence[str]) -> None:
@@ -82,7 +84,7 @@ class Entries:
             raise self.fail(f"expected numbers in {name!r}, got {array.dtype}")
         self._check_shape(name, array, shape)
         array = array.astype(np.float64)
-        if np.isinf(array).any() or (not nan and np.isnan(array).any()):
+        if (np.abs(array) > MAX_NUMBER).any() or (not nan and np.isnan(array).any()):
             raise self.fail(f"{name!r} contains {'infinite' if nan else 'NaN, null or infinite'} values")
         return array
 
@@ -117,7 +119,7 @@ class Entries:
 
     def times_and_fps(self, length: int) -> tuple[Array, float]:
         """Return times (from ``times_s``, else from ``fps``) and rate (from ``fps``, else from the times)."""
-        fps = check_fps(self.entries["fps"], f"{self.path.name}: fps") if "fps" in self else None
+        fps = self._fps() if "fps" in self else None
         if "times_s" not in self:
             if fps is None:
                 raise self.fail("lacks both 'fps' and 'times_s'; give one of them")
@@ -132,6 +134,12 @@ class Entries:
             fps = check_fps(mean, f"{self.path.name}: rate of times_s")
         self._check_rate(times_s, fps)
         return times_s, fps
+
+    def _fps(self) -> float:
+        stated = self.entries["fps"]
+        if isinstance(stated, list | dict | np.ndarray):
+            raise self.fail(f"expected one number in 'fps', got {_short(stated)}")
+        return check_fps(stated, f"{self.path.name}: fps")
 
     def _check_rate(self, times_s: Array, fps: float) -> None:
         """Raise PrmlError if the stated rate differs tenfold from that of the times, by both median and mean step."""

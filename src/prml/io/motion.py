@@ -1,5 +1,6 @@
 """The common form of motion files: named points over time, in the file's own unit and axes."""
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -114,8 +115,11 @@ def z_up(points: Float[np.ndarray, "*n 3"], up: Axis, right: Axis | None = None)
 
 
 def floats(words: list[str], what: str) -> list[float]:
-    """Parse numbers; raise PrmlError that names ``what``."""
+    """Parse finite numbers; raise PrmlError that names ``what``."""
     try:
-        return [float(w) for w in words]
+        numbers = [float(w) for w in words]
     except ValueError:
         raise PrmlError(f"{what}: expected numbers, got {' '.join(words)[:60]!r}") from None
+    if not all(map(math.isfinite, numbers)):
+        raise PrmlError(f"{what}: expected finite numbers, got {' '.join(words)[:60]!r}")
+    return numbers

@@ -9,6 +9,7 @@ from prml.errors import PrmlError
 
 MAX_BYTES = 2**20
 MAX_DEPTH = 20
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # five times as fast where PyYAML was built with it
 
 
 def read_yaml(path: Path) -> Any:
@@ -30,7 +31,7 @@ def parse_yaml(text: str, name: str) -> Any:
     """Return the content of YAML text; raise PrmlError as :func:`read_yaml`, with ``name`` in front."""
     try:
         _check_events(text, name)
-        return yaml.safe_load(text)
+        return yaml.load(text, _LOADER)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         at = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
@@ -41,7 +42,7 @@ def parse_yaml(text: str, name: str) -> Any:
 
 def _check_events(text: str, name: str) -> None:
     depth = 0
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+    for event in yaml.parse(text, Loader=_LOADER):
         if isinstance(event, yaml.AliasEvent):
             raise PrmlError(f"{name} uses YAML aliases (*{event.anchor}); write the values out")
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)

@@ -29,6 +29,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -40,6 +41,7 @@ from prml.io.files import write_file
 from prml.io.guard import guarded
 from prml.io.npz import load_npz, npz_keys
 from prml.io.registry import Format
+from prml.io.sandbox import Limits, run_isolated
 from prml.scene import Scene
 from prml.sequence import PoseSequence
 from prml.skeleton import SKELETONS, Skeleton, skeleton
@@ -103,11 +105,20 @@ def _plain(value: Any) -> Any:
 
 
 def _load_parquet(path: Path) -> dict[str, Any]:
-    try:
-        import pyarrow.parquet as pq
-    except ImportError:
-        raise PrmlError("Parquet needs pyarrow: pip install 'prml-pose[parquet]', or give an npz file") from None
-    return guarded(path.name, lambda: _from_table(pq.read_table(path), path.stem))
+    if find_spec("pyarrow") is None:
+        raise PrmlError("Parquet needs pyarrow: pip install 'prml-pose[parquet]', or give an npz file")
+    if not path.is_file():
+        raise PrmlError(f"{path.name}: no such file")
+    record: dict[str, Any] = run_isolated(_parsed, str(path.absolute()), what=path.name, limits=Limits.for_file(path))
+    return record
+
+
+def _parsed(path: str) -> dict[str, Any]:
+    """What is read of a Parquet file; called in a process of its own, since a small one can hold a billion rows."""
+    import pyarrow.parquet as pq
+
+    name = Path(path)
+    return guarded(name, lambda: _from_table(pq.read_table(path, use_threads=False), name.stem))
 
 
 def _from_table(table: Any, stem: str) -> dict[str, Any]:
