@@ -162,7 +162,7 @@ H36M = {
     "unknown camera in the calibration": (_unknown_camera, r"unknown camera '60457275'; Human3\.6M has 54138969"),
     "calibration is no json": (
         lambda d: (d / "camera-parameters.json").write_text("{"),
-        r"camera-parameters\.json: not a Human3\.6M calibration",
+        r"camera-parameters\.json: cannot be read .*it is not a Human3\.6M calibration",
     ),
     "subject without actions": (_in_3d(lambda p: p["S9"].clear()), r"subject S9 holds no actions; the split is empty"),
     "no subject at all": (_in_3d(lambda p: p.clear()), r"expected a dictionary subject -> action -> positions"),

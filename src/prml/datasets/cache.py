@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from prml.errors import PrmlError
+from prml.io.typed import check_values
 
 log = logging.getLogger(__name__)
 
@@ -80,13 +81,14 @@ def _open(entry: Path) -> Table | None:
     """The cached table, or None if the entry is absent or was damaged."""
     try:
         record = json.loads((entry / "meta.json").read_text())
+        check_values(record, {"arrays": list[str], "meta": dict[str, Any]}, entry.name)
         arrays: dict[str, np.ndarray] = {}
         for name in record["arrays"]:
             file = entry / f"{name}.npy"
             array = np.load(file, mmap_mode="r", allow_pickle=False) if file.stat().st_size > 128 else np.load(file)
             arrays[name] = array
         return Table(arrays, record["meta"])
-    except (OSError, EOFError, ValueError, KeyError, TypeError):
+    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, RecursionError, MemoryError):
         return None
 
 

@@ -10,15 +10,38 @@ from prml.errors import PrmlError
 from prml.io.units import UNITS_M, human, leg_bone, likely_unit
 from prml.skeleton import Skeleton
 
+MAX_COORDINATE = 1e7  # pixels, metres or millimetres: 10 km
+
 
 def as_array(value: Any, shape: tuple[int | None, ...], what: str) -> np.ndarray:
     """``value`` as numbers of the given shape (``None`` = any length); raises PrmlError that names ``what``."""
-    array = np.asarray(value)
+    array = any_array(value, what)
     fits = array.ndim == len(shape) and all(w is None or w == n for w, n in zip(shape, array.shape, strict=True))
     if array.dtype.kind not in "fiub" or not fits:
         wanted = "(" + ", ".join("any" if n is None else str(n) for n in shape) + ")"
         raise PrmlError(f"{what}: expected numbers of shape {wanted}, got {array.dtype} of shape {array.shape}")
     return array
+
+
+def any_array(value: Any, what: str) -> np.ndarray:
+    """``value`` as an array of any kind and shape; raises PrmlError that names ``what`` for uneven lists."""
+    try:
+        return np.asarray(value)
+    except (ValueError, TypeError, OverflowError):
+        raise PrmlError(f"{what}: expected an array, got lists of different lengths or kinds") from None
+
+
+def as_list(value: Any, what: str) -> list[Any] | tuple[Any, ...] | np.ndarray:
+    """``value`` itself if it has items in order; raises PrmlError that names ``what``."""
+    if isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim):
+        return value
+    raise PrmlError(f"{what}: expected a list or an array, got {type(value).__name__}")
+
+
+def single(array: np.ndarray) -> np.ndarray:
+    """The numbers as float32; those that are too large for it become infinite, for :func:`need_finite` to name."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return array.astype(np.float32)
 
 
 def entry(record: Any, key: Any, what: str) -> Any:
@@ -32,8 +55,8 @@ def entry(record: Any, key: Any, what: str) -> Any:
 
 
 def need_finite(array: Float[np.ndarray, "frames *rest"], what: str) -> None:
-    """Raise PrmlError with the first frame (and joint) that is not a finite number."""
-    bad = ~np.isfinite(array)
+    """Raise PrmlError with the first frame (and joint) that is not a number, or larger than any coordinate can be."""
+    bad = ~np.isfinite(array) | (array > MAX_COORDINATE) | (array < -MAX_COORDINATE)
     if bad.any():
         first = np.argwhere(bad)[0]
         joint = f", joint {first[1]}" if len(first) > 2 else ""

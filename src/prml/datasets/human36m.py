@@ -18,9 +18,10 @@ import numpy as np
 
 from prml.datasets.base import Dataset
 from prml.datasets.cache import Table, cached
-from prml.datasets.checks import as_array, need_finite, need_unit
+from prml.datasets.checks import as_array, as_list, need_finite, need_unit, single
 from prml.datasets.human36m_cameras import CAMERA_IDS, CameraTable, find_cameras, from_json
 from prml.errors import PrmlError
+from prml.io.guard import guarded, one_line
 from prml.io.npz import load_npz, npz_keys
 from prml.sequence import PoseSequence
 from prml.skeleton import COCO17, H36M17, Conversion, Skeleton, conversion
@@ -106,8 +107,8 @@ def _natural(name: str) -> tuple[int, str]:
 
 def _npz_tables(folder: Path, keypoints: str, cache_dir: Path | None) -> tuple[Table, Table]:
     file_3d, file_2d = folder / "data_3d_h36m.npz", folder / f"data_2d_h36m_{keypoints}.npz"
-    pose = cached("human36m-3d", 1, [file_3d], lambda: _parse_3d(file_3d), cache_dir)
-    return pose, cached("human36m-2d", 2, [file_2d], lambda: _parse_2d(file_2d), cache_dir)
+    pose = cached("human36m-3d", 1, [file_3d], lambda: guarded(file_3d, lambda: _parse_3d(file_3d)), cache_dir)
+    return pose, cached("human36m-2d", 2, [file_2d], lambda: guarded(file_2d, lambda: _parse_2d(file_2d)), cache_dir)
 
 
 def _parse_3d(path: Path) -> Table:
@@ -115,7 +116,7 @@ def _parse_3d(path: Path) -> Table:
     parts, clips, start = [], [], 0
     for subject, action, value in _subject_actions(positions, path.name):
         what = f"{path.name}: {subject} {action}"
-        joints = as_array(value, (None, 32, 3), what)[:, JOINTS_OF_32].astype(np.float32)
+        joints = single(as_array(value, (None, 32, 3), what)[:, JOINTS_OF_32])
         need_finite(joints, what)
         parts.append(joints)
         clips.append({"subject": subject, "action": action, "start": start, "stop": start + len(joints)})
@@ -131,17 +132,17 @@ def _parse_2d(path: Path) -> Table:
     parts, views, start = [], [], 0
     for subject, action, value in _subject_actions(positions, path.name):
         what = f"{path.name}: {subject} {action}"
-        if not isinstance(value, list | tuple | np.ndarray) or len(value) != len(CAMERA_IDS):
+        if len(as_list(value, what)) != len(CAMERA_IDS):
             raise PrmlError(f"{what}: expected a list of 4 camera views, got {_describe(value)}")
         for view, points in enumerate(value):
-            px = as_array(points, (None, 17, 2), f"{what}, camera {CAMERA_IDS[view]}").astype(np.float32)
+            px = single(as_array(points, (None, 17, 2), f"{what}, camera {CAMERA_IDS[view]}"))
             need_finite(px, f"{what}, camera {CAMERA_IDS[view]}")
             px = px if to_h36m is None else to_h36m.apply(px)
             parts.append(px)
             views.append({"subject": subject, "action": action, "view": view, "start": start, "stop": start + len(px)})
             start += len(px)
     keypoints_px = np.concatenate(parts)
-    if np.abs(keypoints_px).max() <= 2.0:
+    if np.abs(keypoints_px).max(initial=0.0) <= 2.0:
         raise PrmlError(
             f"{path.name}: expected pixels, but no coordinate exceeds 2: the file is normalised, use the original"
         )
@@ -151,15 +152,16 @@ def _parse_2d(path: Path) -> Table:
 def _layout(path: Path) -> Conversion | None:
     """What turns the joints of a 2D file into those of H36M17; None if they are these, as in files that do not say."""
     stated = load_npz(path, ("metadata",))["metadata"] if "metadata" in npz_keys(path) else None
-    name = stated.get("layout_name", "h36m") if isinstance(stated, dict) else "h36m"
+    name = str(stated.get("layout_name", "h36m")) if isinstance(stated, dict) else "h36m"
     if name not in LAYOUTS:
         known = ", ".join(LAYOUTS)
-        raise PrmlError(f"{path.name}: expected the joint layout {known}, its metadata says {str(name)[:40]!r}")
+        raise PrmlError(f"{path.name}: expected the joint layout {known}, its metadata says {name[:40]!r}")
     return None if LAYOUTS[name] == H36M17 else conversion(LAYOUTS[name], H36M17)
 
 
 def _describe(value: Any) -> str:
-    return f"{type(value).__name__} of length {len(value)}" if hasattr(value, "__len__") else type(value).__name__
+    sized = isinstance(value, list | tuple | dict) or (isinstance(value, np.ndarray) and value.ndim)
+    return f"{type(value).__name__} of length {len(value)}" if sized else type(value).__name__
 
 
 def _subject_actions(positions: Any, what: str) -> Iterator[tuple[str, str, Any]]:
@@ -195,7 +197,12 @@ def solved_cameras(folder: Path, cache_dir: Path | None = None) -> CameraTable:
     sources = [folder / "data_3d_h36m.npz", folder / "data_2d_h36m_gt.npz"]
 
     def build() -> Table:
-        return Table({}, {"json": solve_cameras(_ground_truth_pairs(folder, cache_dir)).to_json()})
+        pairs = _ground_truth_pairs(folder, cache_dir)
+        try:
+            return Table({}, {"json": solve_cameras(pairs).to_json()})
+        except (np.linalg.LinAlgError, ValueError) as error:  # of numbers that no camera has made
+            text = f"the cameras cannot be solved for ({one_line(error)}); give a calibration file"
+            raise error if isinstance(error, PrmlError) else PrmlError(text) from error
 
     return from_json(cached("human36m-cameras", 1, sources, build, cache_dir).meta["json"], "solved cameras")
 
@@ -232,7 +239,7 @@ def _need_camera_order(
     for view, camera_id in enumerate(CAMERA_IDS):
         start = views[subject, clip["action"], view]["start"]
         px = image.arrays["keypoints_px"][start : start + clip["stop"] - clip["start"] : step]
-        errors = [float(np.nanmedian(np.linalg.norm(p - px, axis=-1))) for p in projected]
+        errors = [_apart(np.linalg.norm(p - px, axis=-1)) for p in projected]
         best = int(np.argmin(errors))
         if errors[view] > 50.0:
             hint = "no camera fits: the calibration, the 3D and the 2D do not belong together, or its joints are in "
@@ -241,6 +248,12 @@ def _need_camera_order(
                 hint = f"camera {CAMERA_IDS[best]} fits it ({errors[best]:.1f} px): the cameras are shuffled"
             where = f"{subject} {clip['action']}, view {view}"
             raise PrmlError(f"{where}: camera {camera_id} puts the 3D {errors[view]:.0f} px from the 2D; {hint}")
+
+
+def _apart(distances_px: np.ndarray) -> float:
+    """Median distance, without points behind the camera; infinite if there are no others."""
+    seen = np.isfinite(distances_px)
+    return float(np.median(distances_px[seen])) if seen.any() else np.inf
 
 
 def _npz_sequences(

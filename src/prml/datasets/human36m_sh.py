@@ -19,10 +19,11 @@ import numpy as np
 from prml.camera import Camera
 from prml.datasets.base import Dataset
 from prml.datasets.cache import Table, cached
-from prml.datasets.checks import as_array, entry, need_finite, need_unit
+from prml.datasets.checks import any_array, as_array, as_list, entry, need_finite, need_unit, single
 from prml.datasets.human36m import FPS
 from prml.datasets.human36m_cameras import CAMERA_IDS, IMAGE_SIZE
 from prml.errors import PrmlError
+from prml.io.guard import guarded
 from prml.io.unpickle import load_pickle
 from prml.sequence import GroundTruth, PoseSequence
 from prml.skeleton import H36M17
@@ -75,41 +76,44 @@ def read_human36m_sh(path: Path | str, split: str = "test", cache_dir: Path | No
     file = path / PICKLE if path.is_dir() else path
     if split not in ("train", "test"):
         raise PrmlError(f"the Stacked-Hourglass pickle has the splits train and test, not {split!r}")
-    table = cached(f"human36m-sh-{split}", 1, [file], lambda: _parse_sh(file, split), cache_dir)
+    table = cached(f"human36m-sh-{split}", 1, [file], lambda: guarded(file, lambda: _parse_sh(file, split)), cache_dir)
     return (_sh_sequence(video, table) for video in table.meta["videos"])
 
 
 def _parse_sh(path: Path, split: str) -> Table:
     what = f"{path.name}, {split}"
     data = entry(load_pickle(path), split, path.name)
-    source = entry(data, "source", what)
+    source = as_list(entry(data, "source", what), f"{what}: source")
     frames = len(source)
     if not frames:
         raise PrmlError(f"{what}: the split is empty")
-    px = np.asarray(entry(data, "joint_2d", what))[..., :2]
     arrays = {
-        "keypoints_px": as_array(px, (frames, 17, 2), f"{what}: joint_2d"),
-        "joints_image_px": as_array(
-            np.asarray(entry(data, "joint3d_image", what))[..., :3], (frames, 17, 3), f"{what}: joint3d_image"
-        ),
+        "keypoints_px": _first(data, "joint_2d", 2, frames, what),
+        "joints_image_px": _first(data, "joint3d_image", 3, frames, what),
         "confidence": np.ones((frames, 17)),
     }
     if "confidence" in data:
-        confidence = np.asarray(data["confidence"])
-        confidence = confidence[..., 0] if confidence.ndim == 3 else confidence
+        confidence = any_array(data["confidence"], f"{what}: confidence")
+        confidence = confidence[..., 0] if confidence.ndim == 3 and confidence.shape[2] else confidence
         arrays["confidence"] = as_array(confidence, (frames, 17), f"{what}: confidence")
     if split == "test":
-        factor = np.asarray(entry(data, "2.5d_factor", what)).reshape(-1)
+        factor = any_array(entry(data, "2.5d_factor", what), f"{what}: 2.5d_factor").reshape(-1)
         arrays["mm_per_px"] = as_array(factor, (frames,), f"{what}: 2.5d_factor")
         joints = entry(data, "joints_2.5d_image", what)
         arrays["joints_25d_mm"] = as_array(joints, (frames, 17, 3), f"{what}: joints_2.5d_image")
-    arrays = {name: array.astype(np.float32) for name, array in arrays.items()}
+    arrays = {name: single(array) for name, array in arrays.items()}
     keys = {"keypoints_px": "joint_2d", "joints_image_px": "joint3d_image", "joints_25d_mm": "joints_2.5d_image"}
     for name, array in arrays.items():
         need_finite(array, f"{what}: {keys.get(name, name)}")
     if split == "test":
         need_unit(arrays["joints_25d_mm"], H36M17, "millimetres", f"{what}: joints_2.5d_image")
     return Table(arrays, {"videos": _sh_videos(data, [str(s) for s in source], split, what)})
+
+
+def _first(data: dict[str, Any], key: str, width: int, frames: int, what: str) -> np.ndarray:
+    """The first ``width`` of a point's numbers: files hold a confidence behind them."""
+    array = any_array(entry(data, key, what), f"{what}: {key}")
+    return as_array(array[..., :width] if array.ndim else array, (frames, 17, width), f"{what}: {key}")
 
 
 def _sh_videos(data: dict[str, Any], source: list[str], split: str, what: str) -> list[dict[str, Any]]:
@@ -148,7 +152,9 @@ def _sh_videos(data: dict[str, Any], source: list[str], split: str, what: str) -
 
 
 def _strings(values: Any, count: int, what: str) -> list[str]:
-    texts = [v.decode("latin1") if isinstance(v, bytes) else str(v) for v in np.asarray(values).reshape(-1).tolist()]
+    texts = [
+        v.decode("latin1") if isinstance(v, bytes) else str(v) for v in any_array(values, what).reshape(-1).tolist()
+    ]
     if len(texts) != count:
         raise PrmlError(f"{what}: expected {count} strings, one a frame, got {len(texts)}")
     return texts

@@ -13,9 +13,10 @@ import numpy as np
 from jaxtyping import Bool, Float, Int16
 
 from prml.datasets.base import Dataset
+from prml.datasets.checks import MAX_COORDINATE, as_array, need_finite
 from prml.errors import PrmlError
-from prml.io.npz import npz_keys
-from prml.sequence import PoseSequence
+from prml.io.npz import load_npz, npz_keys
+from prml.sequence import PoseSequence, check_fps
 from prml.skeleton import BODY28, H36M17, Skeleton, conversion
 
 # terms of a file that does not say: those that "prml data import" assumes
@@ -114,11 +115,11 @@ class MocapSet:
             starts,
             **{name: z[name] for name in _LABELS},
             origin_m=z["origin"],
-            fps=float(z["fps"]),
-            unit_m=float(z["unit_m"]),
+            fps=z["fps"],
+            unit_m=z["unit_m"],
             path=path,
-            licence=str(z["license"]),
-            noncommercial=bool(z["noncommercial"]),
+            licence=z["license"],
+            noncommercial=z["noncommercial"],
         )
 
     def __len__(self) -> int:
@@ -169,29 +170,62 @@ class MocapSet:
 
 def _entries(path: Path) -> dict[str, Any]:
     """The arrays of a file, checked; raises PrmlError that says what is wrong."""
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            missing = [k for k in _KEYS if k not in archive.files]
-            if "d2" in missing and "positions" in archive.files:
-                raise PrmlError(OLD_SCHEMA.format(path.name))
-            if missing:
-                raise PrmlError(f"{path.name} lacks {', '.join(missing)}; see data/mocap/README.md for the schema")
-            z = _TERMS | {k: archive[k] for k in (*_KEYS, *_TERMS) if k in archive.files}
-    except PrmlError:
-        raise
-    except Exception as error:  # numpy, zipfile and zlib each raise errors of their own for a damaged file
-        raise PrmlError(f"{path} is not a readable npz file ({error}); download or write it again") from error
+    present = npz_keys(path)
+    missing = [k for k in _KEYS if k not in present]
+    if "d2" in missing and "positions" in present:
+        raise PrmlError(OLD_SCHEMA.format(path.name))
+    if missing:
+        raise PrmlError(f"{path.name} lacks {', '.join(missing)}; see data/mocap/README.md for the schema")
+    held = load_npz(path, tuple(k for k in present if k in (*_KEYS, *_TERMS)))
+    z: dict[str, Any] = {k: v if isinstance(v, np.ndarray) else np.empty((), object) for k, v in held.items()}
     d2, starts, has_joint = z["d2"], z["clip_start"], z["has_joint"]
     if d2.ndim != 3 or d2.shape[:2] != (len(BODY28), 3) or d2.dtype != np.int16:
         raise PrmlError(f"{path.name}: d2 must be int16 ({len(BODY28)}, 3, F), got {d2.dtype} {d2.shape}")
-    if starts[0] != 0 or starts[-1] != d2.shape[2] or np.any(np.diff(starts) <= 0):
-        raise PrmlError(f"{path.name}: clip_start must increase from 0 to {d2.shape[2]}, the number of frames")
-    wanted = (len(starts) - 1, len(BODY28))
+    _check_starts(starts, d2.shape[2], path.name)
+    clips = len(starts) - 1
+    wanted = (clips, len(BODY28))
     if has_joint.shape != wanted or has_joint.dtype != bool:
         raise PrmlError(f"{path.name}: has_joint must be bool {wanted}, got {has_joint.dtype} {has_joint.shape}")
     if not has_joint[:, : len(H36M17)].all():
         raise PrmlError(f"{path.name}: has_joint must be True for the first {len(H36M17)} joints of every clip")
-    return z
+    for name in _LABELS:
+        _check_texts(z[name], (clips,), f"{path.name}: {name}")
+    as_array(z["origin"], (clips, 3), f"{path.name}: origin")
+    need_finite(z["origin"], f"{path.name}: origin")
+    rates = {name: _number(z[name], f"{path.name}: {name}") for name in ("fps", "unit_m")}
+    check_fps(rates["fps"], f"{path.name}: fps")
+    return _TERMS | z | rates | _terms(z, path.name)
+
+
+def _check_starts(starts: np.ndarray, frames: int, what: str) -> None:
+    whole = starts.ndim == 1 and starts.dtype.kind in "iu" and len(starts) > 1
+    if not whole or starts[0] != 0 or starts[-1] != frames or np.any(np.diff(starts.astype(np.int64)) <= 0):
+        raise PrmlError(f"{what}: clip_start must increase from 0 to {frames}, the number of frames")
+
+
+def _check_texts(array: np.ndarray, shape: tuple[int, ...], what: str) -> None:
+    if array.dtype.kind != "U" or array.shape != shape:
+        raise PrmlError(f"{what}: expected {shape} texts, got {array.dtype} of shape {array.shape}")
+
+
+def _number(array: np.ndarray, what: str) -> float:
+    if array.size != 1 or array.dtype.kind not in "fiu" or not 0 < float(array.reshape(())) < MAX_COORDINATE:
+        raise PrmlError(f"{what}: expected a positive number, got {array.dtype} of shape {array.shape}")
+    return float(array.reshape(()))
+
+
+def _terms(z: dict[str, np.ndarray], what: str) -> dict[str, Any]:
+    """Licence and whether it forbids commercial use, as far as the file says."""
+    found: dict[str, Any] = {}
+    if "license" in z:
+        _check_texts(z["license"].reshape(-1), (1,), f"{what}: license")
+        found["license"] = str(z["license"].reshape(()))
+    if "noncommercial" in z:
+        stated = z["noncommercial"]
+        if stated.size != 1 or stated.dtype.kind not in "biu":
+            raise PrmlError(f"{what}: expected true or false in noncommercial, got {stated.dtype} of {stated.shape}")
+        found["noncommercial"] = bool(stated.reshape(()))
+    return found
 
 
 def load_sets(names: tuple[str, ...], directory: str | os.PathLike[str] | None = None) -> list[MocapSet]:

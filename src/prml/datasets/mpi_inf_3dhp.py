@@ -22,8 +22,19 @@ import numpy as np
 from prml.camera import Camera
 from prml.datasets.base import Dataset
 from prml.datasets.cache import Table, cached
-from prml.datasets.checks import as_array, entry, fit_pinhole, need_finite, need_unit
+from prml.datasets.checks import (
+    MAX_COORDINATE,
+    any_array,
+    as_array,
+    as_list,
+    entry,
+    fit_pinhole,
+    need_finite,
+    need_unit,
+    single,
+)
 from prml.errors import PrmlError
+from prml.io.guard import guarded
 from prml.io.npz import load_npz
 from prml.io.sandbox import Limits, run_isolated
 from prml.sequence import GroundTruth, PoseSequence
@@ -58,12 +69,12 @@ def read_3dhp_train(folder: Path | str, cache_dir: Path | None = None) -> Iterat
     folder = Path(folder)
     npz = folder / "data_train_3dhp.npz"
     if npz.is_file():
-        table = cached("3dhp-train", 1, [npz], lambda: _parse_train(npz), cache_dir)
+        table = cached("3dhp-train", 1, [npz], lambda: guarded(npz, lambda: _parse_train(npz)), cache_dir)
     else:
         files = sorted(p for p in folder.glob("S[1-8]/Seq[12]/annot.mat") if p.is_file())
         if not files:
             raise PrmlError(f"{folder}: expected data_train_3dhp.npz or S1/Seq1/annot.mat; neither is there")
-        table = cached("3dhp-train-mat", 1, files, lambda: _parse_annot(files), cache_dir)
+        table = cached("3dhp-train-mat", 1, files, lambda: guarded("annot.mat", lambda: _parse_annot(files)), cache_dir)
     return (_sequence(clip, table, "3dhp-train") for clip in table.meta["clips"])
 
 
@@ -85,13 +96,15 @@ def read_3dhp_test(folder: Path | str, cache_dir: Path | None = None) -> Iterato
     folder = Path(folder)
     npz = folder / "data_test_3dhp.npz"
     if npz.is_file():
-        table = cached("3dhp-test", 1, [npz], lambda: _parse_test(npz), cache_dir)
+        table = cached("3dhp-test", 1, [npz], lambda: guarded(npz, lambda: _parse_test(npz)), cache_dir)
     else:
         patterns = ("TS[1-6]/annot_data.mat", "mpi_inf_3dhp_test_set/TS[1-6]/annot_data.mat")
         files = sorted(p for pattern in patterns for p in folder.glob(pattern))
         if not files:
             raise PrmlError(f"{folder}: expected data_test_3dhp.npz or TS1/annot_data.mat; neither is there")
-        table = cached("3dhp-test-mat", 1, files, lambda: _parse_annot_data(files), cache_dir)
+        table = cached(
+            "3dhp-test-mat", 1, files, lambda: guarded("annot_data.mat", lambda: _parse_annot_data(files)), cache_dir
+        )
     return (_sequence(clip, table, "3dhp-test") for clip in table.meta["clips"])
 
 
@@ -107,8 +120,8 @@ class _Gather:
 
     def add(self, what: str, points_px: Any, joints_mm: Any, *, flags: dict[str, Any], **labels: Any) -> None:
         what = f"{self.what}: {what}"
-        px = as_array(points_px, (None, 17, 2), f"{what}, data_2d").astype(np.float32)
-        joints = as_array(joints_mm, (len(px), 17, 3), f"{what}, data_3d").astype(np.float32)
+        px = single(as_array(points_px, (None, 17, 2), f"{what}, data_2d"))
+        joints = single(as_array(joints_mm, (len(px), 17, 3), f"{what}, data_3d"))
         need_finite(px, f"{what}, data_2d")
         need_finite(joints, f"{what}, data_3d")
         need_unit(joints, MPI_INF_3DHP17, "millimetres", what)
@@ -116,7 +129,11 @@ class _Gather:
             raise PrmlError(f"{what}: the person stands behind the camera; expected the camera's frame, z forward")
         arrays = {"keypoints_px": px, "joints_m": joints / np.float32(1000)}
         for name, values in flags.items():
-            arrays[name] = as_array(np.asarray(values).reshape(-1), (len(px),), f"{what}, {name}").astype(np.int8)
+            flat = any_array(values, f"{what}, {name}").reshape(-1)
+            flat = as_array(flat, (len(px),), f"{what}, {name}")
+            if not ((flat >= 0) & (flat < 128)).all():
+                raise PrmlError(f"{what}, {name}: expected a flag or a small number per frame")
+            arrays[name] = flat.astype(np.int8)
         for name, array in arrays.items():
             self.parts.setdefault(name, []).append(array)
         self.clips.append({**labels, "start": self.frames, "stop": self.frames + len(px)})
@@ -132,12 +149,12 @@ def _parse_train(path: Path) -> Table:
     data = load_npz(path, ("data",))["data"]
     gather = _Gather(path.name)
     for key, value in _items(data, path.name, r"S\d+ Seq\d+", "'S1 Seq1'"):
-        if not isinstance(value, list | tuple | np.ndarray) or len(value) != 2 or not isinstance(value[0], dict):
+        if len(as_list(value, f"{path.name}: {key}")) != 2 or not isinstance(value[0], dict):
             raise PrmlError(f"{path.name}: {key} must be [cameras, fps], got {type(value).__name__}")
         cameras, fps = {str(c): arrays for c, arrays in value[0].items()}, value[1]
         if set(cameras) - {str(c) for c in CAMERAS}:
             raise PrmlError(f"{path.name}: {key} has cameras {sorted(cameras)}; expected '0' to '8' without '3'")
-        if float(fps) not in (25.0, 50.0):
+        if not isinstance(fps, int | float | np.number) or float(fps) not in (25.0, 50.0):
             raise PrmlError(f"{path.name}: {key} has {fps} frames per second; expected 25 or 50")
         for camera_id, arrays in cameras.items():
             what = f"{key} camera {camera_id}"
@@ -286,21 +303,25 @@ def read_calibration(path: Path | str) -> dict[int, Camera]:
         PrmlError: the file is not of that format.
     """
     path = Path(path)
+    return guarded(path, lambda: _parse_calibration(path.read_text(encoding="utf-8", errors="replace"), path.name))
+
+
+def _parse_calibration(text: str, name: str) -> dict[int, Camera]:
     cameras: dict[int, Camera] = {}
     record: dict[str, list[str]] = {}
-    for line in [*path.read_text(encoding="utf-8", errors="replace").splitlines()[1:], "name end"]:
+    for line in [*text.splitlines()[1:], "name end"]:
         words = line.split()
         if words and words[0] == "name" and record:
             try:
                 number, camera = _calibrated(record)
-            except (KeyError, ValueError, IndexError):
-                raise PrmlError(f"{path.name}: not a Skeletool calibration file; a camera is incomplete") from None
+            except (KeyError, ValueError, IndexError, OverflowError):
+                raise PrmlError(f"{name}: not a Skeletool calibration file; a camera is incomplete") from None
             cameras[number] = camera
             record = {}
         if words:
             record[words[0]] = words[1:]
     if not cameras:
-        raise PrmlError(f"{path.name}: not a Skeletool calibration file: no camera in it")
+        raise PrmlError(f"{name}: not a Skeletool calibration file: no camera in it")
     return cameras
 
 
@@ -308,6 +329,8 @@ def _calibrated(record: dict[str, list[str]]) -> tuple[int, Camera]:
     K = np.array(record["intrinsic"], dtype=float).reshape(4, 4)
     E = np.array(record["extrinsic"], dtype=float).reshape(4, 4)
     width, height = (int(float(v)) for v in record["size"][:2])
+    if not (np.abs(K) < MAX_COORDINATE).all() or not (np.abs(E) < MAX_COORDINATE).all():
+        raise ValueError
     camera = Camera(
         width,
         height,

@@ -11,6 +11,7 @@ what it takes.
 """
 
 from collections.abc import Iterator
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,9 @@ import numpy as np
 
 from prml.camera import Camera
 from prml.datasets.base import Dataset
-from prml.datasets.checks import as_array, entry, need_finite, need_unit
+from prml.datasets.checks import MAX_COORDINATE, any_array, as_array, as_list, entry, need_finite, need_unit
 from prml.errors import PrmlError
+from prml.io.guard import guarded
 from prml.io.unpickle import load_pickle
 from prml.sequence import DetectionLog, GroundTruth, PoseSequence, SmplMotion
 from prml.skeleton import H36M17, OPENPOSE18, SMPL24, conversion
@@ -55,19 +57,19 @@ def read_3dpw(folder: Path | str, split: str = "test") -> Iterator[PoseSequence]
     files = sorted((base / split).glob("*.pkl"))
     if not files:
         raise PrmlError(f"{base / split}: no .pkl file; give the folder that holds 3DPW's sequenceFiles/{split}/*.pkl")
-    return (person for file in files for person in _people(file))
+    return (person for file in files for person in guarded(file, partial(_people, file)))
 
 
-def _people(file: Path) -> Iterator[PoseSequence]:
+def _people(file: Path) -> list[PoseSequence]:
     data = load_pickle(file)
-    positions = entry(data, "jointPositions", file.name)
-    if not isinstance(positions, list | tuple | np.ndarray) or not len(positions):
+    positions = as_list(entry(data, "jointPositions", file.name), f"{file.name}: jointPositions")
+    if not len(positions):
         raise PrmlError(f"{file.name}: jointPositions must list one array per person, got none")
-    return (_person(data, person, file) for person in range(len(positions)))
+    return [_person(data, person, file) for person in range(len(positions))]
 
 
 def _of(data: dict[str, Any], key: str, person: int, file: Path) -> Any:
-    values = entry(data, key, file.name)
+    values = as_list(entry(data, key, file.name), f"{file.name}: {key}")
     if len(values) <= person:
         raise PrmlError(f"{file.name}: {key} lists {len(values)} people, jointPositions at least {person + 1}")
     return values[person]
@@ -84,9 +86,12 @@ def _person(data: dict[str, Any], person: int, file: Path) -> PoseSequence:
     if len(poses) < frames:
         raise PrmlError(f"{what}: {frames} frames of joints but {len(poses)} camera poses")
     poses = poses[:frames].astype(float)
-    valid = np.asarray(_of(data, "campose_valid", person, file)).reshape(-1)[:frames].astype(bool)
+    need_finite(poses, f"{what}: cam_poses")
+    valid = any_array(_of(data, "campose_valid", person, file), f"{what}: campose_valid").reshape(-1)[:frames]
+    valid = as_array(valid, (frames,), f"{what}: campose_valid").astype(bool)
     cam = np.einsum("tij,tkj->tki", poses[:, :3, :3], world) + poses[:, None, :3, 3]
     detected = as_array(_of(data, "poses2d", person, file), (frames, 3, 18), f"{what}: poses2d").transpose(0, 2, 1)
+    detected = np.where((np.abs(detected) < MAX_COORDINATE).all(-1, keepdims=True), detected, 0)  # else not detected
     px, confidence = _detections(detected)
     return PoseSequence.regular(
         frames,
@@ -112,11 +117,12 @@ def _smpl(data: dict[str, Any], person: int, file: Path, joints_world_m: np.ndar
 
     def of(key: str, width: int) -> np.ndarray:
         values = as_array(_of(data, key, person, file), (None, width), f"{what}: {key}")
+        need_finite(values, f"{what}: {key}")
         if len(values) < frames:
             raise PrmlError(f"{what}: {frames} frames of joints but {len(values)} of {key}")
         return values[:frames]
 
-    betas = np.asarray(_of(data, "betas", person, file)).reshape(-1)[:10]
+    betas = any_array(_of(data, "betas", person, file), f"{what}: betas").reshape(-1)[:10]
     return SmplMotion(
         pose=of("poses", 72),
         betas=as_array(betas, (10,), f"{what}: betas"),
@@ -137,6 +143,7 @@ def _detections(detected: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _camera(data: dict[str, Any], file: Path) -> Camera:
     K = as_array(entry(data, "cam_intrinsics", file.name), (3, 3), f"{file.name}: cam_intrinsics").astype(float)
+    need_finite(K, f"{file.name}: cam_intrinsics")
     # The files do not hold the image size; the principal point is its middle (1080 x 1920 or 1920 x 1080).
     width, height = round(2 * K[0, 2]), round(2 * K[1, 2])
     return Camera(width, height, K[0, 0], K[1, 1], K[0, 2], K[1, 2], source="cam_intrinsics")
