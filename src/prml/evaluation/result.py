@@ -4,13 +4,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 from prml.errors import PrmlError
 from prml.evaluation.protocols.base import EvaluationProtocol
 from prml.evaluation.run import Evaluation
 from prml.evaluation.scoring import metric, plain
 from prml.io.files import write_file
+from prml.io.typed import check_values
 from prml.provenance import commit, versions
 
 if TYPE_CHECKING:
@@ -59,8 +60,8 @@ class Result:
     @property
     def every(self) -> int:
         """Every ``every``-th sequence was scored."""
-        every: int = self.options.get("every", 1)
-        return every
+        every = self.options.get("every", 1)
+        return every if isinstance(every, int) else 1
 
     @property
     def label(self) -> str:
@@ -103,6 +104,7 @@ def read_result(path: Path) -> Result:
     fields = set(Result.__dataclass_fields__)
     if fields != set(values):
         raise PrmlError(f"{path} does not fit schema {SCHEMA}: wrong entries {', '.join(sorted(fields ^ set(values)))}")
+    check_values(values, get_type_hints(Result), str(path))
     return Result(**values)
 
 

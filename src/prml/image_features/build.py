@@ -157,7 +157,7 @@ def _up_to_date(out: Path, wanted: dict[str, Any], overwrite: bool) -> bool:
     if out.is_dir() and (out / INDEX).is_file():
         try:
             differ = differences(json.loads((out / INDEX).read_text(encoding="utf-8")), wanted)
-        except (ValueError, AttributeError):
+        except (ValueError, AttributeError, TypeError, RecursionError):
             differ = [f"contents ({INDEX} is damaged)"]
         if not differ and not overwrite:
             FeatureCache(out)

@@ -17,28 +17,61 @@ import torch
 from prml.errors import PrmlError
 from prml.image_features import crops
 from prml.image_features.source import Features
+from prml.io.guard import guarded, one_line
+from prml.io.typed import check_values
 from prml.sequence import PoseSequence
 from prml.skeleton import H36M17
 
 Array = np.ndarray
 FORMAT = "prml-features/1"
 INDEX = "features.json"
-SMALL = ("input", "reference", "target", "times")  # .npy files, one row per frame
+_WIDTHS = {"input": 3, "reference": 2, "target": 3, "times": 0}
+SMALL = tuple(_WIDTHS)  # .npy files, one row per frame
 _BATCH = 16
+_MAX_COUNT = 100_000
+_HINTS: dict[str, Any] = {
+    "backbone": dict,
+    "crop": str,
+    "options": dict,
+    "frames": int,
+    "clips": list[dict[str, Any]],
+    "clips_sha256": str,
+}
+_OF_BACKBONE: dict[str, Any] = {"fingerprint": str, "shapes": list[list[int]]}
+_OF_OPTIONS = {"half": bool, "mirrored": bool, "every": int, "licence": str}
+_OF_CLIP = {"name": str, "start": int, "stop": int, "fps": float, "split": str}
 
 
 def read_index(folder: Path) -> dict[str, Any]:
     """The index of a cache; raises PrmlError if the folder is not a cache of this format."""
     try:
         index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise PrmlError(
             f"{folder} is not a feature cache: no readable {INDEX}; make one with 'prml data features'"
         ) from error
-    needed = {"backbone", "crop", "options", "frames", "clips", "clips_sha256"}
-    if not isinstance(index, dict) or index.get("format") != FORMAT or not needed <= set(index):
+    if not isinstance(index, dict) or index.get("format") != FORMAT or not set(_HINTS) <= set(index):
         raise PrmlError(f"{folder}: expected a cache of format {FORMAT}; rebuild it with 'prml data features'")
+    _check_index(index, f"{folder}/{INDEX}")
     return index
+
+
+def _check_index(index: dict[str, Any], what: str) -> None:
+    """Raise PrmlError for an entry of another kind, and for clips or maps that cannot be."""
+    check_values(index, _HINTS, what)
+    clips = [(clip, _OF_CLIP) for clip in index["clips"]]
+    for values, hints in ((index["backbone"], _OF_BACKBONE), (index["options"], _OF_OPTIONS), *clips):
+        if missing := [name for name in hints if name not in values]:
+            raise PrmlError(f"{what} lacks {missing[0]!r}; rebuild the cache with 'prml data features'")
+        check_values(values, hints, what)
+    shapes, frames = index["backbone"]["shapes"], index["frames"]
+    if any(len(shape) != 3 or not all(0 < n <= _MAX_COUNT for n in shape) for shape in shapes):
+        raise PrmlError(f"{what}: expected maps of three sizes each, got {one_line(shapes)}")
+    for clip in index["clips"]:
+        if not 0 <= clip["start"] <= clip["stop"] <= frames or not 0 < clip["fps"] < _MAX_COUNT:
+            raise PrmlError(f"{what}: clip {one_line(clip['name'], 60)!r} does not lie in its {frames} frames")
+    if index["options"]["every"] < 1:
+        raise PrmlError(f"{what}: expected 'every' of at least 1, got {index['options']['every']}")
 
 
 class FeatureCache:
@@ -59,12 +92,7 @@ class FeatureCache:
         self.folder, self.index = folder, read_index(folder)
         if self.index["crop"] != crops.RULE:
             raise PrmlError(f"{folder} is stale: its crops are '{self.index['crop']}', now '{crops.RULE}'; rebuild it")
-        try:
-            self.inputs, self.references, self.targets, self.times_s = (
-                np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in SMALL
-            )
-        except (OSError, ValueError, EOFError) as error:
-            raise PrmlError(f"{folder} is damaged: {error}; rebuild it with overwrite=True") from error
+        self.inputs, self.references, self.targets, self.times_s = (self._array(name) for name in SMALL)
         self._maps: dict[str, list[Array]] = {}
         for name in ("map", "mirrored") if self.mirrored else ("map",):
             for i, shape in enumerate(self.shapes):
@@ -74,6 +102,17 @@ class FeatureCache:
                     raise PrmlError(
                         f"{file} is damaged: expected {size} bytes, found {found}; rebuild it with overwrite=True"
                     )
+
+    def _array(self, name: str) -> Array:
+        path, width = self.folder / f"{name}.npy", _WIDTHS[name]
+        array: Array = guarded(path, lambda: np.load(path, mmap_mode="r", allow_pickle=False), "rebuild it")
+        wanted = (self.frames, 17, width) if width else (self.frames,)
+        if array.dtype.kind != "f" or array.shape != wanted:
+            raise PrmlError(
+                f"{path} is damaged: expected numbers of {wanted}, got {array.dtype} of {array.shape}; rebuild it with "
+                "overwrite=True"
+            )
+        return array
 
     def __getstate__(self) -> dict[str, Any]:
         return {"folder": self.folder}

@@ -72,10 +72,10 @@ class TrackFile:
         try:
             record = load_entries(self.path)
             record.check_schema(SCHEMA)
-            if record.text("identity") != self._identity:
+            if record.text("identity") != self._identity or record.text("seal") != _seal(record.entries):
                 return None
             found = _unfinished(record)
-        except (PrmlError, OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
         self.frames, self.complete = len(found.track), found.complete
         return found
@@ -105,7 +105,7 @@ class TrackFile:
 
 def _entries(unfinished: Unfinished, identity: str) -> dict[str, Array]:
     track = unfinished.track
-    return {
+    entries = {
         "schema": np.array(SCHEMA),
         "identity": np.array(identity),
         "times_s": track.times_s,
@@ -116,6 +116,17 @@ def _entries(unfinished: Unfinished, identity: str) -> dict[str, Array]:
         "complete": np.array(unfinished.complete),
         **{f"{_STATE}{name}": np.asarray(value) for name, value in unfinished.state.items()},
     }
+    return {**entries, "seal": np.array(_seal(entries))}
+
+
+def _seal(entries: Mapping[str, Any]) -> str:
+    """A hash of all entries but itself: what a damaged file holds is not gone on from."""
+    seal = sha256()
+    for name in sorted(set(entries) - {"seal"}):
+        array = np.asarray(entries[name])
+        seal.update(f"{name} {array.dtype.str} {array.shape} ".encode())
+        seal.update(array.tobytes())
+    return seal.hexdigest()
 
 
 def _write(entries: dict[str, Array], file: BinaryIO) -> None:

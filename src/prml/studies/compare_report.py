@@ -5,11 +5,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import mean, stdev
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 from prml.bench.training import Speed
 from prml.errors import PrmlError
 from prml.evaluation.scoring import metric
+from prml.io.guard import guarded
+from prml.io.typed import check_values
 from prml.provenance import commit, versions
 from prml.report.figures import COLOURS, new_figure, style, to_bytes
 from prml.studies.compare import Run
@@ -138,16 +140,20 @@ def make_comparison(
 
 def read_comparison(path: Path) -> Comparison:
     """Read a record; raises PrmlError that says what is wrong with the file."""
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise PrmlError(f"{path} is not a readable JSON file: {error}") from error
+    values = guarded(path, lambda: json.loads(path.read_text(encoding="utf-8")), "it is not JSON")
     if not isinstance(values, dict) or values.get("schema") != SCHEMA:
         raise PrmlError(f"{path} is not a comparison of schema {SCHEMA}; 'prml compare-networks' writes one")
+    check_values(values, {**get_type_hints(Comparison), "rows": list[dict[str, Any]]}, str(path))
     try:
-        return Comparison(**{**values, "rows": [Row(**row) for row in values["rows"]]})
-    except (KeyError, TypeError) as error:
-        raise PrmlError(f"{path} does not fit schema {SCHEMA}: {error}") from error
+        for row in values["rows"]:
+            check_values(row, get_type_hints(Row), f"{path}: rows")
+        made = Comparison(**{**values, "rows": [Row(**row) for row in values["rows"]]})
+        _cells(made), caption(made)  # all that a table needs is there
+    except PrmlError:
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise PrmlError(f"{path} does not fit schema {SCHEMA}: {error!r}") from error
+    return made
 
 
 # ---------------------------------------------------------------------- tables

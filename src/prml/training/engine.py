@@ -145,6 +145,8 @@ def _read_state(checkpoint: Path) -> dict[str, Any]:
         state: dict[str, Any] = torch.load(checkpoint, weights_only=True, mmap=True)
         if missing := [k for k in _IN_A_CHECKPOINT if k not in state]:
             raise KeyError(f"it lacks {missing[0]}")
+        if not isinstance(state["global_step"], int) or not all(map(torch.is_tensor, state["state_dict"].values())):
+            raise TypeError("it holds no steps or no tensors")
     except Exception as error:  # torch, zipfile and pickle each have their own words for a damaged file
         previous = checkpoint.with_name(PREVIOUS)
         then = "start the run again with overwrite=True"

@@ -8,6 +8,7 @@ import yaml
 
 from prml.errors import PrmlError
 from prml.io.files import write_file
+from prml.io.plain_yaml import read_yaml
 from prml.provenance import commit, versions
 from prml.training.callbacks import CHECKPOINT, PREVIOUS
 from prml.training.config import NOT_THE_RESULT, FitConfig, record_of
@@ -73,9 +74,9 @@ def check_same_run(folder: Path, config: FitConfig, hashes: Mapping[str, str]) -
     """Raise PrmlError that names what differs from the run in the folder; it may become longer."""
     path = folder / RECORD
     try:
-        record = yaml.safe_load(path.read_text(encoding="utf-8"))
+        record = read_yaml(path)
         kept, data = dict(_leaves(record["config"])), dict(record["data"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise PrmlError(f"{path} does not say what run this is; start over with overwrite=True") from error
     usual = dict(_leaves(_plain(record_of(FitConfig(data=type(config.data)())))))  # for fields newer than the run
     was, now = usual | kept, dict(_leaves(_plain(record_of(config))))
