@@ -73,8 +73,8 @@ def build(name: str, **arguments: Any) -> "Network":
         network = _load_class(found.builder, True)(**own)
     except PrmlError:
         raise
-    except (TypeError, ValueError) as error:
-        raise PrmlError(f"network {name!r} cannot be built: {error}") from error
+    except (TypeError, ValueError, ArithmeticError, RuntimeError, LookupError, AttributeError) as error:
+        raise PrmlError(f"network {name!r} cannot be built: {error}") from error  # numbers that a network cannot have
     if kind == "dual":
         from prml.networks.heads import use_dual
 

@@ -4,11 +4,11 @@ import os
 from dataclasses import dataclass, field, fields
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, get_origin
-
-import yaml
+from typing import Any, get_type_hints
 
 from prml.errors import PrmlError
+from prml.io.plain_yaml import read_yaml
+from prml.io.typed import check_values
 from prml.networks import registry
 from prml.normalise import check_strategy
 from prml.sequence import check_fps
@@ -18,13 +18,6 @@ SCHEMA = "prml.card/1"
 OPEN = "Apache-2.0"  # weights that neither data nor earlier weights restrict, as this project
 LIFTED = (("h36m17", "camera_m"), ("h36m17", "image"), ("body28", "camera_m"))  # skeleton and output
 OUTPUTS = ("camera_m", "camera_mm", "image")
-_KINDS: dict[Any, tuple[str, tuple[type, ...]]] = {
-    str: ("a text", (str,)),
-    dict: ("names and values", (dict,)),
-    int: ("a whole number", (int,)),
-    float: ("a number", (int, float)),
-    bool: ("true or false", (bool,)),
-}
 
 
 @dataclass(frozen=True)
@@ -127,13 +120,10 @@ def read_card(path: str | os.PathLike[str]) -> Card:
         PrmlError: unknown or missing entries, values of another kind, unknown network, skeleton or normalisation.
     """
     path = Path(path)
-    try:
-        record = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise PrmlError(f"{path} is not a readable model card: {str(error).splitlines()[0]}") from error
+    record = read_yaml(path)
     if not isinstance(record, dict) or record.get("schema") != SCHEMA:
         raise PrmlError(f"{path.name} is not a model card of schema {SCHEMA}")
-    if unknown := sorted(set(record) - {f.name for f in fields(Card)}):
+    if unknown := sorted(map(str, set(record) - {f.name for f in fields(Card)})):
         raise PrmlError(f"{path.name} has unknown entries {unknown}")
     if missing := [k for k in ("name", "network", "window", "sha256") if not record.get(k)]:
         raise PrmlError(f"{path.name} lacks {', '.join(missing)}")
@@ -146,11 +136,7 @@ def read_card(path: str | os.PathLike[str]) -> Card:
 
 def _checked(record: dict[str, Any], origin: str) -> dict[str, Any]:
     """The entries of a card, each of the kind that :class:`Card` says."""
-    for entry in fields(Card):
-        words, kinds = _KINDS[get_origin(entry.type) or entry.type]
-        value = record.get(entry.name)
-        if value is not None and (not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds)):
-            raise PrmlError(f"{origin}: expected {words} in {entry.name!r}, got {str(value)[:60]!r}")
+    check_values(record, get_type_hints(Card), origin)
     if record["window"] < 1:
         raise PrmlError(f"{origin}: expected a window of at least 1 frame, got {record['window']}")
     if record.get("output", OUTPUTS[0]) not in OUTPUTS:

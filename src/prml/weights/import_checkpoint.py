@@ -25,7 +25,8 @@ from prml.io.pickle_scan import scan
 from prml.networks import registry
 from prml.networks.base import Network
 from prml.networks.published.convert import from_published, published_arguments, strip_common
-from prml.weights.record import Card, check_finite
+from prml.weights.checks import check_tensors
+from prml.weights.record import Card
 
 Dataset = Literal["h36m", "3dhp"]
 # where the weights are in the authors' dictionaries, in the order of looking
@@ -182,7 +183,7 @@ def read_published(
         PrmlError: the file cannot be read, or a key does not fit the network; the message names it.
     """
     state, facts = state_dict_of(read_checkpoint(file), Path(file).name)
-    check_finite(state, Path(file).name)
+    check_tensors(state, Path(file).name)
     _refuse_mesh(name, state)
     network = from_published(name, state, **arguments)
     own = published_arguments(name, state, **arguments)

@@ -2,7 +2,7 @@
 
 ``name.safetensors`` holds the network's tensors under ``network.`` and, if there is one, the head that predicts
 standard deviations under ``uncertainty.``; ``name.yaml`` says what they are. The card holds the SHA-256 of the weights
-file.
+file, and the file what the card must say for its numbers to mean the same (:mod:`prml.weights.meaning`).
 """
 
 import hashlib
@@ -10,16 +10,26 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-import torch
 import yaml
 from torch import Tensor, nn
 
 from prml.errors import PrmlError
 from prml.io.files import write_file
+from prml.io.guard import guarded, what_instead
 from prml.networks import registry
 from prml.networks.base import Network
 from prml.weights.card import OPEN, OUTPUTS, SCHEMA, Card, bundled, find_record, read_card
+from prml.weights.checks import (
+    build_head,
+    check_arguments,
+    check_names,
+    check_shapes,
+    check_tensors,
+    check_window,
+)
+from prml.weights.meaning import BUNDLED, check_meaning, stamp, stated_meaning
 
 __all__ = [
     "OPEN",
@@ -28,7 +38,6 @@ __all__ = [
     "Card",
     "Record",
     "bundled",
-    "check_finite",
     "find_record",
     "load_record",
     "read_card",
@@ -72,8 +81,10 @@ def save_record(
         k: (v.detach().half() if half and v.is_floating_point() else v.detach()).contiguous().cpu().clone()
         for k, v in tensors.items()
     }
-    data = save(ready, metadata={"schema": SCHEMA, "name": card.name})
-    record = {**asdict(card), "sha256": hashlib.sha256(data).hexdigest()}
+    check_tensors(ready, card.name)
+    record = asdict(card)
+    data = save(ready, metadata=stamp(record))
+    record["sha256"] = hashlib.sha256(data).hexdigest()
     path = Path(directory) / f"{card.name}.yaml"
     write_file(path.with_suffix(".safetensors"), data, overwrite=True)
     write_file(path, yaml.safe_dump(record, sort_keys=False, allow_unicode=True, width=120), overwrite=True)
@@ -83,69 +94,51 @@ def save_record(
 def load_record(name: str | os.PathLike[str]) -> Record:
     """Load a record by bundled name or path, strictly.
 
-    Raises PrmlError if the card is missing or does not fit, if the file's hash is not the card's, or if any tensor is
-    missing, left over or of another shape than the card's network wants.
+    Raises PrmlError if the card is missing or does not fit, if the file's hash is not the card's, if the card was
+    edited where it says what the weights mean, or if any tensor is missing, left over, of an odd type, not finite, or
+    of another shape than the card's network wants. Shapes are compared before anything large is allocated.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load
-
     path = find_record(name)
     card = read_card(path)
     weights = path.with_suffix(".safetensors")
     if not weights.is_file():
         raise PrmlError(f"{path.name} has no weights: expected {weights.name} beside it")
-    data = weights.read_bytes()
-    if (found := hashlib.sha256(data).hexdigest()) != card.sha256:
-        raise PrmlError(
-            f"{weights.name} is not the file its card describes: "
-            f"sha256 {card.sha256[:12]}… expected, {found[:12]}… found"
-        )
-    try:
-        tensors = load(data)
-    except SafetensorError as error:
-        raise PrmlError(f"{weights.name} is not a safetensors file: {error}") from error
-    check_finite(tensors, weights.name)
+    tensors, stated = _read_weights(weights, card)
+    trusted = stated is not None and card.sha256 in BUNDLED
+    if not trusted:
+        check_arguments(card, tensors, path.name)
     network = registry.build(card.network, **card.arguments)
-    _check_window(card, network.frames, path.name)
+    check_window(card, network.frames, path.name)
+    if stated is not None:
+        check_meaning(asdict(card), stated, path.name)
+    check_names(tensors, ("network.", "uncertainty.") if card.uncertainty else ("network.",), weights.name)
     _fill(network, tensors, "network.", path.name)
     return Record(network.eval(), _uncertainty(card, tensors, path.name), card)
 
 
-def check_finite(state: Mapping[str, Tensor], origin: str) -> None:
-    """Raise PrmlError that names the first tensor with values that are not numbers: the training had gone astray."""
-    for name, tensor in state.items():
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-            raise PrmlError(
-                f"{origin}: the tensor {name!r} holds values that are not numbers (NaN or infinite); these weights are "
-                "of a training that failed, get others"
-            )
+def _read_weights(path: Path, card: Card) -> tuple[dict[str, Tensor], dict[str, Any] | None]:
+    """The tensors of a file, finite and of usual types, and what they were saved as, if it is known."""
+    from safetensors.torch import load
 
-
-def _check_window(card: Card, frames: int, origin: str) -> None:
-    fixed = registry.entry(card.network).fixed_window
-    if card.window > frames or (fixed and card.window < frames):
-        takes = f"{frames} frames only" if fixed else f"at most {frames} frames"
-        raise PrmlError(f"{origin} says window {card.window}, but its network takes windows of {takes}")
+    data = path.read_bytes()
+    if (found := hashlib.sha256(data).hexdigest()) != card.sha256:
+        instead = what_instead(path)
+        differs = f"it is not the file its card describes: sha256 {card.sha256[:12]}… expected, {found[:12]}… found"
+        raise PrmlError(f"{path.name}: {instead or differs}")
+    tensors = guarded(path, lambda: load(data), "it is not a whole safetensors file")
+    check_tensors(tensors, path.name)
+    return tensors, BUNDLED.get(found) or guarded(path, lambda: stated_meaning(data))
 
 
 def _fill(module: nn.Module, tensors: Mapping[str, Tensor], prefix: str, origin: str) -> None:
-    state = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
     wanted = module.state_dict()
-    wrong = [k for k in wanted if k not in state or state[k].shape != wanted[k].shape] + [
-        k for k in state if k not in wanted
-    ]
-    if wrong:
-        raise PrmlError(
-            f"{origin} does not fit its weights: {len(wrong)} tensors differ, the first is {prefix}{wrong[0]}"
-        )
+    state = check_shapes(wanted, tensors, prefix, origin)
     module.load_state_dict({k: v.to(wanted[k].dtype) for k, v in state.items()})
 
 
 def _uncertainty(card: Card, tensors: Mapping[str, Tensor], origin: str) -> nn.Module | None:
     if not card.uncertainty:
         return None
-    from prml.objectives.uncertainty import PoseUncertainty
-
-    head = PoseUncertainty(**card.uncertainty)
+    head = build_head(card, origin)
     _fill(head, tensors, "uncertainty.", origin)
     return head.eval()
