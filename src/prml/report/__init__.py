@@ -1,1 +1,1 @@
-"""Tables and figures: how results are shown."""
+"""Tables and figures of results."""

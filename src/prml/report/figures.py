@@ -1,4 +1,4 @@
-"""What all figures share: matplotlib at need, one look, one way to bytes."""
+"""Helpers shared by all figures; matplotlib is imported when needed."""
 
 import io
 from pathlib import Path
@@ -17,14 +17,14 @@ _DPI = 150
 
 
 def check_figure(name: str | Path) -> None:
-    """Raise PrmlError unless a figure can be drawn into a file of this name: for before the work."""
+    """Raise PrmlError unless a figure can be written to a file of this name; call it before long work."""
     if Path(name).suffix not in KINDS:
-        raise PrmlError(f"a figure ends with {', '.join(KINDS)}, got {name}")
+        raise PrmlError(f"a figure must end with {', '.join(KINDS)}, got {name}")
     new_figure(1.0, 1.0)
 
 
 def new_figure(width_in: float, height_in: float) -> "Figure":
-    """An empty figure, laid out by matplotlib.
+    """Create an empty figure with constrained layout.
 
     Raises:
         PrmlError: matplotlib is not installed.
@@ -32,12 +32,12 @@ def new_figure(width_in: float, height_in: float) -> "Figure":
     try:
         from matplotlib import figure as figures
     except ImportError as error:
-        raise PrmlError("a figure needs matplotlib: pip install 'prml-pose[figures]', or ask for none") from error
+        raise PrmlError("a figure needs matplotlib: pip install 'prml-pose[figures]', or leave it out") from error
     return figures.Figure(figsize=(width_in, height_in), layout="constrained")
 
 
 def style(axes: "Axes", title: str, x: str, y: str = "", *, grid: str = "both") -> None:
-    """Title at the left, labels, a faint grid ("x", "y" or "both"), and only the two axes that are read."""
+    """Set a left-aligned title, labels, a faint grid ("x", "y" or "both"), and only the left and bottom spines."""
     axes.set_title(title, fontsize=9, loc="left")
     axes.set_xlabel(x, fontsize=8)
     axes.set_ylabel(y, fontsize=8)
@@ -49,7 +49,7 @@ def style(axes: "Axes", title: str, x: str, y: str = "", *, grid: str = "both") 
 
 
 def to_bytes(figure: "Figure", kind: str = "png") -> bytes:
-    """The figure as a file of a kind that matplotlib knows ("png", "svg", "pdf")."""
+    """Render a figure as a file in a format of matplotlib ("png", "svg", "pdf")."""
     out = io.BytesIO()
     figure.savefig(out, format=kind, dpi=_DPI)
     return out.getvalue()

@@ -1,4 +1,4 @@
-"""Results as the paper's tables."""
+"""Results in the layout of the paper's tables."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -32,7 +32,7 @@ def _cell(value: float | None) -> str:
 
 
 def action_table(results: Sequence[Result], protocol: EvaluationProtocol, metric: str) -> "Table":
-    """The paper's Table 1: one row per result, one column per action in the paper's order, the average last."""
+    """Return the paper's Table 1: one row per result, one column per action in the paper's order, average last."""
     columns = protocol.actions.columns if protocol.actions else ()
     table = _table(f"{metric_of(metric).label} ({metric_of(metric).unit})", ["T", *(c for _, c in columns), "Avg"])
     for result in results:
@@ -42,7 +42,7 @@ def action_table(results: Sequence[Result], protocol: EvaluationProtocol, metric
 
 
 def score_table(results: Sequence[Result], title: str = "") -> "Table":
-    """One row per result, one column per metric (the paper's Tables 3 and 12)."""
+    """Return a table with one row per result and one column per metric (the paper's Tables 3 and 12)."""
     metrics = list(dict.fromkeys(m for r in results for m in r.scores))
     table = _table(title, ["T", *(_heading(m) for m in metrics)])
     for result in results:
@@ -52,7 +52,7 @@ def score_table(results: Sequence[Result], title: str = "") -> "Table":
 
 
 def group_table(result: Result, kind: str, limit: int | None = None) -> "Table":
-    """One row per source or action, the hardest first; at most ``limit`` rows."""
+    """Return a table with one row per source or action, hardest first, up to ``limit`` rows."""
     rows: dict[str, dict[str, float]] = getattr(result, f"per_{kind}")
     metrics = list(result.scores)
     order = sorted(rows, key=lambda g: -rows[g].get(metrics[0], 0.0))
@@ -64,7 +64,7 @@ def group_table(result: Result, kind: str, limit: int | None = None) -> "Table":
 
 
 def axis_table(result: Result) -> "Table":
-    """Figure 3 of the paper as a table: error along x, y, z over all frames and in the hard actions."""
+    """Return the paper's Figure 3 as a table: error along x, y, z over all frames and in the hard actions."""
     table = _table("mean absolute error along the camera's axes (mm)", ["X", "Y", "Z"])
     for group, row in result.per_axis.items():
         table.add_row("all" if group == "all" else f"{group} (hard)", *(_cell(row[a]) for a in "xyz"))
@@ -72,7 +72,7 @@ def axis_table(result: Result) -> "Table":
 
 
 def tables(result: Result, protocol: EvaluationProtocol) -> list["Table"]:
-    """What ``prml evaluate`` prints: the paper's layout where it has one."""
+    """Return the tables that ``prml evaluate`` prints, in the paper's layout where there is one."""
     title = f"{protocol.name} (version {protocol.version}): {protocol.title}"
     shown = [score_table([result], title)]
     if protocol.actions is not None:
