@@ -18,7 +18,7 @@ def decode(path):
 
 
 def like(image, colour, tolerance=40):
-    """Pixels of about the colour's hue."""
+    """Pixels with a hue close to the colour."""
     scaled = image.astype(float)
     return np.abs(scaled - np.array(colour)).max(-1) < tolerance
 

@@ -16,7 +16,7 @@ def frames(mask):
 
 
 def still(make_person, count=30):
-    """Somebody who does not move at all."""
+    """A person who does not move at all."""
     sequence = make_person(count)
     repeated = {name: np.repeat(getattr(sequence, name)[:1], count, 0) for name in ("joints_m", "keypoints_px")}
     return sequence.with_(**repeated)

@@ -17,7 +17,7 @@ from prml.view.trust import Trust
 
 
 def carried(path):
-    """The record and the raw arrays that a page carries, read back from its text."""
+    """The record and raw arrays of a page, read back from its text."""
     page = path.read_text("utf-8")
     meta = json.loads(re.search(r'<script type="application/json" id="meta">(.*?)</script>', page)[1])
     arrays = re.findall(r'<script type="application/octet-stream" id="data-([\w-]+)">(.*?)</script>', page, re.DOTALL)
@@ -118,7 +118,7 @@ def test_packing_is_within_half_a_unit_and_keeps_gaps(make_person):
 
 @pytest.fixture
 def uneven(make_person):
-    """A sequence whose numbers fill the ranges that the page can hold."""
+    """A sequence with numbers over the whole range that the page can store."""
     rng = np.random.default_rng(0)
     sequence = make_person(30, 1920, 1080, gap=[4], filled=[9])
     return sequence.with_(

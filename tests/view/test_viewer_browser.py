@@ -1,4 +1,4 @@
-"""The viewer in a headless Chromium that can reach no host."""
+"""The viewer in a headless Chromium that cannot reach any host."""
 
 import csv
 import io
@@ -47,7 +47,7 @@ def page(opened):
 
 
 def assert_quiet(page):
-    """No complaint on the console, and no request but for files and data that the page itself carries."""
+    """The console is empty, and only files and data inside the page are requested."""
     said = [e for e in page.console() if e["level"] in ("SEVERE", "WARNING")]
     assert [
         e for e in said if "GPU stall due to ReadPixels" not in e["message"]
@@ -56,7 +56,7 @@ def assert_quiet(page):
 
 
 def picture(page, selector):
-    """Pixels of one element as the screen shows them, RGB."""
+    """RGB pixels of an element on the screen."""
     x, y, width, height = page.box(selector)
     shot = np.asarray(Image.open(io.BytesIO(page.screenshot())).convert("RGB"))
     return shot[round(y) : round(y + height), round(x) : round(x + width)].astype(int)
@@ -163,7 +163,7 @@ def test_space_plays_after_a_click_on_a_button(page, first):
 
 @pytest.fixture
 def held(page):
-    """The page with its animation in our hands: ``ticks(times)`` plays the browser's clock, in milliseconds."""
+    """The page with a controlled animation clock: ``ticks(times)`` advances it, in milliseconds."""
     page.run(
         "window.realFrame = requestAnimationFrame; window.nextFrame = null;"
         "window.requestAnimationFrame = (f) => { window.nextFrame = f; };"
@@ -277,7 +277,7 @@ def test_saved_pictures_and_numbers_are_those_of_the_page(page, tmp_path):
 
 
 def downloaded(page, folder, name):
-    """The path of a file that the page offered, once it is whole."""
+    """The path of a file that the page offered, once it is complete."""
     wait_for(page, lambda _: (folder / name).is_file())
     return folder / name
 
@@ -339,7 +339,7 @@ return [...document.querySelectorAll("button, select, #timeline")].filter((e) =>
 
 
 def on_the_screen(page, selector, width, height):
-    """Whether an element can be scrolled to, and then is in full view and not covered."""
+    """Whether an element can be scrolled into full view without being covered."""
     page.run("document.querySelector(arguments[0]).scrollIntoView({ block: 'center' })", selector)
     x, y, wide, tall = page.box(selector)
     assert min(x, y) >= 0
@@ -429,7 +429,7 @@ def doubtful(browser, tmp_path):
 
 
 def colour(pixels):
-    """How much of blue and orange there is."""
+    """The amounts of blue and orange."""
     return np.maximum(np.abs(pixels[..., 0] - pixels[..., 2]) - 30, 0).sum()
 
 

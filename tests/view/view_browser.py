@@ -1,4 +1,4 @@
-"""A headless Chromium driven by plain WebDriver requests: the whole client that these tests need, so no selenium."""
+"""A headless Chromium driven by plain WebDriver requests; these tests need too little to depend on selenium."""
 
 import base64
 import json
@@ -86,7 +86,7 @@ class Browser:
         self._send("POST", "/actions", {"actions": [{"type": "key", "id": "keys", "actions": actions}]})
 
     def box(self, selector):
-        """x, y, width, height of an element on the screen."""
+        """Return x, y, width, height of an element on the screen."""
         return self.run(
             "const b = document.querySelector(arguments[0]).getBoundingClientRect();"
             "return [b.x, b.y, b.width, b.height]",
@@ -99,7 +99,7 @@ class Browser:
         self.drag(selector, (x / width, y / height), (x / width, y / height))
 
     def drag(self, selector, start, end):
-        """Press at one place of an element, move, let go; places are shares of its width and height."""
+        """Drag from one place of an element to another; places are shares of its width and height."""
         box = self.box(selector)
         points = [{"x": round(box[0] + box[2] * p[0]), "y": round(box[1] + box[3] * p[1])} for p in (start, end)]
         actions = [
@@ -112,7 +112,7 @@ class Browser:
         self._send("POST", "/actions", {"actions": [pointer]})
 
     def settle(self):
-        """Wait until the page has drawn what it was told, however slow the machine."""
+        """Wait until the page has finished drawing, however slow the machine."""
         script = (
             "const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 50)))"
         )
@@ -123,11 +123,11 @@ class Browser:
         return base64.b64decode(self._send("GET", "/screenshot"))
 
     def console(self):
-        """Warnings and errors that the page wrote since the last call."""
+        """Return warnings and errors of the page since the last call."""
         return self._send("POST", "/se/log", {"type": "browser"})
 
     def requests(self):
-        """Addresses that were asked for since the last call."""
+        """Return addresses requested since the last call."""
         entries = [json.loads(e["message"])["message"] for e in self._send("POST", "/se/log", {"type": "performance"})]
         return [e["params"]["request"]["url"] for e in entries if e["method"] == "Network.requestWillBeSent"]
 

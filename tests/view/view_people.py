@@ -21,7 +21,7 @@ class Frame:
 
 
 def person(frames=40, width=640, height=360, *, gap=(), filled=(), times_s=None, std=True):
-    """Somebody who waves, four metres in front of the camera."""
+    """A person who waves, four metres in front of the camera."""
     joints = np.repeat(STANDING[None], frames, 0)
     swing = 0.35 * np.sin(np.arange(frames) / 6)
     joints[:, [12, 13], 1] -= np.stack([swing * 0.5, swing], 1)
@@ -52,6 +52,6 @@ def person(frames=40, width=640, height=360, *, gap=(), filled=(), times_s=None,
 
 
 def video(sequence, shade=70):
-    """Plain frames of the size that the sequence's camera has."""
+    """Plain frames of the size of the sequence's camera."""
     size = (sequence.camera.height, sequence.camera.width, 3)
     return (Frame(i, float(t), np.full(size, shade, np.uint8)) for i, t in enumerate(sequence.times_s))

@@ -1,1 +1,1 @@
-"""Pictures of a lifted sequence: the HTML viewer and the overlay video."""
+"""Draw a lifted sequence: the HTML viewer and the overlay video."""

@@ -1,4 +1,4 @@
-"""A small anti-aliased rasteriser on numpy images: limbs, discs, text. In place, within each shape's box."""
+"""A small anti-aliased rasteriser on numpy images: limbs, discs, text. Draws in place, within each shape's box."""
 
 from functools import lru_cache
 from math import isfinite
@@ -11,11 +11,11 @@ from prml.view.stage import Colour
 Array = np.ndarray
 Image = UInt8[Array, "_height _width 3"]  # two in one signature may differ in size
 Point = tuple[float, float]
-_LIGHT = (-0.45, -0.75)  # where the light comes from, in the picture's plane
+_LIGHT = (-0.45, -0.75)  # direction of the light in the image plane
 
 
 def _box(p: Point, q: Point, margin: float, height: int, width: int) -> tuple[int, int, int, int] | None:
-    """Pixel box (x0, x1, y0, y1) around two points, cut at the image; None if nothing is left or a number is NaN."""
+    """Return the pixel box (x0, x1, y0, y1) around two points, clipped to the image; None if empty or NaN."""
     (px, py), (qx, qy) = p, q
     if not isfinite(px + py + qx + qy):
         return None
@@ -27,10 +27,10 @@ def _box(p: Point, q: Point, margin: float, height: int, width: int) -> tuple[in
 def _offsets(
     box: tuple[int, int, int, int], p: Point, q: Point, channels: int
 ) -> tuple[Float[Array, "#h #w"], Float[Array, "#h #w"], Float[Array, "h w"] | float]:
-    """Per pixel centre: offset (x, y) from the nearest point of the segment p-q, and that point's place in [0, 1].
+    """Return, per pixel centre, the offset (x, y) from the nearest point of segment p-q and its position in [0, 1].
 
-    Every pixel comes ``channels`` times in a row, as in the memory of an image: numpy is several times slower at
-    spreading a mask over a last axis of 3 than at the same arithmetic on long rows.
+    Every pixel is repeated ``channels`` times, as in the memory of an image: numpy is several times slower when
+    broadcasting a mask over a last axis of 3 than in the same arithmetic on long rows.
     """
     x0, x1, y0, y1 = box
     x = (np.arange(x0, x1, dtype=np.float32) + (0.5 - p[0]))[None, :].repeat(channels, 1)
@@ -55,17 +55,17 @@ def capsule(
     outline: float = 0.0,
     shading: float = 0.0,
 ) -> None:
-    """Draw a rounded limb from p to q (pixels), of radius ``radii`` at its ends; a disc if p equals q.
+    """Draw a rounded limb from p to q (pixels) with radii ``radii`` at its ends; a disc if p equals q.
 
     Args:
-        image: drawn into.
-        p: one end, pixels, origin top-left. Nothing is drawn if it is NaN.
+        image: modified in place.
+        p: one end in pixels, origin top-left. Nothing is drawn if it is NaN.
         q: the other end.
-        radii: pixels at p and q.
+        radii: radii in pixels at p and q.
         colour: RGB.
         opacity: 0 to 1.
-        outline: width in pixels of a dark rim around it.
-        shading: 0 flat, to 1: how strongly the side away from the light darkens.
+        outline: width in pixels of a dark rim.
+        shading: darkening of the side away from the light, from 0 (flat) to 1.
     """
     box = _box(p, q, max(radii) + outline + 1, *image.shape[:2])
     if box is None:
@@ -88,7 +88,7 @@ def disc(
     outline: float = 0.0,
     shading: float = 0.0,
 ) -> None:
-    """Draw a disc as :func:`capsule` would, from stamps kept ready: to a quarter of a pixel, in 16 steps of opacity."""
+    """Draw a disc like :func:`capsule`, from cached stamps: to a quarter of a pixel, in 16 steps of opacity."""
     if not isfinite(centre[0] + centre[1]):
         return
     steps = (round(centre[0] * 4), round(centre[1] * 4), max(round(radius * 4), 1))
@@ -108,7 +108,7 @@ def disc(
 def _stamp(
     x: int, y: int, radius: int, colour: Colour, opacity: int, outline: float, shading: float
 ) -> tuple[Float[Array, "n n 3"], Float[Array, "n n 3"], int]:
-    """What a disc keeps of the image below and what it adds, and the pixels from its middle to the edge of both."""
+    """Return the share of the image that a disc keeps, the ink it adds, and the half size of both in pixels."""
     reach = int(radius / 4 + outline) + 2
     size = 2 * reach + 1
     centre = (reach + x / 4, reach + y / 4)
@@ -126,7 +126,7 @@ def _paint(
     outline: float,
     shading: float,
 ) -> tuple[Float[Array, "h w"], Float[Array, "h w"]]:
-    """A limb inside a pixel box: the share of the image that stays, and the light that comes on top (see _offsets)."""
+    """Return, for a limb in a pixel box, the share of the image that is kept and the ink to add (see ``_offsets``)."""
     dx, dy, along = _offsets(box, p, q, 3)
     radius = radii[0] + along * (radii[1] - radii[0])
     inside = radius - np.sqrt(dx * dx + dy * dy)
@@ -142,13 +142,13 @@ def _paint(
 
 
 def _unit(values: Float[Array, "h w"]) -> Float[Array, "h w"]:
-    """Cut to [0, 1] (``np.clip`` costs more than the arithmetic on arrays this small)."""
+    """Clip to [0, 1] (``np.clip`` is slower on arrays this small)."""
     low: Array = np.maximum(values, 0)
     return np.asarray(np.minimum(low, 1, out=low))
 
 
 def soft_capsule(mask: Float[Array, "h w"], p: Point, q: Point, radius: float) -> None:
-    """Raise ``mask`` to 1 on the segment p-q (pixels), falling smoothly to 0 at ``radius``: one limb of a shadow."""
+    """Draw one limb of a shadow: raise ``mask`` to 1 on segment p-q (pixels), falling smoothly to 0 at ``radius``."""
     box = _box(p, q, radius, *mask.shape)
     if box is None:
         return
@@ -160,7 +160,7 @@ def soft_capsule(mask: Float[Array, "h w"], p: Point, q: Point, radius: float) -
 
 @lru_cache(maxsize=512)
 def _glyphs(text: str, size: int) -> Float[Array, "h w"]:
-    """Coverage mask of a line of text in Pillow's own font."""
+    """Return the coverage mask of a line of text in Pillow's default font."""
     from PIL import Image as PillowImage
     from PIL import ImageDraw, ImageFont
 
@@ -172,7 +172,7 @@ def _glyphs(text: str, size: int) -> Float[Array, "h w"]:
 
 
 def _changing(text: str, size: int) -> Float[Array, "h w"]:
-    """As ``_glyphs``, put together from single letters, which are kept: for a line that is new in every frame."""
+    """Like ``_glyphs``, assembled from cached single letters, for a line that changes in every frame."""
     letters, at, pieces = [_letter(letter, size) for letter in text], 0.0, []
     for mask, advance in letters:
         pieces.append((round(at), mask))
@@ -185,7 +185,7 @@ def _changing(text: str, size: int) -> Float[Array, "h w"]:
 
 @lru_cache(maxsize=256)
 def _letter(letter: str, size: int) -> tuple[Float[Array, "h w"], float]:
-    """Coverage mask of a letter and how far the next one is from it."""
+    """Return the coverage mask of a letter and its advance in pixels."""
     from PIL import ImageFont
 
     return _glyphs(letter, size), float(ImageFont.load_default(size).getlength(letter))
@@ -203,9 +203,9 @@ def text(
     shadow: bool = False,
     changing: bool = False,
 ) -> None:
-    """Write a line with its top-left corner at pixel x, y (``align="right"``: top-right); cut at the image's edge.
+    """Draw a line of text with its top-left (``align="right"``: top-right) corner at x, y, clipped to the image.
 
-    ``shadow`` lays a dark halo under it, for text on video. ``changing``: the line differs in every frame.
+    ``shadow`` adds a dark halo for text on video; ``changing`` is for a line that differs in every frame.
     """
     mask = (_changing if changing and line else _glyphs)(line, size)
     x = x - mask.shape[1] if align == "right" else x
@@ -220,9 +220,9 @@ def text(
 
 
 def shrink(image: Image, width: int, height: int) -> Image:
-    """An RGB image scaled to width x height pixels (both even) by libswscale.
+    """Scale an RGB image to width x height pixels (both even) with libswscale.
 
-    By way of yuv420p, the video's own format: 1.5 times as fast as scaling RGB.
+    Converts to yuv420p, the format of the video, which is 1.5 times as fast as scaling RGB.
     """
     if image.shape[:2] == (height, width):
         return image

@@ -1,4 +1,4 @@
-"""Where a lifted person stands when drawn: axes of the picture, floor, size of the scene, colours of the sides.
+"""The scene in which a lifted person is drawn: axes, floor, size, colours of the sides.
 
 View frame, shared by the overlay and the viewer: x right, y up, z towards the observer, metres, right-handed.
 """
@@ -15,10 +15,10 @@ from prml.skeleton import Skeleton
 Array = np.ndarray
 Colour = tuple[int, int, int]
 
-# Blue and orange differ under every common colour blindness, on black and on white.
+# Blue and orange can be told apart with every common colour blindness, on black and on white.
 LEFT: Colour = (47, 125, 225)
 RIGHT: Colour = (232, 116, 30)
-MAX_RADIUS_M = 50.0  # of the floor that is drawn: joints beyond it are not a body's
+MAX_RADIUS_M = 50.0  # radius of the drawn floor; joints beyond it are errors
 ANKLE_HEIGHT_M = 0.08  # of an ankle joint while standing (data/mocap/README.md)
 
 
@@ -28,7 +28,7 @@ class Stage:
 
     Attributes:
         R_view: (3, 3) rotation from the sequence's frame to the view frame.
-        centre_m: (3,) view frame; what the observer looks at: half-way between the floor and the highest joint.
+        centre_m: (3,) view frame; the point that the observer looks at, half-way between floor and highest joint.
         floor_m: height of the floor, view frame.
         top_m: 98th percentile of the highest joint, view frame.
         radius_m: 98th percentile of the joints' largest distance from the vertical through the centre, at most 50.
@@ -44,12 +44,12 @@ class Stage:
     def of(cls, sequence: PoseSequence, up: Float[Array, "3"] | None = None) -> "Stage":
         """Estimate the stage from the motion.
 
-        The floor lies an ankle's height below the 2nd percentile of the lowest joint, so single bad frames do
-        not move it.
+        The floor is an ankle's height below the 2nd percentile of the lowest joint, so that single bad frames do not
+        move it.
 
         Args:
             sequence: with ``joints_m``; frames without a person are NaN.
-            up: direction against gravity in the sequence's frame; by default the camera's -y, or the world's z.
+            up: direction opposite to gravity in the sequence's frame; by default the camera's -y, or the world's z.
 
         Raises:
             PrmlError: no 3D joints, or ``up`` is not a direction.
@@ -69,7 +69,7 @@ class Stage:
 
 
 def view_rotation(sequence: PoseSequence, up: Float[Array, "3"] | None = None) -> Float[Array, "3 3"]:
-    """Rotation to the view frame, the observer standing where the camera stands (world: looking along +y)."""
+    """Return the rotation to the view frame, with the observer at the camera (world frame: looking along +y)."""
     camera = sequence.frame == "camera"
     forward = np.array([0.0, 0.0, 1.0] if camera else [0.0, 1.0, 0.0])
     default = np.array([0.0, -1.0, 0.0] if camera else [0.0, 0.0, 1.0])
@@ -78,19 +78,19 @@ def view_rotation(sequence: PoseSequence, up: Float[Array, "3"] | None = None) -
         raise PrmlError(f"up must be a direction of three numbers that are not all zero, got {up}")
     y = y / np.linalg.norm(y)
     z = -forward + (forward @ y) * y
-    if np.linalg.norm(z) < 1e-3:  # a camera that looks straight down: its up side of the image is forward
+    if np.linalg.norm(z) < 1e-3:  # the camera looks straight down: the top of the image is forward
         z = -default
     z = z / np.linalg.norm(z)
     return np.stack([np.cross(y, z), y, z])
 
 
 def sides(skeleton: Skeleton) -> tuple[int, ...]:
-    """Side of every joint: -1 right, 0 middle, 1 left. A bone has the side of its child."""
+    """Return the side of every joint: -1 right, 0 middle, 1 left. A bone has the side of its child."""
     return tuple(1 if j in skeleton.left else -1 if j in skeleton.right else 0 for j in range(len(skeleton)))
 
 
 def path_note(sequence: PoseSequence) -> str:
-    """One honest line about what the 3D view shows of the person's path."""
+    """Return one line that says what the 3D view shows of the person's path."""
     if sequence.root_relative:
         return "root-relative: the hip is fixed; its path is not measured"
     return "absolute positions in the " + ("camera's" if sequence.frame == "camera" else "world's") + " frame"

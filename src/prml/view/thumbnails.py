@@ -1,4 +1,4 @@
-"""Small JPEG pictures of a video, gathered while it streams by, within a fixed number of bytes."""
+"""JPEG thumbnails of a video, collected while it streams, within a fixed number of bytes."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,9 +11,9 @@ from prml.errors import PrmlError
 from prml.view.raster import shrink
 
 Array = np.ndarray
-LIMIT_BYTES = 2_400_000  # of all pictures of a page: with them ten minutes of video stay under 10 MB
-SIDE_PX = 400  # of the longer side
-QUALITY = 60  # of the JPEG files, 0 to 95
+LIMIT_BYTES = 2_400_000  # for all thumbnails of a page, which keeps ten minutes of video under 10 MB
+SIDE_PX = 400  # longer side
+QUALITY = 60  # JPEG quality, 0 to 95
 
 
 @runtime_checkable
@@ -35,14 +35,14 @@ class FrameLike(Protocol):
 
 
 class Thumbnails:
-    """Pictures of every n-th frame. Whenever they outgrow the limit every other one is dropped and n doubles.
+    """Thumbnails of every n-th frame; when they exceed the limit, every other one is dropped and n doubles.
 
-    So memory and size stay bounded although the video's length is not known in advance.
+    This bounds memory and size although the length of the video is not known in advance.
 
     Args:
-        limit_bytes: of all pictures together, in base64.
-        side: pixels of the longer side.
-        quality: of the JPEG files.
+        limit_bytes: limit for all thumbnails together, in base64.
+        side: longer side in pixels.
+        quality: JPEG quality.
     """
 
     def __init__(self, limit_bytes: int = LIMIT_BYTES, side: int = SIDE_PX, quality: int = QUALITY) -> None:
@@ -55,7 +55,7 @@ class Thumbnails:
 
     @classmethod
     def of(cls, frames: Iterable[FrameLike]) -> "Thumbnails":
-        """Thumbnails of a whole video."""
+        """Collect thumbnails of a whole video."""
         from prml.media.prefetch import prefetch
 
         thumbnails = cls()
@@ -65,7 +65,7 @@ class Thumbnails:
 
     @classmethod
     def of_video(cls, path: str | Path, *, fps: float | None = None) -> "Thumbnails":
-        """Thumbnails of a video file or a folder of images, decoded at their size.
+        """Collect thumbnails of a video file or image folder, decoded at thumbnail size.
 
         Args:
             path: the video.
@@ -81,7 +81,7 @@ class Thumbnails:
 
     @staticmethod
     def shape(width: int, height: int, side: int = SIDE_PX) -> tuple[int, int]:
-        """Width and height of the picture of a frame: even, the longer one at most ``side``."""
+        """Return width and height of a frame's thumbnail: even, the longer one at most ``side``."""
         scale = min(side / max(height, width), 1.0)
         return max(2 * round(width * scale / 2), 2), max(2 * round(height * scale / 2), 2)
 
@@ -90,7 +90,7 @@ class Thumbnails:
         return index % self.every == 0
 
     def add(self, index: int, image: UInt8[Array, "H W 3"]) -> None:
-        """Keep a frame (RGB) if it is one of every n."""
+        """Keep an RGB frame if its index is a multiple of n."""
         if not self.wants(index):
             return
         picture = self._encode(image)

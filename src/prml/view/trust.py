@@ -1,6 +1,6 @@
-"""What a drawing may present as seen: which frames and joints were measured, and which poses are implausible.
+"""How far a drawing can be trusted: which frames and joints were measured, and which poses are implausible.
 
-The overlay and the page both use it, so they draw the same joints faint and mark the same frames.
+The overlay and the page share this, so they draw the same joints faint and mark the same frames.
 """
 
 from dataclasses import dataclass
@@ -14,37 +14,37 @@ from prml.filters.root import Placement
 from prml.sequence import PoseSequence
 
 Array = np.ndarray
-FAINT = 0.4  # opacity of what was not measured
-# An implausible pose. The limits were chosen from percentiles over 13,000 lifted frames of motion capture (UI-PRMD).
+FAINT = 0.4  # opacity of joints that were not measured
+# Limits of plausible poses, chosen from percentiles over 13,000 lifted frames of motion capture (UI-PRMD).
 MAX_BONE_CHANGE_M = 0.15  # from the bone's median length in the clip
-MAX_SPEED_M_S = 15.0  # of a joint against the root; a sprinter's foot reaches 12
-MAX_DISTANCE_SHARE = 0.15  # of the reprojection from the detection, in sizes of the person in the picture
-# What the marks in a drawing mean.
+MAX_SPEED_M_S = 15.0  # of a joint relative to the root; a sprinter's foot reaches 12
+MAX_DISTANCE_SHARE = 0.15  # between reprojection and detection, in sizes of the person in the image
+# The meaning of the marks in a drawing.
 RULES = (
     (
         "Implausible",
         f"a bone more than {MAX_BONE_CHANGE_M * 100:.0f} cm off its median length, a joint faster than "
-        f"{MAX_SPEED_M_S:.0f} m/s against the hip, or the lifted skeleton more than {MAX_DISTANCE_SHARE:.0%} of the "
-        "person's size beside the detected one",
+        f"{MAX_SPEED_M_S:.0f} m/s relative to the hip, or the lifted skeleton more than {MAX_DISTANCE_SHARE:.0%} of "
+        "the person's size away from the detected one",
     ),
     ("Filled in", "interpolated over a short gap, drawn faint"),
-    ("Inferred joints", "outside the picture or not found by the detector, drawn faint"),
+    ("Inferred joints", "outside the image or not found by the detector, drawn faint"),
     ("Mostly inferred", "more than half of the joints are inferred, drawn faint"),
 )
 
 
 @dataclass(frozen=True)
 class Trust:
-    """How far every frame and joint of a sequence can be relied on.
+    """How far each frame and joint of a sequence can be trusted.
 
     Attributes:
         person: (T,) whether there is a pose to draw.
         measured: (T,) whether a person was found in the frame itself (neither a gap nor a filled frame).
-        inferred: (T, J) joints of those poses that no picture shows (:func:`prml.filters.marks.unseen`).
-        invented: (T,) measured frames most of whose joints are inferred.
-        implausible: (T,) frames whose pose breaks the first of ``RULES``.
-        distance_px: (T, J) of the reprojected joints from the detected ones; None without 2D or a camera.
-        placement: how the pose stands before the camera; None without a camera, or without 2D where it takes 2D.
+        inferred: (T, J) joints of drawn poses that no image shows (:func:`prml.filters.marks.unseen`).
+        invented: (T,) measured frames in which most joints are inferred.
+        implausible: (T,) frames with a pose that breaks the first of ``RULES``.
+        distance_px: (T, J) distance between reprojected and detected joints; None without 2D or a camera.
+        placement: position of the pose in front of the camera; None without a camera, or without 2D if needed.
     """
 
     person: Bool[Array, " T"]
@@ -74,7 +74,7 @@ class Trust:
 
     @property
     def faint(self) -> Bool[Array, "T J"]:
-        """(T, J) what is drawn faint: inferred joints, and all joints of filled and invented frames."""
+        """(T, J) joints that are drawn faint: inferred ones, and all joints of filled and invented frames."""
         return np.asarray(self.inferred | (~self.measured | self.invented)[:, None])
 
     @property
@@ -103,7 +103,7 @@ def _placement(sequence: PoseSequence) -> Placement | None:
 
 
 def _broken_bones(sequence: PoseSequence, measured: Bool[Array, " T"]) -> Bool[Array, " T"]:
-    """Frames with a bone of another length than it has in most frames."""
+    """Return frames with a bone that differs from its median length."""
     joints, bones = np.asarray(sequence.joints_m), np.array(sequence.skeleton.bones)
     lengths = np.linalg.norm(joints[:, bones[:, 1]] - joints[:, bones[:, 0]], axis=-1)
     sound = lengths[measured & np.isfinite(lengths).all(1)]
@@ -113,7 +113,7 @@ def _broken_bones(sequence: PoseSequence, measured: Bool[Array, " T"]) -> Bool[A
 
 
 def _too_fast(sequence: PoseSequence) -> Bool[Array, " T"]:
-    """Frames into or out of which a joint jumps."""
+    """Return frames into or out of which a joint jumps."""
     joints = np.asarray(sequence.joints_m)
     joints = joints - joints[:, sequence.skeleton.root, None]
     steps = np.linalg.norm(np.diff(joints, axis=0), axis=-1).max(1, initial=0.0)
@@ -122,7 +122,7 @@ def _too_fast(sequence: PoseSequence) -> Bool[Array, " T"]:
 
 
 def _beside(sequence: PoseSequence, distance_px: Float[Array, "T J"]) -> Bool[Array, " T"]:
-    """Frames whose reprojection lies beside the detection, judged by the joints that were seen."""
+    """Return frames with a reprojection far from the detection, judged by the joints that were seen."""
     points = np.asarray(sequence.keypoints_px)
     known = np.isfinite(points).all(-1, keepdims=True)
     size = (np.where(known, points, -np.inf).max(1) - np.where(known, points, np.inf).min(1)).max(-1)

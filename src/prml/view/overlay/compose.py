@@ -1,4 +1,4 @@
-"""One overlay picture: left the video with its 2D skeleton, right the 3D figure, and captions."""
+"""Compose one overlay image: the video with the 2D skeleton on the left, the 3D figure on the right, and captions."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -19,7 +19,7 @@ _WARN: Colour = (240, 200, 80)
 
 
 def even(value: float) -> int:
-    """Nearest even number of at least 2: what yuv420p video needs."""
+    """Round to the nearest even number, at least 2, as yuv420p video needs."""
     return max(2 * round(value / 2), 2)
 
 
@@ -39,9 +39,9 @@ class Layout:
 
     @classmethod
     def of(cls, image_width: int, image_height: int, height: int | None = None) -> "Layout":
-        """Panels beside each other, 540 high for a wide video, 720 for an upright one; lower for a panorama.
+        """Place panels side by side, 540 high for a wide video, 720 for an upright one; lower for a panorama.
 
-        Raises PrmlError for a ``height`` outside 64 to 2160.
+        Raises PrmlError if ``height`` is outside 64 to 2160.
         """
         if height is not None and not 64 <= height <= 2160:
             raise PrmlError(f"overlay height must lie between 64 and 2160 pixels, got {height}")
@@ -53,19 +53,19 @@ class Layout:
 
     @property
     def width(self) -> int:
-        """Of both panels together."""
+        """Width of both panels together."""
         return self.video_width + self.figure_width
 
 
 @dataclass(frozen=True)
 class Composer:
-    """Draws overlay pictures of one sequence.
+    """Draws overlay images of one sequence.
 
     Attributes:
-        sequence: with ``joints_m``, ``keypoints_px`` and ``camera`` (whose size the keypoints refer to).
+        sequence: with ``joints_m``, ``keypoints_px`` and ``camera`` (keypoints refer to its size).
         layout: panel sizes.
-        yaw_deg, pitch_deg: where the observer of the 3D figure stands (see FigurePanel).
-        up: direction against gravity in the sequence's frame; by default the camera's -y.
+        yaw_deg, pitch_deg: position of the observer of the 3D figure (see FigurePanel).
+        up: direction opposite to gravity in the sequence's frame; by default the camera's -y.
     """
 
     sequence: PoseSequence
@@ -83,7 +83,7 @@ class Composer:
 
     @cached_property
     def _captioned(self) -> FigurePanel:
-        """The right panel with the captions that never change in its background."""
+        """The right panel with constant captions drawn into its background."""
         image = self.panel.background.copy()
         small = _text_size(self.layout.height)
         y, x = round(small * 0.8), round(small * 0.8)
@@ -109,7 +109,7 @@ class Composer:
 
     @cached_property
     def _opacity_2d(self) -> Float[Array, "T J"]:
-        """The same, and fainter where the detector was less sure of a joint that it saw."""
+        """Opacity in 2D, which is also reduced where the detector's confidence is low."""
         confidence = self.sequence.confidence
         if confidence is None:
             return self._opacity
@@ -117,9 +117,9 @@ class Composer:
         return self._opacity * np.where(self._trust.inferred, 1.0, sure)
 
     def __call__(self, index: int, image: Image | None = None, time_s: float | None = None) -> Image:
-        """(height, width, 3) RGB picture of frame ``index``; ``image`` is that frame of the video, black if None.
+        """Return frame ``index`` as (height, width, 3) RGB; ``image`` is that frame of the video, black if None.
 
-        Raises PrmlError for a frame outside the sequence.
+        Raises PrmlError if the frame is outside the sequence.
         """
         sequence, layout = self.sequence, self.layout
         if not 0 <= index < len(sequence):
@@ -150,7 +150,7 @@ class Composer:
 
 
 def frame_note(trust: Trust, index: int) -> str:
-    """What must be said about a frame; empty if nothing."""
+    """Return a note about a frame, or an empty text."""
     if not trust.person[index]:
         return "no person found"
     if not trust.measured[index]:
@@ -161,7 +161,7 @@ def frame_note(trust: Trust, index: int) -> str:
 
 
 def _with_background(panel: FigurePanel, image: Image) -> FigurePanel:
-    """The same panel with another background."""
+    """Return the same panel with another background."""
     other = replace(panel)
     other.__dict__["background"] = image
     return other

@@ -1,4 +1,4 @@
-"""The two drawings of a pose: the 2D skeleton on an image, and the 3D figure on a floor from a fixed viewpoint."""
+"""Draw a pose: the 2D skeleton on an image, and the 3D figure on a floor from a fixed viewpoint."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,7 +16,7 @@ GRID: Colour = (82, 90, 106)
 BODY: Colour = (214, 219, 228)
 _COLOURS = {1: LEFT, -1: RIGHT, 0: BODY}
 _GRID_STEP_M = 0.5
-_LIMB_M, _JOINT_M, _HEAD_M = 0.022, 0.027, 0.075  # radii that are drawn
+_LIMB_M, _JOINT_M, _HEAD_M = 0.022, 0.027, 0.075  # drawn radii
 
 
 def draw_keypoints(
@@ -27,14 +27,14 @@ def draw_keypoints(
     *,
     thickness: float | None = None,
 ) -> None:
-    """Draw the 2D skeleton into an image; left blue, right orange.
+    """Draw the 2D skeleton into an image, left in blue, right in orange.
 
     Args:
-        image: (H, W, 3) RGB, drawn into.
+        image: (H, W, 3) RGB, modified in place.
         skeleton: joint set.
         points: (J, 2) pixels of this image; NaN joints and their bones are left out.
-        opacity: (J,) of every joint, 0 to 1; a bone is as faint as the fainter of its ends.
-        thickness: limb radius in pixels; by default it follows the image's height.
+        opacity: (J,) opacity of every joint, 0 to 1; a bone is as faint as its fainter end.
+        thickness: limb radius in pixels; by default proportional to the image height.
     """
     radius = thickness or max(image.shape[0] / 240, 1.2)
     strength: list[float] = [1.0] * len(points) if opacity is None else opacity.tolist()
@@ -47,7 +47,7 @@ def draw_keypoints(
 
 
 def as_points(pixels: Float[Array, "n 2"]) -> list[Point]:
-    """Rows as plain pairs of numbers: the rasteriser is called dozens of times a frame."""
+    """Convert rows to pairs of Python numbers, for speed: the rasteriser is called dozens of times per frame."""
     return [(float(x), float(y)) for x, y in pixels.tolist()]
 
 
@@ -59,8 +59,8 @@ class FigurePanel:
         stage: the scene.
         skeleton: joint set.
         width, height: pixels.
-        yaw_deg: how far the observer has walked around the person, from the camera's place to the picture's right.
-        pitch_deg: how far above the horizon the observer stands.
+        yaw_deg: angle of the observer around the person, from the camera towards the right of the image.
+        pitch_deg: elevation of the observer above the horizon.
     """
 
     stage: Stage
@@ -84,7 +84,7 @@ class FigurePanel:
 
     @cached_property
     def _fit(self) -> tuple[float, float, float]:
-        """Scale and offsets (pixels) that put the cylinder which the motion fills inside the panel."""
+        """Scale and offsets (pixels) that fit the bounding cylinder of the motion into the panel."""
         angles = np.linspace(0, 2 * np.pi, 24, endpoint=False)
         ring = np.stack([np.cos(angles), np.zeros(24), np.sin(angles)], -1) * self.stage.radius_m
         ring[:, [0, 2]] += self.stage.centre_m[[0, 2]]
@@ -96,20 +96,20 @@ class FigurePanel:
         return scale, self.width / 2 - float(middle[0]), self.height / 2 - float(middle[1])
 
     def _on_plane(self, points_view_m: Float[Array, "*n 3"]) -> tuple[Float[Array, "*n 2"], Float[Array, "*n"]]:
-        """Perspective plane coordinates (y down) and distance from the observer in metres."""
+        """Return perspective plane coordinates (y down) and distance from the observer in metres."""
         seen = (points_view_m - self.stage.centre_m) @ self._axes.T
         depth = np.maximum(self._distance_m - seen[..., 2], 0.05)
         return seen[..., :2] * [1, -1] / depth[..., None], depth
 
     def project(self, points_view_m: Float[Array, "*n 3"]) -> tuple[Float[Array, "*n 2"], Float[Array, "*n"]]:
-        """Panel pixels of points in the view frame, and pixels per metre at their depth."""
+        """Return panel pixels of points in the view frame, and pixels per metre at their depth."""
         scale, x, y = self._fit
         plane, depth = self._on_plane(points_view_m)
         return plane * scale + [x, y], scale / depth
 
     @cached_property
     def background(self) -> Image:
-        """(height, width, 3) the empty room: a round floor with lines half a metre apart, fading outwards."""
+        """(height, width, 3) the empty scene: a round floor with lines half a metre apart, fading outwards."""
         image = np.empty((self.height, self.width, 3), np.uint8)
         image[:] = BACKGROUND
         reach = _GRID_STEP_M * np.ceil((self.stage.radius_m + 0.6) / _GRID_STEP_M)
@@ -130,11 +130,11 @@ class FigurePanel:
             capsule(image, pixels[i], pixels[i + 1], (0.6, 0.6), GRID, opacity=opacity)
 
     def draw(self, joints_m: Float[Array, "J 3"] | None, opacity: Float[Array, " J"] | None = None) -> Image:
-        """(height, width, 3) RGB: the room with the figure in it; the empty room for None or NaN.
+        """Draw the figure as (height, width, 3) RGB; the empty scene for None or NaN.
 
         Args:
             joints_m: metres in the sequence's frame.
-            opacity: (J,) of every joint, 0 to 1; a limb is as faint as the fainter of its ends.
+            opacity: (J,) opacity of every joint, 0 to 1; a limb is as faint as its fainter end.
         """
         image = self.background.copy()
         if joints_m is None or not np.isfinite(joints_m).all():
@@ -146,8 +146,8 @@ class FigurePanel:
         places, per_metre, side = as_points(pixels), scales.tolist(), sides(self.skeleton)
         middle = float(scales.mean())
         for parent, child in sorted(self.skeleton.bones, key=lambda bone: per_metre[bone[0]] + per_metre[bone[1]]):
-            near = (per_metre[parent] + per_metre[child]) / 2 / middle  # far limbs come first, and darker
-            bright = round(8 * min(max((near - 0.8) * 2.5, 0), 1)) / 8  # in steps: equal discs are drawn once and kept
+            near = (per_metre[parent] + per_metre[child]) / 2 / middle  # far limbs are drawn first, and darker
+            bright = round(8 * min(max((near - 0.8) * 2.5, 0), 1)) / 8  # in steps, so that equal discs are cached
             colour = _deepen(_COLOURS[side[child]], 0.72 + 0.28 * bright)
             ends = (places[parent], places[child])
             faint = min(strength[parent], strength[child])
@@ -167,16 +167,16 @@ class FigurePanel:
         wide = (_LIMB_M * per_metre[0], _LIMB_M * per_metre[1])
         capsule(image, p, q, wide, colour, opacity=opacity, outline=1.0, shading=0.55)
         ball = _JOINT_M * per_metre[1]
-        if self.skeleton.joints[child] == "Head":  # something to look at, between the two joints that are there
+        if self.skeleton.joints[child] == "Head":  # a larger ball between the two head joints
             q, ball = ((p[0] + q[0]) / 2, (p[1] + q[1]) / 2), _HEAD_M * per_metre[1]
         disc(image, q, ball, colour, opacity=opacity, outline=1.0, shading=0.55)
 
     def _shadow(self, image: Image, joints_view_m: Float[Array, "J 3"], opacity: float) -> None:
-        """Darken the floor straight below the limbs."""
+        """Darken the floor directly below the limbs."""
         flat = joints_view_m.copy()
         flat[:, 1] = self.stage.floor_m
         pixels, per_metre = self.project(flat)
-        half = pixels / 2  # at half resolution: it is soft anyway
+        half = pixels / 2  # at half resolution, since the shadow is soft
         margin = float(per_metre.max()) * 0.1
         low = np.maximum(np.floor(half.min(0) - margin / 2), 0).astype(int)
         high = np.minimum(np.ceil(half.max(0) + margin / 2), [self.width // 2, self.height // 2]).astype(int)

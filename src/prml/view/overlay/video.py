@@ -1,4 +1,4 @@
-"""The overlay video: what the camera saw with the 2D skeleton on it, and the 3D figure beside it."""
+"""The overlay video: the input with the 2D skeleton, next to the 3D figure."""
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
@@ -17,7 +17,7 @@ Array = np.ndarray
 
 
 class OverlayInfo(NamedTuple):
-    """What was written.
+    """A written overlay.
 
     Attributes:
         path: the mp4 file.
@@ -41,22 +41,22 @@ def render_frame(
     pitch_deg: float = 10.0,
     up: Float[Array, "3"] | None = None,
 ) -> UInt8[Array, "height width 3"]:
-    """One picture of the overlay, for a page or a paper.
+    """Render one image of the overlay, for a page or a paper.
 
     Args:
         sequence: with ``joints_m`` (metres) and, for the left panel, ``keypoints_px`` and ``camera``.
         index: frame number.
         image: (H, W, 3) RGB frame of the video; black if None.
-        height: pixels; by default 540 beside a wide video and 720 beside an upright one.
-        yaw_deg: how far to the right of the camera the observer of the 3D figure stands, degrees.
-        pitch_deg: how far above the horizon, degrees.
-        up: direction against gravity in the sequence's frame; by default the camera's -y.
+        height: pixels; by default 540 for a wide video and 720 for an upright one.
+        yaw_deg: angle of the 3D figure's observer to the right of the camera, degrees.
+        pitch_deg: elevation of the observer above the horizon, degrees.
+        up: direction opposite to gravity in the sequence's frame; by default the camera's -y.
 
     Returns:
-        (height, width, 3) RGB, sides even.
+        (height, width, 3) RGB with even sides.
 
     Raises:
-        PrmlError: no 3D joints, no camera and no image to take the size from, or no such frame.
+        PrmlError: there are no 3D joints, neither a camera nor an image gives the size, or the frame does not exist.
     """
     layout = Layout.of(*_image_size(sequence, image), height)
     return Composer(sequence, layout, yaw_deg=yaw_deg, pitch_deg=pitch_deg, up=up)(index, image)
@@ -75,26 +75,26 @@ def write_overlay(
     pitch_deg: float = 10.0,
     up: Float[Array, "3"] | None = None,
 ) -> OverlayInfo:
-    """Stream the overlay video (H.264, mp4): one frame out for every frame in, at the time of that frame.
+    """Write the overlay video (H.264, mp4): one output frame per input frame, at the same time.
 
-    Memory does not grow with the length. The file appears under its name only when it is whole.
+    Memory use does not depend on the length. The file gets its name only once it is complete.
 
     Args:
-        frames: the video that was lifted; ``index`` is the frame's number in the sequence. Frames that already have the
-            size of the left panel (``Layout.of(width, height)``: video_width, height) save the most time. They are read
-            in a thread.
+        frames: the lifted video; ``index`` is the frame's number in the sequence. Frames that already have the size of
+            the left panel (``Layout.of(width, height)``: video_width, height) save the most time. They are read in a
+            thread.
         sequence: as for :func:`render_frame`.
         path: the mp4 file.
         overwrite: replace an existing file.
         progress: called after every frame with the number of frames written so far.
-        thumbnails: gathers pictures for the viewer on the way.
+        thumbnails: collects thumbnails for the viewer along the way.
         height: as for :func:`render_frame`.
         yaw_deg: as for :func:`render_frame`.
         pitch_deg: as for :func:`render_frame`.
         up: as for :func:`render_frame`.
 
     Raises:
-        PrmlError: no frames, a frame outside the sequence, no 3D joints, or the file exists and may not be replaced.
+        PrmlError: there are no frames or no 3D joints, a frame is outside the sequence, or the file exists.
     """
     from prml.media.prefetch import prefetch
     from prml.media.write import VideoWriter
@@ -113,9 +113,9 @@ def write_overlay(
     composer = Composer(sequence, layout, yaw_deg=yaw_deg, pitch_deg=pitch_deg, up=up)
     size = (layout.width, layout.height)
     written = 0
-    # Against superfast at 23: two thirds of the time, a fifth more bytes, 0.7 dB less; measured on a handheld clip.
+    # Compared with superfast at crf 23: two thirds of the time, a fifth more bytes, 0.7 dB less (on a handheld clip).
     with VideoWriter(path, *size, sequence.fps, preset="ultrafast", crf=26, overwrite=overwrite) as writer:
-        for time_s, picture in prefetch(pictures(), ahead=2):  # draw the next one while this one is encoded
+        for time_s, picture in prefetch(pictures(), ahead=2):  # draw the next frame while this one is encoded
             writer.write(picture, time_s)
             written += 1
             if progress is not None:
@@ -124,11 +124,11 @@ def write_overlay(
 
 
 def _image_size(sequence: PoseSequence, image: UInt8[Array, "H W 3"] | None) -> tuple[int, int]:
-    """Width and height of the video's frames."""
+    """Return width and height of the video frames."""
     if image is not None:
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             raise PrmlError(f"expected an RGB image (H, W, 3) of bytes, got {image.shape} of {image.dtype}")
         return image.shape[1], image.shape[0]
     if sequence.camera is None:
-        raise PrmlError("a picture needs the video frame or a sequence with a camera to know its size; give image=")
+        raise PrmlError("the size of the image is unknown without a video frame or a camera; give image=")
     return sequence.camera.width, sequence.camera.height

@@ -1,4 +1,4 @@
-"""What the page carries of a sequence: a JSON record, and integer arrays by name."""
+"""Pack a sequence for the page: a JSON record, and integer arrays by name."""
 
 import unicodedata
 from typing import Any
@@ -14,26 +14,26 @@ from prml.view.stage import ANKLE_HEIGHT_M, LEFT, RIGHT, Colour, Stage, path_not
 from prml.view.trust import FAINT, RULES, Trust
 
 Array = np.ndarray
-# Steps of what is rounded. Numbers of 16 bits; their steps grow where a value would not fit.
+# Rounding steps of 16-bit numbers; a step is increased if a value would not fit.
 JOINT_STEP_M = 0.0005  # up to 16 m
 KEYPOINT_STEP_PX = 0.0625  # up to 2048 pixels
 ANGLE_STEP_DEG = 0.01
-# Numbers of one byte, cut at 255 steps.
+# Rounding steps of one-byte numbers, clipped at 255 steps.
 CONFIDENCE_STEP = 1 / 255
 STD_STEP_M = 0.002  # up to half a metre
 ANGLE_STD_STEP_DEG = 0.5
 MISSING = -32768
-# Bits of a frame's flags.
+# Flag bits of a frame.
 PERSON, MEASURED, INVENTED, IMPLAUSIBLE = 1, 2, 4, 8
 _MAX_TEXT = 300  # characters of a title or label
-_BIDI = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # they turn the text around them
+_BIDI = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # these change text direction
 
 
 def printable(text: str) -> str:
-    """A text that can be written as UTF-8 and shown in one line.
+    """Make a text safe to write as UTF-8 and show in one line.
 
-    Lone surrogates, control characters and marks of writing direction become U+FFFD, every white space a space; what is
-    longer than 300 characters is cut.
+    Lone surrogates, control characters and directional marks become U+FFFD, runs of white space become one space, and
+    the text is cut to 300 characters.
     """
     shown = "".join(
         "\ufffd" if unicodedata.category(c) in ("Cc", "Cs") or c in _BIDI else c for c in " ".join(text.split())
@@ -42,7 +42,7 @@ def printable(text: str) -> str:
 
 
 def pack(sequence: PoseSequence, stage: Stage) -> tuple[dict[str, Any], dict[str, Array]]:
-    """Page data: a JSON record, and arrays (little-endian) by name.
+    """Return the page data: a JSON record, and little-endian arrays by name.
 
     Raises:
         PrmlError: the sequence has no 3D joints.
@@ -116,7 +116,7 @@ def _record(sequence: PoseSequence, stage: Stage) -> dict[str, Any]:
 
 
 def _camera(trust: Trust) -> dict[str, Any] | None:
-    """What it takes to project a joint, if the page can."""
+    """Return the camera parameters that the page needs to project joints, or None."""
     if trust.placement is None:
         return None
     camera: Camera = trust.placement.camera
@@ -125,7 +125,7 @@ def _camera(trust: Trust) -> dict[str, Any] | None:
 
 
 def facts(sequence: PoseSequence, trust: Trust) -> list[tuple[str, str]]:
-    """What a reader wants to know of a sequence, as (name, value) lines."""
+    """Return facts about a sequence as (name, value) lines."""
     frames, person, measured = len(sequence), trust.person, trust.measured
     seconds = float(sequence.times_s[-1] - sequence.times_s[0])
     rate = (frames - 1) / seconds if frames > 1 else sequence.fps
@@ -168,7 +168,7 @@ def _frames(mask: Array) -> str:
 
 
 def quantise(values: Float[Array, "*n"], step: float) -> tuple[Int16[Array, "*n"], float]:
-    """16-bit integers and their unit: ``step``, or coarser where the largest value asks for it; NaN becomes -32768."""
+    """Return 16-bit integers and their unit: ``step``, or more if the largest value needs it. NaN becomes -32768."""
     finite = np.isfinite(values)
     largest = float(np.abs(values, where=finite, out=np.zeros(values.shape)).max(initial=0.0))
     unit = max(step, largest / 32767)

@@ -1,4 +1,4 @@
-"""The viewer: one HTML file with three.js, the data and the controls in it. It needs no network and no server."""
+"""The viewer: one HTML file with three.js, data and controls, which works without network or server."""
 
 import json
 from base64 import b64encode
@@ -20,9 +20,9 @@ from prml.view.stage import Stage
 from prml.view.thumbnails import FrameLike, Thumbnails
 
 Array = np.ndarray
-# In this order; they share one scope.
+# In this order, as they share one scope.
 _SCRIPTS = ("data.js", "camera.js", "figure.js", "scene.js", "timeline.js", "angles.js", "save.js", "app.js")
-# The browser does not run what is in here.
+# A block of data that the browser does not run.
 _DATA_SCRIPT = b'<script type="application/octet-stream" id="data-%s">%s</script>'
 
 
@@ -39,19 +39,19 @@ def write_viewer(
 
     Args:
         sequence: with ``joints_m`` (metres; NaN where no one was found). 2D keypoints, confidences, standard deviations
-            and the projection back onto the picture are shown if the sequence has what they take.
+            and the reprojection onto the image are shown if the sequence has the data.
         path: the HTML file.
-        title: heading of the page; control characters and the like are replaced.
-        video_frames: pictures behind the skeletons: gathered :class:`Thumbnails`, or the frames of the video (read to
-            their end), or None for a plain background.
-        up: direction against gravity in the sequence's frame; by default the camera's -y (the world's z).
+        title: heading of the page; control characters are replaced.
+        video_frames: images behind the skeletons: collected :class:`Thumbnails`, or the frames of the video (all are
+            read), or None for a plain background.
+        up: direction opposite to gravity in the sequence's frame; by default the camera's -y (the world's z).
         overwrite: replace an existing file.
 
     Returns:
         The path.
 
     Raises:
-        PrmlError: no 3D joints, no frames, or the file cannot be written or exists and ``overwrite`` is not set.
+        PrmlError: there are no 3D joints or no frames, or the file cannot be written or exists without ``overwrite``.
     """
     path = Path(path)
     check_writable(path, overwrite)
@@ -82,7 +82,7 @@ def _page(sequence: PoseSequence, title: str, thumbnails: Thumbnails | None, sta
 
 @cache
 def _assets() -> dict[str, bytes]:
-    """Style and scripts, and the hashes of the scripts: the browser runs these and no other."""
+    """Return style, scripts, and the hashes of the scripts, so that the browser runs no others."""
     style, three = _asset("viewer.css"), _asset("three.bundle.js")
     script = b'"use strict";\n' + b"\n".join(map(_asset, _SCRIPTS))
     hashes = b" ".join(b"'sha256-%s'" % b64encode(sha256(code).digest()) for code in (three, script))
@@ -91,7 +91,7 @@ def _assets() -> dict[str, bytes]:
 
 @cache
 def _template() -> tuple[bytes | str, ...]:
-    """The page cut at its {{NAME}}: text as bytes, names as str. What a part contains is never looked into."""
+    """Split the page at its {{NAME}} fields: text as bytes, names as str. Inserted content is never parsed."""
     first, *rest = _asset("template.html").split(b"{{")
     pieces: list[bytes | str] = [first]
     for piece in rest:
@@ -101,5 +101,5 @@ def _template() -> tuple[bytes | str, ...]:
 
 
 def _asset(name: str) -> bytes:
-    """An asset with Unix line ends, as the browser sees it: a hash of Windows line ends would match nothing."""
+    """Read an asset with Unix line ends, as browsers normalise them before comparing the hash."""
     return (files("prml.view.page") / "assets" / name).read_bytes().replace(b"\r\n", b"\n")
