@@ -249,7 +249,7 @@ def test_whatever_the_entry_it_is_one_line_or_well(capsys, tmp_path, weights, na
     ("text", "told"),
     [
         ("not json", "is not a readable JSON file"),
-        ("[1, 2]", "must hold an object"),
+        ("[1, 2]", "must contain an object"),
         ("{}", "camera lacks"),
         ('{"width": 640, "height": 480, "fx": 500, "fy": 500, "cx": 320, "cy": 240, "f": 3}', "unknown entries ['f']"),
         ('{"width": 640, "height": 480, "fx": 500, "fy": 500, "cx": null, "cy": 240}', "one finite number in 'cx'"),

@@ -379,7 +379,7 @@ FLAGS = {"fps": "--fps", "overwrite": "--overwrite", "half": "--half", "file_fps
         ("give fps= if you know it", "give --fps if you know it"),
         ("split=val is not an option here", "split=val is not an option here"),
         ("set data.fps=3 in the file", "set data.fps=3 in the file"),
-        ("fps=30.mp4 has no pictures; give fps=...", "fps=30.mp4 has no pictures; give --fps"),
+        ("fps=30.mp4 has no images; give fps=...", "fps=30.mp4 has no images; give --fps"),
         ("no such file: clips/fps=30.mp4", "no such file: clips/fps=30.mp4"),
     ],
 )

@@ -1,4 +1,4 @@
-"""A lift that is interrupted keeps the 2D track it has, and the next one of the same input goes on from there."""
+"""An interrupted lift keeps its 2D track, and the next lift of the same input resumes from there."""
 
 import os
 import re
@@ -69,7 +69,7 @@ def _stopped_at(frames):
 
 
 def _stopped_by(number, clip, out, last, *words, code=CODE):
-    """What a lift says that is sent a signal when it has seen the frame ``last``."""
+    """The output of a lift that receives a signal after the frame ``last``."""
     command = [sys.executable, "-c", code, str(clip), str(last), str(out), *words]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         assert process.stdout.readline() == "seen\n"
@@ -81,7 +81,7 @@ def _stopped_by(number, clip, out, last, *words, code=CODE):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_with_a_detector_without_memory_the_result_is_that_of_an_undisturbed_run(tmp_path, monkeypatch, number):
-    """All that is ours is taken up where it was: the track, who is followed and where, what happened."""
+    """Our whole state is restored: the track, the followed person and their position, the events."""
     outside_package(monkeypatch, tmp_path, BOXES, POINTS)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
     clip, out, code = box_video(tmp_path / "box.mp4", 150), tmp_path / "out", CODE
@@ -95,7 +95,7 @@ def test_with_a_detector_without_memory_the_result_is_that_of_an_undisturbed_run
     assert number == signal.SIGKILL or left == {TRACK}
     shown, settings = [], {"detector": "boxes", "weights": "prml-xs", "overlay": False, "viewer": False}
     seen = lift(clip, out, warn=shown.append, **settings).sequence
-    assert any(re.search(r"has seen 12\d frames of box.mp4: going on", note) for note in shown)
+    assert any(re.search(r"resuming box.mp4 after the 12\d frames", note) for note in shown)
     assert sorted(p.name for p in out.iterdir()) == ["poses.json", "poses.npz"]
     undisturbed = lift(clip, **settings).sequence
     for name in ("times_s", "keypoints_px", "confidence", "joints_m", "std_m", "has_person", "filled", "inferred"):
@@ -103,7 +103,7 @@ def test_with_a_detector_without_memory_the_result_is_that_of_an_undisturbed_run
 
 
 def test_mediapipe_starts_anew_and_is_as_good_afterwards(clip, tmp_path):
-    """What MediaPipe remembers cannot be kept: it starts again two seconds before the end of what was seen.
+    """MediaPipe's state cannot be saved, so it restarts two seconds before the end of the saved track.
 
     Before the interruption all is the same; after it most joints are within a pixel or two of the undisturbed run's.
     """
@@ -121,7 +121,7 @@ def test_mediapipe_starts_anew_and_is_as_good_afterwards(clip, tmp_path):
 
 
 def test_a_track_that_is_whole_is_not_detected_again(clip, undisturbed, tmp_path, monkeypatch):
-    """The writing failed, on a full disk say; the next run only writes."""
+    """Writing results failed, for example on a full disk; the next run only writes."""
 
     def full(*_):
         raise OSError(28, "No space left on device")

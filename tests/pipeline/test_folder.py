@@ -1,4 +1,4 @@
-"""Results in a folder: one writer at a time, whole or not at all, and never in the place of the input."""
+"""Results in a folder: one writer at a time, all files or none, and never in place of the input."""
 
 import os
 import signal
@@ -31,7 +31,7 @@ def test_two_writers_never_meet(tmp_path):
     with results_folder(tmp_path / "out", NAMES) as place:
         for overwrite in (False, True):
             with (
-                pytest.raises(PrmlError, match=f"being written to by process {os.getpid()} on"),
+                pytest.raises(PrmlError, match=f"in use by process {os.getpid()} on"),
                 results_folder(tmp_path / "out", NAMES, overwrite=overwrite),
             ):
                 pass
@@ -107,7 +107,7 @@ def _stopped_by(number, out):
     process = subprocess.Popen([sys.executable, "-c", STOPPED, str(out)], stdout=subprocess.PIPE, text=True)
     with process:
         assert process.stdout.readline() == "writing\n"
-        with pytest.raises(PrmlError, match=f"being written to by process {process.pid} "), results_folder(out, NAMES):
+        with pytest.raises(PrmlError, match=f"in use by process {process.pid} "), results_folder(out, NAMES):
             pass
         process.send_signal(number)
     return process.returncode

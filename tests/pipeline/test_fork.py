@@ -1,4 +1,4 @@
-"""A process that is forked after a lift can lift too: the threads of the libraries do not survive a fork."""
+"""A process forked after a lift can lift too, although library threads do not survive a fork."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""The whole way from a keypoint file to results: what is written, what is refused, what is never half-written."""
+"""From a keypoint file to results: files written, inputs refused, atomic writes."""
 
 import base64
 import io
@@ -161,7 +161,7 @@ def test_the_page_has_its_pictures_with_and_without_an_overlay(tmp_path, overlay
 
 
 def _swaying(skeleton, frames=30):
-    """A made-up person on 640 x 480 pixels."""
+    """A synthetic person in 640 x 480 pixels."""
     rng, t = np.random.default_rng(1), np.arange(frames)[:, None, None] / 10
     place, phase = rng.uniform([280, 60], [360, 420], (len(skeleton), 2)), rng.uniform(0, 6, (len(skeleton), 1))
     return place + 10 * np.sin(t + phase)
@@ -285,7 +285,7 @@ def test_names_with_colons_and_those_that_look_like_addresses_are_files(tmp_path
 
 @pytest.mark.parametrize("wrong", [{"device": "abacus"}, {"weights": "damaged"}])
 def test_what_is_found_out_beside_the_detector_stops_it_and_leaves_nothing(weights, tmp_path, monkeypatch, wrong):
-    """The card is checked before; what only torch can tell comes when the first frames have been seen."""
+    """The card is checked first; errors that need torch are raised once the first frames have been processed."""
     if "weights" in wrong:
         for ending in (".yaml", ".safetensors"):
             (tmp_path / f"damaged{ending}").write_bytes(Path(weights).with_suffix(ending).read_bytes())

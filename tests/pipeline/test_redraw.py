@@ -1,4 +1,4 @@
-"""A result is drawn again without detecting or lifting."""
+"""A result is redrawn without detecting or lifting."""
 
 from pathlib import Path
 
@@ -79,13 +79,13 @@ def test_without_a_video_there_is_the_page_alone(result, tmp_path):
 
 def test_what_would_change_the_poses_is_refused(result, tmp_path):
     for option in ({"fov": 60.0}, {"flip": True}, {"fps": 50.0}, {"intrinsics": "camera.json"}):
-        with pytest.raises(PrmlError, match=f"lifted already.*leave {next(iter(option))}=... out"):
+        with pytest.raises(PrmlError, match=f"already lifted.*leave {next(iter(option))}=... out"):
             lift(result / "poses.npz", tmp_path / "again", **option)
     assert not (tmp_path / "again").exists()
 
 
 def test_another_video_is_refused(result, tmp_path):
-    with pytest.raises(PrmlError, match=r"long.mp4 has 40 frames, poses.npz has 12; give its own video"):
+    with pytest.raises(PrmlError, match=r"long.mp4 has 40 frames, poses.npz has 12; give the video it came from"):
         lift(result / "poses.npz", video=str(_video(tmp_path / "long.mp4", 40)))
     with pytest.raises(PrmlError, match="one image size"):
         lift(result / "poses.npz", video=str(_video(tmp_path / "wide.mp4", width=640)))
@@ -93,7 +93,7 @@ def test_another_video_is_refused(result, tmp_path):
 
 def test_a_video_needs_no_other_video(tmp_path):
     clip = _video(tmp_path / "a.mp4")
-    with pytest.raises(PrmlError, match="has pictures itself; leave video="):
+    with pytest.raises(PrmlError, match="is itself a video or image folder; leave video="):
         lift(clip, video=str(clip))
 
 
@@ -125,7 +125,7 @@ def test_view_says_where_the_page_is(result, capsys):
     ("words", "told"),
     [
         (["nowhere"], "no such file"),
-        (["empty"], "holds no poses.npz"),
+        (["empty"], "has no poses.npz"),
         (["result", "--overlay", "--overwrite"], "give --video"),
     ],
 )
@@ -137,9 +137,9 @@ def test_what_view_cannot_do_is_one_line(result, tmp_path, monkeypatch, capsys, 
 
 
 def test_pictures_stand_behind_a_keypoint_file_too(tmp_path, monkeypatch):
+    monkeypatch.undo()  # before the import, which would bind the replacement
     from prml.lifting.lifter import load
 
-    monkeypatch.undo()
     write_keypoints(_poses(), tmp_path / "points.npz")
     clip = _video(tmp_path / "walk.mp4")
     made = lift(tmp_path / "points.npz", tmp_path / "out", video=str(clip), lifter=load("prml-xs"))

@@ -1,1 +1,1 @@
-"""From an input to results on disk: what ``prml lift`` and ``prml.lift`` run."""
+"""From an input to results on disk: the code behind ``prml lift`` and ``prml.lift``."""

@@ -1,4 +1,4 @@
-"""The camera that a lift takes: given, stated by the input, or assumed."""
+"""The camera of a lift: given, stated by the input, or assumed."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ DEFAULT_FOV_DEG = 55.0
 
 
 def camera_of(sequence: PoseSequence, settings: LiftSettings) -> Camera:
-    """The camera: from a file, from the keypoint file, or assumed from a field of view. Raises PrmlError."""
+    """Return the camera: from a file, from the keypoint file, or assumed from a field of view. Raises PrmlError."""
     width, height = image_size(sequence)
     if settings.intrinsics and settings.fov is not None:
         raise PrmlError("give fov=... or intrinsics=..., not both")
@@ -24,7 +24,7 @@ def camera_of(sequence: PoseSequence, settings: LiftSettings) -> Camera:
 
 
 def image_size(sequence: PoseSequence) -> tuple[int, int]:
-    """Width and height of the picture in pixels; raises PrmlError if nobody says."""
+    """Return width and height of the image in pixels; raise PrmlError if unknown."""
     if sequence.image_size is None:
         raise PrmlError("the size of the image is not known; give the sequence an image_size (width, height)")
     return sequence.image_size
@@ -38,7 +38,7 @@ def _camera_file(path: Path, width: int, height: int) -> Camera:
             f"{path} is not a readable JSON file with camera intrinsics: {str(error).splitlines()[0]}"
         ) from error
     if not isinstance(record, dict):
-        raise PrmlError(f"{path} must hold an object with width, height, fx, fy, cx, cy")
+        raise PrmlError(f"{path} must contain an object with width, height, fx, fy, cx, cy")
     try:
         camera = Camera.from_dict({"source": f"file {path.name}", **record})
     except PrmlError as error:

@@ -1,4 +1,4 @@
-"""The 2D track of a lift in its output folder, until the lift is done: an interrupted one goes on from there."""
+"""Keep the 2D track of an unfinished lift in its output folder, so that an interrupted lift can be resumed."""
 
 import json
 from collections.abc import Mapping
@@ -23,14 +23,14 @@ from prml.sequence import Event
 Array = np.ndarray
 SCHEMA = "prml.track/1"
 TRACK = f"{OURS}track.npz"
-EVERY_S = 10.0  # of working time between two writings
-_SHARE = 0.02  # of the working time that writing may take
-_END = 1 << 20  # bytes of a file's two ends that are compared
+EVERY_S = 10.0  # working time between saves
+_SHARE = 0.02  # of the working time that saving may take
+_END = 1 << 20  # bytes compared at either end of a file
 _STATE = "state_"
 
 
 def identity(path: Path, settings: LiftSettings) -> dict[str, Any]:
-    """What a track depends on: the input by size, time of change and its ends; detector, model, rate and version."""
+    """Return what a track depends on: the input (size, modification time, both ends), detector, model, fps, version."""
     model = None if settings.model is None else Path(settings.model)
     return {
         "prml": __version__,
@@ -54,21 +54,21 @@ def _stamp(path: Path) -> list[Any]:
 
 
 class TrackFile:
-    """A track on disk, written every few seconds, whole or not at all: what ``prml.detect.run.detect`` keeps it in.
+    """A track on disk, saved atomically every few seconds; the keeper of ``prml.detect.run.detect``.
 
     Args:
-        path: of the file.
-        identity: what the track depends on; a file of another identity is not read.
+        path: path of the file.
+        identity: what the track depends on; a file with another identity is ignored.
     """
 
     def __init__(self, path: Path, identity: Mapping[str, Any]) -> None:
         self.path, self._identity = path, json.dumps(identity, sort_keys=True)
         self._next_s = monotonic() + EVERY_S
-        self.frames = 0  # that are kept
-        self.complete = False  # whether they are all that the video has
+        self.frames = 0  # number of saved frames
+        self.complete = False  # whether these are all frames of the video
 
     def load(self) -> Unfinished | None:
-        """What an earlier run left; None if that is nothing, of something else, or damaged."""
+        """Return the track of an earlier run; None if it is missing, damaged or has another identity."""
         try:
             record = load_entries(self.path)
             record.check_schema(SCHEMA)
@@ -85,7 +85,7 @@ class TrackFile:
         return monotonic() >= self._next_s
 
     def save(self, unfinished: Unfinished) -> None:
-        """Replace what is kept; a disk that is full costs the checkpoint, not the lift."""
+        """Save the track in place of the previous one; a full disk does not stop the lift."""
         if not unfinished.track.seen.any():
             return
         started = monotonic()
@@ -98,7 +98,7 @@ class TrackFile:
         self._next_s = monotonic() + max(EVERY_S, spent / _SHARE)
 
     def remove(self) -> None:
-        """Keep nothing any more."""
+        """Delete the file."""
         self.path.unlink(missing_ok=True)
         self.frames = 0
 

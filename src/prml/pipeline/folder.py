@@ -1,4 +1,4 @@
-"""The folder that results go into: one writer at a time, all files or none, nothing half-done left behind."""
+"""The results folder: one writer at a time, all files or none, and no partial files left behind."""
 
 import os
 import shutil
@@ -18,12 +18,12 @@ LOCK, WORK, OURS = ".prml-lock", ".prml-work-", ".prml-"
 
 @dataclass(frozen=True)
 class ResultsFolder:
-    """A folder that this process alone writes results into.
+    """A results folder locked by this process.
 
     Attributes:
-        path: of the folder.
-        names: files that a result may consist of.
-        overwrite: whether those that are there may be replaced.
+        path: path of the folder.
+        names: names of the files that a result may have.
+        overwrite: whether existing files may be replaced.
     """
 
     path: Path
@@ -31,15 +31,16 @@ class ResultsFolder:
     overwrite: bool = False
 
     def write(self, make: Callable[[Path], None]) -> dict[str, Path]:
-        """Let ``make`` write files of ``names`` into a folder of their own, then move them in: all or none.
+        """Let ``make`` write files into a temporary folder, then move them into place: all or none.
 
-        Files of a former result that were not made this time go: a folder holds the results of one input.
+        With ``overwrite``, files of an earlier result that were not written this time are deleted, as a folder holds
+        the results of one input.
 
         Returns:
-            The files that were made, by name.
+            The files that were written, by name.
 
         Raises:
-            PrmlError: they cannot be written, or one of them appeared meanwhile and may not be replaced.
+            PrmlError: the files cannot be written, or one of them appeared meanwhile and must not be replaced.
         """
         work = self.path / f"{WORK}{os.getpid()}-{token_hex(8)}"
         try:
@@ -64,12 +65,12 @@ class ResultsFolder:
 def check_results(
     folder: Path, names: Sequence[str], inputs: Iterable[Path], overwrite: bool, among_others: bool = False
 ) -> None:
-    """Raise PrmlError where results cannot go into ``folder``, or would replace one of ``inputs``; nothing is made."""
+    """Raise PrmlError if results cannot be written to ``folder`` or would replace an input; creates nothing."""
     if folder.exists() and not folder.is_dir():
         raise PrmlError(f"{folder} is a file; give a folder for the results")
     for given in inputs:
         if any(_is_same(folder / name, given) for name in names):
-            raise PrmlError(f"{given} is the input, and a result would replace it; give another folder for them")
+            raise PrmlError(f"{given} is the input, and a result would replace it; give another folder for the results")
     full = folder.is_dir() and any(not p.name.startswith(OURS) for p in folder.iterdir())
     if full and not overwrite and not among_others:
         raise PrmlError(
@@ -82,7 +83,7 @@ def check_results(
 def _is_same(one: Path, other: Path) -> bool:
     try:
         return one.samefile(other)
-    except (OSError, ValueError):  # one of them is not there, or cannot be a name
+    except (OSError, ValueError):  # one of them does not exist or is not a valid path
         return False
 
 
@@ -94,37 +95,37 @@ def results_folder(
     overwrite: bool = False,
     among_others: bool = False,
 ) -> Iterator[ResultsFolder]:
-    """Make the folder if need be, and hold it alone until the block ends.
+    """Create the folder if needed and lock it until the block ends.
 
-    What a dead process left half-done in it is removed. A folder that was made here and is empty at the end goes again.
+    Partial files left by a dead process are removed. A folder created here is removed again if it is empty at the end.
 
     Args:
-        folder: where results go.
-        names: files that a result may consist of.
+        folder: folder for the results.
+        names: names of the files that a result may have.
         inputs: files that must not be replaced.
         overwrite: whether files of ``names`` may be replaced.
-        among_others: whether the folder may hold other files even if nothing may be replaced.
+        among_others: whether the folder may contain other files even without ``overwrite``.
 
     Raises:
-        PrmlError: as :func:`check_results`, or another process holds the folder.
+        PrmlError: as for :func:`check_results`, or another process holds the folder.
     """
     check_results(folder, names, inputs, overwrite, among_others)
     made: list[Path] = []
     try:
         with _held(folder, made):
-            check_results(folder, names, inputs, overwrite, among_others)  # somebody may have been quicker
+            check_results(folder, names, inputs, overwrite, among_others)  # another process may have been faster
             for left in folder.glob(f"{WORK}*"):
                 shutil.rmtree(left, ignore_errors=True)
             yield ResultsFolder(folder, names, overwrite)
     finally:
         for one in made:
-            with suppress(OSError):  # not empty: results are in it
+            with suppress(OSError):  # not empty: it has results
                 one.rmdir()
 
 
 @contextmanager
 def _held(folder: Path, made: list[Path]) -> Iterator[None]:
-    """Lock the folder; folders that have to be made for it are put into ``made``, the innermost first."""
+    """Lock the folder; folders that are created for it are appended to ``made``, the innermost first."""
     lock = folder / LOCK
     try:
         descriptor = _open_lock(folder, lock, made)
@@ -135,7 +136,7 @@ def _held(folder: Path, made: list[Path]) -> Iterator[None]:
         os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
         yield
     finally:
-        with suppress(OSError):  # Windows keeps the name of an open file
+        with suppress(OSError):  # Windows cannot delete an open file
             lock.unlink()
         os.close(descriptor)
         if os.name == "nt":
@@ -143,7 +144,7 @@ def _held(folder: Path, made: list[Path]) -> Iterator[None]:
 
 
 def _open_lock(folder: Path, lock: Path, made: list[Path]) -> int:
-    """Descriptor of the locked file; raises PrmlError where another has it."""
+    """Return the descriptor of the lock file; raise PrmlError if another process holds the lock."""
     while True:
         missing = [p for p in (folder, *folder.parents) if not p.exists()]
         check_folder(folder)
@@ -151,13 +152,13 @@ def _open_lock(folder: Path, lock: Path, made: list[Path]) -> int:
         made += [p for p in missing if p not in made]
         try:
             descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
-        except FileNotFoundError:  # the other one went, with the folder that it had made
+        except FileNotFoundError:  # another process has just removed the folder that it had created
             continue
         if not try_lock(descriptor):
             holder = os.read(descriptor, 200).decode(errors="replace").strip() or "another process"
             os.close(descriptor)
-            raise PrmlError(f"{folder} is being written to by {holder}; wait for it, or give another folder")
+            raise PrmlError(f"{folder} is in use by {holder}; wait for it, or give another folder")
         with suppress(OSError):
             if os.path.samestat(os.fstat(descriptor), lock.stat()):
                 return descriptor
-        os.close(descriptor)  # the other one has just removed it
+        os.close(descriptor)  # another process has just removed the file

@@ -1,4 +1,4 @@
-"""Video, image folder or keypoint file in; poses, overlay and viewer out. What ``prml lift`` and ``prml.lift`` do."""
+"""Lift a video, image folder or keypoint file, and write poses, overlay and viewer."""
 
 import os
 from collections.abc import Callable
@@ -50,21 +50,21 @@ def lift(
     lifter: "Lifter | None" = None,
     **settings: Any,
 ) -> LiftResult:
-    """Lift a video, an image folder or a keypoint file; or draw a result file again.
+    """Lift a video, image folder or keypoint file, or redraw a result file.
 
-    A lift of a video that is interrupted (by KeyboardInterrupt or SystemExit, or by the end of the process) leaves what
-    it has seen in ``out``, and the next lift of the same input into the same folder goes on from there.
+    An interrupted lift of a video (KeyboardInterrupt, SystemExit, or the process was killed) saves its 2D track in
+    ``out``, and the next lift of the same input into the same folder resumes from there.
 
     Args:
         source: the input.
         out: folder for the results; None writes nothing.
-        progress: called with stage, frames done, frames in all or None.
-        warn: called with one line for what a user should know.
+        progress: called with the stage, the number of frames done, and the total or None.
+        warn: called with one line per warning.
         lifter: used instead of loading ``weights``.
         settings: fields of :class:`LiftSettings`.
 
     Raises:
-        PrmlError: one line that says what cannot be used; results are written as a whole or not at all.
+        PrmlError: the input or a setting cannot be used, or results cannot be written; then none are.
     """
     options = LiftSettings(**settings)
     check(options)
@@ -86,7 +86,7 @@ def lift(
 
 
 def _lifter(source: Source, settings: LiftSettings, given: "Lifter | None") -> LazyLifter:
-    """The lifter to be opened, or the one that is given."""
+    """Return a lifter that opens on first use, or wrap the given one."""
     if given is not None:
         return LazyLifter(lambda: given)
     check_weights(source, settings)
@@ -94,13 +94,13 @@ def _lifter(source: Source, settings: LiftSettings, given: "Lifter | None") -> L
 
 
 def redraw(path: Path, settings: LiftSettings, progress: Progress | None, warn: Warn | None) -> LiftResult:
-    """The scene of a result file as it is, with the settings' video; raises PrmlError."""
+    """Return the scene of a result file unchanged, with the video from the settings; raises PrmlError."""
     return _Lift(Source.of(path, settings), settings, None, progress or (lambda *_: None), warn).redraw()
 
 
 @dataclass
 class _Lift:
-    """One lift on its way."""
+    """A lift in progress."""
 
     source: Source
     settings: LiftSettings
@@ -112,13 +112,13 @@ class _Lift:
     kept: TrackFile | None = None
 
     def note(self, text: str) -> None:
-        """Say one line, and keep it for the result."""
+        """Report a warning and add it to the result."""
         self.warnings.append(text)
         if self.warn:
             self.warn(text)
 
     def lift(self, opened: LazyLifter) -> LiftResult:
-        """The scene in 3D."""
+        """Detect or read the scene, and lift it to 3D."""
         cache = PredictionCache()
         seen = self._read(opened, cache)
         lifter = opened()
@@ -135,17 +135,17 @@ class _Lift:
     def _lift_person(
         self, lifter: "Lifter", person: PoseSequence, cache: PredictionCache
     ) -> tuple[PoseSequence, float]:
-        """One person in 3D, and the factor that gave the pose its size."""
+        """Lift one person; also return the factor that scaled the pose to metres."""
         camera = camera_of(person, self.settings)
         seen = mark_inferred(person.with_(camera=camera))
         if (outside := outside_lens(seen)).any():
             share = f"{100 * outside.mean():.2g} % of the 2D joints"
-            self.note(f"{share} lie where the lens of the camera ({camera.source}) shows nothing: check its intrinsics")
+            self.note(f"{share} lie outside the lens of the camera ({camera.source}): check its intrinsics")
         lifted = mark_inferred(lifter.lift(seen, cache=cache))
         return to_metres(lifted) if lifter.card.output == "image" else (lifted, 1.0)
 
     def redraw(self) -> LiftResult:
-        """The scene of a result file as it is."""
+        """Read the scene of a result file unchanged."""
         started = perf_counter()
         scene = read_file(self.source, self.settings)
         self.seconds["read"] = perf_counter() - started
@@ -159,7 +159,7 @@ class _Lift:
         return LiftResult(scene, residual, self.seconds, warnings=self.warnings, provenance=made_by)
 
     def _read(self, lifter: LazyLifter, cache: PredictionCache) -> Scene:
-        """The scene in 2D; ``cache`` receives what was lifted meanwhile."""
+        """Return the scene in 2D; ``cache`` receives predictions made during detection."""
         started = perf_counter()
         if self.source.kind == "keypoints":
             scene = read_file(self.source, self.settings, self.note)
@@ -187,24 +187,24 @@ class _Lift:
         return Scene.of(sequence, video)
 
     def _kept(self) -> TrackFile | None:
-        """Where the 2D track is kept meanwhile."""
+        """Return the checkpoint of the 2D track, if results are written."""
         if self.place is None:
             return None
         kept = TrackFile(self.place.path / TRACK, identity(self.source.path, self.settings))
         if found := kept.load():
-            self.note(f"an interrupted run has seen {len(found.track)} frames of {self.source.path.name}: going on")
+            self.note(f"resuming {self.source.path.name} after the {len(found.track)} frames of an interrupted run")
         return kept
 
     def stopped(self, reason: BaseException) -> None:
-        """Where the work is stopped: what was seen is kept, but not for an input or settings that cannot be used."""
+        """Handle an interruption: keep the 2D track, unless the input or the settings cannot be used."""
         if self.kept and isinstance(reason, PrmlError) and not self.kept.complete:
             self.kept.remove()
         if self.kept and self.kept.frames:
             folder = self.kept.path.parent
-            self.note(f"the 2D of {self.kept.frames} frames is kept in {folder}: the same lift goes on from there")
+            self.note(f"the 2D of {self.kept.frames} frames is kept in {folder}: the same lift resumes from there")
 
     def tidy(self) -> None:
-        """The work is done."""
+        """Remove the checkpoint after a complete lift."""
         if self.kept:
             self.kept.remove()
 
@@ -214,14 +214,14 @@ class _Lift:
         if count:
             self.note(
                 f"{count} of {int(present.sum())} frames show less than half of the body: most joints are outside the "
-                "image or were not found there"
+                "image or were not found"
             )
 
 
 def _eagerly(
     lifter: LazyLifter, skeleton: Skeleton, camera: Camera, cache: PredictionCache
 ) -> AbstractContextManager[Callable[[float, "Detection | None"], None] | None]:
-    """Load the lifter and lift while the detector works, if there is a core left for it; load it first if not."""
+    """Load the lifter and lift while the detector runs if a second core is available, else load it first."""
     from prml.lifting.eager import lifting_eagerly
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -256,7 +256,7 @@ def _provenance(source: Path, lifter: "Lifter", seen: Scene, scale: float) -> di
 def write_results(
     result: LiftResult, source: Path, place: ResultsFolder, settings: LiftSettings, progress: Progress | None = None
 ) -> None:
-    """Write all files into a folder, and say in ``result`` which and how long it took. Raises PrmlError."""
+    """Write all files into a folder; record them and the time they took in ``result``. Raises PrmlError."""
     title = str(result.provenance.get("input") or source.name)
     job = Job(result, title, settings, progress or (lambda *_: None), place.names)
     result.files.update(place.write(lambda work: write_outputs(job, work)))

@@ -1,4 +1,4 @@
-"""What a lift gives, and how well it fits what it was made from."""
+"""The result of a lift, and how well it fits the 2D input."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,16 +19,16 @@ Warn = Callable[[str], None]
 
 @dataclass(frozen=True)
 class LiftResult:
-    """What lifting gave.
+    """The result of a lift.
 
     Attributes:
-        scene: everybody who was lifted, with the video and what happened in it.
-        residual_px: mean distance between the given 2D and the projection of the lifted pose, over frames with a
-            person; of the most prominent person.
+        scene: all lifted people, with the video and its events.
+        residual_px: mean distance between the input 2D and the projection of the lifted pose of the most prominent
+            person, over frames with a person.
         seconds: wall time per stage.
-        files: what was written, by name.
+        files: written files, by name.
         warnings: one line each.
-        provenance: what made it.
+        provenance: version, weights, detector, settings and so on.
     """
 
     scene: Scene
@@ -42,22 +42,22 @@ class LiftResult:
     def sequence(self) -> PoseSequence:
         """The most prominent person on H36M17.
 
-        ``joints_m`` are root-relative camera-frame metres; ``std_m``, 2D, confidence, times and flags are beside them.
+        ``joints_m`` are root-relative camera-frame metres, with ``std_m``, 2D, confidence, times and flags.
         """
         return self.scene.prominent
 
     def save(self, path: str | Path, format: str | None = None, *, overwrite: bool = False) -> None:
-        """Write the scene by the ending of ``path``, with its provenance; see :func:`prml.save_file`.
+        """Write the scene with its provenance, in the format given by the suffix of ``path``.
 
         Raises:
-            PrmlError: as :func:`prml.save_file` does.
+            PrmlError: as for :func:`prml.save_file`.
         """
         made_by = {**self.provenance}
         save_file(self.scene.map(lambda person: person.with_(provenance=made_by)), path, format, overwrite=overwrite)
 
 
 def residual_px(sequence: PoseSequence) -> float:
-    """Mean distance in pixels between 2D keypoints and the lifted pose projected from where it fits best."""
+    """Return the mean distance in pixels between 2D keypoints and the lifted pose, projected from its best position."""
     posed = sequence.relative_to_root()
     joints, points = posed.joints_m, posed.keypoints_px
     if joints is None or points is None or posed.camera is None:
@@ -68,11 +68,11 @@ def residual_px(sequence: PoseSequence) -> float:
 
 
 def doubtful_residual(residual: float, image_size: tuple[int, int]) -> str | None:
-    """One line if the lifted pose does not project to the 2D: over a tenth of the longer image side, or not a number.
+    """Return a warning if the residual exceeds a tenth of the longer image side or is not finite, else None.
 
     On the test clips of ``data/mocap`` the residual stays below a twentieth of the person's height.
     """
     if residual <= 0.1 * max(image_size):
         return None
     found = f"{residual:.3g} px away from" if np.isfinite(residual) else "nowhere near"
-    return f"the lifted pose projects {found} the 2D it was made from: check the keypoints, the camera and the weights"
+    return f"the lifted pose projects {found} the 2D it came from: check the keypoints, the camera and the weights"

@@ -1,4 +1,4 @@
-"""What may be chosen about a lift: ``prml.lift`` and ``prml lift`` take the same. Nothing here imports numpy."""
+"""Settings of a lift, shared by ``prml.lift`` and ``prml lift``. This module does not import numpy."""
 
 from dataclasses import dataclass
 
@@ -11,18 +11,18 @@ class LiftSettings:
 
     Attributes:
         weights: bundled name (prml-s, prml-xs) or a .safetensors file with its card.
-        detector: what finds people in a video: mediapipe, or a name that an installed package adds.
-        model: of the detector: for mediapipe full, lite, or the path of a .task file (default: full).
-        fov: field of view to assume over the longer image side, degrees (default: 55).
+        detector: 2D detector for videos: mediapipe, or one added by an installed package.
+        model: model of the detector; for mediapipe full, lite, or the path of a .task file (default: full).
+        fov: assumed field of view over the longer image side, degrees (default: 55).
         intrinsics: JSON file with the camera: width, height, fx, fy, cx, cy, radial, tangential.
-        fps: frame rate at which the pictures were taken: of an image folder (default: 30), and instead of what a video
-            or keypoint file states (slow motion of 240 frames/s that is saved to play at 30).
-        flip: average with the mirrored input's result: twice the work, a little more accurate (default: only for
-            networks imported from their authors, who do so).
-        backbone: for networks that need image features: hrnet_w32, or your own FILE.py:FUNCTION (default: the card's).
+        fps: capture rate of an image folder (default: 30); for a video or keypoint file, replaces the stated rate (240
+            for slow motion at 240 frames/s that is saved to play at 30).
+        flip: average with the result for the mirrored input: twice the work, slightly more accurate (default: only for
+            networks imported from their authors, as they do).
+        backbone: for networks that need image features: hrnet_w32, or a custom FILE.py:FUNCTION (default: the card's).
         backbone_weights: file with the backbone's weights, the same as in training.
-        device: where the network runs: cpu, cuda, cuda:1, mps, ...
-        video: where the pictures of a keypoint file or a result file are, to be drawn behind the poses.
+        device: device of the network: cpu, cuda, cuda:1, mps, ...
+        video: video or image folder of a keypoint file or result file, drawn behind the poses.
         overlay: write overlay.mp4.
         viewer: write viewer.html.
         overwrite: overwrite existing results and delete stale ones.

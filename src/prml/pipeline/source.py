@@ -1,4 +1,4 @@
-"""The input of a lift: pictures, keypoints, or a result to be drawn again."""
+"""The input of a lift: video or images, keypoints, or a result to redraw."""
 
 import os
 import re
@@ -15,11 +15,11 @@ from prml.scene import Scene, VideoSource
 
 KEYPOINT_FILES = (".json", ".npz")
 WHAT = "video, a folder of images, a keypoint file or a result file"
-_HEAD = 4096  # bytes of a JSON file in which our writers have named the schema
+_HEAD = 4096  # our writers state the schema within this many bytes of a JSON file
 
 
 def input_path(source: object) -> Path:
-    """The input's path; raises PrmlError for anything that is not the path of a local file."""
+    """Return the path of the input; raise PrmlError for anything but the path of a local file."""
     if not isinstance(source, str | os.PathLike):
         raise PrmlError(
             f"prml.lift takes the path of a video, an image folder or a keypoint file, got {type(source).__name__}; "
@@ -34,9 +34,9 @@ class Source:
     """An input.
 
     Attributes:
-        path: of the input.
+        path: path of the input.
         kind: "video" (or a folder of images), "keypoints", or "poses" (a result file).
-        video: where the pictures are; None without any.
+        video: the video or image folder; None if there is none.
     """
 
     path: Path
@@ -45,11 +45,11 @@ class Source:
 
     @classmethod
     def of(cls, path: Path, settings: LiftSettings) -> "Source":
-        """What a path is; raises PrmlError if it is not there, or if a setting has no meaning for it."""
+        """Determine the kind of an input; raise PrmlError if it does not exist or a setting does not apply to it."""
         path = existing(path, WHAT)
         if path.is_dir() or path.suffix.lower() not in KEYPOINT_FILES:
             if settings.video is not None:
-                raise PrmlError(f"{path} has pictures itself; leave video=... out")
+                raise PrmlError(f"{path} is itself a video or image folder; leave video=... out")
             return cls(path, "video", path)
         from prml.io.poses import SCHEMA
 
@@ -59,14 +59,14 @@ class Source:
         for name in ("fov", "intrinsics", "fps", "flip"):
             if getattr(settings, name) is not None:
                 raise PrmlError(
-                    f"{path.name} is lifted already and is only drawn again; leave {name}=... out, or lift the video"
+                    f"{path.name} is already lifted and is only redrawn; leave {name}=... out, or lift the video"
                 )
         return cls(path, "poses", video)
 
     def pictures(self, settings: LiftSettings) -> VideoSource:
-        """The video, after a look at its first frame; raises PrmlError if it cannot be read or there is none."""
+        """Probe the video; raise PrmlError if it cannot be read or there is none."""
         if self.video is None:
-            raise PrmlError(f"{self.path.name} has no pictures; give video=...")
+            raise PrmlError(f"{self.path.name} has no images; give video=...")
         from prml.media.read import probe
 
         info = probe(self.video, fps=settings.fps)
@@ -74,7 +74,7 @@ class Source:
 
 
 def read_file(source: Source, settings: LiftSettings, warn: Warn | None = None) -> Scene:
-    """The scene of a keypoint file, short gaps filled, or of a result file; with the video if one is given."""
+    """Read the scene of a result file, or of a keypoint file with short gaps filled, with the video if given."""
     if source.kind == "poses":
         from prml.io.poses import read_poses
 
@@ -91,12 +91,12 @@ def read_file(source: Source, settings: LiftSettings, warn: Warn | None = None) 
 
 
 def _check_length(video: Path, path: Path, frames: int) -> None:
-    """Raise PrmlError if the pictures are certainly not those that the file was made from."""
+    """Raise PrmlError if the number of frames shows that the file was made from another video."""
     from prml.media.read import probe
 
     count = probe(video).frames
     if count is not None and abs(count - frames) > max(2, 0.02 * frames):
-        raise PrmlError(f"{video.name} has {count} frames, {path.name} has {frames}; give its own video")
+        raise PrmlError(f"{video.name} has {count} frames, {path.name} has {frames}; give the video it came from")
 
 
 def _schema(path: Path) -> str | None:

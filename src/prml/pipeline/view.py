@@ -1,4 +1,4 @@
-"""The page of a result folder, and its overlay, made again from its joints: nothing is detected or lifted."""
+"""Rebuild the page and overlay of a result folder from its joints, without detecting or lifting."""
 
 import os
 from pathlib import Path
@@ -22,25 +22,25 @@ def view(
     progress: Progress | None = None,
     warn: Warn | None = None,
 ) -> LiftResult:
-    """Write ``viewer.html`` of a result folder into it, from its ``poses.npz`` or ``poses.json``.
+    """Write ``viewer.html`` into a result folder, from its ``poses.npz`` or ``poses.json``.
 
     Args:
-        folder: what ``prml lift`` has written.
-        video: where the pictures are, to be shown behind the 2D joints.
-        overlay: write ``overlay.mp4`` too, which needs the video.
-        overwrite: replace those that are there.
+        folder: folder written by ``prml lift``.
+        video: video or image folder to show behind the 2D joints.
+        overlay: also write ``overlay.mp4``, which needs the video.
+        overwrite: replace existing files.
         progress: as for :func:`prml.lift`.
         warn: as for :func:`prml.lift`.
 
     Raises:
-        PrmlError: no result in the folder, a file that may not be replaced, or a video that is not that of the result.
+        PrmlError: the folder has no result, a file must not be replaced, or the video does not belong to the result.
     """
     place = existing(Path(folder), "result folder")
     poses = next((place / name for name in POSES if (place / name).is_file()), None)
     if poses is None:
-        raise PrmlError(f"{place} holds no poses.npz; give a folder that prml lift has written")
+        raise PrmlError(f"{place} has no poses.npz; give a folder written by prml lift")
     if overlay and video is None:
-        raise PrmlError("an overlay needs the pictures; give video=...")
+        raise PrmlError("an overlay needs the video; give video=...")
     names = ("viewer.html", *(["overlay.mp4"] if overlay else []))
     settings = LiftSettings(video=None if video is None else os.fspath(video), overlay=overlay, overwrite=overwrite)
     inputs = [poses] if video is None else [poses, Path(video)]

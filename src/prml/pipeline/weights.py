@@ -1,4 +1,4 @@
-"""The network that a lift uses, with the image features that it may need. Nothing here imports torch before it must."""
+"""The network of a lift, with image features if it needs them. This module imports torch only when needed."""
 
 from collections.abc import Callable
 from threading import Lock
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def check_weights(source: Source, settings: LiftSettings) -> Card:
-    """The card of the weights; raises PrmlError where they cannot lift this input, without loading them."""
+    """Return the card of the weights without loading them; raise PrmlError if they cannot lift this input."""
     card = read_card(find_record(settings.weights))
     card.check_joints()
     if not registry.entry(card.network, may_import=False).image_features:
@@ -24,7 +24,7 @@ def check_weights(source: Source, settings: LiftSettings) -> Card:
             raise PrmlError(f"{card.network} needs no image features; leave backbone=... and backbone_weights=... out")
         return card
     if source.video is None:
-        raise PrmlError(f"{card.network} needs image features: give the video, {source.path.name} holds keypoints only")
+        raise PrmlError(f"{card.network} needs image features: give the video, {source.path.name} has keypoints only")
     if not _backbone(card, settings):
         name = str(card.context.get("name", ""))
         raise PrmlError(f"{card.name} needs its backbone{f' ({name})' if name else ''}; give backbone=...")
@@ -32,13 +32,13 @@ def check_weights(source: Source, settings: LiftSettings) -> Card:
 
 
 def _backbone(card: Card, settings: LiftSettings) -> str:
-    """Name of the backbone; empty where the user must name it: code of a card is not run."""
+    """Return the name of the backbone; empty if the user must give it, since code named by a card is not run."""
     stated = str(card.context.get("name", ""))
     return settings.backbone or ("" if ":" in stated else stated)
 
 
 def open_lifter(source: Source, settings: LiftSettings) -> "Lifter":
-    """The lifter that the settings name; raises PrmlError where it cannot lift this input."""
+    """Open the lifter for the settings; raise PrmlError if it cannot lift this input."""
     card = check_weights(source, settings)
     from prml.lifting.lifter import Lifter, LiftOptions
     from prml.weights.record import load_record
@@ -60,10 +60,10 @@ def _image_features(card: Card, source: Source, settings: LiftSettings) -> "Fram
 
 
 class LazyLifter:
-    """Opens a lifter when it is first called, and gives the same one afterwards; from any thread.
+    """Opens a lifter on the first call and returns the same one afterwards; thread-safe.
 
     Args:
-        open: opens it.
+        open: opens the lifter.
     """
 
     def __init__(self, open: "Callable[[], Lifter]") -> None:
@@ -71,7 +71,7 @@ class LazyLifter:
         self._lifter: Lifter | None = None
 
     def __call__(self) -> "Lifter":
-        """The lifter; raises what opening it raises."""
+        """Return the lifter; raises whatever opening it raises."""
         with self._lock:
             if self._lifter is None:
                 self._lifter = self._open()

@@ -1,1 +1,1 @@
-"""What a lift writes: one module per output."""
+"""Outputs of a lift, one module each."""

@@ -1,4 +1,4 @@
-"""The video with the skeleton on it and the 3D figure beside it."""
+"""The overlay video: the input with the 2D skeleton, next to the 3D figure."""
 
 from itertools import islice
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The joints as a file: schema ``prml.poses/1`` as npz and as JSON."""
+"""The joints as npz and JSON, in the schema ``prml.poses/1``."""
 
 from pathlib import Path
 

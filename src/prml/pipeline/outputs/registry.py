@@ -1,7 +1,7 @@
-"""The files that a lift writes, in the order in which they are made.
+"""Registry of the files that a lift writes, in order.
 
-An output is one module with an :class:`Output` and one line of ``_SHIPPED``. Formats of poses that a user asks for by
-name, such as BVH, are no outputs: see :func:`prml.save_file`.
+An output is a module with an :class:`Output` and one line in ``_SHIPPED``. Pose formats that a user requests by name,
+such as BVH, are not outputs: see :func:`prml.save_file`.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -29,15 +29,15 @@ OUTPUTS = tuple(_SHIPPED)
 
 @dataclass
 class Job:
-    """What outputs are made from, and what one leaves to the next.
+    """The input of outputs, and data that they share.
 
     Attributes:
         result: the lifted scene; outputs show the most prominent person.
-        title: of pages.
-        settings: of the lift.
-        progress: called with stage, frames done, frames in all or None.
-        files: names that may be written.
-        thumbnails: small pictures of the video, gathered by whoever reads it first.
+        title: title of pages.
+        settings: settings of the lift.
+        progress: called with the stage, the number of frames done, and the total or None.
+        files: names of files that may be written.
+        thumbnails: small images of the video, collected by the first output that reads it.
     """
 
     result: LiftResult
@@ -53,9 +53,9 @@ class Output:
     """One file of a result.
 
     Attributes:
-        stage: what its seconds are counted as.
+        stage: name under which its time is recorded.
         write: writes the file; raises PrmlError or OSError.
-        wanted: whether it is to be written.
+        wanted: whether to write it.
     """
 
     stage: str
@@ -64,14 +64,14 @@ class Output:
 
 
 def outputs() -> Iterator[tuple[str, Output]]:
-    """File name and output, in order."""
+    """Yield file names and outputs, in order."""
     for file, place in _SHIPPED.items():
         module, _, attribute = place.partition(":")
         yield file, getattr(import_module(module), attribute)
 
 
 def write_outputs(job: Job, folder: Path) -> None:
-    """Write what is wanted into a folder, and count the seconds."""
+    """Write the wanted outputs into a folder and record their times."""
     for file, output in outputs():
         if file in job.files and output.wanted(job):
             started = perf_counter()

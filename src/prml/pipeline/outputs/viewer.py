@@ -1,4 +1,4 @@
-"""The page that shows the result in a browser."""
+"""The HTML viewer of a result."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ def _write(job: Job, path: Path) -> None:
     from prml.view.thumbnails import Thumbnails
 
     video = job.result.scene.video
-    if job.thumbnails is None and video is not None:  # the overlay, which gathers them on its way, is not wanted
+    if job.thumbnails is None and video is not None:  # no overlay was written, which would have collected them
         job.thumbnails = Thumbnails.of_video(video.path, fps=job.settings.fps)
     write_viewer(job.result.sequence, path, title=job.title, video_frames=job.thumbnails)
 
