@@ -95,7 +95,7 @@ def _body(seed=0, frames=60):
 
 def test_a_mask_of_all_joints_changes_nothing_but_rounding():
     plane = _body()
-    plain, masked = virtual_camera(plane, 50.0), virtual_camera(plane, 50.0, np.ones(17, bool))
+    plain, masked = virtual_camera(plane, 50.0), virtual_camera(plane, 50.0, np.ones((1, 17), bool))
     np.testing.assert_allclose(masked.xy, plain.xy, atol=1e-12)
     np.testing.assert_allclose(masked.scale, plain.scale, rtol=1e-12)
     np.testing.assert_allclose(masked.R_camera_to_input, plain.R_camera_to_input, atol=1e-12)
@@ -108,9 +108,9 @@ def test_unseen_joints_are_zero_and_tell_nothing(gone):
     plane, seen = _body(1), np.ones(17, bool)
     columns = [H36M17.index(name) for name in gone]
     seen[columns] = False
-    first = virtual_camera(plane, 50.0, seen)
+    first = virtual_camera(plane, 50.0, seen[None])
     plane[:, columns] = 7.0
-    second = virtual_camera(plane, 50.0, seen)
+    second = virtual_camera(plane, 50.0, seen[None])
     np.testing.assert_allclose(second.xy, first.xy, atol=1e-12)
     np.testing.assert_allclose(second.scale, first.scale, rtol=1e-12)
     assert (first.xy[:, columns] == 0).all()
@@ -126,6 +126,6 @@ def test_the_size_without_legs_is_that_of_the_whole_of_usual_proportions():
             plane[:, H36M17.index(side + name)] = (0.001 * x, 0.001 * y)
     seen = np.ones(17, bool)
     seen[[H36M17.index(s + n) for s in "LR" for n in ("Knee", "Ankle")]] = False
-    whole, half = virtual_camera(plane, 50.0), virtual_camera(plane, 50.0, seen)
+    whole, half = virtual_camera(plane, 50.0), virtual_camera(plane, 50.0, seen[None])
     np.testing.assert_allclose(half.scale, whole.scale, rtol=1e-3)
     np.testing.assert_allclose(whole.scale, 0.002 * sum(lengths.values()) / 3.0, rtol=1e-3)

@@ -80,38 +80,44 @@ def smooth(values: Float[Array, "*B T c"], sigma_s: float, fps: float) -> Float[
 
 
 def virtual_camera(
-    plane: Float[Array, "*B T J 2"], fps: float, seen: Bool[Array, "*B J"] | None = None
+    plane: Float[Array, "*B T J 2"], fps: float, seen: Bool[Array, "*B t J"] | None = None
 ) -> NormalisedInput:
     """Look at the person, then divide by its size.
 
     Args:
         plane: undistorted image-plane points at z = 1 (``Camera.unproject``) of H36M17 or BODY28, finite.
         fps: frames a second of the sequence.
-        seen: joints that are given, the same in all frames; direction and size come from these alone, the size as if
-            the other long bones had the usual lengths in proportion, and the others become zero. None if all are.
+        seen: joints that are given, in each frame or (t = 1) in all; direction and size come from these alone, the size
+            as if the other long bones had the usual lengths in proportion, and the others become zero. None if all are.
     """
     rays = unit(np.concatenate([plane, np.ones_like(plane[..., :1])], -1))
     torso = rays[..., _TORSO, :]
-    middle = torso.mean(-2) if seen is None else _mean_of(torso, seen[..., None, _TORSO])
+    middle = torso.mean(-2) if seen is None else _mean_of(torso, seen[..., _TORSO])
     towards = smooth(middle, DIRECTION_SIGMA_S, fps)
     R = rotation_towards(towards).astype(plane.dtype)
     turned = rays @ np.swapaxes(R, -1, -2)
     xy = turned[..., :2] / np.maximum(turned[..., 2:], 0.05)
     start, end = (np.array(side) for side in zip(*LONG_BONES, strict=True))
     bones = np.linalg.norm(xy[..., start, :] - xy[..., end, :], axis=-1)
-    length = bones.sum(-1) if seen is None else _whole_length(bones, (seen[..., start] & seen[..., end])[..., None, :])
+    length = bones.sum(-1) if seen is None else _whole_length(bones, seen[..., start] & seen[..., end])
     scale = np.exp(smooth(np.log(np.maximum(length, 1e-6))[..., None], SIZE_SIGMA_S, fps)[..., 0]) / BODY_SIZE_M
     xy = xy / scale[..., None, None]
-    return NormalisedInput(xy if seen is None else np.where(seen[..., None, :, None], xy, xy.dtype.type(0)), R, scale)
+    return NormalisedInput(xy if seen is None else np.where(seen[..., None], xy, xy.dtype.type(0)), R, scale)
 
 
-def _mean_of(points: Float[Array, "*B T n 3"], seen: Bool[Array, "*B 1 n"]) -> Float[Array, "*B T 3"]:
+def can_be_normalised(seen: Bool[Array, "*B J"]) -> Bool[Array, "*B"]:
+    """Whether direction and size are known: two of the hips and shoulders are seen, and both ends of a long bone."""
+    start, end = (np.array(side) for side in zip(*LONG_BONES, strict=True))
+    return np.asarray((seen[..., _TORSO].sum(-1) >= 2) & (seen[..., start] & seen[..., end]).any(-1))
+
+
+def _mean_of(points: Float[Array, "*B T n 3"], seen: Bool[Array, "*B t n"]) -> Float[Array, "*B T 3"]:
     """Mean of the points that are seen, of all if none is."""
     weights = np.where(seen.any(-1, keepdims=True), seen, True).astype(points.dtype)[..., None]
     return np.asarray((points * weights).sum(-2) / weights.sum(-2))
 
 
-def _whole_length(bones: Float[Array, "*B T n"], seen: Bool[Array, "*B 1 n"]) -> Float[Array, "*B T"]:
+def _whole_length(bones: Float[Array, "*B T n"], seen: Bool[Array, "*B t n"]) -> Float[Array, "*B T"]:
     """Length of all long bones, from those that are seen (from all if none is) and the usual proportions."""
     weights = np.where(seen.any(-1, keepdims=True), seen, True).astype(bones.dtype)
     typical = np.array(_TYPICAL_M, bones.dtype)

@@ -69,7 +69,7 @@ def test_what_is_hidden_still_has_a_truth(sets):
     assert ((lengths > 0.04) & (lengths < 0.14)).all()
 
 
-@pytest.mark.parametrize("name", ["feet", "hands", "face", "limb", "lower_body"])
+@pytest.mark.parametrize("name", ["feet", "hands", "face", "feet_and_hands", "beyond_17", "limb", "lower_body"])
 def test_groups_are_hidden_as_often_as_stated(name):
     """4,000 windows: the standard deviation of a share of 0.3 is 0.7 %."""
     seen = hide(HideOptions(**{name: 0.3}), np.random.default_rng(0), 4000)
@@ -83,6 +83,8 @@ def test_groups_are_hidden_as_often_as_stated(name):
         "limb": [{s + n for n in part} for s in "LR" for part in (ARM, LEG)],
     }
     legs = {s + n for s in "LR" for n in LEG}
+    groups["feet_and_hands"] = [groups["feet"][0] | groups["hands"][0]]
+    groups["beyond_17"] = [set(BODY28.joints[17:])]
     groups["lower_body"] = [legs, legs | {"LHip", "RHip"}]
     wanted = {tuple(sorted(index(j) for j in group)) for group in groups[name]}
     assert {tuple(np.flatnonzero(row)) for row in gone if row.any()} == wanted

@@ -91,13 +91,16 @@ def may_be_lost(known: Bool[Array, "B 28"], arms: bool, legs: bool) -> Bool[Arra
 def hide(options: HideOptions, rng: np.random.Generator, windows: int) -> Bool[Array, "B 24"]:
     """Which joints of MEASURED24 each window is given; the same numbers are drawn whatever the shares are."""
     seen = np.ones((windows, len(MEASURED24)), bool)
-    draws = rng.random((windows, 5))
+    draws = rng.random((windows, 7))
     limb, hips_too = rng.integers(0, 4, windows), rng.random(windows) < 0.5
     limbs = [[side + name for name in names] for names in (_ARM, _LEG) for side in "LR"]
+    feet, hands = ([s + n for s in "LR" for n in names] for names in (_FEET, _HANDS))
     groups = (
-        (draws[:, 0] < options.feet, [s + n for s in "LR" for n in _FEET]),
-        (draws[:, 1] < options.hands, [s + n for s in "LR" for n in _HANDS]),
+        (draws[:, 0] < options.feet, feet),
+        (draws[:, 1] < options.hands, hands),
         (draws[:, 2] < options.face, list(_FACE)),
+        (draws[:, 5] < options.feet_and_hands, feet + hands),
+        (draws[:, 6] < options.beyond_17, [*feet, *hands, *_FACE]),
         *(((draws[:, 3] < options.limb) & (limb == i), names) for i, names in enumerate(limbs)),
         (draws[:, 4] < options.lower_body, [s + n for s in "LR" for n in _LEG]),
         ((draws[:, 4] < options.lower_body) & hips_too, ["LHip", "RHip"]),

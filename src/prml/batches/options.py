@@ -36,6 +36,8 @@ class HideOptions:
         feet: heels and toes.
         hands: hands and thumbs.
         face: tip of the nose and ears.
+        feet_and_hands: both at once, as detectors of COCO's 17 points.
+        beyond_17: feet, hands and face at once, as files and protocols of Human3.6M's 17 joints.
         limb: one arm from the elbow on or one leg from the knee on, at random.
         lower_body: both legs from the knees on, in every second such window the hips too: the picture ends there.
     """
@@ -43,6 +45,8 @@ class HideOptions:
     feet: float = option(0.0, minimum=0, maximum=1)
     hands: float = option(0.0, minimum=0, maximum=1)
     face: float = option(0.0, minimum=0, maximum=1)
+    feet_and_hands: float = option(0.0, minimum=0, maximum=1)
+    beyond_17: float = option(0.0, minimum=0, maximum=1)
     limb: float = option(0.0, minimum=0, maximum=1)
     lower_body: float = option(0.0, minimum=0, maximum=1)
 

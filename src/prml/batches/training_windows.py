@@ -204,13 +204,14 @@ class MocapWindows(Windows):
         plane, confidence = self._detected(rng, plane, np.maximum(cam[:, :, 0, 2], 0.5))
         known, measured = self._masks(rng, rows)
         given = None if measured is None else joints.given(measured)
+        shown = None if given is None else given[:, None]
         if measured is not None:
             joints.centre_head(plane, measured, "mean")
             joints.centre_head(confidence, measured, "min")
-        seen = normalise.virtual_camera(joints.from_measured.apply(plane).astype(np.float32), self.fps, given)
+        seen = normalise.virtual_camera(joints.from_measured.apply(plane).astype(np.float32), self.fps, shown)
         target = seen.from_camera(cam - cam[:, :, :1])
         certainty = joints.from_measured.apply_confidence(confidence)
-        certainty = certainty if given is None else certainty * given[:, None]
+        certainty = certainty if shown is None else certainty * shown
         inputs = np.concatenate([seen.xy, certainty[..., None]], -1)
         margin = (world.shape[1] - o.frames) // 2
         keep = slice(margin, margin + o.frames)

@@ -10,6 +10,7 @@ from prml.errors import PrmlError
 from prml.evaluation.protocols.base import EvaluationProtocol
 from prml.evaluation.protocols.rules import MM_PER_M, CutWindows, ImageSpace
 from prml.sequence import PoseSequence
+from prml.skeleton import conversion
 
 if TYPE_CHECKING:
     from prml.lifting.lifter import Lifter
@@ -57,9 +58,12 @@ class LifterPredictor:
 
     def __call__(self, seen: PoseSequence) -> Float[np.ndarray, "T 17 3"]:
         """Joints in metres in the protocol's space with the root as predicted; raises PrmlError as lifting does."""
-        joints = self.lifter.lift(seen, bridge=False).joints_m  # a protocol has its own rule for what is missing
-        if joints is None:
+        lifted = self.lifter.lift(seen, bridge=False)  # a protocol has its own rule for what is missing
+        if lifted.joints_m is None:
             raise PrmlError(f"{self.lifter.card.name} returned no joints")
+        joints = lifted.joints_m
+        if lifted.skeleton != seen.skeleton:  # the first 17 of 28 joints
+            joints = conversion(lifted.skeleton, seen.skeleton).apply(joints)
         return image_to_metres(joints, seen) if self.lifter.card.output == "image" else joints
 
     @property

@@ -18,7 +18,10 @@ LONGEST_FILL_S = 0.25
 _COST_PER_FRAME, _COST_PER_CHANGE, _TWIST = 0.004, 0.06, 0.3
 _NEIGHBOURS = 1  # frames next to a swap, where the detector's smoothing drags limbs through each other
 _DOUBT = 0.3
-_SETS = (("Hip", "Knee", "Ankle", "Heel", "FootIndex"), ("Shoulder", "Elbow", "Wrist", "Pinky", "Index", "Thumb"))
+_SETS = (
+    ("Hip", "Knee", "Ankle", "Heel", "FootIndex", "Toe", "BigToe", "SmallToe"),
+    ("Shoulder", "Elbow", "Wrist", "Pinky", "Index", "Thumb", "Hand"),
+)
 
 
 def limb_pairs(skeleton: Skeleton) -> list[tuple[list[int], list[int]]]:
@@ -194,14 +197,7 @@ def bridge_joints(sequence: PoseSequence, target: Skeleton) -> PoseSequence:
     needed = np.flatnonzero(conversion(sequence.skeleton, target).matrix.any(axis=0))
     if seen[:, needed].all():
         return sequence
-    known, points = seen.copy(), points.astype(points.dtype if points.dtype.kind == "f" else np.float64)
-    for joint in needed:
-        near = _near(seen[:, joint], sequence.times_s)
-        at, sights = np.flatnonzero(near & ~seen[:, joint]), np.flatnonzero(seen[:, joint])
-        for axis in range(2 if len(at) else 0):
-            ends = points[sights, joint, axis]
-            points[at, joint, axis] = np.interp(sequence.times_s[at], sequence.times_s[sights], ends)
-        known[:, joint] = near
+    points, known = _interpolated(points, seen, needed, sequence.times_s)
     _lend_ears(points, known, sequence.skeleton)
     person = np.asarray(seen.any(axis=1) & known[:, needed].all(axis=1))
     if seen.any() and not person.any():
@@ -217,6 +213,36 @@ def bridge_joints(sequence: PoseSequence, target: Skeleton) -> PoseSequence:
         has_person=person if sequence.has_person is None else sequence.has_person & person,
         filled=None if sequence.filled is None else sequence.filled & person,
     )
+
+
+def bridge_gaps(sequence: PoseSequence) -> PoseSequence:
+    """Interpolate short gaps of single joints, as :func:`bridge_joints`; joints missing for longer are NaN.
+
+    Returns the same object if nothing is missing. Interpolated joints have confidence 0.
+    """
+    points = np.asarray(sequence.keypoints_px)
+    seen = seen_joints(points, sequence.confidence)
+    if seen.all():
+        return sequence
+    points, known = _interpolated(points, seen, np.arange(points.shape[1]), sequence.times_s)
+    confidence = np.ones(seen.shape) if sequence.confidence is None else sequence.confidence
+    return sequence.with_(
+        keypoints_px=np.where(known[..., None], points, np.nan), confidence=np.where(seen, confidence, 0.0)
+    )
+
+
+def _interpolated(
+    points: Float[Array, "T J 2"], seen: Bool[Array, "T J"], joints: Array, times_s: Float[Array, " T"]
+) -> tuple[Float[Array, "T J 2"], Bool[Array, "T J"]]:
+    """Points with the short gaps of some joints interpolated, and which are known then."""
+    known, points = seen.copy(), points.astype(points.dtype if points.dtype.kind == "f" else np.float64)
+    for joint in joints:
+        near = _near(seen[:, joint], times_s)
+        at, sights = np.flatnonzero(near & ~seen[:, joint]), np.flatnonzero(seen[:, joint])
+        for axis in range(2 if len(at) else 0):
+            points[at, joint, axis] = np.interp(times_s[at], times_s[sights], points[sights, joint, axis])
+        known[:, joint] = near
+    return points, known
 
 
 def _lend_ears(points: Float[Array, "T J 2"], known: Bool[Array, "T J"], skeleton: Skeleton) -> None:

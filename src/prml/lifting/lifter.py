@@ -18,20 +18,22 @@ from prml.filters.lens import within_lens
 from prml.filters.repair import bridge_joints
 from prml.filters.resample import interpolate, interpolate_smooth, network_times, stretches
 from prml.image_features.source import FeatureSource
+from prml.lifting.body28 import on_body28
 from prml.lifting.image_features import check_features, lift_frames
 from prml.lifting.prediction_cache import PredictionCache
 from prml.lifting.threads import settle_after_fork
 from prml.lifting.windows import predict_blended, predict_frames
-from prml.normalise import NormalisedInput
+from prml.normalise import NormalisedInput, can_be_normalised
 from prml.options import check, option
 from prml.sequence import PoseSequence
-from prml.skeleton import H36M17
+from prml.skeleton import BODY28, H36M17, Skeleton, skeleton
 from prml.spans import blocks
 from prml.weights.record import Card, Record, load_record
 
 Array = np.ndarray
 Module = TypeVar("Module", bound=nn.Module)
 _BLOCK = 1024
+_WHOLE = 1 - 1e-9  # a joint is shown between two frames that both show it
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ class Lifter:
         settle_after_fork()
         self.card: Card = record.card
         self.card.check_joints()
+        self.skeleton: Skeleton = skeleton(self.card.skeleton)
         self.options = options or LiftOptions()
         self.device = _usable_device(device)
         self.network = _ready(record.network, self.device)
@@ -114,7 +117,8 @@ class Lifter:
             cache: predictions made earlier (``prml.lifting.eager``); they save time and do not change the result.
 
         Returns:
-            The sequence on H36M17 with root-relative ``joints_m`` (camera frame, metres) and ``std_m``; NaN where there
+            The sequence on the network's joints (H36M17, or BODY28, whose joints that were not found have a pose but
+            no keypoints) with root-relative ``joints_m`` (camera frame, metres) and ``std_m``; NaN where there
             is no person.
 
         Raises:
@@ -124,13 +128,14 @@ class Lifter:
         settle_after_fork()
         if sequence.keypoints_px is None:
             raise PrmlError("lifting needs 2D keypoints, but this sequence has none")
-        given = self._on_h36m17(sequence, bridge)
+        given = self._on_own_joints(sequence, bridge)
         if given.camera is None:
             raise PrmlError("lifting needs a camera: give its intrinsics, or Camera.from_fov(width, height, fov_deg)")
-        present = np.asarray(np.isfinite(np.asarray(given.keypoints_px)).all((1, 2)))
+        found = np.isfinite(np.asarray(given.keypoints_px)).all(-1)
+        present = np.asarray(found.all(1) if self.skeleton == H36M17 else can_be_normalised(found))
         if not present.any():
             raise PrmlError("no frame has a person: expected finite keypoints in at least one frame")
-        joints = np.full((len(given), 17, 3), np.nan, np.float32)
+        joints = np.full((len(given), len(self.skeleton), 3), np.nan, np.float32)
         std = np.full_like(joints, np.nan) if self.uncertainty is not None else None
         if self.image_features is not None:
             joints[present] = self._lift_frames(given, np.flatnonzero(present), self.image_features)
@@ -143,13 +148,16 @@ class Lifter:
                     std[rows] = lifted[..., 3:]
         return given.with_(joints_m=joints, std_m=std, frame="camera", root_relative=True)
 
-    def _on_h36m17(self, sequence: PoseSequence, bridge: bool) -> PoseSequence:
+    def _on_own_joints(self, sequence: PoseSequence, bridge: bool) -> PoseSequence:
         """Convert to the network's joints and bridge short gaps.
 
         Joints outside the lens count as not found, both before the conversion and after it, as some are extrapolated.
+        A network of 28 joints does without those that were not found (``prml.lifting.body28``).
         """
         looks_along_rays = self.card.normalisation == "virtual_camera"
         sequence = within_lens(sequence) if looks_along_rays else sequence
+        if self.skeleton == BODY28:
+            return on_body28(sequence, bridge)
         given = (bridge_joints(sequence, H36M17) if bridge else sequence).to_skeleton(H36M17)
         seen = within_lens(given) if looks_along_rays else given
         if seen is given or not bridge:
@@ -171,7 +179,7 @@ class Lifter:
         kept = [times_s[part] for part in parts]
         return parts if all(network_times(times, self.card.fps) is times for times in kept) else [run]
 
-    def _lift_run(self, given: PoseSequence, run: slice, cache: PredictionCache | None) -> Float[Array, "T 17 d"]:
+    def _lift_run(self, given: PoseSequence, run: slice, cache: PredictionCache | None) -> Float[Array, "T J d"]:
         """Resample one stretch without gaps to the network's frame rate, lift it, and resample back."""
         times = given.times_s[run]
         wanted = network_times(times, self.card.fps)
@@ -187,22 +195,28 @@ class Lifter:
 
     def _inputs(
         self, given: PoseSequence, run: slice, wanted: Float[Array, " L"]
-    ) -> tuple[NormalisedInput, Float[Array, "L 17 c"]]:
+    ) -> tuple[NormalisedInput, Float[Array, "L J c"]]:
         """Return the normalised input and the network input of a stretch at the wanted times."""
         times = given.times_s[run]
         points, width, height = self._points(given, run)
         confidence = np.ones(points.shape[:2], np.float32) if given.confidence is None else given.confidence[run]
+        found, shown = np.isfinite(points).all(-1), None
+        if self.skeleton == BODY28 and not found.all():  # what was not found is zero
+            points, confidence = np.where(found[..., None], points, 0.0), np.where(found, confidence, 0.0)
+            shown = interpolate(found.astype(np.float64), times, wanted) > _WHOLE
         points, confidence = (interpolate(values, times, wanted) for values in (points, confidence))
-        seen = self._normalise(points, width, height)
+        confidence = confidence if shown is None else np.where(shown, confidence, 0.0)
+        seen = self._normalise(points, width, height, shown)
         return seen, np.concatenate([seen.xy, confidence[..., None]], -1)[..., : self.network.in_channels].astype(
             np.float32
         )
 
-    def inputs(self, sequence: PoseSequence, wanted_s: Float[Array, " L"]) -> Float[Array, "L 17 c"]:
+    def inputs(self, sequence: PoseSequence, wanted_s: Float[Array, " L"]) -> Float[Array, "L J c"]:
         """Return network inputs at the wanted times, for a sequence without gaps that has keypoints and a camera."""
-        return self._inputs(sequence.to_skeleton(H36M17), slice(0, len(sequence)), wanted_s)[1]
+        given = on_body28(sequence, False) if self.skeleton == BODY28 else sequence.to_skeleton(H36M17)
+        return self._inputs(given, slice(0, len(sequence)), wanted_s)[1]
 
-    def _check_finite(self, inputs: Float[Array, "L 17 c"], output: Float[Array, "L 17 d"]) -> None:
+    def _check_finite(self, inputs: Float[Array, "L J c"], output: Float[Array, "L J d"]) -> None:
         """Raise PrmlError if the network returns non-finite values."""
         if np.isfinite(output).all():
             return
@@ -234,9 +248,11 @@ class Lifter:
         plane = camera.unproject(pixels) if self.card.normalisation == "virtual_camera" else pixels
         return plane, camera.width, camera.height
 
-    def _normalise(self, points: Float[Array, "L 17 2"], width: int, height: int) -> NormalisedInput:
+    def _normalise(
+        self, points: Float[Array, "L J 2"], width: int, height: int, shown: Bool[Array, "L J"] | None
+    ) -> NormalisedInput:
         if self.card.normalisation == "virtual_camera":
-            return _virtual_camera(points, self.card.fps)
+            return _virtual_camera(points, self.card.fps, shown)
         if self.card.normalisation == "screen":
             return normalise.screen(points, width, height)
         return normalise.crop(points)
@@ -252,17 +268,17 @@ class Lifter:
         return self.network, self.uncertainty, self.options.flip
 
     def predict(
-        self, windows: Float[Array, "B T 17 c"], cache: PredictionCache | None = None
-    ) -> Float[Array, "B U 17 d"]:
+        self, windows: Float[Array, "B T J c"], cache: PredictionCache | None = None
+    ) -> Float[Array, "B U J d"]:
         """Predict poses of windows, with variances if available (d = 6); ``flip`` averages with the mirrored input."""
         predict = self._flipped if self.options.flip else self._predict
         return predict(windows) if cache is None else cache.predict(self.prediction_source, windows, predict)
 
-    def predict_into(self, cache: PredictionCache, windows: Float[Array, "B T 17 c"]) -> None:
+    def predict_into(self, cache: PredictionCache, windows: Float[Array, "B T J c"]) -> None:
         """Predict windows and cache the result for a later :meth:`lift`."""
         cache.store(self.prediction_source, windows, self.predict(windows))
 
-    def _windows(self, inputs: Float[Array, "L 17 c"], cache: PredictionCache | None) -> Float[Array, "L 17 d"]:
+    def _windows(self, inputs: Float[Array, "L J c"], cache: PredictionCache | None) -> Float[Array, "L J d"]:
         predict, options, frames = partial(self.predict, cache=cache), self.options, self.card.window
         if self.output != "sequence":
             return predict_frames(
@@ -275,13 +291,13 @@ class Lifter:
             )
         return predict_blended(inputs, predict, frames=frames, hop=self.hop, batch=options.batch, phase=options.phase)
 
-    def _flipped(self, inputs: Float[Array, "B T 17 c"]) -> Float[Array, "B T 17 d"]:
+    def _flipped(self, inputs: Float[Array, "B T J c"]) -> Float[Array, "B T J d"]:
         """Average the result with the mirrored result of the mirrored input."""
-        plain, mirrored = np.split(self._predict(np.concatenate([inputs, H36M17.flip(inputs)])), 2)
-        return np.asarray((plain + H36M17.flip(mirrored)) / 2)
+        plain, mirrored = np.split(self._predict(np.concatenate([inputs, self.skeleton.flip(inputs)])), 2)
+        return np.asarray((plain + self.skeleton.flip(mirrored)) / 2)
 
     @torch.inference_mode()
-    def _predict(self, inputs: Float[Array, "B T 17 c"]) -> Float[Array, "B T 17 d"]:
+    def _predict(self, inputs: Float[Array, "B T J c"]) -> Float[Array, "B T J d"]:
         """Run the network on windows: 3 coordinates, then 3 variances if the record has an uncertainty head."""
         x = torch.from_numpy(np.ascontiguousarray(inputs, np.float32)).to(self.device)
         if self.uncertainty is None or self.network.support_widths is None:
@@ -297,7 +313,7 @@ def _ready(module: Module, device: torch.device) -> Module:
     return module if ready else deepcopy(module).to(device).eval()
 
 
-def _share(wrong: Bool[Array, "L 17 d"]) -> str:
+def _share(wrong: Bool[Array, "L J d"]) -> str:
     return f"{100 * float(wrong.any((1, 2)).mean()):.3g} %"
 
 
@@ -342,12 +358,14 @@ def load(
     return Lifter(load_record(name), LiftOptions(**options), device, image_features)
 
 
-def _virtual_camera(points: Float[Array, "L 17 2"], fps: float) -> NormalisedInput:
+def _virtual_camera(
+    points: Float[Array, "L J 2"], fps: float, shown: Bool[Array, "L J"] | None = None
+) -> NormalisedInput:
     """Compute ``normalise.virtual_camera`` block by block; each frame depends on at most two margins around it."""
     margin = 2 * max(1, round(normalise.MARGIN_S * fps))  # sizes depend on directions, and both are smoothed
     xy = np.empty(points.shape, np.float32)
     R, scale = np.empty((len(points), 3, 3)), np.empty(len(points))
     for block, near, inner in blocks(len(points), _BLOCK, margin):
-        seen = normalise.virtual_camera(points[near], fps)
+        seen = normalise.virtual_camera(points[near], fps, None if shown is None else shown[near])
         xy[block], R[block], scale[block] = seen.xy[inner], seen.R_camera_to_input[inner], seen.scale[inner]
     return NormalisedInput(xy, R, scale)

@@ -70,7 +70,8 @@ class Card:
 
     def check_joints(self) -> None:
         """Raises PrmlError unless the network takes and gives H36M17 or BODY28 in a unit that all callers know."""
-        if (self.skeleton, self.output) not in LIFTED:
+        along_rays = self.skeleton == "h36m17" or self.normalisation == "virtual_camera"
+        if (self.skeleton, self.output) not in LIFTED or not along_rays:
             raise PrmlError(
                 f"{self.name} is of {self.skeleton} joints in {self.output}, which is not lifted, scored or trained "
                 "on here; choose weights of h36m17 in camera_m or image (of authors' checkpoints, those of Human3.6M), "
