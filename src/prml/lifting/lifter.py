@@ -128,7 +128,7 @@ class Lifter:
         settle_after_fork()
         if sequence.keypoints_px is None:
             raise PrmlError("lifting needs 2D keypoints, but this sequence has none")
-        given = self._on_own_joints(sequence, bridge)
+        given = self._to_network_joints(sequence, bridge)
         if given.camera is None:
             raise PrmlError("lifting needs a camera: give its intrinsics, or Camera.from_fov(width, height, fov_deg)")
         found = np.isfinite(np.asarray(given.keypoints_px)).all(-1)
@@ -148,7 +148,7 @@ class Lifter:
                     std[rows] = lifted[..., 3:]
         return given.with_(joints_m=joints, std_m=std, frame="camera", root_relative=True)
 
-    def _on_own_joints(self, sequence: PoseSequence, bridge: bool) -> PoseSequence:
+    def _to_network_joints(self, sequence: PoseSequence, bridge: bool) -> PoseSequence:
         """Convert to the network's joints and bridge short gaps.
 
         Joints outside the lens count as not found, both before the conversion and after it, as some are extrapolated.
