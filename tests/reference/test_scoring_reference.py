@@ -90,7 +90,28 @@ PRINTED = {
     "reprojection": ("Reproj", "px", False),
     "bone": ("Bone", "mm", False),
     "bone_variation": ("Bone var", "mm", False),
+    "knee": ("Knee", "deg", False),
+    "knee_straight": ("Knee 0-10", "deg", False),
+    "knee_deep": ("Knee 90+", "deg", False),
+    "elbow": ("Elbow", "deg", False),
+    "elbow_straight": ("Elbow 0-10", "deg", False),
+    "elbow_deep": ("Elbow 90+", "deg", False),
 }
+KNEES, ELBOWS = ((4, 5, 6), (1, 2, 3)), ((11, 12, 13), (14, 15, 16))  # hip, knee, ankle; shoulder, elbow, wrist
+
+
+def bends_by_hand(joints, limbs):
+    """180 degrees minus the angle at the middle joint, by the cosine rule."""
+    found = []
+    for a, b, c in limbs:
+        ab, bc, ac = ((joints[:, i] - joints[:, j]).norm(dim=-1) for i, j in ((a, b), (b, c), (a, c)))
+        found.append(180 - torch.rad2deg(torch.arccos((ab**2 + bc**2 - ac**2) / (2 * ab * bc))))
+    return torch.stack(found, -1)
+
+
+def bias_by_hand(p, g, limbs, low, high):
+    true = bends_by_hand(g, limbs)
+    return torch.where((true >= low) & (true <= high), bends_by_hand(p, limbs) - true, torch.nan).nanmean(-1)
 
 
 def test_labels_and_units_of_the_tables():
@@ -126,6 +147,10 @@ def test_every_metric_is_what_its_name_says():
         "bone": m.bone_length_error(p, g),
         "bone_variation": m.bone_length_variation(p).expand(4),  # one number of a cut, for each of its frames
     }
+    for joint, limbs in (("knee", KNEES), ("elbow", ELBOWS)):
+        by_hand[joint] = (bends_by_hand(p, limbs) - bends_by_hand(g, limbs)).abs().mean(-1)
+        by_hand[f"{joint}_straight"] = bias_by_hand(p, g, limbs, 0, 10)
+        by_hand[f"{joint}_deep"] = bias_by_hand(p, g, limbs, 90, 150)
     found = values_of(s, METRICS)
     assert found.keys() == by_hand.keys()
     for name, values in by_hand.items():

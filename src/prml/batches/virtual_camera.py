@@ -1,4 +1,4 @@
-"""Virtual cameras around a moving person: random ones for training, four fixed ones per clip for the benchmark."""
+"""Virtual cameras around a moving person: random ones for training, fixed ones per clip for the benchmarks."""
 
 import zlib
 from dataclasses import dataclass, replace
@@ -11,6 +11,9 @@ from prml.camera import Camera, look_at
 
 Array = np.ndarray
 
+# View -> elevation in degrees of the camera as the person sees it: a range that each clip draws from.
+VIEWS = {"low": (-30.0, -15.0), "level": (-5.0, 5.0), "high": (20.0, 35.0), "overhead": (50.0, 60.0)}
+VIEW_CAMERAS_VERSION = 1  # as BENCHMARK_CAMERAS_VERSION
 # Raise it when anything below changes what the benchmark's cameras are; result files record it.
 BENCHMARK_CAMERAS_VERSION = 1
 BENCHMARK_SEED = 20261123
@@ -179,3 +182,29 @@ def benchmark_cameras(clip_name: str, joints_world_m: Float[Array, "T 17 3"]) ->
             distance *= 1.1
         cameras.append(camera)
     return cameras
+
+
+def view_cameras(clip_name: str, joints_world_m: Float[Array, "T J 3"]) -> dict[str, Camera]:
+    """The camera of every view of a clip, always the same (seed: clip name and ``BENCHMARK_SEED``).
+
+    All four look at the middle of the clip's path from one side, at one distance or further, through one lens: they
+    differ in elevation. Each steps back along its line of sight until the clip is in view.
+    """
+    rng = np.random.default_rng([BENCHMARK_SEED, VIEW_CAMERAS_VERSION, zlib.crc32(clip_name.encode())])
+    joints = joints_world_m.astype(np.float64)
+    centre, yaw = (joints.min((0, 1)) + joints.max((0, 1))) / 2, rng.uniform(0, 2 * np.pi)
+    width, height = _SIZES[rng.integers(len(_SIZES))]
+    lens, nearest = Camera.from_fov(width, height, rng.uniform(40, 75)), rng.uniform(2.5, 5.0)
+    found = {}
+    for name, elevation in VIEWS.items():
+        up = np.radians(rng.uniform(*elevation))
+        towards = np.array([np.cos(up) * np.cos(yaw), np.cos(up) * np.sin(yaw), np.sin(up)])
+        for step in range(80):
+            R, t = look_at(centre + nearest * 1.1**step * towards, centre)
+            camera = Camera(
+                width, height, lens.fx, lens.fy, lens.cx, lens.cy, R_world_to_camera=R, t_m=t, source=f"virtual, {name}"
+            )
+            if _keeps_in_view(camera, joints):
+                break
+        found[name] = camera
+    return found

@@ -196,3 +196,41 @@ def reprojection_error(
     """
     p, g = _pair(projected_px, keypoints_px, channels=2)
     return _length(p - g).nanmean(-1)
+
+
+def bends_deg(joints_m: Float[Tensor, "*batch joints 3"], limb: tuple[str, str, str]) -> Float[Tensor, "*batch 2"]:
+    """How far a limb is bent at its middle joint, left and right, in degrees: 0 when stretched, as anatomists count.
+
+    Args:
+        joints_m: the joints of H36M17 first.
+        limb: names of its joints without the side, such as ``("Hip", "Knee", "Ankle")``.
+    """
+    sides = []
+    for side in "LR":
+        start, middle, end = (joints_m[..., H36M17.index(side + name), :].double() for name in limb)
+        upper, lower = middle - start, end - middle
+        across = torch.linalg.cross(upper, lower, dim=-1)
+        sides.append(torch.rad2deg(torch.atan2(_length(across), (upper * lower).sum(-1))))
+    return torch.stack(sides, -1)
+
+
+def bend_error(
+    prediction: Float[Tensor, "*batch joints 3"], target: Float[Tensor, "*batch joints 3"], limb: tuple[str, str, str]
+) -> Float[Tensor, "*batch"]:
+    """Mean absolute error of :func:`bends_deg` over both sides, in degrees."""
+    _pair(prediction, target)
+    return (bends_deg(prediction, limb) - bends_deg(target, limb)).abs().mean(-1)
+
+
+def bend_bias(
+    prediction: Float[Tensor, "*batch joints 3"],
+    target: Float[Tensor, "*batch joints 3"],
+    limb: tuple[str, str, str],
+    between_deg: tuple[float, float],
+) -> Float[Tensor, "*batch"]:
+    """Mean of predicted minus true bend over the sides whose true bend lies in a range; NaN where neither does."""
+    _pair(prediction, target)
+    true = bends_deg(target, limb)
+    inside = (true >= between_deg[0]) & (true <= between_deg[1])
+    error = torch.where(inside, bends_deg(prediction, limb) - true, torch.nan)
+    return error.nanmean(-1)

@@ -82,6 +82,33 @@ def _errors_3dhp(s: Scored) -> Tensor:
     return m.joint_errors(s.prediction, s.target)[..., list(JOINTS_3DHP)]
 
 
+_LIMBS = {"knee": ("Hip", "Knee", "Ankle"), "elbow": ("Shoulder", "Elbow", "Wrist")}
+STRAIGHT_DEG, DEEP_DEG = (0.0, 10.0), (90.0, 150.0)  # true bends that a bias is reported for
+
+
+def _bends(joint: str) -> dict[str, Metric]:
+    """The error of a knee's or elbow's angle, and its bias where the limb is straight or deeply bent."""
+    limb, label = _LIMBS[joint], joint.capitalize()
+
+    def bias(between: tuple[float, float]) -> Callable[[Scored], Tensor]:
+        return lambda s: m.bend_bias(s.prediction, s.target, limb, between)
+
+    return {
+        joint: Metric(
+            label,
+            "deg",
+            lambda s: m.bend_error(s.prediction, s.target, limb),
+            f"mean error of the {joint}'s angle",
+        ),
+        f"{joint}_straight": Metric(
+            f"{label} 0-10", "deg", bias(STRAIGHT_DEG), f"predicted minus true bend of {joint}s bent by 0 to 10 degrees"
+        ),
+        f"{joint}_deep": Metric(
+            f"{label} 90+", "deg", bias(DEEP_DEG), f"predicted minus true bend of {joint}s bent by 90 to 150 degrees"
+        ),
+    }
+
+
 GROUP = "prml.metrics"  # entry points of outside packages
 METRICS: Mapping[str, Metric] = {
     "mpjpe": Metric("MPJPE", "mm", lambda s: m.mpjpe(*s.chosen()), "mean distance of the joints from their targets"),
@@ -115,6 +142,8 @@ METRICS: Mapping[str, Metric] = {
         lambda s: m.bone_length_variation(s.prediction).expand(len(s.prediction)),
         "standard deviation of the predicted bone lengths over each sequence (or window)",
     ),
+    **_bends("knee"),
+    **_bends("elbow"),
 }
 
 

@@ -5,7 +5,7 @@ from difflib import get_close_matches
 
 from prml.errors import PrmlError
 from prml.evaluation.protocols.base import ActionTable, EvaluationProtocol
-from prml.evaluation.protocols.data import DatasetSource, MocapSource
+from prml.evaluation.protocols.data import DatasetSource, MocapSource, ViewsSource
 from prml.evaluation.protocols.mesh import Pw3dMesh
 from prml.evaluation.protocols.rules import (
     Averaging,
@@ -151,6 +151,22 @@ _ALL = (
     _mocap("mocap-noisy", ("cmu", "ui_prmd"), True, "test"),
     _mocap("hdm05-gt", ("hdm05",), False, None),
     _mocap("hdm05-noisy", ("hdm05",), True, None),
+    EvaluationProtocol(
+        "mocap-views",
+        1,
+        "noisy 2D of motion capture (cmu, ui_prmd) from below, level, above and overhead, each view apart",
+        ViewsSource(("cmu", "ui_prmd")),
+        ("mpjpe", "p_mpjpe", *(f"{joint}{kind}" for joint in ("knee", "elbow") for kind in ("", "_straight", "_deep"))),
+        KeypointsAsRead(
+            "exact projections with the errors of a detector added (measured; fixed seed per clip, the same in all "
+            "views), and its confidences; trunk and head joints derived from limbs and head centre as at inference"
+        ),
+        origin=_OWN,
+        notes=(
+            "rows per source are views; they differ by the camera's elevation alone",
+            "figures of straight limbs and deep bends are biases: predicted minus true bend, positive if too bent",
+        ),
+    ),
     _h36m_camera(
         "h36m-cpn",
         "cpn_ft_h36m_dbb",

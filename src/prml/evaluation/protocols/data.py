@@ -72,6 +72,47 @@ class MocapSource:
 
 
 @dataclass(frozen=True)
+class ViewsSource:
+    """Clips of the project's motion capture from four elevations, with a detector's errors.
+
+    Attributes:
+        sets: npz files of ``data/mocap``.
+        split: clips of this split.
+    """
+
+    sets: tuple[str, ...]
+    split: str = "test"
+
+    @property
+    def description(self) -> str:
+        """Which sequences, as text."""
+        from prml.batches.virtual_camera import VIEWS
+
+        views = ", ".join(f"{name} ({low:g} to {high:g} degrees)" for name, (low, high) in VIEWS.items())
+        return (
+            f"the {self.split} subjects of {' and '.join(self.sets)}; each clip seen from one side at four elevations: "
+            f"{views}; 50 frames/s"
+        )
+
+    @property
+    def files(self) -> str:
+        """Which files the user must have."""
+        return MocapSource(self.sets, noisy=True).files
+
+    def read(self, data: Path | None, limit: int | None) -> Iterator[PoseSequence]:
+        """The sequences, their source being the view."""
+        from prml.evaluation.protocols.mocap_benchmark import view_sequences
+
+        return view_sequences(self.sets, data, split=self.split, limit=limit)
+
+    def stamp(self, data: Path | None) -> dict[str, str]:
+        """Hashes of the clips and of the noise model, and the version of the cameras."""
+        from prml.batches.virtual_camera import VIEW_CAMERAS_VERSION
+
+        return MocapSource(self.sets, noisy=True).stamp(data) | {"cameras": f"views {VIEW_CAMERAS_VERSION}"}
+
+
+@dataclass(frozen=True)
 class DatasetSource:
     """The test sequences of a dataset.
 
