@@ -1,4 +1,4 @@
-"""`prml bench`: what it measures and says. Nothing here depends on how fast the machine is."""
+"""`prml bench`: measurements and output, independent of the speed of the machine."""
 
 import json
 from functools import partial

@@ -1,4 +1,4 @@
-"""Speed of the lift against its detector: what is reported, from runs that are made up."""
+"""Speed of the lift relative to its detector: the report, from made-up runs."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def video(tmp_path):
 
 
 def made_up(monkeypatch, **seconds):
-    """Replace runs by given seconds, the second round a little slower."""
+    """Replace runs by given times, with a slightly slower second round."""
     asked = []
 
     def run(kind, clip, out, weights):
@@ -39,7 +39,7 @@ def test_ratios_bars_and_words(monkeypatch, video):
     assert record["poses"]["of_detector"] == pytest.approx(8 / 9)
     assert [bar["met"] for bar in record["bars"]] == [True, False]
     said = "\n".join(bench.summary(record))
-    assert "to and fro for 4 s" in said
+    assert "back and forth for 4 s" in said
     assert "measured 0.89: met" in said
     assert "measured 0.40: not met" in said
 

@@ -1,1 +1,1 @@
-"""Everything that measures speed."""
+"""Measurements of speed."""

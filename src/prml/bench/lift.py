@@ -25,21 +25,21 @@ _RUNS = {
 
 
 def bench_lift(video: Path, *, weights: str = "prml-s", seconds: float = SECONDS, rounds: int = 2) -> dict[str, Any]:
-    """``prml lift`` relative to its detector alone, on the video's frames played back and forth for some seconds.
+    """Measure ``prml lift`` relative to its detector alone, on a clip of the video's frames played back and forth.
 
-    Each run is a separate process, so loading counts as well; the three kinds take turns, and the fastest run of each
+    Each run is a separate process, so loading time is included. The three kinds alternate, and the fastest run of each
     counts.
 
     Args:
-        video: whose frames are used.
+        video: video to take the frames from.
         weights: bundled name or path of a record.
-        seconds: length of the clip that is made of them.
+        seconds: length of the clip.
         rounds: runs of each kind.
 
     Returns:
         clip, clip_s, frames, weights; for each of detector, poses (end to end without overlay and viewer) and
-        everything: ``frames_per_second``, ``seconds``, ``cpu_seconds``, ``stages`` in seconds (``start``: what is not
-        in a stage, such as loading libraries), ``of_detector``; and ``bars``.
+        everything: ``frames_per_second``, ``seconds``, ``cpu_seconds``, ``stages`` in seconds (``start`` is the time
+        outside all stages, such as loading libraries), ``of_detector``; and ``bars``.
 
     Raises:
         PrmlError: the video or the weights cannot be used.
@@ -64,7 +64,7 @@ def bench_lift(video: Path, *, weights: str = "prml-s", seconds: float = SECONDS
 
 
 def _run(kind: str, video: Path, out: Path, weights: str) -> dict[str, Any]:
-    """One run in a fresh process: wall time, processor time and the seconds of each stage."""
+    """Run once in a fresh process; return wall time, CPU time and the seconds of each stage."""
     code = f"import json, sys; _, video, out, weights = sys.argv; {_RUNS[kind]}; print(json.dumps(seconds))"
     before, started = os.times(), perf_counter()
     words = [sys.executable, "-c", code, str(video), str(out), weights]
@@ -79,7 +79,7 @@ def _run(kind: str, video: Path, out: Path, weights: str) -> dict[str, Any]:
 
 
 def bars(runs: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    """The limit, the measured value and whether it is met."""
+    """Return each limit, the measured value and whether it is met."""
     return [
         {
             "bar": f"lift {_DESCRIPTION[kind]}: frames/s as a share of the detector's alone, at least",
@@ -92,9 +92,9 @@ def bars(runs: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def summary(record: dict[str, Any]) -> Sequence[str]:
-    """The record as lines of text."""
+    """Return the record as lines of text."""
     said = [
-        f"lift {record['video']}, its frames to and fro for {record['clip_s']:g} s ({record['frames']} frames), "
+        f"lift {record['video']}, played back and forth for {record['clip_s']:g} s ({record['frames']} frames), "
         f"{record['weights']}: detector alone {record['detector']['frames_per_second']:.1f} frames/s"
     ]
     for kind, words in _DESCRIPTION.items():
@@ -102,7 +102,7 @@ def summary(record: dict[str, Any]) -> Sequence[str]:
         stages = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in run["stages"].items())
         said.append(
             f"  end to end {words}: {run['frames_per_second']:.1f} frames/s, {run['of_detector']:.2f} of it "
-            f"({run['cpu_seconds'] / record['detector']['cpu_seconds']:.2f} times its processor time); s: {stages}"
+            f"({run['cpu_seconds'] / record['detector']['cpu_seconds']:.2f} times its CPU time); s: {stages}"
         )
     said += [
         f"bar: {bar['bar']} {bar['limit']:.2f}; measured {bar['measured']:.2f}: {'met' if bar['met'] else 'not met'}"

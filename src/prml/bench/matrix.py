@@ -1,4 +1,4 @@
-"""How fast this machine multiplies matrices: the reference rate for other figures."""
+"""The matrix product rate of this machine, a reference for other figures."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -9,7 +9,7 @@ import torch
 
 
 def best_seconds(run: Callable[[], Any], repeats: int) -> float:
-    """The fastest of several runs after a warm-up: disturbance can only add time."""
+    """Return the fastest of several runs after a warm-up, since disturbances only add time."""
     run()
     best = float("inf")
     for _ in range(repeats):
@@ -20,7 +20,7 @@ def best_seconds(run: Callable[[], Any], repeats: int) -> float:
 
 
 def matrix_rate(sizes: Sequence[int] = (1024, 2048), repeats: int = 8) -> float:
-    """Best float32 matrix product rate over some square sizes, GFLOP/s (2 for each multiply-add)."""
+    """Return the best float32 matrix product rate over some square sizes, in GFLOP/s (2 per multiply-add)."""
     rates = []
     with torch.inference_mode():
         for n in sizes:

@@ -1,4 +1,4 @@
-"""Which share of the machine's matrix rate the networks reach, forward and in training."""
+"""Measure the share of the machine's matrix rate that networks reach, in forward passes and in training."""
 
 import platform
 from collections.abc import Callable, Sequence
@@ -17,8 +17,9 @@ from prml.provenance import commit, processor
 from prml.training.allocator import allocator_advice
 
 TRAINING_BATCH = 16
-# Seconds per forward at T = 243 that these networks may take on a machine of this matrix rate, in 10^9 multiply-adds a
-# second (at two operations each their linear layers alone would take longer), and PrML's frames/s in MotionBERT's.
+# Limit in seconds per forward pass at T = 243 for these networks on a machine with this matrix rate, in 10^9
+# multiply-adds per second (at two operations each, their linear layers alone would take longer); and the minimum ratio
+# of the frames/s of PrML to those of MotionBERT.
 FORWARD_BAR = ("motionbert", "mixste")
 BAR_SECONDS, BAR_GMACS, BAR_RATIO = 2.0, 130.0, 2.5
 
@@ -31,14 +32,14 @@ def bench(
     training: bool = True,
     progress: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
-    """All figures: matrix rate before and after (reveals a busy machine), networks, ``prml lift`` if there is a video.
+    """Measure the matrix rate before and after (to reveal a busy machine), the networks, and ``prml lift`` on a video.
 
     Args:
         names: registry names.
-        repeats: runs of each network, of which the best counts.
-        video: also measure ``prml lift`` on it.
-        training: also measure steps of training, which takes several times as long and as much memory.
-        progress: called with what is measured next.
+        repeats: runs of each network; the best counts.
+        video: also measure ``prml lift`` on this video.
+        training: also measure training steps, which takes several times as much time and memory.
+        progress: called with the name of the next measurement.
     """
     progress("matrix products")
     rate, networks = matrix_rate(), []
@@ -64,16 +65,16 @@ def bench(
 
 
 def bars(networks: Sequence[dict[str, Any]], rate: float) -> list[dict[str, Any]]:
-    """The limits for MotionBERT, MixSTE and PrML, as far as they were measured, and whether they are met.
+    """Return the limits for those of MotionBERT, MixSTE and PrML that were measured, and whether they are met.
 
     Args:
-        networks: rows of :func:`bench_network`.
-        rate: the machine's matrix rate, GFLOP/s; the limit of 2.0 s is of a machine of 130 G multiply-adds (260 GFLOP)
-            a second and scales with it.
+        networks: rows from :func:`bench_network`.
+        rate: the machine's matrix rate in GFLOP/s; the limit of 2.0 s applies to a machine with 130 G multiply-adds
+            (260 GFLOP) per second and scales with the rate.
 
     Returns:
-        A row for each bar: ``bar`` as text, ``measured``, ``limit``, ``met``; for a time also the share of the matrix
-        rate that the linear layers alone would need to stay within the limit (above 1 it is out of reach in float32).
+        One row per limit: ``bar`` as text, ``measured``, ``limit``, ``met``; for times also the share of the matrix
+        rate that the linear layers alone would need to meet the limit (above 1 it is out of reach in float32).
     """
     rows, limit = {row["name"]: row for row in networks}, BAR_SECONDS * BAR_GMACS / (rate / 2)
     found: list[dict[str, Any]] = [
@@ -96,13 +97,13 @@ def bars(networks: Sequence[dict[str, Any]], rate: float) -> list[dict[str, Any]
 
 
 def bench_network(name: str, rate: float, *, repeats: int = 5, training: bool = True) -> dict[str, Any]:
-    """Seconds per forward and poses a second at the network's own T, batch 1, and in training; shares of the rate.
+    """Measure a network at its own T: forward passes with batch 1, training steps, and their shares of the rate.
 
     Args:
         name: registry name.
-        rate: GFLOP/s that a share is of.
-        repeats: runs, of which the best counts.
-        training: also measure steps of training (not of networks that need image features).
+        rate: matrix rate in GFLOP/s that shares refer to.
+        repeats: number of runs; the best counts.
+        training: also measure training steps (except for networks that need image features).
     """
     cost, network = cost_of(name), registry.build(name).eval()
     inputs = [_noise(x) for x in example_inputs(network)]
@@ -127,14 +128,14 @@ def bench_network(name: str, rate: float, *, repeats: int = 5, training: bool = 
 
 
 def _noise(zeros: Any) -> Any:
-    """Numbers in [-1, 1] instead of zeros, whose products or sampling locations might be cheaper than a pose's."""
+    """Replace zeros, which may be cheaper to process than a real pose, by random numbers in [-1, 1]."""
     if isinstance(zeros, list):
         return [_noise(part) for part in zeros]
     return torch.rand(zeros.shape, generator=torch.Generator().manual_seed(0)) * 2 - 1
 
 
 def _training_seconds(network: nn.Module, x: Any, repeats: int) -> float:
-    """A step of forward and backward without optimiser; batches larger than 16 x 81 frames are measured in part."""
+    """Time a forward and backward pass without optimiser; batches over 16 x 81 frames are measured in part."""
     batch = max(1, min(TRAINING_BATCH, TRAINING_BATCH * 81 // x.shape[1]))
     inputs = x.expand(batch, *x.shape[1:]).contiguous()
     network.train()

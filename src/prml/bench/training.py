@@ -1,4 +1,4 @@
-"""Training and inference speed of several networks, measured in turns on the same batch."""
+"""Measure training and inference speed of several networks, alternating on the same batch."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ from prml.training.module import LiftingModule
 
 @dataclass(frozen=True)
 class Speed:
-    """Frames a second: of whole training steps without data, and of forward passes without gradients."""
+    """Frames per second of whole training steps without data loading, and of forward passes without gradients."""
 
     training_frames_per_s: float
     inference_frames_per_s: float
 
 
 def _training_step(module: LiftingModule, batch: Batch) -> Callable[[], None]:
-    """Losses, gradients, clipping, optimiser: what ``prml fit`` does with a batch."""
+    """Return a step with losses, gradients, clipping and optimiser, as ``prml fit`` does with a batch."""
     made: Any = module.configure_optimizers()
     optimiser, clip = made["optimizer"], module.config.optimiser.clip
 
@@ -49,10 +49,10 @@ def _inference(module: LiftingModule, batch: Batch) -> Callable[[], None]:
 
 
 def measure(configs: Sequence[FitConfig], rounds: int) -> list[Speed]:
-    """Speeds at the data's own batch, in the order of the configurations, which share their data.
+    """Measure speeds at the batch size of the data, which the configurations share, in the order given.
 
-    All are measured in every round, so a disturbance of the machine affects all of them; the best round of each counts,
-    because disturbance can only add time. The first round warms up and does not count.
+    All networks are measured in every round, so that a disturbance affects all of them. The best round of each counts,
+    since disturbances only add time. The first round is a warm-up.
     """
     with torch_threads(configs[0].run.threads):
         return _measure(configs, rounds)
