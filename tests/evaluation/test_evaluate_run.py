@@ -1,4 +1,4 @@
-"""Streaming, merging, what a predictor may see, what is refused."""
+"""Evaluation runs: streaming, merging, hiding the truth, errors."""
 
 from dataclasses import replace
 

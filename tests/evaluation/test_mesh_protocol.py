@@ -1,4 +1,4 @@
-"""Laws of linear blend skinning, and what is refused of the files it is computed from."""
+"""Laws of linear blend skinning, and errors in the files it needs."""
 
 import numpy as np
 import pytest
@@ -35,7 +35,7 @@ def test_turning_the_first_joint_turns_the_whole_body_about_it(body):
 
 
 def test_a_rigid_limb_keeps_its_distances_and_others_stay(body):
-    """With hard weights and no blend shapes, only what hangs on the elbow moves, and rigidly."""
+    """With hard weights and no blend shapes, only the part below the elbow moves, rigidly."""
     arrays = body_arrays()
     arrays["posedirs"] *= 0
     owner = np.arange(40) % 24

@@ -1,4 +1,4 @@
-"""Laws of the metrics: invariances, bounds, and slow direct transcriptions of their definitions."""
+"""Laws of the metrics: invariances, bounds, and slow direct implementations of their definitions."""
 
 import numpy as np
 import pytest
@@ -214,5 +214,5 @@ def test_float32_input_is_scored_in_float64():
 @pytest.mark.parametrize("wrong", [(2, 17, 2), (2, 16, 3), (3, 17, 3), (17,)])
 @pytest.mark.misfit
 def test_shapes_that_do_not_fit_are_refused_in_one_line(wrong):
-    with pytest.raises(PrmlError, match="one shape"):
+    with pytest.raises(PrmlError, match="equal shape"):
         metrics.mpjpe(torch.zeros(wrong), torch.zeros(2, 17, 3))

@@ -1,4 +1,4 @@
-"""The mocap benchmark: the same everywhere, noise or not, and consistent with its cameras."""
+"""The mocap benchmark: reproducible, with or without noise, and consistent with its cameras."""
 
 import numpy as np
 

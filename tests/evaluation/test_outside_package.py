@@ -1,4 +1,4 @@
-"""A protocol and a metric that an outside package adds are used like our own: no file of ours knows them."""
+"""A protocol and a metric from another package work like our own, without any change here."""
 
 import json
 

@@ -25,7 +25,7 @@ TINY = {"frames": 9, "width": 16, "heads": 2, "branch_blocks": 1, "in_channels":
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """Folder of each protocol's files."""
+    """The folder with each protocol's files."""
     root = tmp_path_factory.mktemp("data")
     actions = ("Directions", "Walking", "SittingDown 2", "Photo")
     human36m.write_npz_pair(root / "npz", subjects=("S9", "S11"), actions=actions, frames=20)
@@ -48,7 +48,7 @@ def _cache(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
-    """Untrained records: one that predicts metres, one that predicts image space."""
+    """Untrained records: one predicts metres, one image space."""
     folder = tmp_path_factory.mktemp("weights")
     card = Card("metres", "prml-xs", TINY, window=9)
     image = replace(card, name="image", normalisation="screen", output="image")
@@ -181,7 +181,7 @@ def test_protocols_verb_prints_names_rules_and_json(capsys):
 
 
 def test_the_rule_of_mixste_in_python_and_by_options(data, weights, tmp_path, monkeypatch, capsys):
-    """The page's example, as it stands there, is the command with --root own --windows last."""
+    """The example in the docs equals the command with --root own --windows last."""
     page = (Path(__file__).parents[2] / "docs/protocols.md").read_text(encoding="utf-8")
     example = re.search(r"```python\n(.*?RootRule.*?)```", page, re.DOTALL)[1]
     (tmp_path / "human36m").symlink_to(data["h36m-cpn"])

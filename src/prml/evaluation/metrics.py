@@ -1,9 +1,9 @@
 """Errors of 3D poses, as functions of tensors.
 
-Positions go in as metres, errors come out as millimetres, one value per frame: ``mpjpe(p, g).mean()`` is the mean over
-all frames and ``mpjpe(p, g)[rows].mean()`` the mean over some of them, so the protocol decides what is
-averaged. Everything is computed in float64 on the input's device. Nothing is made root-relative: what is subtracted
-before scoring is also a rule of the protocol.
+Positions are in metres and errors in millimetres, one value per frame: ``mpjpe(p, g).mean()`` is the mean over all
+frames and ``mpjpe(p, g)[rows].mean()`` over some of them, so the protocol decides what is averaged. Everything is
+computed in float64 on the device of the input. Nothing is made root-relative: subtracting the root is also a rule of
+the protocol.
 """
 
 from collections.abc import Sequence
@@ -28,10 +28,10 @@ _TINY = 1e-24  # m^2: below it a pose is a point, and no scale or rotation is de
 
 
 def _pair(prediction: Tensor, target: Tensor, channels: int = 3) -> tuple[Tensor, Tensor]:
-    """Both as float64, after a check that they can be compared."""
+    """Convert both to float64, after checking that they can be compared."""
     if prediction.shape != target.shape or prediction.ndim < 2 or prediction.shape[-1] != channels:
         raise PrmlError(
-            f"a metric compares two arrays (..., joints, {channels}) of one shape, got {tuple(prediction.shape)} "
+            f"a metric compares two arrays (..., joints, {channels}) of equal shape, got {tuple(prediction.shape)} "
             f"and {tuple(target.shape)}"
         )
     return prediction.double(), target.double()
@@ -45,7 +45,7 @@ def _length(vectors: Tensor) -> Tensor:
 def joint_errors(
     prediction: Float[Tensor, "*batch joints 3"], target: Float[Tensor, "*batch joints 3"]
 ) -> Float[Tensor, "*batch joints"]:
-    """Euclidean distance of each joint from its target, in mm; both in metres in one frame."""
+    """Return the Euclidean distance of each joint from its target, in mm; inputs are in metres in a common frame."""
     p, g = _pair(prediction, target)
     return _length(p - g) * MM
 
@@ -53,14 +53,14 @@ def joint_errors(
 def mpjpe(
     prediction: Float[Tensor, "*batch joints 3"], target: Float[Tensor, "*batch joints 3"]
 ) -> Float[Tensor, "*batch"]:
-    """Mean per joint position error of each frame, in mm; both in metres in one frame."""
+    """Return the mean per joint position error of each frame, in mm; inputs are in metres in a common frame."""
     return joint_errors(prediction, target).mean(-1)
 
 
 def axis_errors(
     prediction: Float[Tensor, "*batch joints 3"], target: Float[Tensor, "*batch joints 3"]
 ) -> Float[Tensor, "*batch 3"]:
-    """Mean absolute error along x, y and z of each frame, in mm (the paper's Figure 3)."""
+    """Return the mean absolute error along x, y and z of each frame, in mm (the paper's Figure 3)."""
     p, g = _pair(prediction, target)
     return (p - g).abs().mean(-2) * MM
 
@@ -68,7 +68,7 @@ def axis_errors(
 def n_mpjpe(
     prediction: Float[Tensor, "*batch joints 3"], target: Float[Tensor, "*batch joints 3"]
 ) -> Float[Tensor, "*batch"]:
-    """MPJPE after the scale ``<g, p> / <p, p>`` of each frame, in mm: the scale with the least squared error."""
+    """Return MPJPE after scaling each frame by ``<g, p> / <p, p>``, the least-squares scale, in mm."""
     p, g = _pair(prediction, target)
     norm = (p * p).sum((-2, -1), keepdim=True)
     scale = (p * g).sum((-2, -1), keepdim=True) / norm.clamp_min(_TINY)
@@ -78,7 +78,7 @@ def n_mpjpe(
 def procrustes(
     prediction: Float[Tensor, "*batch joints 3"], target: Float[Tensor, "*batch joints 3"]
 ) -> Float[Tensor, "*batch joints 3"]:
-    """The prediction of each frame after the similarity (scale, rotation, shift) with the least squared error.
+    """Align the prediction of each frame by the least-squares similarity (scale, rotation, translation).
 
     Reflections are excluded (Umeyama 1991): a mirrored pose stays wrong. A prediction without extent (all joints at one
     point) is moved to the target's centroid. Returns aligned positions in metres, float64.
@@ -88,7 +88,7 @@ def procrustes(
     p0, g0 = p - mean_p, g - mean_g
     U, s, Vh = torch.linalg.svd(p0.transpose(-1, -2) @ g0)
     sign = torch.ones_like(s)
-    sign[..., -1] = torch.linalg.det(U @ Vh).sign()  # a reflection is undone along the axis where that costs least
+    sign[..., -1] = torch.linalg.det(U @ Vh).sign()  # undo a reflection along the axis where it costs least
     R = (U * sign[..., None, :]) @ Vh
     scale = (s * sign).sum(-1) / (p0 * p0).sum((-2, -1)).clamp_min(_TINY)
     aligned: Tensor = scale[..., None, None] * (p0 @ R) + mean_g
@@ -98,10 +98,10 @@ def procrustes(
 def p_mpjpe(
     prediction: Float[Tensor, "*batch joints 3"], target: Float[Tensor, "*batch joints 3"]
 ) -> Float[Tensor, "*batch"]:
-    """MPJPE of each frame after :func:`procrustes`, in mm.
+    """Return MPJPE of each frame after :func:`procrustes`, in mm.
 
-    The alignment minimises the squared error and so never increases the root mean square error; the mean distance may
-    increase slightly in a frame where a few joints are far off.
+    The alignment minimises the squared error, so it never increases the root mean square error; the mean distance may
+    increase slightly in a frame with a few joints far off.
     """
     return mpjpe(procrustes(prediction, target), target)
 
@@ -116,19 +116,19 @@ def _difference_error(prediction: Tensor, target: Tensor, order: int) -> Tensor:
 def velocity_error(
     prediction: Float[Tensor, "*batch frames joints 3"], target: Float[Tensor, "*batch frames joints 3"]
 ) -> Float[Tensor, "*batch steps"]:
-    """Mean over joints of the error of the frame-to-frame motion, in mm per frame; one value per step."""
+    """Return the error of the frame-to-frame motion, averaged over joints, in mm per frame; one value per step."""
     return _difference_error(prediction, target, 1)
 
 
 def acceleration_error(
     prediction: Float[Tensor, "*batch frames joints 3"], target: Float[Tensor, "*batch frames joints 3"]
 ) -> Float[Tensor, "*batch steps"]:
-    """Mean over joints of the error of the second difference, in mm per frame squared, for T - 2 frames."""
+    """Return the error of the second difference, averaged over joints, in mm per frame squared, for T - 2 frames."""
     return _difference_error(prediction, target, 2)
 
 
 def pck(errors_mm: Float[Tensor, "*batch joints"], threshold_mm: float = PCK_THRESHOLD_MM) -> Float[Tensor, "*batch"]:
-    """Per cent of the joints of each frame whose error is strictly below the threshold.
+    """Return the percentage of joints of each frame with an error strictly below the threshold.
 
     The official MPI-INF-3DHP script counts 14 joints: pass only their errors.
     """
@@ -138,7 +138,7 @@ def pck(errors_mm: Float[Tensor, "*batch joints"], threshold_mm: float = PCK_THR
 def auc(
     errors_mm: Float[Tensor, "*batch joints"], thresholds_mm: Sequence[float] = AUC_THRESHOLDS_MM
 ) -> Float[Tensor, "*batch"]:
-    """Mean of :func:`pck` over the thresholds of the official MPI-INF-3DHP script, in per cent, for each frame."""
+    """Return the mean of :func:`pck` of each frame over the official MPI-INF-3DHP script's thresholds, in per cent."""
     return torch.stack([pck(errors_mm, t) for t in thresholds_mm]).mean(0)
 
 
@@ -148,11 +148,10 @@ def pckh(
     share: float = 0.5,
     skeleton: Skeleton = H36M17,
 ) -> Float[Tensor, "*batch"]:
-    """Per cent of the joints of each frame within ``share`` head lengths of the target in the image (PCKh@0.5).
+    """Return the percentage of joints of each frame within ``share`` head lengths of the target (PCKh@0.5).
 
-    Head length: the image distance of the target's Thorax and Head joints in that frame. MPII takes 0.6 times the
-    diagonal of a hand-drawn head box, which Human3.6M does not have; the paper (Table 16) does not say what it uses
-    instead.
+    The head length is the image distance between the target's Thorax and Head in that frame. MPII uses 0.6 times the
+    diagonal of a hand-drawn head box, which Human3.6M does not have; the paper (Table 16) does not say what it uses.
     """
     p, g = _pair(prediction_px, target_px, channels=2)
     head = _length(g[..., skeleton.index("Head"), :] - g[..., skeleton.index("Thorax"), :])
@@ -162,7 +161,7 @@ def pckh(
 def bone_lengths(
     joints_m: Float[Tensor, "*batch joints 3"], skeleton: Skeleton = H36M17
 ) -> Float[Tensor, "*batch bones"]:
-    """Length of every bone (in the order of ``skeleton.bones``), in mm."""
+    """Return the length of every bone (in the order of ``skeleton.bones``), in mm."""
     if joints_m.shape[-2:] != (len(skeleton), 3):
         raise PrmlError(f"expected (..., {len(skeleton)}, 3) joints of {skeleton.name}, got {tuple(joints_m.shape)}")
     parents, children = (list(ends) for ends in zip(*skeleton.bones, strict=True))
@@ -175,7 +174,7 @@ def bone_length_error(
     target: Float[Tensor, "*batch joints 3"],
     skeleton: Skeleton = H36M17,
 ) -> Float[Tensor, "*batch"]:
-    """Mean absolute difference of the bone lengths of each frame, in mm."""
+    """Return the mean absolute difference of bone lengths of each frame, in mm."""
     p, g = _pair(prediction, target)
     return (bone_lengths(p, skeleton) - bone_lengths(g, skeleton)).abs().mean(-1)
 
@@ -183,14 +182,14 @@ def bone_length_error(
 def bone_length_variation(
     prediction: Float[Tensor, "*batch frames joints 3"], skeleton: Skeleton = H36M17
 ) -> Float[Tensor, "*batch"]:
-    """Standard deviation over time of each predicted bone's length, mean over bones, in mm: 0 for a rigid skeleton."""
+    """Return the standard deviation of bone lengths over time, averaged over bones, in mm; 0 for a rigid skeleton."""
     return bone_lengths(prediction, skeleton).std(-2, correction=0).mean(-1)
 
 
 def reprojection_error(
     projected_px: Float[Tensor, "*batch joints 2"], keypoints_px: Float[Tensor, "*batch joints 2"]
 ) -> Float[Tensor, "*batch"]:
-    """Mean image distance of the projected joints from the 2D keypoints of each frame, in pixels.
+    """Return the mean distance between projected joints and 2D keypoints of each frame, in pixels.
 
     Joints that are NaN on either side are ignored; a frame without a visible joint is NaN.
     """

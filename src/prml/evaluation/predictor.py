@@ -1,4 +1,4 @@
-"""A ``Lifter`` as a protocol's predictor: the protocol's windows and space."""
+"""Use a ``Lifter`` as a protocol's predictor, with the protocol's windows and space."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,12 +19,12 @@ BLENDED_OVERLAP = 2
 
 
 def overlap_of(protocol: EvaluationProtocol) -> int:
-    """Windows that each frame lies in: one where the protocol cuts the windows itself."""
+    """Return the number of windows that contain each frame: one if the protocol cuts the windows itself."""
     return 1 if isinstance(protocol.windows, CutWindows) else BLENDED_OVERLAP
 
 
 def image_to_metres(joints: Float[np.ndarray, "T 17 3"], seen: PoseSequence) -> Float[np.ndarray, "T 17 3"]:
-    """Root-relative units of the screen-normalised image to the protocol's 2.5D metres.
+    """Convert root-relative joints in units of the screen-normalised image to the protocol's 2.5D metres.
 
     One unit is half an image width; the sequence's ``mm_per_px`` converts it to metres.
     """
@@ -39,7 +39,7 @@ def image_to_metres(joints: Float[np.ndarray, "T 17 3"], seen: PoseSequence) -> 
 
 
 def macs_per_frame(lifter: "Lifter") -> float:
-    """Multiply-adds of the network per frame that it returns, attention included."""
+    """Return the multiply-adds of the network per output frame, including attention."""
     from prml.networks.cost import cost_of
 
     cost = cost_of(lifter.card.network, **lifter.card.arguments)
@@ -48,17 +48,17 @@ def macs_per_frame(lifter: "Lifter") -> float:
 
 @dataclass(frozen=True)
 class LifterPredictor:
-    """What :func:`predictor_of` makes.
+    """A predictor made by :func:`predictor_of`.
 
     Attributes:
-        lifter: keeps the network's own root.
+        lifter: a lifter that keeps the predicted root.
     """
 
     lifter: "Lifter"
 
     def __call__(self, seen: PoseSequence) -> Float[np.ndarray, "T 17 3"]:
-        """Joints in metres in the protocol's space with the root as predicted; raises PrmlError as lifting does."""
-        lifted = self.lifter.lift(seen, bridge=False)  # a protocol has its own rule for what is missing
+        """Return joints in metres in the protocol's space, with the root as predicted; raises PrmlError as lifting."""
+        lifted = self.lifter.lift(seen, bridge=False)  # the protocol has its own rule for missing joints
         if lifted.joints_m is None:
             raise PrmlError(f"{self.lifter.card.name} returned no joints")
         joints = lifted.joints_m
@@ -72,20 +72,20 @@ class LifterPredictor:
         return self.lifter.output != "sequence"
 
     def window_at(self, fps: float) -> int:
-        """Largest number of frames at ``fps`` that resample to at most the network's T."""
+        """Return the largest number of frames at ``fps`` that resample to at most the network's T."""
         ratio = fps / self.lifter.card.fps
         steps = (self.lifter.card.window - 1) * ratio
-        # a faster video is rounded to the network's steps; of a slower one, half a frame would be a step too many
+        # for a faster video, round to the network's steps; for a slower one, half a frame would be a step too many
         return int(steps + (0.5 if ratio > 1 else 1e-6)) + 1
 
 
 def predictor_of(lifter: "Lifter", protocol: EvaluationProtocol, *, overlap: int | None = None) -> LifterPredictor:
-    """What :func:`prml.evaluation.run.evaluate` calls.
+    """Make a predictor for :func:`prml.evaluation.run.evaluate`.
 
     Args:
         lifter: its flip and batch are kept; the root stays as predicted, for the protocol's root rule.
         protocol: the rules.
-        overlap: windows that every frame lies in; None for the protocol's choice, regardless of the lifter's.
+        overlap: number of windows that contain each frame; None for the protocol's choice, whatever the lifter's.
 
     Raises:
         PrmlError: the network's output does not fit the protocol.

@@ -1,4 +1,4 @@
-"""Result records as JSON: a score with everything needed to trust it."""
+"""Result records as JSON: scores with everything needed to trust them."""
 
 import json
 from collections.abc import Sequence
@@ -27,16 +27,16 @@ class Result:
     Attributes:
         protocol: name, version, id, rules as text, data stamp, clip limit.
         weights: name, sha256, network and its arguments, window, output space, normalisation.
-        options: flip, overlap, kinds of the root and window rules, and whatever else the caller chose.
+        options: flip, overlap, kinds of the root and window rules, and other choices of the caller.
         scores: metric -> value under the protocol's averaging.
         per_action, per_source, per_subject: group -> metric -> value.
         per_joint: joint -> MPJPE in mm.
         per_axis: "all" and hard actions -> x, y, z in mm.
         units: metric -> unit.
-        frames, sequences: what was scored.
-        seconds: data, network, metrics.
+        frames, sequences: numbers of scored frames and sequences.
+        seconds: time for data, network and metrics.
         frames_per_s: scored frames per second of total time.
-        commit, versions: of the code that wrote it.
+        commit, versions: those of the code that wrote the record.
     """
 
     protocol: dict[str, Any]
@@ -59,13 +59,13 @@ class Result:
 
     @property
     def every(self) -> int:
-        """Every ``every``-th sequence was scored."""
+        """n, if every n-th sequence was scored."""
         every = self.options.get("every", 1)
         return every if isinstance(every, int) else 1
 
     @property
     def label(self) -> str:
-        """Name of the weights, with anything unusual about this run."""
+        """Name of the weights, with anything unusual about the run."""
         special = [] if self.options.get("flip", True) else ["no flip"]
         changed = str(self.protocol.get("id", "")).split("+")[1:]
         special += [f"{rule} {self.options.get(rule, 'changed')}" for rule in changed if rule != "flip"]
@@ -76,22 +76,22 @@ class Result:
         return " ".join([weights_label(self.weights), *(f"({s})" for s in special)])
 
     def to_json(self) -> str:
-        """The record as text."""
+        """Return the record as text."""
         return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
 
     def write(self, path: Path, overwrite: bool = False) -> None:
-        """Write the record; raises PrmlError if the file exists and may not be replaced."""
+        """Write the record; raise PrmlError if the file exists and must not be replaced."""
         write_file(path, self.to_json(), overwrite)
 
 
 def weights_label(weights: dict[str, Any]) -> str:
-    """Name for tables: the record's name, preceded by the network's if the record is just a run's best or last."""
+    """Return a name for tables: that of the record, prefixed by the network if it is only "best" or "last"."""
     name = str(weights.get("name", "?"))
     return f"{weights.get('network', '?')}/{name}" if name in ("best", "last") else name
 
 
 def read_result(path: Path) -> Result:
-    """Read a record; raises PrmlError that says what is wrong with the file."""
+    """Read a record; raise PrmlError if the file is invalid."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -109,14 +109,14 @@ def read_result(path: Path) -> Result:
 
 
 def describe_weights(lifter: "Lifter") -> dict[str, Any]:
-    """What a result says about its weights."""
+    """Return the description of the weights in a result."""
     card = lifter.card
     names = ("name", "sha256", "network", "arguments", "window", "fps", "output", "normalisation", "training")
     return {name: getattr(card, name) for name in names}
 
 
 def describe_protocol(protocol: EvaluationProtocol, data: Path | None, limit: int | None) -> dict[str, Any]:
-    """What a result says about its rules and data."""
+    """Return the description of rules and data in a result."""
     return {
         "name": protocol.name,
         "version": protocol.version,
@@ -130,7 +130,7 @@ def describe_protocol(protocol: EvaluationProtocol, data: Path | None, limit: in
 def make_result(
     evaluation: Evaluation, weights: dict[str, Any], options: dict[str, Any], data: Path | None = None
 ) -> Result:
-    """The record of an evaluation; raises PrmlError if nothing was scored."""
+    """Make the record of an evaluation; raise PrmlError if nothing was scored."""
     scored = evaluation.scores
     total = sum(evaluation.seconds.values())
     return Result(
@@ -148,7 +148,7 @@ def make_result(
 
 
 def differences(results: Sequence[Result]) -> list[str]:
-    """Reasons why results must not share a table; empty if they may."""
+    """Return reasons why results must not share a table; empty if they may."""
     found: list[str] = []
     for what, key in (("protocol", "id"), ("clips read", "limit"), ("data", "data"), ("rules", "rules")):
         values = {json.dumps(r.protocol.get(key), sort_keys=True) for r in results}

@@ -17,7 +17,7 @@ from prml.evaluation.scoring import Scored, Scores, Tally, scores, values_of
 from prml.sequence import PoseSequence
 
 Predictor = Callable[[PoseSequence], Float[np.ndarray, "T 17 3"]]
-"""From a sequence without its truth to root-relative metres in the camera's frame (or the protocol's space)."""
+"""Maps a sequence without ground truth to root-relative metres in the camera frame (or the protocol's space)."""
 
 DEFAULT_WINDOW = 243
 
@@ -32,7 +32,7 @@ class Windowed(Protocol):
         ...
 
     def window_at(self, fps: float) -> int:
-        """Frames of a video at ``fps`` that fill the network's window."""
+        """Return the number of frames of a video at ``fps`` that fill the network's window."""
         ...
 
 
@@ -43,7 +43,7 @@ class Evaluation:
     Attributes:
         protocol: the rules.
         tally: sums and counts.
-        seconds: wall time of "data", "network" (the predictor) and "metrics".
+        seconds: wall time for "data", "network" (the predictor) and "metrics".
         limit: maximum number of clips read; None for a full score.
     """
 
@@ -58,7 +58,7 @@ class Evaluation:
         return scores(self.tally, self.protocol)
 
     def merge(self, other: "Evaluation") -> None:
-        """Add another process's share; times are the slowest's. Raises PrmlError for another protocol."""
+        """Add the share of another process, with the larger times; raise PrmlError if its protocol differs."""
         if other.protocol.id != self.protocol.id:
             raise PrmlError(f"cannot merge scores of {self.protocol.id} with scores of {other.protocol.id}")
         self.tally.merge(other.tally)
@@ -66,7 +66,7 @@ class Evaluation:
 
 
 def hide_truth(sequence: PoseSequence) -> PoseSequence:
-    """The sequence as a predictor may see it: without 3D joints and the dataset's ``truth``."""
+    """Remove what a predictor must not see: 3D joints and the dataset's ``truth``."""
     return sequence.with_(joints_m=None, root_relative=False, std_m=None, truth=None)
 
 
@@ -77,7 +77,7 @@ def _checked(prediction: Any, sequence: PoseSequence) -> np.ndarray:
         raise PrmlError(f"{sequence.name}: a prediction must be {wanted} metres, got {joints.shape}")
     if not np.isfinite(joints).all():
         bad = int((~np.isfinite(joints)).any((1, 2)).sum())
-        raise PrmlError(f"{sequence.name}: the prediction holds NaN or infinity in {bad} of {len(joints)} frames")
+        raise PrmlError(f"{sequence.name}: the prediction has NaN or infinity in {bad} of {len(joints)} frames")
     return joints
 
 
@@ -102,13 +102,13 @@ def _metric_names(protocol: EvaluationProtocol) -> tuple[str, ...]:
 
 
 Change = Callable[[PoseSequence], PoseSequence]
-"""Something done to a sequence before it is lifted (see ``prml.studies.robustness``)."""
+"""A change applied to a sequence before it is lifted (see ``prml.studies.robustness``)."""
 
 
 def _predictions(
     sequence: PoseSequence, predictor: Predictor, rules: EvaluationProtocol, window: int | None
 ) -> Iterator[tuple[PoseSequence, PoseSequence, np.ndarray, float]]:
-    """Every cut: with its truth, without it, the prediction, and the seconds it took."""
+    """Yield for every cut: the sequence with and without ground truth, the prediction, and the seconds it took."""
     known = predictor if isinstance(predictor, Windowed) else None
     if window is None:
         window = known.window_at(sequence.fps) if known else DEFAULT_WINDOW
@@ -130,7 +130,7 @@ def score_sequence(
     window: int | None = None,
     change: Change | None = None,
 ) -> None:
-    """Add one sequence to an evaluation; raises PrmlError for a prediction that cannot be scored."""
+    """Add one sequence to an evaluation; raise PrmlError if a prediction cannot be scored."""
     protocol, groups = evaluation.protocol, _groups(sequence, evaluation.protocol)
     ready = protocol.keypoints.apply(sequence)
     ready = ready if change is None else change(ready)
@@ -170,9 +170,9 @@ def evaluate(
     """Score a predictor.
 
     Args:
-        predictor: from a sequence without its 3D to (T, 17, 3) root-relative metres in the protocol's space.
+        predictor: maps a sequence without 3D to (T, 17, 3) root-relative metres in the protocol's space.
         protocol: the rules.
-        data: folder or file with the data; None for the default place (motion capture only).
+        data: folder or file with the data; None for the default location (motion capture only).
         limit: maximum number of clips, for a quick look; such a result is marked as incomplete.
         window: frames of the video per cut, for protocols that cut windows by the network's T; None for the
             predictor's window, or 243 if it has none (see :class:`Windowed`).
@@ -181,7 +181,7 @@ def evaluate(
         progress: called after every sequence.
 
     Raises:
-        PrmlError: data that cannot be read, a prediction that cannot be scored, or a limit that leaves nothing.
+        PrmlError: data cannot be read, a prediction cannot be scored, or ``limit`` is less than 1.
     """
     if limit is not None and limit < 1:
         raise PrmlError(f"limit must be at least 1, got {limit}")
@@ -195,7 +195,7 @@ def evaluate(
 
 
 def gather(evaluation: Evaluation) -> Evaluation:
-    """The sum over all processes of torch.distributed, on every process; the argument itself if there is only one."""
+    """Sum evaluations over all processes of torch.distributed, on every process; unchanged if there is only one."""
     import torch.distributed as dist
 
     if not dist.is_available() or not dist.is_initialized() or dist.get_world_size() == 1:

@@ -21,10 +21,10 @@ class Conditions:
     Attributes:
         protocol: the rules.
         flip: average with the mirrored input; None for the protocol's rule.
-        overlap: windows that every frame lies in; None for the protocol's choice.
+        overlap: number of windows that contain each frame; None for the protocol's choice.
         every: score every n-th sequence.
         limit: maximum number of clips; None for a full score.
-        data: folder or file with the data; None for the default place.
+        data: folder or file with the data; None for the default location.
     """
 
     protocol: EvaluationProtocol
@@ -36,7 +36,7 @@ class Conditions:
 
     @property
     def options(self) -> dict[str, Any]:
-        """What the result records besides the protocol."""
+        """Options that the result records besides the protocol."""
         rules = self.protocol
         found = {
             "flip": rules.flip if self.flip is None else self.flip,
@@ -48,7 +48,7 @@ class Conditions:
         return found if self.every == 1 else {**found, "every": self.every}
 
     def made(self, result: Result, sha256: str) -> bool:
-        """Whether a result belongs to these weights, data and rules; raises PrmlError without the data."""
+        """Whether a result was made with these weights, data and rules; raises PrmlError if the data are missing."""
         protocol = describe_protocol(self.protocol, self.data, self.limit)
         return (result.protocol, result.weights["sha256"], result.options) == (protocol, sha256, self.options)
 
@@ -64,7 +64,7 @@ def score_lifter(
         progress: called after every sequence.
 
     Raises:
-        PrmlError: the network's output does not fit the protocol, or the data cannot be read or hold nothing to score.
+        PrmlError: the network's output does not fit the protocol, or the data cannot be read or have nothing to score.
     """
     rules, options = conditions.protocol, conditions.options
     predictor = predictor_of(lifter.with_options(flip=options["flip"]), rules, overlap=options["overlap"])

@@ -1,4 +1,4 @@
-"""Scores accumulated sequence by sequence: constant memory, and shards can be merged."""
+"""Accumulate scores sequence by sequence, in constant memory; shards can be merged."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -20,7 +20,7 @@ JOINTS_3DHP = tuple(j for j in range(17) if H36M17.joints[j] not in ("Hip", "Spi
 
 @dataclass(frozen=True)
 class Scored:
-    """What is compared in one cut of one sequence.
+    """The arrays compared in one cut of a sequence.
 
     Attributes:
         prediction, target: (T, J, 3) root-relative metres, after all rules.
@@ -35,12 +35,12 @@ class Scored:
     joints: tuple[int, ...] = tuple(range(17))
 
     def frames(self, rows: np.ndarray) -> "Scored":
-        """A subset of the frames."""
+        """Return a subset of the frames."""
         arrays = ("prediction", "target", "prediction_px", "target_px")
         return replace(self, **{n: v[rows] for n in arrays if (v := getattr(self, n)) is not None})
 
     def chosen(self) -> tuple[Tensor, Tensor]:
-        """Prediction and target of the scored joints."""
+        """Return prediction and target of the scored joints."""
         if len(self.joints) == self.target.shape[-2]:
             return self.prediction, self.target
         rows = list(self.joints)
@@ -53,8 +53,8 @@ class Metric:
 
     Attributes:
         label, unit: for tables.
-        values: (frames,) values from what is compared; None if the data do not provide them.
-        higher_is_better: as for PCK.
+        values: computes (frames,) values; None if the data do not provide them.
+        higher_is_better: True for PCK, for example.
         what: the definition as text.
     """
 
@@ -87,7 +87,7 @@ STRAIGHT_DEG, DEEP_DEG = (0.0, 10.0), (90.0, 150.0)  # true bends that a bias is
 
 
 def _bends(joint: str) -> dict[str, Metric]:
-    """The error of a knee's or elbow's angle, and its bias where the limb is straight or deeply bent."""
+    """Return metrics of a joint angle: its error, and its bias for straight and deeply bent limbs."""
     limb, label = _LIMBS[joint], joint.capitalize()
 
     def bias(between: tuple[float, float]) -> Callable[[Scored], Tensor]:
@@ -109,7 +109,7 @@ def _bends(joint: str) -> dict[str, Metric]:
     }
 
 
-GROUP = "prml.metrics"  # entry points of outside packages
+GROUP = "prml.metrics"  # entry points of other packages
 METRICS: Mapping[str, Metric] = {
     "mpjpe": Metric("MPJPE", "mm", lambda s: m.mpjpe(*s.chosen()), "mean distance of the joints from their targets"),
     "p_mpjpe": Metric(
@@ -148,7 +148,7 @@ METRICS: Mapping[str, Metric] = {
 
 
 def metric(name: str) -> Metric:
-    """A metric by name, from here or from an outside package; raises PrmlError for an unknown one."""
+    """Return a metric by name, ours or another package's; raise PrmlError if it is unknown."""
     found = METRICS.get(name) or plugin(GROUP, name, Metric)
     if found is None:
         raise PrmlError(f"unknown metric {name!r}; known are {', '.join((*METRICS, *plugin_names(GROUP)))}")
@@ -162,7 +162,7 @@ class Tally:
     Attributes:
         sums: group -> metric -> sum over frames; a vector per joint for "joints".
         counts: group -> metric -> number of frames in the sum.
-        frames, sequences: what was scored.
+        frames, sequences: numbers of scored frames and sequences.
     """
 
     sums: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
@@ -183,7 +183,7 @@ class Tally:
                 counts[name] = counts.get(name, 0) + count
 
     def merge(self, other: "Tally") -> None:
-        """Add what another process counted."""
+        """Add the tally of another process."""
         self.frames += other.frames
         self.sequences += other.sequences
         for group, sums in other.sums.items():
@@ -193,17 +193,17 @@ class Tally:
                 counts[name] = counts.get(name, 0) + other.counts[group][name]
 
     def groups(self, kind: str) -> list[str]:
-        """Names of the groups of a kind ("action", "source", "subject") in sorted order."""
+        """Return the sorted names of the groups of a kind ("action", "source", "subject")."""
         return sorted(g.removeprefix(f"{kind}:") for g in self.sums if g.startswith(f"{kind}:"))
 
     def mean(self, group: str, metric: str) -> np.ndarray | None:
-        """Mean over the frames of a group; None if no frame could be scored."""
+        """Return the mean over the frames of a group; None if no frame could be scored."""
         count = self.counts.get(group, {}).get(metric, 0)
         return np.asarray(self.sums[group][metric] / count) if count else None
 
 
 def values_of(scored: Scored, names: Iterable[str]) -> dict[str, Tensor]:
-    """The named metrics of one cut, and the error of every joint under "joints"; all float64 on the CPU."""
+    """Return the named metrics of one cut, and the error of every joint as "joints"; all float64 on the CPU."""
     found = {"joints": m.joint_errors(scored.prediction, scored.target)}
     for name in names:
         values = metric(name).values(scored)
@@ -221,7 +221,7 @@ class Scores:
         per_action, per_source, per_subject: group -> metric -> mean over its frames; actions in the paper's order.
         per_joint: joint -> MPJPE in mm.
         per_axis: "all" and the hard actions -> x, y, z in mm.
-        frames, sequences: what was scored.
+        frames, sequences: numbers of scored frames and sequences.
     """
 
     overall: dict[str, float]
@@ -260,7 +260,7 @@ def _joint_means(tally: Tally, protocol: EvaluationProtocol) -> dict[str, float]
 
 
 def scores(tally: Tally, protocol: EvaluationProtocol) -> Scores:
-    """Turn sums into the protocol's averages; raises PrmlError if nothing was scored."""
+    """Turn sums into the protocol's averages; raise PrmlError if nothing was scored."""
     if not tally.frames:
         raise PrmlError(f"protocol {protocol.name} found no frame to score; check data=... and the files in it")
     names = tuple(dict.fromkeys((*protocol.metrics, "x", "y", "z")))
@@ -285,5 +285,5 @@ def scores(tally: Tally, protocol: EvaluationProtocol) -> Scores:
 
 
 def plain(values: Scores) -> dict[str, Any]:
-    """The scores as plain JSON values."""
+    """Return the scores as plain JSON values."""
     return {name: getattr(values, name) for name in values.__dataclass_fields__}

@@ -1,4 +1,4 @@
-"""A protocol: all rules that determine a score, as one named, versioned, printable object."""
+"""Evaluation protocols: all rules that determine a score, as a named, versioned, printable object."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -25,7 +25,7 @@ from prml.skeleton import H36M17
 
 @runtime_checkable
 class Source(Protocol):
-    """Which sequences a protocol reads."""
+    """The sequences that a protocol reads."""
 
     @property
     def description(self) -> str:
@@ -38,11 +38,11 @@ class Source(Protocol):
         ...
 
     def read(self, data: Path | None, limit: int | None) -> Iterator[PoseSequence]:
-        """The sequences of ``data`` (at most ``limit`` clips); raises PrmlError if they cannot be read."""
+        """Yield the sequences of ``data`` (at most ``limit`` clips); raises PrmlError if they cannot be read."""
         ...
 
     def stamp(self, data: Path | None) -> dict[str, str]:
-        """What identifies the data: results with different stamps were measured on different data."""
+        """Return what identifies the data: results with different stamps were measured on different data."""
         ...
 
 
@@ -51,9 +51,9 @@ class ActionTable:
     """Rows per action.
 
     Attributes:
-        columns: action -> the column's name in the paper, in the paper's order.
-        synonyms: other spellings -> action.
-        hard: the actions that are reported separately (the paper's Figure 3).
+        columns: action -> column name in the paper, in the paper's order.
+        synonyms: other spelling -> action.
+        hard: actions that are also reported separately (the paper's Figure 3).
     """
 
     columns: tuple[tuple[str, str], ...]
@@ -61,7 +61,7 @@ class ActionTable:
     hard: tuple[str, ...] = ()
 
     def canonical(self, action: str) -> str:
-        """The action's name in this table."""
+        """Return the name of an action in this table."""
         return dict(self.synonyms).get(action, action)
 
 
@@ -70,18 +70,18 @@ class EvaluationProtocol:
     """A named set of rules.
 
     Attributes:
-        name: what the user writes.
-        version: raised whenever a rule changes, so that old results are not compared with new ones.
+        name: the name for users.
+        version: increased whenever a rule changes, so that old results are not compared with new ones.
         title: one line.
         source: which sequences, from which files.
-        metrics: names that ``prml.evaluation.scoring.metric`` knows, the headline metric first.
+        metrics: names for ``prml.evaluation.scoring.metric``, the main metric first.
         keypoints, leave_out, frames, windows, space, root, averaging: the rules.
         joints: H36M17 joints that enter joint-wise means.
         flip: whether to average with the mirrored input.
-        actions: rows per action, if the field reports them.
-        origin: where the rules come from.
-        notes: what the score means and what it does not.
-        changed: rules that differ from the named protocol's.
+        actions: rows per action, if they are usually reported.
+        origin: source of the rules.
+        notes: what the score does and does not mean.
+        changed: rules that differ from those of the named protocol.
     """
 
     name: str
@@ -105,16 +105,16 @@ class EvaluationProtocol:
 
     @property
     def id(self) -> str:
-        """Name, version, and a mark for changed rules; results are comparable if their ids are equal."""
+        """Name, version and changed rules; results are comparable if their ids are equal."""
         mark = f"+{'+'.join(self.changed)}" if self.changed else ""
         return f"{self.name}/{self.version}{mark}"
 
     def with_(self, **rules: Any) -> "EvaluationProtocol":
-        """The protocol with some rules replaced; its ``id`` says so."""
+        """Return the protocol with some rules replaced; its ``id`` shows this."""
         return replace(self, **rules, changed=tuple(sorted({*self.changed, *rules})))
 
     def with_kinds(self, root: RootKind | None = None, windows: WindowKind | None = None) -> "EvaluationProtocol":
-        """The protocol with another kind of root or window rule; unchanged for None or its own kinds."""
+        """Return the protocol with another kind of root or window rule; unchanged for None or its own kinds."""
         rules: dict[str, Any] = {}
         if root not in (None, self.root.kind):
             rules["root"] = RootRule(root)
@@ -124,12 +124,12 @@ class EvaluationProtocol:
         return self.with_(**rules)
 
     def sequences(self, data: Path | None = None, limit: int | None = None) -> Iterator[PoseSequence]:
-        """The sequences to score, in H36M17 joints."""
+        """Yield the sequences to score, in H36M17 joints."""
         for sequence in self.leave_out.keep(self.source.read(data, limit)):
             yield self.frames.select(sequence if sequence.skeleton == H36M17 else sequence.to_skeleton(H36M17))
 
     def describe(self) -> dict[str, str]:
-        """The rules as text, in the order in which they apply."""
+        """Return the rules as text, in the order in which they apply."""
         if len(self.joints) == len(H36M17):
             joints = "all 17, the root among them"
         else:

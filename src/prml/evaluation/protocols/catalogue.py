@@ -72,7 +72,7 @@ _3DPW_TEST = DatasetSource(
     "3DPW, test split, every person of every sequence, 30 frames/s, moving camera",
     "sequenceFiles/test/*.pkl (the official files)",
 )
-GROUP = "prml.protocols"  # entry points of outside packages
+GROUP = "prml.protocols"  # entry points of other packages
 _OWN = "this project (docs/protocols.md)"
 
 
@@ -268,12 +268,12 @@ _PROTOCOLS: Mapping[str, EvaluationProtocol] = {p.name: p for p in _ALL}
 
 
 def names() -> tuple[str, ...]:
-    """Names of the protocols, those of outside packages last."""
+    """Return the names of the protocols, those of other packages last."""
     return tuple(dict.fromkeys((*_PROTOCOLS, *plugin_names(GROUP))))
 
 
 def get(name: str) -> EvaluationProtocol:
-    """A protocol by name; raises PrmlError with the nearest known name."""
+    """Return a protocol by name; raise PrmlError with the nearest known name if it is unknown."""
     found = _PROTOCOLS.get(name) or plugin(GROUP, name, EvaluationProtocol)
     if found is None:
         near = get_close_matches(name, names(), n=1)

@@ -1,4 +1,4 @@
-"""Where the sequences of a protocol come from: thin objects over the datasets of ``prml.datasets``."""
+"""Sources of a protocol's sequences: thin wrappers around the datasets of ``prml.datasets``."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -12,7 +12,7 @@ from prml.sequence import PoseSequence
 
 
 def need_folder(data: Path | None, files: str) -> Path:
-    """The folder that the user gave; raises PrmlError that names the files it must hold."""
+    """Return the user's folder; raise PrmlError that names the required files if it is missing."""
     if data is None:
         raise PrmlError(f"this protocol needs licensed files: give data=FOLDER, the folder with {files}")
     if not data.exists():
@@ -21,17 +21,17 @@ def need_folder(data: Path | None, files: str) -> Path:
 
 
 def sizes(paths: Iterable[Path]) -> dict[str, str]:
-    """Names and sizes: enough to distinguish files without reading gigabytes."""
+    """Return names and sizes, enough to distinguish files without reading gigabytes."""
     return {p.name: f"{p.stat().st_size} bytes" for p in paths if p.is_file()}
 
 
 @dataclass(frozen=True)
 class MocapSource:
-    """Clips of the project's motion capture seen by four fixed virtual cameras.
+    """Clips of the project's motion capture, seen by four fixed virtual cameras.
 
     Attributes:
         sets: npz files of ``data/mocap``.
-        noisy: whether the 2D carries a detector's errors.
+        noisy: whether the 2D has a detector's errors.
         split: clips of this split; None for all.
     """
 
@@ -51,13 +51,13 @@ class MocapSource:
         return f"{', '.join(f'{s}.npz' for s in self.sets)} of data/mocap (free, in the repository)"
 
     def read(self, data: Path | None, limit: int | None) -> Iterator[PoseSequence]:
-        """The benchmark's sequences."""
+        """Yield the sequences of the benchmark."""
         from prml.evaluation.protocols.mocap_benchmark import benchmark_sequences
 
         return benchmark_sequences(self.sets, self.noisy, data, split=self.split, limit=limit)
 
     def stamp(self, data: Path | None) -> dict[str, str]:
-        """Hashes of the clips and of the noise model, and the version of the cameras."""
+        """Return hashes of the clips and of the noise model, and the version of the cameras."""
         from importlib.resources import files
 
         from prml.batches.virtual_camera import BENCHMARK_CAMERAS_VERSION
@@ -117,11 +117,11 @@ class DatasetSource:
     """The test sequences of a dataset.
 
     Attributes:
-        dataset: a name that :mod:`prml.datasets.registry` knows.
+        dataset: a name in :mod:`prml.datasets.registry`.
         description: which sequences, as text.
         files: which files the user must have, as text.
-        split: of the dataset.
-        options: of its reader, such as ``(("keypoints", "gt"),)``.
+        split: split of the dataset.
+        options: options of its reader, such as ``(("keypoints", "gt"),)``.
     """
 
     dataset: str
@@ -131,18 +131,18 @@ class DatasetSource:
     options: tuple[tuple[str, str], ...] = ()
 
     def read(self, data: Path | None, limit: int | None) -> Iterator[PoseSequence]:
-        """The sequences; raises PrmlError as the dataset's reader does."""
+        """Yield the sequences; raises PrmlError as the dataset's reader does."""
         found = dataset(self.dataset)
         return islice(found.sequences(need_folder(data, self.files), self.split, **dict(self.options)), limit)
 
     def stamp(self, data: Path | None) -> dict[str, str]:
-        """What identifies the files, by the dataset's rule."""
+        """Return what identifies the files, by the dataset's rule."""
         return dataset(self.dataset).stamp_of(need_folder(data, self.files), **dict(self.options))
 
 
 @dataclass(frozen=True)
 class Given:
-    """Given sequences, for custom data and for tests.
+    """Sequences given by the caller, for custom data and tests.
 
     Attributes:
         sequences: camera-frame sequences with 3D and 2D.

@@ -1,8 +1,8 @@
-"""The rule of the paper's Table 15: 14 joints regressed from SMPL's mesh, given the licensed files.
+"""The rule of the paper's Table 15: 14 joints regressed from the SMPL mesh, given the licensed files.
 
-Nothing of SMPL is in this package. Given ``SMPL_NEUTRAL.npz`` (or a ``.pkl`` of plain arrays), the 17-joint regressor
-and MotionBERT's ``mesh_det_pw3d.pkl``, the targets are computed as published: shape and pose blend shapes, linear blend
-skinning (Loper et al. 2015), vertices to joints by the regressor.
+This package contains no part of SMPL. Given ``SMPL_NEUTRAL.npz`` (or a ``.pkl`` of plain arrays), the 17-joint
+regressor and MotionBERT's ``mesh_det_pw3d.pkl``, targets are computed as published: shape and pose blend shapes, linear
+blend skinning (Loper et al. 2015), and joints from vertices by the regressor.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ from prml.sequence import PoseSequence
 
 Array = np.ndarray
 DETECTIONS, REGRESSOR, MODEL = "mesh_det_pw3d.pkl", "J_regressor_h36m_correct.npy", "SMPL_NEUTRAL"
-_CHUNK = 64  # frames at a time: 6890 vertices of each are in memory
+_CHUNK = 64  # frames per chunk, with 6890 vertices each in memory
 _KEYS = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table")
 
 
@@ -48,7 +48,7 @@ class BodyModel:
 
     @classmethod
     def read(cls, folder: Path) -> "BodyModel":
-        """Read ``SMPL_NEUTRAL.npz`` or ``.pkl`` of a folder; raises PrmlError that says what is wrong."""
+        """Read ``SMPL_NEUTRAL.npz`` or ``.pkl`` from a folder; raise PrmlError if it is missing or invalid."""
         from prml.io.npz import load_npz
         from prml.io.unpickle import load_pickle
 
@@ -80,11 +80,11 @@ class BodyModel:
         return cls(template, shape, pose, joints, weights, parents)
 
     def vertices(self, pose_rad: Float[Array, "T K3"], shape: Float[Array, "T S"]) -> Float[Array, "T V 3"]:
-        """Vertices in metres, in the frame of the first joint's rotation.
+        """Return vertices in metres, in the frame of the first joint's rotation.
 
         Args:
-            pose_rad: axis-angle of every joint.
-            shape: shape coefficients (as many as given are used).
+            pose_rad: axis-angle rotation of every joint.
+            shape: shape coefficients; there may be fewer than S.
         """
         T, K = len(pose_rad), len(self.parents)
         R = Rotation.from_rotvec(pose_rad.reshape(-1, 3)).as_matrix().reshape(T, K, 3, 3)
@@ -104,7 +104,7 @@ class BodyModel:
     def regress(
         self, regressor: Float[Array, "J V"], pose_rad: Float[Array, "T K3"], shape: Float[Array, "T S"]
     ) -> Float[Array, "T J 3"]:
-        """Joints of the mesh, a few frames at a time."""
+        """Return the joints of the mesh, computed a few frames at a time."""
         parts = [
             np.einsum("jv,tvc->tjc", regressor, self.vertices(pose_rad[i : i + _CHUNK], shape[i : i + _CHUNK]))
             for i in range(0, len(pose_rad), _CHUNK)
@@ -122,7 +122,7 @@ class Pw3dMesh:
     files: str = f"{DETECTIONS}, {REGRESSOR} (17 x 6890) and {MODEL}.npz, in one folder"
 
     def read(self, data: Path | None, limit: int | None) -> Iterator[PoseSequence]:
-        """One sequence per person and video."""
+        """Yield one sequence per person and video."""
         folder = need_folder(data, self.files)
         return islice(self._sequences(folder), limit)
 

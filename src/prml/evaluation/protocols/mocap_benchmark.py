@@ -52,15 +52,15 @@ def benchmark_sequences(
     limit: int | None = None,
     cameras: int = 4,
 ) -> Iterator[PoseSequence]:
-    """The benchmark's sequences, one after the other.
+    """Yield the sequences of the benchmark.
 
     Args:
         names: mocap sets.
-        noisy: whether keypoints carry the measured errors of a detector (fixed seeds) or are exact.
+        noisy: whether keypoints have the measured errors of a detector (fixed seeds) or are exact.
         data_dir: folder of the npz files; by default that of the checkout.
         split: clips of this split, or all for None.
         limit: maximum number of clips (for a quick look, not for a score).
-        cameras: how many of the four cameras.
+        cameras: number of cameras, up to four.
 
     Yields:
         Sequences with absolute camera-frame joints in metres, H36M17 keypoints in pixels and confidences.

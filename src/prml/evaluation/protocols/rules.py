@@ -1,4 +1,4 @@
-"""The parts of a protocol. Each is a frozen object that does one thing and has a ``description`` of it."""
+"""The parts of a protocol: frozen objects that each do one thing and have a ``description`` of it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ def _label_25d_mm(sequence: PoseSequence) -> Array:
 # ------------------------------------------------------------------------------- what the network sees
 @runtime_checkable
 class KeypointRule(Protocol):
-    """Where the 2D input comes from."""
+    """The source of the 2D input."""
 
     @property
     def description(self) -> str:
@@ -49,7 +49,7 @@ class KeypointRule(Protocol):
         ...
 
     def apply(self, sequence: PoseSequence) -> PoseSequence:
-        """The sequence with the 2D that the network may see."""
+        """Return the sequence with the 2D that the network may see."""
         ...
 
 
@@ -69,7 +69,7 @@ class KeypointsAsRead:
         return self.what
 
     def apply(self, sequence: PoseSequence) -> PoseSequence:
-        """The sequence as it is; raises PrmlError if it has no 2D."""
+        """Return the sequence unchanged; raise PrmlError if it has no 2D."""
         if sequence.keypoints_px is None:
             raise PrmlError(f"{sequence.name or 'the sequence'} has no 2D keypoints to lift")
         return sequence
@@ -85,7 +85,7 @@ class KeypointsFromLabel:
     )
 
     def apply(self, sequence: PoseSequence) -> PoseSequence:
-        """The label's x, y in pixels in place of the detections."""
+        """Replace the detections by x, y of the label in pixels."""
         xy = _image_label(sequence)[..., :2]
         return sequence.with_(keypoints_px=xy, confidence=np.ones(xy.shape[:2], xy.dtype))
 
@@ -106,7 +106,7 @@ class KeypointsFilled:
         return f"{self.what}; missing joints are interpolated in time, with confidence 0"
 
     def apply(self, sequence: PoseSequence) -> PoseSequence:
-        """Without NaN: coordinates are interpolated linearly; a joint that is never seen is placed at the mean."""
+        """Replace NaN by linear interpolation; a joint that is never seen is placed at the mean."""
         px = np.array(KeypointsAsRead(self.what).apply(sequence).keypoints_px, dtype=np.float64)
         missing = np.asarray(np.isnan(px).any(-1))
         if missing.all():
@@ -125,7 +125,7 @@ class KeypointsFilled:
 # -------------------------------------------------------------------------- which frames, in what cuts
 @dataclass(frozen=True)
 class FrameRule:
-    """Which frames of a video count; these are flagged in ``valid``.
+    """Which frames of a video count, as flagged in ``valid``.
 
     Attributes:
         kind: "all"; "valid" removes the others before lifting, as if the rest were one video; "score-valid" lifts all
@@ -146,14 +146,14 @@ class FrameRule:
         }[self.kind]
 
     def select(self, sequence: PoseSequence) -> PoseSequence:
-        """The frames that are lifted, at evenly spaced times."""
+        """Return the frames that are lifted, at evenly spaced times."""
         if self.kind != "valid":
             return sequence
         rows = np.flatnonzero(_valid(sequence))
         return sequence.take(rows).with_(times_s=np.arange(len(rows)) / sequence.fps)
 
     def scored(self, sequence: PoseSequence) -> Array | None:
-        """Indices of the lifted frames that are scored; None for all."""
+        """Return the indices of the lifted frames that are scored; None for all."""
         if self.kind != "score-valid":
             return None
         has_person = True if sequence.has_person is None else sequence.has_person
@@ -172,11 +172,11 @@ class WholeVideo:
     kind: Literal["whole"] = "whole"
 
     def cuts(self, frames: int, window: int) -> list[slice]:
-        """One cut."""
+        """Return one cut with all frames."""
         return [slice(0, frames)]
 
     def alone(self, one_pose: bool) -> bool:
-        """Whether a cut is all that a network sees of the video: here the cut is the video."""
+        """Return True: the cut is the whole video."""
         return True
 
 
@@ -206,20 +206,20 @@ class CutWindows:
 
     @property
     def kind(self) -> Literal["drop", "last"]:
-        """The rule in a word."""
+        """The rule as one word."""
         return self.tail
 
     def alone(self, one_pose: bool) -> bool:
-        """Whether a cut is all that a network sees of the video.
+        """Whether the network sees each cut separately, without the rest of the video.
 
         Args:
             one_pose: whether the network returns one pose per window. In a cut of T frames most of its windows would
-                repeat the ends, so cuts without a fixed length only decide which frames are scored.
+                repeat the end frames, so cuts without a fixed length only decide which frames are scored.
         """
         return self.length is not None or not one_pose
 
     def cuts(self, frames: int, window: int) -> list[slice]:
-        """Cuts of a video of ``frames`` frames for a network whose T frames span ``window`` frames of it."""
+        """Return the cuts of a video of ``frames`` frames, if the T frames of the network span ``window`` of them."""
         window = self.length or window
         if frames <= window:
             return [slice(0, frames)]
@@ -236,7 +236,7 @@ WindowKind = Literal["whole", "drop", "last"]
 # ----------------------------------------------------------------------------- the space of the scores
 @runtime_checkable
 class SpaceRule(Protocol):
-    """The 3D target, and how the prediction relates to it and to the image."""
+    """The 3D target, and its relation to the prediction and to the image."""
 
     @property
     def description(self) -> str:
@@ -244,15 +244,15 @@ class SpaceRule(Protocol):
         ...
 
     def target(self, sequence: PoseSequence) -> Float[Array, "T J 3"]:
-        """Root-relative target in metres."""
+        """Return the root-relative target in metres."""
         ...
 
     def prediction(self, joints_m: Float[Array, "T J 3"], seen: PoseSequence) -> Float[Array, "T J 3"]:
-        """What is scored, from what the network returned for ``seen``."""
+        """Return the scored joints, from the network's output for ``seen``."""
         ...
 
     def image(self, joints_m: Float[Array, "T J 3"], sequence: PoseSequence) -> Float[Array, "T J 2"] | None:
-        """Pixels of root-relative joints put at the true root; None if the data do not provide it."""
+        """Return pixels of root-relative joints placed at the true root; None if the data do not provide it."""
         ...
 
 
@@ -269,17 +269,17 @@ class CameraSpace:
     description: str = "camera-frame metres, root-relative, scored in mm"
 
     def target(self, sequence: PoseSequence) -> Float[Array, "T J 3"]:
-        """Camera-frame joints minus the root joint, metres."""
+        """Return camera-frame joints minus the root joint, in metres."""
         joints = _joints(sequence)
         relative: Array = joints - joints[:, sequence.skeleton.root, None]
         return relative
 
     def prediction(self, joints_m: Float[Array, "T J 3"], seen: PoseSequence) -> Float[Array, "T J 3"]:
-        """The prediction as it is."""
+        """Return the prediction unchanged."""
         return joints_m
 
     def image(self, joints_m: Float[Array, "T J 3"], sequence: PoseSequence) -> Float[Array, "T J 2"] | None:
-        """Projection by the sequence's camera; None without a camera or without the true root's place."""
+        """Project with the sequence's camera; None without a camera or the true root position."""
         if sequence.camera is None or sequence.root_relative:
             return None
         pixels: Array = sequence.camera.project(joints_m + _joints(sequence)[:, sequence.skeleton.root, None])
@@ -307,13 +307,13 @@ class ImageSpace:
         return text + (pasted if self.paste_xy else "")
 
     def target(self, sequence: PoseSequence) -> Float[Array, "T J 3"]:
-        """The 2.5D label minus its root, metres."""
+        """Return the 2.5D label minus its root, in metres."""
         joints = _label_25d_mm(sequence).astype(np.float64) / MM_PER_M
         relative: Array = joints - joints[:, sequence.skeleton.root, None]
         return relative
 
     def prediction(self, joints_m: Float[Array, "T J 3"], seen: PoseSequence) -> Float[Array, "T J 3"]:
-        """The prediction, with the input's x and y pasted over if the rule says so."""
+        """Return the prediction, with x and y of the input pasted over it if the rule says so."""
         if not self.paste_xy:
             return joints_m
         px = np.asarray(seen.keypoints_px, dtype=np.float64)
@@ -323,7 +323,7 @@ class ImageSpace:
         return joined
 
     def image(self, joints_m: Float[Array, "T J 3"], sequence: PoseSequence) -> Float[Array, "T J 2"] | None:
-        """Pixels: x and y divided by the factor, at the label's root."""
+        """Return pixels: x and y divided by the factor, at the root of the label."""
         root = _image_label(sequence)[:, sequence.skeleton.root, None, :2].astype(np.float64)
         pixels: Array = joints_m[..., :2] * MM_PER_M / _mm_per_px(sequence)[:, None, None] + root
         return pixels
@@ -335,7 +335,7 @@ RootKind = Literal["zero", "own", "subtract"]
 
 @dataclass(frozen=True)
 class RootRule:
-    """How the predicted root joint is treated before scoring.
+    """Treatment of the predicted root joint before scoring.
 
     Attributes:
         kind: "zero" sets it to the origin, "own" keeps the network's root error, "subtract" moves the whole
@@ -354,7 +354,7 @@ class RootRule:
         }[self.kind]
 
     def apply(self, joints_m: Float[Array, "T J 3"], root: int) -> Float[Array, "T J 3"]:
-        """The prediction under the rule; the input is unchanged."""
+        """Return the prediction under the rule; the input is not modified."""
         if self.kind == "own":
             return joints_m
         if self.kind == "subtract":
@@ -371,8 +371,8 @@ class LeaveOut:
     """Videos that are not scored.
 
     Attributes:
-        prefixes: prefixes of the names of excluded videos.
-        why: the reason, or who does so.
+        prefixes: name prefixes of excluded videos.
+        why: the reason, or who leaves them out.
     """
 
     prefixes: tuple[str, ...] = ()
@@ -384,7 +384,7 @@ class LeaveOut:
         return f"{', '.join(self.prefixes)} ({self.why})" if self.prefixes else "none"
 
     def keep(self, sequences: Iterator[PoseSequence]) -> Iterator[PoseSequence]:
-        """The sequences that are scored."""
+        """Yield the sequences that are scored."""
         return (s for s in sequences if not s.name.startswith(self.prefixes)) if self.prefixes else sequences
 
 
