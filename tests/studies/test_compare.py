@@ -1,4 +1,4 @@
-"""The comparison: runs are kept by the hash of their configuration, go on after a kill, and end in one table."""
+"""The comparison: runs are kept by configuration hash, resume after a kill, and end in one table."""
 
 from copy import deepcopy
 from pathlib import Path
@@ -53,7 +53,7 @@ def _network(**changes):
 
 @pytest.fixture(scope="module")
 def compared(tmp_path_factory):
-    """A tiny comparison by the command: its configuration file, its folder."""
+    """A tiny comparison for the command: its configuration file and folder."""
     folder = tmp_path_factory.mktemp("compared")
     words = ["compare-networks", str(_file(folder)), "--out", str(folder / "runs"), "--limit", "1"]
     assert main([*words, "--json", str(folder / "c.json"), "--figure", str(folder / "c.svg")]) == 0
@@ -89,7 +89,7 @@ def test_the_shipped_comparison_is_the_one_that_was_asked_for():
         ({"networks": _network(arguments={"widht": 16})}, "no argument 'widht'; did you mean 'width'"),
         ({"networks": _network(arguments={"frames": 9})}, r"see data\.windows"),
         ({"networks": _network(name="prml")}, "always has two regression heads"),
-        ({"networks": _network() + _network(arguments=dict(NARROW))}, "different labels"),
+        ({"networks": _network() + _network(arguments=dict(NARROW))}, "distinct labels"),
         ({"networks": _network(name="capf")}, "image features"),
         ({"networks": []}, "needs networks"),
         ({"seds": [1]}, "unknown option 'seds'; did you mean 'seeds'"),
@@ -139,7 +139,7 @@ def test_a_finished_run_is_not_repeated_and_its_score_is_read(compared, monkeypa
     runs = compare.run_all(config, compared / "runs", limit=1, progress=lines.append)
     record = compare_report.read_comparison(compared / "c.json")
     assert {t: r[0].scores for t, r in runs.items()} == {row.title: row.runs[0]["scores"] for row in record.rows}
-    assert sum("kept from before" in line for line in lines) == 2
+    assert sum("already trained" in line for line in lines) == 2
 
 
 def _kept(compared: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Laws of the changes: what they alter, what they keep, and that every network sees the same."""
+"""Laws of perturbations: what they change, what they keep, and that every network sees the same input."""
 
 import json
 
@@ -99,7 +99,7 @@ def test_a_crop_of_image_space_moves_the_label_along():
 
 
 class Copy(Wrong):
-    """Answers the truth plus what the input's x is off by: an error that grows with the noise."""
+    """Predicts the truth plus the error of the input's x, so the error grows with the noise."""
 
     def __init__(self, gain, *clips):
         super().__init__(*clips, size_m=0.0)
@@ -160,7 +160,7 @@ def test_unknown_changes_are_refused_with_the_known_ones():
 
 
 def test_the_cost_counts_linear_layers_on_every_path():
-    """The fast CPU path must not hide its products from the count that sizes the markers."""
+    """The fast CPU path must not hide its products from the cost that determines marker sizes."""
     from prml import load
     from prml.evaluation.predictor import macs_per_frame
     from prml.networks.cost import cost_of

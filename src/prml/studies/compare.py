@@ -1,6 +1,6 @@
-"""Networks of equal cost, trained on equal data for equal steps and scored under equal rules.
+"""Compare networks of equal cost, trained on equal data for equal steps and scored under equal rules.
 
-Runs are kept in folders named by a hash of their configuration: a finished run is not repeated, an interrupted run
+Runs are kept in folders named by a hash of their configuration: a finished run is not repeated, and an interrupted one
 continues from its last checkpoint.
 """
 
@@ -19,7 +19,7 @@ from prml.training.config import NOT_THE_RESULT, FitConfig, record_of
 
 
 def config_hash(config: FitConfig) -> str:
-    """Ten hexadecimal digits of everything in a configuration that changes the result."""
+    """Return a hash (ten hexadecimal digits) of everything in a configuration that affects the result."""
     values = record_of(config)
     for field_name in NOT_THE_RESULT:
         section, _, name = field_name.partition(".")
@@ -28,13 +28,13 @@ def config_hash(config: FitConfig) -> str:
 
 
 def run_folder(out: Path, entrant: Entrant, config: FitConfig) -> Path:
-    """Where a run is kept."""
+    """Return the folder of a run."""
     label = "".join(c if c.isalnum() or c == "-" else "-" for c in entrant.label.lower())
     return out / f"{label}-{entrant.heads}-seed{config.seed}-{config_hash(config)}"
 
 
 def finished(folder: Path, steps: int) -> bool:
-    """Whether a run has taken all its steps."""
+    """Whether a run has completed all its steps."""
     from prml.weights.record import read_card
 
     card = folder / "last.yaml"
@@ -42,7 +42,7 @@ def finished(folder: Path, steps: int) -> bool:
 
 
 def train(config: FitConfig, folder: Path) -> Literal["kept", "resumed", "trained"]:
-    """Train unless already done; continue an interrupted run. Returns which of these happened."""
+    """Train, or resume an interrupted run, unless already finished; return which of these happened."""
     from prml.training.callbacks import CHECKPOINT
     from prml.training.engine import fit
 
@@ -54,7 +54,7 @@ def train(config: FitConfig, folder: Path) -> Literal["kept", "resumed", "traine
 
 
 def score(folder: Path, protocol: str, *, overlap: int, every: int = 1, limit: int | None = None) -> Result:
-    """Score the final weights, or read the score if they have already been scored on these data under these rules."""
+    """Score the final weights, or read the score if they were already scored on these data under these rules."""
     from prml.evaluation.result import read_result
     from prml.evaluation.score import Conditions, score_lifter
     from prml.lifting.lifter import load
@@ -71,14 +71,14 @@ def score(folder: Path, protocol: str, *, overlap: int, every: int = 1, limit: i
 
 @dataclass(frozen=True)
 class Run:
-    """One entrant, one seed.
+    """One entrant with one seed.
 
     Attributes:
-        seed: of weights and data.
-        folder: name of its folder, the configuration's hash at the end.
+        seed: seed of weights and data.
+        folder: name of its folder, which ends with the hash of the configuration.
         scores: protocol -> metric -> value.
-        frames: protocol -> scored frames.
-        commit: of the code that trained it.
+        frames: protocol -> number of scored frames.
+        commit: commit of the code that trained it.
     """
 
     seed: int
@@ -101,7 +101,7 @@ def _run(
     run = config.fit_config(entrant, seed)
     folder = run_folder(out, entrant, run)
     started = perf_counter()
-    words = {"kept": "kept from before", "resumed": "resumed and trained", "trained": "trained"}[train(run, folder)]
+    words = {"kept": "already trained", "resumed": "resumed and trained", "trained": "trained"}[train(run, folder)]
     say(f"{words} ({perf_counter() - started:.0f} s); scoring under {', '.join(config.protocols)}")
     results = {
         name: score(folder, name, overlap=config.overlap, every=config.every, limit=limit) for name in config.protocols
@@ -116,18 +116,18 @@ def _run(
 def run_all(
     config: CompareConfig, out: Path, *, limit: int | None = None, progress: Callable[[str], None] = lambda _: None
 ) -> dict[str, list[Run]]:
-    """Every run, one after the other: title of the entrant -> runs in the order of the seeds.
+    """Run everything; return a mapping from entrant titles to runs, in the order of the seeds.
 
-    Seeds are the outer loop, so an interrupted comparison has trained all networks equally often.
+    Seeds are the outer loop, so that an interrupted comparison has trained all networks equally often.
 
     Args:
-        config: checked.
-        out: folder of the runs' folders.
+        config: a checked configuration.
+        out: folder for the folders of the runs.
         limit: maximum number of clips to score, for a quick look; such a comparison is marked as incomplete.
-        progress: called with a line at every stage of every run.
+        progress: called with one line at every stage of every run.
 
     Raises:
-        PrmlError: data that cannot be read, or a folder that cannot be written.
+        PrmlError: data cannot be read, or a folder cannot be written.
     """
     entrants, runs = config.entrants(), dict[str, list[Run]]()
     pairs = [(seed, entrant) for seed in config.seeds for entrant in entrants]

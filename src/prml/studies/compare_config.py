@@ -1,4 +1,4 @@
-"""The configuration of a comparison of networks. Nothing here imports torch before a comparison is checked."""
+"""The configuration of a comparison of networks. This module does not import torch until a comparison is checked."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -32,9 +32,10 @@ class EntrantConfig:
 
     Attributes:
         name: registry name.
-        arguments: constructor arguments that differ from the named size; window and channels are those of the data.
+        arguments: constructor arguments that differ from the named size; window and channels come from the data.
         label: name in tables; the registry name if empty.
-        heads: "single" (the authors' one regression head), "dual" (x, y and depth apart); PrML always has two.
+        heads: "single" (the authors' one regression head), "dual" (separate heads for x, y and for depth); PrML always
+            has two.
     """
 
     name: str
@@ -45,22 +46,22 @@ class EntrantConfig:
 
 @dataclass
 class CompareConfig:
-    """Everything about a comparison; what ``configs/mocap/compare.yaml`` holds.
+    """The configuration of a comparison, e.g. ``configs/mocap/compare.yaml``.
 
     Attributes:
         networks: the participants.
-        data: what all are trained on.
-        single: what networks with one regression head minimise.
-        dual: what networks with two minimise; the mutual information is PrML's only.
-        optimiser: of all.
-        start: of all networks; see ``NetworkConfig.start``.
-        run: of all networks; ``max_steps`` is the length of each training.
+        data: training data of all networks.
+        single: objective of networks with one regression head.
+        dual: objective of networks with two; mutual information applies to PrML only.
+        optimiser: optimiser of all networks.
+        start: initialisation of all networks; see ``NetworkConfig.start``.
+        run: run settings of all networks; ``max_steps`` is the length of each training.
         seeds: one run per seed.
-        protocols: what all are scored under.
-        overlap: windows that every frame lies in when scored.
+        protocols: protocols for scoring all networks.
+        overlap: number of windows that contain each frame when scoring.
         every: score every n-th clip of a protocol, the same for all networks; the tables say so.
-        tolerance: relative excess of the most expensive network in multiply-adds per frame over the cheapest.
-        speed_rounds: how often each speed is measured, in turns; the best counts.
+        tolerance: allowed relative excess of the most expensive network over the cheapest, in multiply-adds per frame.
+        speed_rounds: number of measurements of each speed, in turns; the best counts.
     """
 
     networks: list[EntrantConfig] = field(default_factory=list)
@@ -78,7 +79,7 @@ class CompareConfig:
     speed_rounds: int = option(5, minimum=1)
 
     def check(self) -> None:
-        """Raise PrmlError, in one line, for a comparison that cannot be run or would not be fair."""
+        """Raise PrmlError if the comparison cannot be run or would not be fair."""
         from prml.evaluation import protocols
 
         if not self.networks:
@@ -88,7 +89,7 @@ class CompareConfig:
             raise PrmlError(f"seeds must be different numbers, at least one, got {self.seeds}")
         if self.run.max_steps < 1:
             steps = self.run.max_steps
-            raise PrmlError(f"run.max_steps must be at least 1, got {steps}: all networks get the same, stated amount")
+            raise PrmlError(f"run.max_steps must be at least 1, got {steps}: all networks train for the same steps")
         if self.run.minutes:
             raise PrmlError(f"run.minutes must be 0, got {self.run.minutes:g}: networks are compared at equal steps")
         for protocol in self.protocols:
@@ -96,7 +97,7 @@ class CompareConfig:
         entrants = self.entrants()
         titles = [e.title for e in entrants]
         if twice := sorted({t for t in titles if titles.count(t) > 1}):
-            raise PrmlError(f"networks need different labels, {twice[0]!r} occurs twice")
+            raise PrmlError(f"networks need distinct labels, {twice[0]!r} occurs twice")
         for entrant in entrants:
             self.fit_config(entrant, self.seeds[0]).check()
         self._check_costs(entrants)
@@ -108,12 +109,12 @@ class CompareConfig:
             low, high = (per_frame(costs[t]) for t in (order[0], order[-1]))
             if high > low * (1 + self.tolerance):
                 raise PrmlError(
-                    f"multiply-adds per frame ({words}) must lie within {self.tolerance:.0%} of each other: "
+                    f"multiply-adds per frame ({words}) must be within {self.tolerance:.0%} of each other: "
                     f"{order[0]} has {low / 1e6:.2f} M, {order[-1]} {high / 1e6:.2f} M; change a width or a depth"
                 )
 
     def entrants(self) -> "list[Entrant]":
-        """Every network with every kind of heads; raises PrmlError for unknown names and arguments."""
+        """Return every network with every kind of heads; raise PrmlError for unknown names or arguments."""
         return [self._entrant(given, heads) for given in self.networks for heads in given.heads]
 
     def _entrant(self, given: EntrantConfig, heads: Heads) -> "Entrant":
@@ -121,7 +122,7 @@ class CompareConfig:
 
         record = registry.entry(given.name)
         if record.image_features:
-            raise PrmlError(f"{record.name} needs image features, motion capture has none; leave it out")
+            raise PrmlError(f"{record.name} needs image features, but motion capture has none; leave it out")
         if taken := {"frames", "in_channels", "regression_heads"} & set(given.arguments):
             raise PrmlError(f"{given.name}: {taken.pop()} cannot be set per network here; see data.windows and heads")
         own_two = registry.network_class(record.name).two_heads
@@ -134,7 +135,7 @@ class CompareConfig:
         return Entrant(given.label or record.name, record.name, heads, arguments)
 
     def fit_config(self, entrant: "Entrant", seed: int) -> FitConfig:
-        """The training run of an entrant and a seed."""
+        """Return the training configuration of an entrant and a seed."""
         objective = self.dual if entrant.heads == "dual" else self.single
         network = NetworkConfig(entrant.name, dict(entrant.arguments), self.start)
         return FitConfig(network, self.data, objective, self.optimiser, self.run, seed)
@@ -142,7 +143,7 @@ class CompareConfig:
 
 @dataclass(frozen=True)
 class Entrant:
-    """A network with one kind of regression heads, ready to be built."""
+    """A network with one kind of regression heads, ready to build."""
 
     label: str
     name: str
@@ -156,7 +157,7 @@ class Entrant:
 
     @property
     def cost(self) -> "Cost":
-        """Parameters and multiply-adds; raises PrmlError for arguments that the network cannot have."""
+        """Parameters and multiply-adds; raises PrmlError for arguments that the network does not take."""
         from prml.networks.cost import cost_of
 
         _check_arguments(self.name, self.arguments)
@@ -176,10 +177,10 @@ def _check_arguments(name: str, arguments: dict[str, Any]) -> None:
 
 
 def linear_per_frame(cost: "Cost") -> float:
-    """Multiply-adds of linear layers and convolutions for each frame that goes in."""
+    """Return multiply-adds of linear layers and convolutions per input frame."""
     return cost.linear_macs / cost.frames
 
 
 def full_per_frame(cost: "Cost") -> float:
-    """Multiply-adds of all products of matrices for each frame that goes in."""
+    """Return multiply-adds of all matrix products per input frame."""
     return cost.full_macs / cost.frames

@@ -31,12 +31,12 @@ class Row:
     """The row of one entrant.
 
     Attributes:
-        label, name, heads, arguments: which.
+        label, name, heads, arguments: identify the network.
         parameters, linear_macs_per_frame, full_macs_per_frame: counted.
         training_frames_per_s, inference_frames_per_s: measured when the record was written, all networks in turns.
         mean: protocol -> metric -> mean over the seeds.
         deviation: protocol -> metric -> standard deviation over the seeds (n - 1); empty with one seed.
-        runs: every run.
+        runs: all runs.
     """
 
     label: str
@@ -60,14 +60,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a comparison found.
+    """The result of a comparison.
 
     Attributes:
-        rows: in the order of the configuration.
+        rows: rows in the order of the configuration.
         config: the resolved configuration.
         limit: maximum number of clips scored; None for a full comparison.
-        machine: processor and threads of the speeds.
-        commit, versions: of the code that wrote the record; each run has its own commit.
+        machine: processor and threads used to measure speeds.
+        commit, versions: those of the code that wrote the record; each run has its own commit.
     """
 
     rows: list[Row]
@@ -80,11 +80,11 @@ class Comparison:
 
     @property
     def protocols(self) -> list[str]:
-        """Names, in the order of the configuration."""
+        """Names of the protocols, in the order of the configuration."""
         return list(self.config["protocols"])
 
     def to_json(self) -> str:
-        """The record as text."""
+        """Return the record as text."""
         return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
 
 
@@ -125,21 +125,21 @@ def make_comparison(
     limit: int | None,
     machine: dict[str, Any],
 ) -> Comparison:
-    """The record of a comparison.
+    """Make the record of a comparison.
 
     Args:
-        config: what was run.
-        runs: what :func:`prml.studies.compare.run_all` returns.
+        config: the configuration.
+        runs: from :func:`prml.studies.compare.run_all`.
         speeds: in the order of ``config.entrants()``.
-        limit: of the scoring.
-        machine: what the speeds were measured on.
+        limit: maximum number of clips scored.
+        machine: the machine that the speeds were measured on.
     """
     rows = [_row(e, runs[e.title], speed) for e, speed in zip(config.entrants(), speeds, strict=True)]
     return Comparison(rows, asdict(config), limit, machine, commit(), versions())
 
 
 def read_comparison(path: Path) -> Comparison:
-    """Read a record; raises PrmlError that says what is wrong with the file."""
+    """Read a record; raise PrmlError if the file is invalid."""
     values = guarded(path, lambda: json.loads(path.read_text(encoding="utf-8")), "it is not JSON")
     if not isinstance(values, dict) or values.get("schema") != SCHEMA:
         raise PrmlError(f"{path} is not a comparison of schema {SCHEMA}; 'prml compare-networks' writes one")
@@ -163,7 +163,7 @@ def _score(row: Row, protocol: str, metric: str) -> str:
 
 
 def _cells(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
-    """Headings and rows, the best mean error under the first protocol on top."""
+    """Return headings and rows, sorted by mean error under the first protocol, best first."""
     shown = [(p, m) for p in comparison.protocols for m in (_METRIC, "p_mpjpe") if m in comparison.rows[0].mean[p]]
     scores = [f"{p} {metric(m).label} ({metric(m).unit})" for p, m in shown]
     costs, speeds = ("parameters", "multiply-adds per frame"), ("training frames/s", "inference frames/s")
@@ -190,7 +190,7 @@ def _ordinal(number: int) -> str:
 
 
 def caption(comparison: Comparison) -> str:
-    """What the numbers mean, in a sentence or two."""
+    """Explain the numbers in a sentence or two."""
     config, seeds = comparison.config, len(comparison.config["seeds"])
     run = config["run"]
     text = f"Mean and standard deviation of {seeds} seeds" if seeds > 1 else "One seed, so no deviation"
@@ -204,12 +204,12 @@ def caption(comparison: Comparison) -> str:
     if config["every"] > 1:
         text += f" Scored on every {_ordinal(config['every'])} clip of each protocol, the same for all."
     if comparison.limit is not None:
-        text += f" Scored over the first {comparison.limit} clips only: no result."
+        text += f" Scored over the first {comparison.limit} clips only: not a result."
     return text
 
 
 def table(comparison: Comparison) -> "Table":
-    """One row per network and kind of heads, the lowest error under the first protocol on top."""
+    """Return a table with one row per network and kind of heads, lowest error under the first protocol first."""
     from rich import box
     from rich.table import Table
 
@@ -225,7 +225,7 @@ def table(comparison: Comparison) -> "Table":
 
 
 def markdown(comparison: Comparison) -> str:
-    """The table as Markdown; raises PrmlError for a comparison over some clips only."""
+    """Return the table as Markdown; raise PrmlError for a comparison over some clips only."""
     if comparison.limit is not None:
         raise PrmlError("a comparison over some clips only is not a result; run it with limit=None")
     head, rows = _cells(comparison)
@@ -243,7 +243,7 @@ _COSTS: dict[str, Callable[[Row], float]] = {
 def _bars(
     axes: "Axes", rows: Sequence[Row], values: Sequence[float], deviations: Sequence[float] | None = None
 ) -> None:
-    """A bar per row from zero, dual heads filled, single ones hollow; the whisker is one standard deviation."""
+    """Draw one bar per row from zero (dual heads filled, single ones hollow), with whiskers of one std. deviation."""
     for at, (row, value) in enumerate(zip(rows, values, strict=True)):
         dual = row.heads == "dual"
         axes.barh(
@@ -262,10 +262,10 @@ def _bars(
 
 
 def figure(comparison: Comparison, kind: str = "png") -> bytes:
-    """Error and cost of every entrant as bars from zero, the lowest error under the first protocol on top.
+    """Draw error and cost of every entrant as bars from zero, lowest error under the first protocol on top.
 
-    Filled bars are dual heads, hollow ones single; whiskers are one standard deviation over the seeds. The costs lie
-    within the comparison's tolerance of each other by design, which bars from zero show as it is.
+    Filled bars are dual heads, hollow ones single; whiskers are one standard deviation over the seeds. Costs are within
+    the comparison's tolerance of each other by design, which bars from zero show without distortion.
 
     Raises PrmlError without matplotlib (``pip install prml-pose[figures]``).
     """

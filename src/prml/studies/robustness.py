@@ -1,7 +1,7 @@
-"""How the error grows when the 2D input gets worse (the paper's Figure 5 and other damage to a video).
+"""Measure how the error grows when the 2D input gets worse (the paper's Figure 5 and other perturbations).
 
-A perturbation is a frozen object with a level and a description. Its randomness comes from the sequence's name, so
-every network sees the same perturbed input.
+A perturbation is a frozen object with a level and a description. Its random numbers are seeded by the sequence's name,
+so every network sees the same perturbed input.
 """
 
 import zlib
@@ -28,7 +28,7 @@ GAP_FRAMES = 5.0
 
 @runtime_checkable
 class Perturbation(Protocol):
-    """One way to make the input worse, at one level."""
+    """One way to degrade the input, at one level."""
 
     family: ClassVar[str]
     unit: ClassVar[str]
@@ -36,11 +36,11 @@ class Perturbation(Protocol):
 
     @property
     def level(self) -> float:
-        """How much, in ``unit``; the family's untouched level leaves the input as it is."""
+        """Strength in ``unit``; the family's untouched level leaves the input unchanged."""
         ...
 
     def apply(self, sequence: PoseSequence) -> PoseSequence:
-        """The perturbed sequence (where frames are dropped, so is their truth)."""
+        """Return the perturbed sequence; if frames are dropped, so is their ground truth."""
         ...
 
 
@@ -53,7 +53,7 @@ def _keypoints(sequence: PoseSequence) -> Array:
 
 
 def person_height_px(sequence: PoseSequence) -> float:
-    """Median over frames of the vertical extent of the keypoints, in pixels."""
+    """Return the median over frames of the vertical extent of the keypoints, in pixels."""
     return float(np.median(np.ptp(_keypoints(sequence)[..., 1], axis=1)))
 
 
@@ -78,7 +78,7 @@ class GaussianNoise:
     description: ClassVar[str] = "zero-mean Gaussian noise on the 2D, sigma in thousandths of the image's width"
 
     def apply(self, sequence: PoseSequence) -> PoseSequence:
-        """The sequence with noisy keypoints."""
+        """Add noise to the keypoints."""
         return _add_noise(sequence, self.level * _need_camera(sequence).width / PAPER_WIDTH_PX, self.family)
 
 
@@ -94,12 +94,12 @@ class NoiseOfHeight:
     )
 
     def apply(self, sequence: PoseSequence) -> PoseSequence:
-        """The sequence with noisy keypoints."""
+        """Add noise to the keypoints."""
         return _add_noise(sequence, self.level / 100 * person_height_px(sequence), self.family)
 
 
 def _gaps(rng: np.random.Generator, share: float, frames: int, tracks: int) -> Bool[Array, "frames tracks"]:
-    """True inside gaps of ``GAP_FRAMES`` frames on average that cover ``share`` of the frames of each track."""
+    """Return a mask of gaps of ``GAP_FRAMES`` frames on average that cover ``share`` of each track."""
     lost = np.zeros((frames, tracks), dtype=bool)
     if share <= 0:
         return lost
@@ -131,7 +131,7 @@ class MissingJoints:
     )
 
     def apply(self, sequence: PoseSequence) -> PoseSequence:
-        """The sequence with joints lost and filled."""
+        """Lose and fill joints."""
         lost = _gaps(_rng(sequence, self.family), self.level / 100, len(sequence), len(sequence.skeleton))
         return _lose(sequence, lost, self.family)
 
@@ -146,7 +146,7 @@ class DroppedFrames:
     description: ClassVar[str] = "whole frames lost in gaps of 5 on average, interpolated in time with confidence 0"
 
     def apply(self, sequence: PoseSequence) -> PoseSequence:
-        """The sequence with frames lost and filled."""
+        """Lose and fill frames."""
         lost = _gaps(_rng(sequence, self.family), self.level / 100, len(sequence), 1)
         return _lose(sequence, lost, self.family)
 
@@ -163,7 +163,7 @@ class FrameRate:
     )
 
     def apply(self, sequence: PoseSequence) -> PoseSequence:
-        """The kept frames, with their 3D."""
+        """Return the kept frames with their 3D."""
         step = max(1, int(self.level))
         rows = np.arange(0, len(sequence), step)
         return sequence.take(rows).with_(fps=sequence.fps / step)
@@ -171,7 +171,7 @@ class FrameRate:
 
 @dataclass(frozen=True)
 class FieldOfView:
-    """The same person, equally large in the image, through another lens from another distance."""
+    """The same person at the same size in the image, seen through another lens from another distance."""
 
     level: float
     family: ClassVar[str] = "field-of-view"
@@ -182,7 +182,7 @@ class FieldOfView:
     )
 
     def apply(self, sequence: PoseSequence) -> PoseSequence:
-        """The sequence through the other lens; its detector's errors in pixels are kept."""
+        """Return the sequence seen through the other lens; detector errors in pixels are kept."""
         camera = _need_camera(sequence)
         if sequence.joints_m is None or sequence.root_relative:
             raise PrmlError("another field of view needs absolute camera-frame joints, which this protocol lacks")
@@ -206,7 +206,7 @@ class PortraitCrop:
     description: ClassVar[str] = "the image is cut to a stripe of full height around the person; intrinsics follow"
 
     def apply(self, sequence: PoseSequence) -> PoseSequence:
-        """The sequence in the cut image."""
+        """Return the sequence in the cropped image."""
         camera, px = _need_camera(sequence), _keypoints(sequence)
         width = min(camera.width, round(camera.height * self.level))
         left = float(np.clip(np.median(px[..., 0]) - width / 2, 0, camera.width - width))
@@ -232,7 +232,7 @@ FAMILIES: dict[str, tuple[Callable[[float], Perturbation], tuple[float | int, ..
 def perturbations(
     families: Iterable[str] | None = None, levels: Sequence[float | int] | None = None
 ) -> list[Perturbation]:
-    """The perturbations of some families (None: all) at their usual levels, or at the given ones."""
+    """Return perturbations of some families (None: all) at their usual levels or at the given ones."""
     chosen = list(FAMILIES) if families is None else list(families)
     if unknown := [f for f in chosen if f not in FAMILIES]:
         raise PrmlError(f"unknown change {unknown[0]!r}; known are {', '.join(FAMILIES)}")
@@ -245,9 +245,9 @@ class Entrant:
     """The weights of one participant.
 
     Attributes:
-        name: for tables.
+        name: name in tables.
         predictor, window: as for :func:`prml.evaluation.run.evaluate`.
-        macs_per_frame: multiply-adds per scored frame, the size of the marker in the figure; None if unknown.
+        macs_per_frame: multiply-adds per scored frame, shown as marker size in the figure; None if unknown.
     """
 
     name: str
@@ -261,10 +261,10 @@ class Outcome:
     """One entrant under one perturbation.
 
     Attributes:
-        name: of the entrant.
-        family, level, unit: of the change; family "none" is the untouched input.
+        name: name of the entrant.
+        family, level, unit: those of the perturbation; family "none" is the untouched input.
         scores: metric -> value.
-        delta_mpjpe: growth of MPJPE over the original input, mm.
+        delta_mpjpe: increase of MPJPE over the untouched input, mm.
     """
 
     name: str
@@ -277,7 +277,7 @@ class Outcome:
 
 @dataclass
 class Sweep:
-    """All outcomes, and what they were measured on."""
+    """All outcomes, with their protocol and entrants."""
 
     protocol: EvaluationProtocol
     entrants: list[Entrant]
@@ -286,9 +286,9 @@ class Sweep:
 
 
 def blocked(change: Perturbation, protocol: EvaluationProtocol) -> str | None:
-    """Why a protocol's data cannot show a perturbation; None if it can."""
+    """Return why a perturbation cannot be applied to a protocol's data; None if it can."""
     if change.family == FieldOfView.family and isinstance(protocol.space, ImageSpace):
-        return f"{protocol.name} has weak-perspective labels without a camera: there is no other lens to look through"
+        return f"{protocol.name} has weak-perspective labels without a camera, so its lens cannot be changed"
     return None
 
 
@@ -301,18 +301,18 @@ def sweep(
     every: int = 1,
     progress: Callable[[str], None] | None = None,
 ) -> Sweep:
-    """Score every entrant on the original input and under every perturbation.
+    """Score every entrant on the untouched input and under every perturbation.
 
     Args:
-        entrants: weights.
-        protocol: the rules; families that its data cannot show are skipped, with the reason.
+        entrants: the weights to score.
+        protocol: the rules; families that cannot be applied to its data are skipped, with the reason.
         changes: see :func:`perturbations`.
         data: as for :func:`prml.evaluation.run.evaluate`.
         every: use only every n-th sequence.
-        progress: called with a line before each evaluation.
+        progress: called with one line before each evaluation.
 
     Raises:
-        PrmlError: data or predictions that cannot be used.
+        PrmlError: data or predictions cannot be used.
     """
     reasons = {c.family: why for c in changes if (why := blocked(c, protocol)) is not None}
     result = Sweep(protocol, list(entrants), skipped=reasons)

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 SCHEMA = "prml.robustness/1"
-_MARKER_PT = (4.5, 9.0)  # diameters of the markers of a network of unknown cost and of the dearest one
+_MARKER_PT = (4.5, 9.0)  # marker diameters for a network of unknown cost and for the most expensive one
 
 
 def record(sweep: Sweep, weights: Sequence[dict[str, Any]], every: int, data: dict[str, str]) -> str:
-    """The sweep as JSON: protocol, descriptions of the perturbations, outcomes, weights, code."""
+    """Return the sweep as JSON: protocol, descriptions of perturbations, outcomes, weights, code versions."""
     protocol = sweep.protocol
     descriptions = {family: make(0.0).description for family, (make, _) in FAMILIES.items()}
     content = {
@@ -40,7 +40,7 @@ def record(sweep: Sweep, weights: Sequence[dict[str, Any]], every: int, data: di
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
 
-# the level at which a family leaves the input unchanged; another lens or crop has none
+# the level at which a family leaves the input unchanged; lenses and crops have none
 _UNTOUCHED = {"frame-rate": 1.0, **dict.fromkeys(("noise", "noise-of-height", "missing-joints", "dropped-frames"), 0.0)}
 
 
@@ -49,7 +49,7 @@ def _find(sweep: Sweep, name: str, family: str, level: float) -> Outcome:
 
 
 def table(sweep: Sweep) -> "Table":
-    """One row per change, per entrant its MPJPE and the growth over the untouched input, in mm."""
+    """Return a table with one row per perturbation: MPJPE of each entrant and its increase, in mm."""
     from rich import box
     from rich.table import Table
 
@@ -69,7 +69,7 @@ def table(sweep: Sweep) -> "Table":
 
 
 def _marker_size(entrant: Entrant, everyone: Sequence[Entrant]) -> float:
-    """Marker diameter in points: its area grows with the cost, as in the paper, within what a line can carry."""
+    """Return the marker diameter in points; its area is proportional to the cost, as in the paper, within limits."""
     known = [e.macs_per_frame for e in everyone if e.macs_per_frame]
     if not known or not entrant.macs_per_frame:
         return _MARKER_PT[0]
@@ -78,7 +78,7 @@ def _marker_size(entrant: Entrant, everyone: Sequence[Entrant]) -> float:
 
 
 def _curve(sweep: Sweep, name: str, family: str) -> tuple[list[float], list[float]]:
-    """Levels and growth of MPJPE in mm of one entrant; a family that can be absent starts at no change."""
+    """Return levels and MPJPE increase in mm of one entrant, starting at the untouched level if there is one."""
     found = sorted((o for o in sweep.outcomes if o.name == name and o.family == family), key=lambda o: o.level)
     start = _UNTOUCHED.get(family)
     levels, growth = [o.level for o in found], [o.delta_mpjpe for o in found]
@@ -104,9 +104,9 @@ def _panel(axes: "Axes", sweep: Sweep, family: str) -> None:
 
 
 def figure(sweep: Sweep, kind: str = "png") -> bytes:
-    """The growth of MPJPE over the level of each change, the size of a marker being the network's cost (Figure 5).
+    """Draw the increase of MPJPE over the level of each perturbation, with cost as marker size (Figure 5).
 
-    Raises PrmlError without matplotlib (``pip install prml-pose[figures]``) or if nothing was changed.
+    Raises PrmlError without matplotlib (``pip install prml-pose[figures]``) or if nothing was perturbed.
     """
     families = [f for f in FAMILIES if any(o.family == f for o in sweep.outcomes)]
     if not families:
