@@ -27,7 +27,7 @@ from scipy.stats import spearmanr
 
 from prml.detect.mediapipe import MediaPipeDetector
 from prml.filters.repair import repair_swaps
-from prml.skeleton import BLAZEPOSE33, MEASURED13, conversion
+from prml.skeleton import BLAZEPOSE33, BODY28, H36M17, MEASURED13, MEASURED24, Skeleton, conversion
 
 Array = np.ndarray
 # The parts of jump.mp4 in which one person can be seen alone: x, y, width, height in pixels; first and last frame.
@@ -38,13 +38,14 @@ SEGMENTS = {
     "woman passes": (500, 450, 700, 540, 105, 150),
     "woman leaves": (0, 450, 700, 540, 150, 198),
 }
-TO_13 = conversion(BLAZEPOSE33, MEASURED13)
+TO_13, TO_28 = conversion(BLAZEPOSE33, MEASURED13), conversion(BLAZEPOSE33, BODY28)
 ADULT_LIMBS_M = 3.8  # both thighs, shins, upper arms, forearms and hip-shoulder sides of a typical adult
 _SIDE = ("Hip Knee", "Knee Ankle", "Shoulder Elbow", "Elbow Wrist", "Hip Shoulder")
 LIMBS = [tuple(MEASURED13.index(side + joint) for joint in pair.split()) for side in "LR" for pair in _SIDE]
 LAGS = 15  # of the autocovariance: half a second
 OUTLIER_FLOOR_MM, OUTLIER_SIGMA = 60.0, 4.0
 LIMB_SETS = (("Hip", "Knee", "Ankle"), ("Shoulder", "Elbow", "Wrist"))
+ENDS = (("Heel", "Toe"), ("Hand", "Thumb"))  # what goes with each set
 LOST = 0.3  # a joint of less confidence counts as lost
 CONFIDENCE_EDGES = (0.0, 0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0001)
 QUANTILES = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9)
@@ -86,15 +87,35 @@ def frames_of(video: Path, first: int, last: int) -> Iterator[tuple[float, Image
                 return
 
 
-def observe(video: Path, models: dict[str, str]) -> dict[str, dict[tuple[str, str], Array]]:
-    """Per segment, per (model, variant): (T, 33, 4) x, y, visibility, presence; NaN where nobody is found."""
+def skeleton_of(values: Array, axis: int = -1) -> Skeleton:
+    """MEASURED13 or MEASURED24, by the number of joints."""
+    return MEASURED13 if values.shape[axis] == len(MEASURED13) else MEASURED24
+
+
+def measured(landmarks: Array, skeleton: Skeleton) -> Array:
+    """(T, 33, d) points, or (T, 33) confidences, on the joints of MEASURED13 or MEASURED24."""
+    points = landmarks.ndim == 3
+    first = TO_13.apply(landmarks) if points else TO_13.apply_confidence(landmarks)
+    if skeleton == MEASURED13:
+        return first
+    rest = TO_28.apply(landmarks) if points else TO_28.apply_confidence(landmarks)
+    return np.concatenate([first, rest[:, len(H36M17) :]], 1)
+
+
+def observe(
+    video: Path, models: dict[str, str], variants: tuple[str, ...] = ("clean",)
+) -> dict[str, dict[tuple[str, str], Array]]:
+    """Per segment, per (model, variant): (T, 33, 4) x, y, visibility, presence; NaN where nobody is found.
+
+    The reference, heavy, is only asked for ``variants``.
+    """
     seen: dict[str, dict[tuple[str, str], Array]] = {}
     for name, (x, y, width, height, first, last) in SEGMENTS.items():
         images = [(t, image.crop((x, y, x + width, y + height))) for t, image in frames_of(video, first, last)]
         seen[name] = {}
         for key, path in models.items():
             for variant, change in VARIANTS.items():
-                if key == "heavy" and variant != "clean":
+                if key == "heavy" and variant not in variants:
                     continue
                 with MediaPipeDetector(path) as detector:
                     people = [detector.landmarks(np.asarray(change(image)), t) for t, image in images]
@@ -164,8 +185,10 @@ def swapped(mine: Array, reference: Array) -> Array:
 def without_swaps(mine: Array, reference: Array) -> Array:
     """(T, 13, 2) difference with NaN in a limb pair within three frames of a swap (it is smoothed over)."""
     difference = mine - reference
+    skeleton = skeleton_of(mine, -2)
     for which, limb in enumerate(LIMB_SETS):
-        joints = [MEASURED13.index(side + j) for j in limb for side in "LR"]
+        ends = ENDS[which] if skeleton == MEASURED24 else ()
+        joints = [skeleton.index(side + j) for j in (*limb, *ends) for side in "LR"]
         near = np.convolve(swapped(mine, reference)[:, which], np.ones(7), mode="same") > 0
         difference[np.ix_(near, joints)] = np.nan
     return difference
@@ -186,9 +209,10 @@ def disagreement(pairs: list[tuple[Array, Array]], step_s: float, share: float) 
     clean = [without_swaps(a, b) for a, b in pairs]
     offsets = np.stack([np.nanmedian(d, axis=0) for d in clean])  # (segments, 13, 2)
     seconds = sum(len(d) for d in clean) * step_s
-    covariance = np.zeros((13, LAGS + 1))
-    rate, size, length, scale = np.zeros(13), np.zeros(13), np.zeros(13), np.zeros((len(pairs), 13))
-    for joint in range(13):
+    count = offsets.shape[1]
+    covariance = np.zeros((count, LAGS + 1))
+    rate, size, length, scale = np.zeros(count), np.zeros(count), np.zeros(count), np.zeros((len(pairs), count))
+    for joint in range(count):
         sums, counts, far, runs = np.zeros(LAGS + 1), np.zeros(LAGS + 1), [np.zeros(0)], 0
         for index, (d, offset) in enumerate(zip(clean, offsets, strict=True)):
             residual = d[:, joint] - offset[joint]
@@ -205,7 +229,8 @@ def disagreement(pairs: list[tuple[Array, Array]], step_s: float, share: float) 
         length[joint] = len(values) / 2 / runs if runs else 0.0
     white, drift, time_s = fit_white_and_drift(covariance, step_s)
     swap_runs = sum(bursts(s[:, limb]) for s in swaps for limb in range(2))
-    everything = np.sqrt([share * np.nanmean(np.concatenate([a - b for a, b in pairs])[:, j] ** 2) for j in range(13)])
+    apart = np.concatenate([a - b for a, b in pairs])
+    everything = np.sqrt([share * np.nanmean(apart[:, j] ** 2) for j in range(count)])
     return {
         "jitter_mm": white,
         "drift_mm": drift,
@@ -255,13 +280,14 @@ def confidence_relation(confidence: list[Array], errors_mm: list[Array], step_s:
     growth = np.log1p(e / 20)
     kept = seen & (c >= LOST)
     # one slope, one level per joint: logit = level_j - slope ln(1 + e / 20 mm)
-    centred = [(growth[kept[:, j], j], logit[kept[:, j], j]) for j in range(13)]
+    joints = range(c.shape[1])
+    centred = [(growth[kept[:, j], j], logit[kept[:, j], j]) for j in joints]
     x = np.concatenate([g - g.mean() for g, _ in centred])
     y = np.concatenate([v - v.mean() for _, v in centred])
     slope = -float(x @ y / (x @ x))
     level = np.array([v.mean() + slope * g.mean() for g, v in centred])
-    runs = np.array([[bursts(row[:, j] < LOST) for j in range(13)] for row in confidence]).sum(0)
-    lost = np.array([[(row[:, j] < LOST).sum() for j in range(13)] for row in confidence]).sum(0)
+    runs = np.array([[bursts(row[:, j] < LOST) for j in joints] for row in confidence]).sum(0)
+    lost = np.array([[(row[:, j] < LOST).sum() for j in joints] for row in confidence]).sum(0)
     seconds = sum(len(row) for row in confidence) * step_s
     return {
         "definition": "visibility * presence",
@@ -287,26 +313,29 @@ def _spearman(a: Array, b: Array) -> float:
 
 
 def _spearman_within(c: Array, e: Array, seen: Array) -> list[float]:
-    return [_spearman(c[seen[:, j], j], e[seen[:, j], j]) for j in range(13)]
+    return [_spearman(c[seen[:, j], j], e[seen[:, j], j]) for j in range(c.shape[1])]
 
 
-def report(seen: dict[str, dict[tuple[str, str], Array]], model: str, step_s: float) -> dict[str, Any]:
-    """All statistics of one model."""
+def report(
+    seen: dict[str, dict[tuple[str, str], Array]], model: str, step_s: float, skeleton: Skeleton = MEASURED13
+) -> dict[str, Any]:
+    """All statistics of one model. Heavy, which the others are compared with, has those of its mirror image alone."""
     tracks: dict[tuple[str, str], list[Array]] = {}
     scales = [millimetres_per_pixel(TO_13.apply(views["heavy", "clean"][..., :2])) for views in seen.values()]
     for views, scale in zip(seen.values(), scales, strict=True):
         for key, rows in views.items():
-            tracks.setdefault(key, []).append(TO_13.apply(rows[..., :2]) * scale)
+            tracks.setdefault(key, []).append(measured(rows[..., :2], skeleton) * scale)
     clean, heavy = tracks[model, "clean"], tracks["heavy", "clean"]
 
     def against(other: list[Array], share: float) -> dict[str, Any]:
         return disagreement(list(zip(clean, other, strict=True)), step_s, share)
 
-    evidence = {"heavy": against(heavy, 1.0)}
-    evidence |= {variant: against(tracks[model, variant], 0.5) for variant in ("mirror", "shift")}
-    evidence |= {variant: against(tracks[model, variant], 1.0) for variant in ("half", "blur", "dark")}
-    sure = [TO_13.apply_confidence(v[model, "clean"][..., 2] * v[model, "clean"][..., 3]) for v in seen.values()]
-    errors = [np.linalg.norm(without_swaps(a, b), axis=-1) for a, b in zip(clean, heavy, strict=True)]
+    evidence = {} if model == "heavy" else {"heavy": against(heavy, 1.0)}
+    evidence |= {v: against(tracks[model, v], 0.5) for v in ("mirror", "shift") if (model, v) in tracks}
+    evidence |= {v: against(tracks[model, v], 1.0) for v in ("half", "blur", "dark") if (model, v) in tracks}
+    sure = [measured(v[model, "clean"][..., 2] * v[model, "clean"][..., 3], skeleton) for v in seen.values()]
+    truth = tracks[model, "mirror"] if model == "heavy" else heavy
+    errors = [np.linalg.norm(without_swaps(a, b), axis=-1) for a, b in zip(clean, truth, strict=True)]
     frames = sum(len(a) for a in clean)
     lost = sum(int(np.isnan(a[:, 0, 0]).sum()) for a in clean)
     return {
@@ -318,6 +347,7 @@ def report(seen: dict[str, dict[tuple[str, str], Array]], model: str, step_s: fl
         "gain_of_degraded_images": {
             v: float(np.mean(evidence[v]["drift_mm"]) / np.mean(evidence["heavy"]["drift_mm"]))
             for v in ("half", "blur", "dark")
+            if "heavy" in evidence
         },
         "mm_per_px": dict(zip(seen, scales, strict=True)),
         "evidence": evidence,
@@ -329,7 +359,7 @@ def headline(evidence: dict[str, dict[str, Any]]) -> dict[str, Any]:
 
     Left and right joints are then averaged (as mean squares): a detector has no reason to prefer a side, a clip does.
     """
-    bounds = [evidence[name] for name in ("heavy", "mirror")]
+    bounds = [evidence[name] for name in ("heavy", "mirror") if name in evidence]
     names = ("jitter_mm", "drift_mm", "offset_mm", "outlier_rate", "outlier_mm", "outlier_frames")
     chosen: dict[str, Any] = {name: _symmetric(np.max([b[name] for b in bounds], axis=0)) for name in names}
     for name in ("drift_time_s", "severity_sigma"):
@@ -341,7 +371,7 @@ def headline(evidence: dict[str, dict[str, Any]]) -> dict[str, Any]:
 
 def _symmetric(values: Array) -> Array:
     squares = np.asarray(values, dtype=float) ** 2
-    return np.sqrt((squares + MEASURED13.flip(squares, "scalars")) / 2)
+    return np.sqrt((squares + skeleton_of(squares).flip(squares, "scalars")) / 2)
 
 
 def noise_model(stats: dict[str, Any], step_s: float) -> dict[str, Any]:
@@ -361,7 +391,7 @@ def noise_model(stats: dict[str, Any], step_s: float) -> dict[str, Any]:
         "swap_s": stats["swap_s"],
         "drop_rate": _symmetric(lost["rate"]),
         "drop_s": float((lost["rate"] * lost["seconds"]).sum() / lost["rate"].sum()),
-        "confidence_logit": (sure["logit_level"] + MEASURED13.flip(sure["logit_level"], "scalars")) / 2,
+        "confidence_logit": (sure["logit_level"] + skeleton_of(weight).flip(sure["logit_level"], "scalars")) / 2,
         "confidence_slope": sure["logit_slope"],
         "confidence_sigma": sure["logit_sigma"],
         "severity_sigma": stats["severity_sigma"],
@@ -390,46 +420,55 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--video", type=Path, required=True, help="jump.mp4 of Sports2D")
     parser.add_argument("--reference", type=Path, required=True, help="pose_landmarker_heavy.task")
-    parser.add_argument("--out", type=Path, default=Path("src/prml/batches/detector_noise.json"))
+    parser.add_argument("--out", type=Path, help="file to write; default: the one that the package reads")
     parser.add_argument("--fps", type=float, default=30.0)
     parser.add_argument(
         "--mended", dest="repaired", action="store_true", help="measure what reaches the lifter: swapped sides put back"
     )
+    parser.add_argument(
+        "--ends", action="store_true", help="measure feet, hands and face as well, for lite, full and heavy"
+    )
     options = parser.parse_args()
+    skeleton, name = (MEASURED24, "detector_noise24.json") if options.ends else (MEASURED13, "detector_noise.json")
+    wanted = {"model": "full", "model_lite": "lite", **({"model_heavy": "heavy"} if options.ends else {})}
     models = {"full": "full", "lite": "lite", "heavy": str(options.reference)}
-    seen = observe(options.video, models)
+    seen = observe(options.video, models, ("clean", "mirror") if options.ends else ("clean",))
     if options.repaired:
         seen = {name: {key: repaired(rows) for key, rows in views.items()} for name, views in seen.items()}
     step_s = 1 / options.fps
-    full, lite = (report(seen, model, step_s) for model in ("full", "lite"))
+    reports = {model: report(seen, model, step_s, skeleton) for model in wanted.values()}
     record = {
         "schema": "prml.detector_noise/1",
-        "skeleton": MEASURED13.name,
-        "joints": list(MEASURED13.joints),
+        "skeleton": skeleton.name,
+        "joints": list(skeleton.joints),
         "unit": "mm at the person's depth, per image axis; rates per second; times in seconds",
-        "model": noise_model(full, step_s),
-        "model_lite": noise_model(lite, step_s),
-        "full": full,
-        "lite": lite,
-        "provenance": {
-            "video": {
-                "name": options.video.name,
-                "origin": "Sports2D, BSD-3",
-                "sha256": sha256(options.video.read_bytes()).hexdigest(),
-                "fps": options.fps,
-                "segments": {k: list(v) for k, v in SEGMENTS.items()},
-            },
-            "reference": {"name": options.reference.name, "sha256": sha256(options.reference.read_bytes()).hexdigest()},
-            "versions": {p: version(p) for p in ("mediapipe", "numpy", "av", "pillow")}
-            | {"python": platform.python_version()},
-            "date": datetime.now(UTC).date().isoformat(),
-            "command": "python benchmarks/measure_detector_noise.py --video jump.mp4 "
-            "--reference pose_landmarker_heavy.task" + (" --mended" if options.repaired else ""),
-            "explained_in": "docs/detector_noise.md",
-        },
+        **{entry: noise_model(reports[model], step_s) for entry, model in wanted.items()},
+        **reports,
+        "provenance": provenance(options),
     }
-    options.out.write_text(compact(plain(record)) + "\n")
+    out = options.out or Path("src/prml/batches") / name
+    out.write_text(compact(plain(record)) + "\n")
     sys.stdout.write(compact(plain(record["model"])) + "\n")
+
+
+def provenance(options: argparse.Namespace) -> dict[str, Any]:
+    """Which video, models and versions."""
+    return {
+        "video": {
+            "name": options.video.name,
+            "origin": "Sports2D, BSD-3",
+            "sha256": sha256(options.video.read_bytes()).hexdigest(),
+            "fps": options.fps,
+            "segments": {k: list(v) for k, v in SEGMENTS.items()},
+        },
+        "reference": {"name": options.reference.name, "sha256": sha256(options.reference.read_bytes()).hexdigest()},
+        "versions": {p: version(p) for p in ("mediapipe", "numpy", "av", "pillow")}
+        | {"python": platform.python_version()},
+        "date": datetime.now(UTC).date().isoformat(),
+        "command": "python benchmarks/measure_detector_noise.py --video jump.mp4 "
+        "--reference pose_landmarker_heavy.task" + " --mended" * options.repaired + " --ends" * options.ends,
+        "explained_in": "docs/detector_noise.md",
+    }
 
 
 if __name__ == "__main__":
