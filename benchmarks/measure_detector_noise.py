@@ -125,6 +125,16 @@ def observe(
     return seen
 
 
+def cached(path: Path | None) -> dict[str, dict[tuple[str, str], Array]]:
+    """What :func:`observe` returned earlier; nothing without a file."""
+    seen: dict[str, dict[tuple[str, str], Array]] = {}
+    if path is not None and path.exists():
+        for key, rows in np.load(path).items():
+            name, model, variant = key.split("|")
+            seen.setdefault(name, {})[model, variant] = rows
+    return seen
+
+
 def repaired(rows: Array) -> Array:
     """The same (T, 33, 4) track with swapped sides put back as in ``prml lift``; confidence stands for visibility."""
     has_person = ~np.isnan(rows[:, 0, 0])
@@ -347,7 +357,7 @@ def report(
         "gain_of_degraded_images": {
             v: float(np.mean(evidence[v]["drift_mm"]) / np.mean(evidence["heavy"]["drift_mm"]))
             for v in ("half", "blur", "dark")
-            if "heavy" in evidence
+            if v in evidence
         },
         "mm_per_px": dict(zip(seen, scales, strict=True)),
         "evidence": evidence,
@@ -421,6 +431,7 @@ def main() -> None:
     parser.add_argument("--video", type=Path, required=True, help="jump.mp4 of Sports2D")
     parser.add_argument("--reference", type=Path, required=True, help="pose_landmarker_heavy.task")
     parser.add_argument("--out", type=Path, help="file to write; default: the one that the package reads")
+    parser.add_argument("--cache", type=Path, help="npz file of landmarks, written if it is not there")
     parser.add_argument("--fps", type=float, default=30.0)
     parser.add_argument(
         "--mended", dest="repaired", action="store_true", help="measure what reaches the lifter: swapped sides put back"
@@ -432,7 +443,12 @@ def main() -> None:
     skeleton, name = (MEASURED24, "detector_noise24.json") if options.ends else (MEASURED13, "detector_noise.json")
     wanted = {"model": "full", "model_lite": "lite", **({"model_heavy": "heavy"} if options.ends else {})}
     models = {"full": "full", "lite": "lite", "heavy": str(options.reference)}
-    seen = observe(options.video, models, ("clean", "mirror") if options.ends else ("clean",))
+    seen = cached(options.cache) or observe(options.video, models, ("clean", "mirror") if options.ends else ("clean",))
+    if options.cache is not None and not options.cache.exists():
+        flat = {"|".join((name, *key)): rows for name, views in seen.items() for key, rows in views.items()}
+        np.savez_compressed(options.cache, **flat)
+    if ("heavy", "mirror") not in seen["man on the wall"]:
+        wanted.pop("model_heavy", None)
     if options.repaired:
         seen = {name: {key: repaired(rows) for key, rows in views.items()} for name, views in seen.items()}
     step_s = 1 / options.fps

@@ -175,6 +175,7 @@ def test_the_first_13_joints_err_on_24_as_they_do_on_13():
     for name in ("jitter_mm", "drift_mm", "offset_mm", "burst_rate", "burst_mm", "drop_rate", "confidence_logit"):
         np.testing.assert_array_equal(getattr(longer, name)[:13], getattr(noise, name))
         assert getattr(longer, name).shape == (24,)
+        np.testing.assert_array_equal(getattr(longer, name)[13:], getattr(noise.ends, name)[13:])
     assert longer.on(MEASURED24) is longer
     assert noise.on(MEASURED13) is noise
 

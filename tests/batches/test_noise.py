@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 
 from prml.batches.noise import NoiseModel, measured_noise, swap_sides
-from prml.skeleton import MEASURED13
+from prml.batches.options import MocapWindowOptions, VideoOptions
+from prml.batches.training_windows import MocapWindows
+from prml.datasets.mocap import load_sets
+from prml.skeleton import MEASURED13, MEASURED24
 
 FPS = 50.0
 
@@ -92,3 +95,26 @@ def test_exchange_is_an_involution_that_touches_only_its_limbs():
     np.testing.assert_array_equal(once[:, 2, knee[0]], points[:, 2, knee[1]])
     wrist = MEASURED13.index("LWrist")
     np.testing.assert_array_equal(once[:, :, wrist], points[:, :, wrist])
+
+
+def test_the_lite_model_errs_more_and_shares_its_batches_as_told():
+    full, lite = measured_noise(), measured_noise("lite")
+    assert (lite.jitter_mm > full.jitter_mm).all()
+    assert lite.ends is not None
+    assert (lite.ends.drift_mm[13:17] > full.ends.drift_mm[13:17]).all()  # heels and toes
+    sets = load_sets(("ui_prmd",))
+
+    def inputs(share, noise):
+        options = MocapWindowOptions(frames=9, batch=24, flip=0.0, clean=0.0, video=VideoOptions(lite=share))
+        data = MocapWindows(sets, options, noise, seed=4)
+        return np.stack([data[0, n]["input"][..., :2] for n in range(8)])
+
+    exact = inputs(0.0, None)
+    spread = [np.median(np.abs(inputs(share, full) - exact), axis=(1, 2, 3, 4)) for share in (0.0, 0.5, 1.0)]
+    assert np.median(spread[2] / spread[0]) > 1.3
+    assert 0 < (spread[1] > 1.2 * spread[0]).mean() < 1  # some batches, not all
+
+
+def test_scaling_a_model_scales_its_feet_hands_and_face():
+    noise = measured_noise().scaled(2.0)
+    np.testing.assert_allclose(noise.on(MEASURED24).jitter_mm, 2 * measured_noise().on(MEASURED24).jitter_mm)

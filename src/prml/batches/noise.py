@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from importlib.resources import files
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -19,6 +20,8 @@ from prml.skeleton import MEASURED13, MEASURED24, Skeleton
 Array = np.ndarray
 _SWAPPED = (("Hip", "Knee", "Ankle", "Heel", "Toe"), ("Shoulder", "Elbow", "Wrist", "Hand", "Thumb"))
 _PER_JOINT = ("jitter_mm", "drift_mm", "offset_mm", "burst_rate", "burst_mm", "drop_rate", "confidence_logit")
+DetectorModel = Literal["lite", "full"]
+_ENTRY: dict[DetectorModel, str] = {"full": "model", "lite": "model_lite"}
 _NEAREST = {"Heel": "Ankle", "Toe": "Ankle", "Hand": "Wrist", "Thumb": "Wrist"}
 
 
@@ -37,6 +40,7 @@ class NoiseModel:
         confidence_slope: how much the logit falls when the error grows e-fold over 20 mm.
         confidence_sigma: slow scatter of the logit.
         severity_sigma: log-normal spread over clips of one factor on all magnitudes.
+        ends: of a model on MEASURED13, one on MEASURED24 whose feet, hands and face were measured.
     """
 
     jitter_mm: Array
@@ -54,6 +58,7 @@ class NoiseModel:
     confidence_slope: float
     confidence_sigma: float
     severity_sigma: float
+    ends: "NoiseModel | None" = None
 
     def sample(
         self, rng: np.random.Generator, clips: int, frames: int, fps: float
@@ -84,16 +89,24 @@ class NoiseModel:
     def scaled(self, factor: float) -> "NoiseModel":
         """The same detector with all error magnitudes multiplied (rates and confidences unchanged)."""
         names = ("jitter_mm", "drift_mm", "offset_mm", "burst_mm")
-        return replace(self, **{n: getattr(self, n) * np.float32(factor) for n in names})
+        ends = None if self.ends is None else self.ends.scaled(factor)
+        return replace(self, **{n: getattr(self, n) * np.float32(factor) for n in names}, ends=ends)
 
     def on(self, measured: Skeleton) -> "NoiseModel":
         """The model on MEASURED24 (or as it is, if it has that many joints already).
 
-        A stand-in until their own errors are measured: heels and toes err as ankles do, hands and thumbs as wrists, and
-        each point of the face by so much more that the middle of the ears errs as the centre of the head.
+        Feet, hands and face are those of ``ends``. A model without takes heels and toes for ankles, hands and thumbs
+        for wrists, and lets each point of the face err by so much more that the middle of the ears errs as the centre
+        of the head.
         """
         if len(measured) == len(self.jitter_mm):
             return self
+        if self.ends is not None:
+            first = len(self.jitter_mm)
+            joined: dict[str, Any] = {
+                n: np.concatenate([getattr(self, n), getattr(self.ends, n)[first:]]) for n in _PER_JOINT
+            }
+            return replace(self, **joined, ends=None)
         names = [name[:1] + _NEAREST.get(name[1:], name[1:]) for name in measured.joints]
         nearest = [MEASURED13.index(n if n in MEASURED13.joints else "HeadCentre") for n in names]
         values = {name: getattr(self, name)[nearest] for name in _PER_JOINT}
@@ -147,11 +160,17 @@ def _runs(rng: np.random.Generator, shape: tuple[int, ...], start: Array, mean_f
 
 
 @cache
-def measured_noise() -> NoiseModel:
-    """The statistics of the bundled detector."""
-    record = json.loads(files("prml.batches").joinpath("detector_noise.json").read_text(encoding="utf-8"))["model"]
-    values = {
-        f.name: np.asarray(record[f.name], np.float32) if f.type is Array else float(record[f.name])
+def measured_noise(model: DetectorModel = "full") -> NoiseModel:
+    """The statistics of one of MediaPipe's models on MEASURED13, with those of feet, hands and face as ``ends``."""
+    first, ends = (_model(name, _ENTRY[model]) for name in ("detector_noise.json", "detector_noise24.json"))
+    return replace(first, ends=ends)
+
+
+def _model(name: str, entry: str) -> NoiseModel:
+    record = json.loads(files("prml.batches").joinpath(name).read_text(encoding="utf-8"))[entry]
+    values: dict[str, Any] = {
+        f.name: np.asarray(record[f.name], np.float32) if f.name in _PER_JOINT else float(record[f.name])
         for f in fields(NoiseModel)
+        if f.name in record
     }
-    return NoiseModel(**values)  # type: ignore[arg-type]
+    return NoiseModel(**values)

@@ -113,6 +113,7 @@ class VideoOptions:
         convention: share of windows whose points lie where a detector (MediaPipe's lite, full or heavy model) puts
             them, beside the joints' centres that stay the target.
         convention_spread: factor on how much that differs from clip to clip.
+        lite: share of batches whose noise is that of MediaPipe's lite model instead of the full one.
     """
 
     wide: float = option(0.0, minimum=0, maximum=1)
@@ -122,6 +123,7 @@ class VideoOptions:
     sitting: float = option(0.0, minimum=0, maximum=1)
     convention: float = option(0.0, minimum=0, maximum=1)
     convention_spread: float = option(1.0, minimum=0, maximum=3)
+    lite: float = option(0.0, minimum=0, maximum=1)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from prml.batches.augment import skeleton_of, vary_motion
 from prml.batches.bodies import vary_people
 from prml.batches.convention import displace
 from prml.batches.joints import fill_missing, hide, may_be_lost, rule_of
-from prml.batches.noise import NoiseModel, swap_sides
+from prml.batches.noise import NoiseModel, measured_noise, swap_sides
 from prml.batches.options import MocapWindowOptions, WindowOptions
 from prml.batches.virtual_camera import training_cameras
 from prml.datasets.mocap import MocapSet
@@ -234,7 +234,10 @@ class MocapWindows(Windows):
         """What a detector makes of exact points, a share of the windows as they are; with confidences."""
         if self.noise is None:
             return plane, np.ones(plane.shape[:-1], np.float32)
-        noisy, doubt = perturb(rng, plane, depth_m, self.noise, self.fps)
+        noise, lite = self.noise, self.options.video.lite
+        if lite and rng.random() < lite:
+            noise = measured_noise("lite").on(self.joints.measured)
+        noisy, doubt = perturb(rng, plane, depth_m, noise, self.fps)
         exact = (rng.random(len(plane)) < self.options.clean)[:, None, None]
         return np.where(exact[..., None], plane, noisy), np.where(exact, np.float32(1), doubt)
 
