@@ -11,6 +11,7 @@ from prml.errors import PrmlError
 from prml.evaluation.predictor import image_to_metres
 from prml.sequence import GroundTruth, PoseSequence
 from prml.skeleton import H36M17, MPI_INF_3DHP17
+from prml.training.module import validation_errors
 
 CAMERA = Camera(1000, 1002, 1145.0, 1143.0, 512.0, 515.0)
 OPTIONS = WindowOptions(frames=8, stride=4, batch=3, flip=0.5)
@@ -209,3 +210,24 @@ def test_the_frame_rate_is_that_of_most_frames_and_nothing_to_train_on_is_said()
     assert windows(person(10, fps=25.0), person(20, fps=50.0)).fps == 50
     with pytest.raises(PrmlError, match="split is empty"):
         windows()
+
+
+def test_windows_reach_over_frames_that_are_not_valid_and_say_which_are():
+    valid = np.arange(20) % 3 == 0
+    whole, flagged = (SequenceWindows([s], RULES[0], OPTIONS, seed=1) for s in (person(), person(valid=valid)))
+    assert whole.scored is None
+    for row in flagged.index[:, None]:
+        batch, plain = (w.make(np.random.default_rng(0), row) for w in (flagged, whole))
+        assert torch.equal(batch["input"], plain["input"])
+        assert batch["scored"][0].tolist() == valid[row[0, 0] : row[0, 0] + 8].tolist()
+
+
+def test_validation_counts_the_scored_frames_alone():
+    target = torch.randn(3, 8, 17, 3, dtype=torch.float64)
+    target = target - target[:, :, :1]
+    prediction, scored = target.clone(), torch.zeros(3, 8, dtype=torch.bool)
+    scored[:2, ::2] = True
+    prediction[:, 1::2, 5, 0] += 1.0
+    assert validation_errors(prediction, target, None, scored)[:2].abs().max() < 1e-6
+    assert validation_errors(prediction, target, None, scored)[2].isnan().all()
+    assert validation_errors(prediction, target, None, ~scored)[:2, 0] == pytest.approx(1000 / 17)

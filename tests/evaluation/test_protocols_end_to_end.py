@@ -68,7 +68,7 @@ def test_from_files_to_a_result(name, data, weights, tmp_path, capsys):
     assert result.frames > 30
     assert result.protocol["limit"] == 6
     assert result.weights["sha256"]
-    assert result.protocol["id"] == f"{name}/1"
+    assert result.protocol["id"] == protocols.get(name).id
     assert result.protocol["data"]
     assert name in printed
     if protocols.get(name).actions is not None:
@@ -98,12 +98,40 @@ def test_three_videos_of_s9_are_not_scored_under_the_2_5d_rules(data):
     assert left_out == {"s_09_act_05_subact_02", "s_09_act_10_subact_02", "s_09_act_13_subact_01"}
 
 
-def test_only_valid_frames_of_3dhp_are_lifted(data):
+def test_windows_of_3dhp_reach_over_all_frames_and_the_valid_ones_are_scored(data):
+    """The rule of P-STMO's generator_3dhp.py: edge-padded windows over the whole video, one for every valid frame."""
+    pad, errors, seen = 4, [], []
+
+    def mean_of_window(px):  # a "network" whose answer depends on every frame of its window
+        around = np.clip(np.arange(len(px))[:, None] + np.arange(-pad, pad + 1), 0, len(px) - 1)
+        flat = px[around].mean(1) / 1000
+        return np.concatenate([flat, flat[..., :1]], -1)
+
+    def predictor(sequence):
+        seen.append(len(sequence))
+        return mean_of_window(np.asarray(sequence.keypoints_px, np.float64))
+
     protocol = protocols.get("3dhp-gt")
-    lifted = sum(len(s) for s in protocol.sequences(data["3dhp-gt"]))
-    valid = sum(int(s.valid.sum()) for s in protocol.source.read(data["3dhp-gt"], None))
-    everything = sum(len(s) for s in protocol.source.read(data["3dhp-gt"], None))
-    assert lifted == valid < everything
+    result = evaluate(predictor, protocol, data=data["3dhp-gt"])
+    file = np.load(data["3dhp-gt"] / "data_test_3dhp.npz", allow_pickle=True)["data"].item()
+    for video in file.values():
+        prediction = mean_of_window(np.asarray(video["data_2d"], np.float64))
+        target = (video["data_3d"] - video["data_3d"][:, 14:15]) / 1000
+        prediction[:, 14] = 0
+        error = np.linalg.norm(prediction - target, axis=-1).mean(1) * 1000
+        errors.append(error[np.asarray(video["valid"]).reshape(-1) != 0])
+    assert seen == [len(video["data_2d"]) for video in file.values()]
+    assert result.tally.frames == sum(map(len, errors)) < sum(seen)
+    assert result.scores.overall["mpjpe"] == pytest.approx(np.concatenate(errors).mean(), rel=1e-5)
+
+
+def test_a_result_of_3dhp_from_before_is_refused_beside_a_new_one(data, weights, tmp_path, capsys):
+    new, old = tmp_path / "new.json", tmp_path / "old.json"
+    argv = ["evaluate", "--weights", str(weights["metres"]), "--protocol", "3dhp-gt", "--data", str(data["3dhp-gt"])]
+    assert main([*argv, "--json", str(new)]) == 0
+    old.write_text(new.read_text().replace('"3dhp-gt/2"', '"3dhp-gt/1"'))
+    assert main(["compare", str(new), str(old)]) == 2
+    assert 'protocol differ: "3dhp-gt/1", "3dhp-gt/2"' in capsys.readouterr().err
 
 
 def test_results_of_one_protocol_compare_and_others_do_not(data, weights, tmp_path, capsys):

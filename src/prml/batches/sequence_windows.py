@@ -74,7 +74,8 @@ class SequenceRule:
 class SequenceWindows(Windows):
     """Batches ``input`` (B, T, 17, C_in) and ``target`` (B, T, 17, 3) from sequences.
 
-    Image-space targets come with ``unit_m`` (B, T), metres per unit, if all sequences state it.
+    Image-space targets come with ``unit_m`` (B, T), metres per unit, if all sequences state it. If some frames are not
+    flagged as valid, ``scored`` (B, T) says which are: windows reach over all frames, and only these are validated.
 
     Windows start every ``options.stride`` frames; a sequence shorter than T gives one window, its last frame repeated.
     ``fps`` is the rate of most frames: MPI-INF-3DHP mixes 25 and 50, and the field resamples nothing.
@@ -90,7 +91,7 @@ class SequenceWindows(Windows):
         self, sequences: Iterable[PoseSequence], rule: SequenceRule, options: WindowOptions, *, seed: int
     ) -> None:
         self.options, self.seed = options, seed
-        inputs, targets, units, rows, at = [], [], [], [], 0
+        inputs, targets, units, scored, rows, at = [], [], [], [], [], 0
         frames_at: dict[float, int] = {}
         for sequence in sequences:
             if not len(sequence):
@@ -99,6 +100,7 @@ class SequenceWindows(Windows):
             inputs.append(given)
             targets.append(target)
             units.append(rule.unit_m(sequence))
+            scored.append(np.ones(len(given), bool) if sequence.valid is None else np.asarray(sequence.valid, bool))
             last = max(0, len(given) - options.frames)
             rows += [(at + a, at + len(given)) for a in range(0, last + 1, options.stride)]
             at += len(given)
@@ -110,6 +112,8 @@ class SequenceWindows(Windows):
         self.targets = shared(np.concatenate(targets))
         known = [u for u in units if u is not None]
         self.unit_m = shared(np.concatenate(known)) if len(known) == len(units) else None
+        judged = np.concatenate(scored)
+        self.scored = None if judged.all() else shared(judged)
         self.index = np.array(rows, dtype=np.int64)
 
     def __len__(self) -> int:
@@ -123,4 +127,5 @@ class SequenceWindows(Windows):
             self.inputs.numpy()[at], self.targets.numpy()[at], rng.random(len(rows)) < self.options.flip
         )
         batch = {"input": torch.from_numpy(inputs), "target": torch.from_numpy(targets)}
-        return batch if self.unit_m is None else batch | {"unit_m": self.unit_m[torch.from_numpy(at)]}
+        per_frame = {"unit_m": self.unit_m, "scored": self.scored}
+        return batch | {name: values[torch.from_numpy(at)] for name, values in per_frame.items() if values is not None}

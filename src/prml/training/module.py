@@ -181,7 +181,8 @@ class LiftingModule(pl.LightningModule):
         if "unit_m" in batch:  # an image-space network
             unit_m = self._scored(batch["unit_m"])[..., None, None]
             prediction, target = prediction * unit_m, target * unit_m
-        self.validation.append(validation_errors(prediction, target, self._known(batch)))
+        scored = self._scored(batch["scored"]) if "scored" in batch else None
+        self.validation.append(validation_errors(prediction, target, self._known(batch), scored))
 
     def scores(self) -> dict[str, float]:
         """Means over what was validated, mm."""
@@ -218,11 +219,15 @@ def astray(step: int) -> PrmlError:
 
 
 def validation_errors(
-    prediction: Float[Tensor, "B T J 3"], target: Float[Tensor, "B T J 3"], known: Bool[Tensor, "B J"] | None = None
+    prediction: Float[Tensor, "B T J 3"],
+    target: Float[Tensor, "B T J 3"],
+    known: Bool[Tensor, "B J"] | None = None,
+    scored: Bool[Tensor, "B T"] | None = None,
 ) -> Float[Tensor, "B n"]:
     """MPJPE, P-MPJPE, x, y, z per window in mm, root-relative, of poses in metres; all over the joints of H36M17.
 
-    Poses of more joints have a sixth column: the MPJPE of the others that are known (NaN if none is).
+    Means over the frames that are ``scored``, NaN for a window without any; over all frames for None. Poses of more
+    joints have a sixth column: the MPJPE of the others that are known (NaN if none is).
     """
     prediction = prediction - prediction[:, :, :1]
     body, truth = prediction[:, :, : len(H36M17)], target[:, :, : len(H36M17)]
@@ -231,7 +236,9 @@ def validation_errors(
         metrics.p_mpjpe(body, truth),
         *metrics.axis_errors(body, truth).unbind(-1),
     ]
-    rows = [c.reshape(len(prediction), -1).mean(1).float() for c in columns]
+    frames = [c.reshape(len(prediction), -1) for c in columns]
+    means = [c.mean(1) if scored is None else c.where(scored, torch.nan).nanmean(1) for c in frames]
+    rows = [c.float() for c in means]
     if prediction.shape[2] > len(H36M17):
         error = 1000 * torch.linalg.vector_norm(prediction - target, dim=-1).mean(1)[:, len(H36M17) :]
         counts = torch.ones_like(error, dtype=torch.bool) if known is None else known[:, len(H36M17) :]

@@ -214,16 +214,17 @@ _ALL = (
     ),
     EvaluationProtocol(
         "3dhp-gt",
-        1,
+        2,
         "MPI-INF-3DHP, ground-truth 2D (the paper's Table 3)",
         _3DHP_TEST,
         ("pck", "auc", "mpjpe", "p_mpjpe", "x", "y", "z"),
         KeypointsAsRead("ground-truth annotations in the image"),
-        frames=FrameRule("valid", "with the file's valid flag (2,929 of the six sequences)"),
+        frames=FrameRule("score-valid", "with the file's valid flag (2,929 of the six sequences)"),
         origin="P-STMO (Shan et al. 2022), reused by all later lifters; PCK and AUC as in the official script",
         notes=(
             "MPJPE is of 17 joints; PCK (below 150 mm) and AUC (0, 5, ..., 150 mm) of 14: no pelvis, spine, head",
             "AUC cannot exceed 96.8 %: the threshold of 0 mm never counts",
+            "version 1 removed the frames that are not valid before lifting; its results do not compare with these",
         ),
     ),
     EvaluationProtocol(
