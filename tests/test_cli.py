@@ -329,7 +329,7 @@ def test_what_is_typed_replaces_what_the_file_says(tmp_path):
         ("dpeth: 3", [], r"c.yaml: unknown option 'dpeth'; did you mean 'depth'"),
         ("depth: deep", [], r"c.yaml: depth: expected a whole number, got deep"),
         ("depth: -1", [], r"depth must be at least 0, got -1"),
-        ("[1]", [], r"c.yaml must hold a mapping"),
+        ("[1]", [], r"c.yaml must contain a mapping"),
         ("a: &b {}\nc: *b", [], r"c.yaml uses YAML aliases"),
         ("", ["--dpeth", "3"], r"unknown option --dpeth; did you mean --depth"),
         ("", ["--depth", "deep"], r"depth: expected a whole number, got deep"),

@@ -29,7 +29,7 @@ def test_every_container_becomes_a_record_with_the_same_weights(name, legacy, tm
     weights = publish(name, tmp_path / "best_epoch.bin", legacy=legacy)
     options = ["--frames", "9"] if name in ("stcformer", "poseformerv2") else []
     assert main(["import", name, str(tmp_path / "best_epoch.bin"), "--out", str(tmp_path / "out"), *options]) == 0
-    assert "every key fitted" in capsys.readouterr().out
+    assert "all keys matched" in capsys.readouterr().out
     record = load_record(tmp_path / "out" / f"{name}.yaml")
     state = published_state(record.network)
     kept = {k.removeprefix("volume_net."): v for k, v in weights.items() if not k.startswith("backbone.")}

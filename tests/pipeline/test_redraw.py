@@ -115,7 +115,7 @@ def test_view_says_where_the_page_is(result, capsys):
     assert f"wrote {page}" in capsys.readouterr().out
     written = page.stat().st_mtime_ns
     assert main(["view", str(result)]) == 0
-    assert f"{page} is there" in capsys.readouterr().out
+    assert f"{page} exists" in capsys.readouterr().out
     assert page.stat().st_mtime_ns == written
     assert main(["view", str(result), "--overwrite"]) == 0
     assert page.stat().st_mtime_ns > written

@@ -1,4 +1,4 @@
-"""Printing text as it is, and tables whose numbers are never cut off."""
+"""Print text verbatim, and tables without cutting off numbers."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -14,12 +14,12 @@ FILE_WIDTH = 140  # columns when the output is not a terminal
 
 
 def plain_console(**options: Any) -> "Console":
-    """A console that prints what it is given: no [word] of a path is taken for a style, no :name: for a picture.
+    """Return a console that prints text verbatim: [word] in a path is not markup, and :name: is not an emoji.
 
-    What a terminal would obey is escaped, and so are characters that the output cannot encode.
+    Terminal control characters and characters that the output cannot encode are escaped.
 
     Args:
-        options: of rich's Console.
+        options: options of rich's Console.
     """
     from rich.console import Console
 
@@ -29,21 +29,21 @@ def plain_console(**options: Any) -> "Console":
             return super().render_str(shown, **how)
 
         def on_broken_pipe(self) -> None:
-            """Whoever read has gone; rich would exit with code 1."""
+            """Raise BrokenPipeError when the reader is gone, where rich would exit with code 1."""
             raise BrokenPipeError
 
     return PlainConsole(markup=False, emoji=False, highlight=False, **options)
 
 
 def plain(text: str) -> "Text":
-    """Text as it is, for what rich would read as markup: a status line, a task's name."""
+    """Return verbatim text where rich would parse markup, such as a status line or the name of a task."""
     from rich.text import Text
 
     return Text(printable(text))
 
 
 def print_tables(console: "Console", tables: Sequence["Table"]) -> None:
-    """Print tables, wider than the terminal where their numbers need it, and wide into files and pipes."""
+    """Print tables; they may be wider than the terminal if numbers need it, and are wide in files and pipes."""
     from rich.measure import Measurement
 
     for table in tables:

@@ -1,4 +1,4 @@
-"""Messages of the library in the words of the command line."""
+"""Translate library messages to command line options."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -9,12 +9,12 @@ if TYPE_CHECKING:
 
 
 def as_typed(text: str, flags: Mapping[str, str], words: Sequence[str] = ()) -> str:
-    """A message of the library, in which parameters (``fps=...``, ``overwrite=True``) become what may be typed.
+    """Replace parameters (``fps=...``, ``overwrite=True``) in a library message by command line options.
 
     Args:
         text: the message.
-        flags: parameter -> how it is typed, of the command's options; other names stay as they are.
-        words: what the user has typed, which is quoted as it is: a file may be called ``fps=30.mp4``.
+        flags: parameter -> option of the command; other names are left unchanged.
+        words: the user's arguments, which are left unchanged, since a file may be called ``fps=30.mp4``.
     """
     quoted = [m.span() for word in words if "=" in word for m in re.finditer(re.escape(word), text)]
 
@@ -22,7 +22,7 @@ def as_typed(text: str, flags: Mapping[str, str], words: Sequence[str] = ()) -> 
         name, value = match.groups()
         if name not in flags or any(start <= match.start() < end for start, end in quoted):
             return match[0]
-        if not flags[name].startswith("--"):  # it stands by itself
+        if not flags[name].startswith("--"):  # positional
             return flags[name] if value == "..." else match[0]
         if value == "False":
             return f"--no-{flags[name][2:]}"
@@ -33,7 +33,7 @@ def as_typed(text: str, flags: Mapping[str, str], words: Sequence[str] = ()) -> 
 
 
 def notes(console: "Console", options: Any) -> Callable[[str], None]:
-    """What prints a warning of the library as a note, for a command that was called with these options."""
+    """Return a function that prints library warnings as notes, for a command called with these options."""
     from prml.commands._parser import CommandLine
 
     line = CommandLine(type(options), "")

@@ -1,6 +1,6 @@
-"""The command line of a dataclass of options, and the help about it.
+"""Build the command line and help of a dataclass of options.
 
-argparse reads the words; ``prml.options`` turns them into values and checks them. Neither loads anything heavy.
+argparse splits the arguments; ``prml.options`` converts and checks the values. Neither imports anything heavy.
 """
 
 from argparse import SUPPRESS, Action, ArgumentParser, BooleanOptionalAction, HelpFormatter
@@ -20,29 +20,29 @@ _METAVARS = {int: "N", float: "X", Path: "PATH"}
 
 
 def parse(kind: type[O], command: str, words: Sequence[str]) -> O:
-    """The options of a command; raises PrmlError, in one line, for what it does not take, SystemExit after ``--help``.
+    """Parse the options of a command; raise PrmlError for invalid arguments, SystemExit after ``--help``.
 
     Args:
         kind: dataclass of options.
-        command: its name, for help and messages.
-        words: what was typed after the name.
+        command: name of the command, for help and messages.
+        words: arguments after the name.
     """
     return CommandLine(kind, command).parse(words)
 
 
 def part_of(given: Any, kind: type[O]) -> O:
-    """The options of ``kind`` that a command's options begin with."""
+    """Return the options of the base class ``kind`` from those of a command."""
     return kind(**{f.name: getattr(given, f.name) for f in fields(kind)})  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
 class _Given:
-    """One option as it may be typed.
+    """One command line option.
 
     Attributes:
         leaf: the option.
-        inside: the field of dotted options that it belongs to, such as a training configuration; empty for the
-            command's own options.
+        inside: the field of dotted options that it belongs to, such as a training configuration; empty for options of
+            the command itself.
     """
 
     leaf: Leaf
@@ -50,19 +50,19 @@ class _Given:
 
     @property
     def flag(self) -> str:
-        """How it is typed."""
+        """The option string."""
         return f"--{self.leaf.name if self.inside else self.leaf.name.replace('_', '-')}"
 
     @property
     def kinds(self) -> tuple[Any, ...]:
-        """Its annotation, or the parts of it other than None."""
+        """Its annotation, or the members of a union other than None."""
         hint = self.leaf.hint
         parts = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
         return tuple(part for part in parts if part is not type(None))
 
     @property
     def is_switch(self) -> bool:
-        """Whether it is typed without a value."""
+        """Whether it takes no value."""
         return bool in self.kinds
 
     @property
@@ -72,17 +72,17 @@ class _Given:
 
     @property
     def is_mapping(self) -> bool:
-        """Whether its entries may be given one by one, as ``--name.entry``."""
+        """Whether its entries may be given separately, as ``--name.entry``."""
         return any(get_origin(kind) is dict for kind in self.kinds)
 
     @property
     def is_positional(self) -> bool:
-        """Whether it stands by itself."""
+        """Whether it is a positional argument."""
         return bool(self.leaf.rules.get("positional"))
 
     @property
     def metavar(self) -> str:
-        """What stands for its value in the help."""
+        """Placeholder for the value in the help."""
         kind = get_args(self.kinds[0])[0] if self.is_list else self.kinds[0]
         if get_origin(kind) is Literal:
             return f"{{{','.join(map(str, get_args(kind)))}}}"
@@ -92,7 +92,7 @@ class _Given:
 
     @property
     def help(self) -> str:
-        """Its description, for which variants it is, and its default."""
+        """Its description, the variants it applies to, and its default."""
         leaf = self.leaf
         notes = [f"only {' and '.join(leaf.only)}"] if leaf.only else []
         unsaid = any(leaf.default is value for value in (MISSING, None, False)) or leaf.default in ("", [], {})
@@ -110,7 +110,7 @@ def _shown(value: Any) -> str:
 
 
 class _Formatter(HelpFormatter):
-    """Option strings with the value's name once."""
+    """Shows the placeholder of a value only once per option."""
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=30)
@@ -123,7 +123,7 @@ class _Formatter(HelpFormatter):
 
 
 class _Switch(BooleanOptionalAction):
-    """``--name`` and ``--no-name``; the help leaves the second out where it is the default."""
+    """``--name`` and ``--no-name``; the help omits the second if it is the default."""
 
     def __init__(self, *args: Any, usual: bool | None, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -131,28 +131,28 @@ class _Switch(BooleanOptionalAction):
 
 
 class _Parser(ArgumentParser):
-    """An ``ArgumentParser`` that raises PrmlError where the original prints usage and exits."""
+    """An ``ArgumentParser`` that raises PrmlError instead of printing usage and exiting."""
 
     def error(self, message: str) -> NoReturn:
         raise PrmlError(f"{message}; '{self.prog} --help' shows the options")
 
 
 class CommandLine(Generic[O]):
-    """What may be typed for a dataclass of options.
+    """The command line of a dataclass of options.
 
-    Dashes in a name may stand for underscores. ``--name`` and ``--no-name`` switch; a switch may be followed by true or
-    false. A list option is repeated. The dotted options of a field with ``from_file`` come from that YAML file, and
-    those that are typed replace what it says.
+    Dashes in a name may replace underscores. ``--name`` and ``--no-name`` set a switch, which may also be followed by
+    true or false. A list option may be repeated. The dotted options of a field with ``from_file`` are read from that
+    YAML file, and may be overridden on the command line.
 
     Args:
         kind: dataclass of options.
-        command: its name.
+        command: name of the command.
     """
 
     def __init__(self, kind: type[O], command: str) -> None:
         self.kind, self.command = kind, command
         self.given: dict[str, _Given] = {}
-        self.files: dict[str, tuple[str, type[Any]]] = {}  # field of dotted options -> (option of its file, its kind)
+        self.files: dict[str, tuple[str, type[Any]]] = {}  # field of dotted options -> (option with its file, its type)
         own = options.leaves(kind)
         for f in fields(kind):  # type: ignore[arg-type]
             if file := f.metadata.get("from_file"):
@@ -164,7 +164,7 @@ class CommandLine(Generic[O]):
 
     @property
     def flags(self) -> dict[str, str]:
-        """Parameter -> how it is typed; dotted options go by the last part of their name where that is unique."""
+        """Parameter -> option string; dotted options use the last part of their name if it is unique."""
         own = {name: given for name, given in self.given.items() if not given.inside}
         own |= {g.leaf.rules["parameter"]: g for g in own.values() if g.leaf.rules.get("parameter")}
         ends = [name.rpartition(".")[2] for name in self.given]
@@ -173,11 +173,11 @@ class CommandLine(Generic[O]):
 
     # ------------------------------------------------------------------ reading
     def parse(self, words: Sequence[str]) -> O:
-        """As :func:`parse`."""
+        """Parse arguments, as :func:`parse` does."""
         spelled, entries = self._spelled(list(words))
         typed = vars(self._argparse(entries).parse_intermixed_args(spelled))
         values: dict[str, Any] = {}
-        for name, given in self.given.items():  # the command's own come first, the name of a file among them
+        for name, given in self.given.items():  # options of the command come first, including names of files
             if not given.inside and name in typed:
                 values[name] = self._value(given, typed[name])
         for name, (file, kind) in self.files.items():
@@ -192,7 +192,7 @@ class CommandLine(Generic[O]):
         return made
 
     def _label(self, name: str) -> str:
-        """How a message names an option."""
+        """Return the name of an option in messages."""
         first, _, rest = name.partition(".")
         return rest if first in self.files else self.flags.get(name, name)
 
@@ -209,7 +209,7 @@ class CommandLine(Generic[O]):
         return value
 
     def _spelled(self, words: list[str]) -> tuple[list[str], dict[str, str]]:
-        """The words as argparse expects them, and the entries of mapping options that are among them."""
+        """Return the arguments as argparse expects them, and the entries of mapping options among them."""
         known = {name.replace("-", "_"): given for name, given in self.given.items()}
         spelled: list[str] = []
         entries: dict[str, str] = {}
@@ -227,10 +227,10 @@ class CommandLine(Generic[O]):
             elif name.startswith("no_") and name[3:] in known and known[name[3:]].is_switch and not equals:
                 spelled.append(_switch(known[name[3:]], "false"))
             elif name in known and known[name].is_positional:
-                spelled += [value] if equals else []  # else the value is the next word, which stands by itself
+                spelled += [value] if equals else []  # otherwise the next word is the value, as a positional
             elif name in known:
                 if not equals and words and words[0].startswith("-") and not words[0].startswith("--"):
-                    equals, value = "=", words.pop(0)  # argparse would take "-x" for an option
+                    equals, value = "=", words.pop(0)  # argparse would treat "-x" as an option
                 spelled.append(known[name].flag + equals + value)
             elif owner := next((n for n, g in known.items() if g.is_mapping and name.startswith(f"{n}.")), None):
                 entries[name] = owner
@@ -250,7 +250,7 @@ class CommandLine(Generic[O]):
 
     # ------------------------------------------------------------------ argparse
     def _argparse(self, entries: Mapping[str, str]) -> ArgumentParser:
-        """The parser; ``entries`` are the entries of mapping options that are typed."""
+        """Return the parser; ``entries`` are the given entries of mapping options."""
         description = cleandoc(self.kind.__doc__ or "").split("\nAttributes:")[0]
         must = [g for g in self.given.values() if g.leaf.default is MISSING and not g.inside]
         usage = " ".join(
@@ -289,7 +289,7 @@ def _switch(given: _Given, value: str) -> str:
 
 
 def _add(group: Any, name: str, given: _Given) -> None:
-    """Tell argparse of an option."""
+    """Add an option to argparse."""
     required = given.leaf.default is MISSING
     if given.is_positional:
         many = {True: "+", False: "*"}[required] if given.is_list else {True: None, False: "?"}[required]
@@ -306,16 +306,16 @@ def _add(group: Any, name: str, given: _Given) -> None:
 
 # ---------------------------------------------------------------------- files
 def _read(path: Path, kind: type[Any]) -> dict[str, Any]:
-    """The values of a configuration file; raises PrmlError that names the file and what is wrong in it."""
+    """Return the values of a configuration file; raise PrmlError if the file is invalid."""
     from prml.io.plain_yaml import read_yaml
 
     if not path.is_file():
-        raise PrmlError(f"no configuration file {path}; the shipped ones are in configs/")
+        raise PrmlError(f"no configuration file {path}; the provided ones are in configs/")
     values = read_yaml(path)
     if values is None:
         values = {}
     if not isinstance(values, dict):
-        raise PrmlError(f"{path} must hold a mapping of options to values")
+        raise PrmlError(f"{path} must contain a mapping of options to values")
     try:
         options.build(kind, values)
     except PrmlError as error:

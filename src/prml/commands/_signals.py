@@ -1,4 +1,4 @@
-"""Being asked to end: what the process holds is put back first, as after Ctrl-C."""
+"""Clean up on termination signals, as after Ctrl-C."""
 
 import signal
 import threading
@@ -13,9 +13,9 @@ def _leave(number: int, frame: FrameType | None) -> None:
 
 @contextmanager
 def tidy_end() -> Iterator[None]:
-    """Within the block SIGTERM and SIGHUP unwind the stack and exit with 128 + their number, as a shell counts.
+    """Within the block, SIGTERM and SIGHUP unwind the stack and exit with 128 + their number, as shells expect.
 
-    Outside the main thread, and where somebody else handles a signal or ignores it, nothing changes.
+    Nothing changes outside the main thread, or for signals that are already handled or ignored.
     """
     changed: list[int] = []
     if threading.current_thread() is threading.main_thread():

@@ -1,4 +1,4 @@
-"""``prml bench``: how fast this machine multiplies matrices; what share of that networks and ``prml lift`` reach."""
+"""``prml bench``: measure the matrix rate of this machine, and the speed of networks and of ``prml lift``."""
 
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
@@ -15,16 +15,16 @@ DEFAULT_NETWORKS = ("prml", "prml-s", "prml-xs")
 
 @dataclass
 class Options:
-    """Measure speed on this machine; run it while nothing else computes.
+    """Measure speed on this machine; run it while the machine is idle.
 
     Attributes:
         names: networks (default: prml prml-s prml-xs).
         networks: measure every registered network at its published size, without training.
-        video: also measure 'prml lift' on 20 s made of this video.
-        repeats: runs of each network, of which the best counts.
+        video: also measure 'prml lift' on a 20 s clip made from this video.
+        repeats: runs of each network; the best counts.
         threads: torch threads (default: torch's choice).
-        json: file for the figures.
-        overwrite: replace that file.
+        json: file for the results.
+        overwrite: replace an existing file.
     """
 
     names: list[str] = option(factory=list, positional=True)
@@ -38,14 +38,14 @@ class Options:
 
 
 def run(options: Options) -> int:
-    """Measure and print; raises PrmlError for an unknown network, a missing video, or a result file that exists."""
+    """Measure and print; raise PrmlError for an unknown network, a missing video or an existing result file."""
     import json
 
     from prml.errors import PrmlError
     from prml.io.files import check_writable, write_file
 
     if options.json:
-        check_writable(options.json, options.overwrite)  # before the work, not after it
+        check_writable(options.json, options.overwrite)  # before the work
     if options.video and not options.video.exists():
         raise PrmlError(f"no video at {options.video}")
     names = _names(options)
@@ -75,7 +75,7 @@ def _names(options: Options) -> tuple[str, ...]:
     from prml.networks import registry
 
     if options.networks and options.names:
-        raise PrmlError("networks=True measures all of them; give names without it to measure some")
+        raise PrmlError("networks=True measures all networks; leave it out to measure the given names")
     if options.networks:
         return registry.names()
     return tuple(registry.entry(name).name for name in options.names) or DEFAULT_NETWORKS
@@ -120,13 +120,13 @@ def _print(record: dict[str, Any]) -> None:
         f"(after the networks {after:.0f})",
     )
     if abs(after - before) > 0.2 * before:
-        console.print("note: the two differ by more than a fifth: the machine is busy; measure again")
+        console.print("note: the two rates differ by more than a fifth: the machine is busy; measure again")
     if record["allocator_advice"]:
         console.print(f"note: {record['allocator_advice']}")
     print_tables(console, [_table(record["networks"])])
     for bar in record["bars"]:
         needs = bar.get("needs_share_of_matrix_rate", 0)
-        beyond = f" (the limit asks {needs:.0%} of the matrix rate of the linear layers alone)" if needs > 1 else ""
+        beyond = f" (the linear layers alone would need {needs:.0%} of the matrix rate)" if needs > 1 else ""
         console.print(
             f"bar: {bar['bar']} = {bar['limit']:.2f}; measured {bar['measured']:.2f}: "
             f"{'met' if bar['met'] else 'not met'}{beyond}",

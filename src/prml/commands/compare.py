@@ -1,4 +1,4 @@
-"""``prml compare``: result files side by side."""
+"""``prml compare``: show result files side by side."""
 
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 @dataclass
 class Options:
-    """Put result files of one protocol side by side.
+    """Show result files of one protocol side by side.
 
     Attributes:
-        files: results, written by 'prml evaluate --json'.
-        mix: show results of different protocols or data too.
+        files: result files written by 'prml evaluate --json'.
+        mix: also show results of different protocols or data.
     """
 
     files: list[Path] = option(positional=True)
@@ -25,7 +25,7 @@ class Options:
 
 
 def run(options: Options) -> int:
-    """Print a table of result files; raises PrmlError if they were not measured under the same rules."""
+    """Print a table of result files; raise PrmlError if they were not measured under the same rules."""
     from prml.commands._console import plain_console, print_tables
     from prml.errors import PrmlError
     from prml.evaluation import protocols

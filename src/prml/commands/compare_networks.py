@@ -1,4 +1,4 @@
-"""``prml compare-networks``: networks of equal cost, trained and scored on equal terms."""
+"""``prml compare-networks``: train and score networks of equal cost on equal terms."""
 
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
@@ -9,17 +9,17 @@ from prml.studies.compare_config import CompareConfig
 
 @dataclass
 class Options:
-    """Train networks of equal cost on equal data, score them, and put errors, costs and speeds side by side.
+    """Train networks of equal cost on equal data, score them, and compare errors, costs and speeds.
 
-    Runs are kept: a finished one is not repeated, an interrupted one continues where it stopped. Every option of the
-    configuration may also be given here, e.g. --run.max_steps 300.
+    Runs are kept: a finished one is not repeated, and an interrupted one is resumed. Every option of the configuration
+    can also be given here, e.g. --run.max_steps 300.
 
     Attributes:
         config: YAML file, e.g. configs/mocap/compare.yaml.
         out: folder of the runs.
         json: file for the record (every run, means, deviations, costs, speeds).
-        markdown: file for the table, as a page has it.
-        figure: picture of error against cost (.png, .pdf or .svg).
+        markdown: file for the table in Markdown.
+        figure: file for a plot of error and cost (.png, .pdf or .svg).
         limit: score only the first N clips, for a quick look; the record says so.
         overwrite: replace existing result files; the runs are kept.
     """
@@ -36,7 +36,7 @@ class Options:
 
 
 def run(options: Options) -> int:
-    """Train, score, measure, write."""
+    """Train, score, measure and write."""
     from prml.commands._console import plain_console, print_tables
     from prml.errors import PrmlError
     from prml.io.files import check_writable, write_file
@@ -49,7 +49,7 @@ def run(options: Options) -> int:
     if o.markdown is not None and o.limit is not None:
         raise PrmlError("markdown=... is for full comparisons; leave limit=... out")
     for path in filter(None, (o.json, o.markdown, o.figure)):
-        check_writable(path, o.overwrite)  # before the work, not after it
+        check_writable(path, o.overwrite)  # before the work
     if o.figure is not None:
         check_figure(o.figure)
     given.check()

@@ -19,19 +19,19 @@ class Options:
 
     Attributes:
         weights: bundled name (prml-s, prml-xs), .safetensors file with its card, or a training run's folder.
-        protocol: its name; 'prml protocols' lists them.
+        protocol: name of the protocol; 'prml protocols' lists them.
         data: folder with the protocol's files (motion capture is found in a checkout).
-        features: cache of the data's image features ('prml data features'), for networks that need them.
+        features: cache of image features ('prml data features'), for networks that need them.
         flip: average with the mirrored input (default: the protocol's rule).
-        root: replace the protocol's rule for the predicted root: set it to 0, count its own error, or subtract it from
+        root: override the protocol's rule for the predicted root: set it to 0, count its own error, or subtract it from
             all joints; the result says so.
-        windows: replace the protocol's rule for the windows: lift the video whole, cut it into the network's T frames
-            without the tail, or add the last T frames as one more window; the result says so.
+        windows: override the protocol's window rule: lift the whole video, cut it into the network's T frames without
+            the tail, or add the last T frames as one more window; the result says so.
         json: file for the result.
         overwrite: replace an existing result.
         limit: score only the first N clips, for a quick look; the result says so.
-        overlap: windows that cover each frame (default: 2, and 1 where the protocol cuts the windows).
-        batch: windows at a time.
+        overlap: windows that cover each frame (default: 2, or 1 if the protocol cuts the windows).
+        batch: windows per batch.
     """
 
     weights: str = option(local=True)
@@ -49,7 +49,7 @@ class Options:
 
 
 def run(options: Options) -> int:
-    """Load, score, print, write."""
+    """Load, score, print and write."""
     from prml import load
     from prml.commands._console import plain, plain_console
     from prml.evaluation import protocols
@@ -60,7 +60,7 @@ def run(options: Options) -> int:
     o = options
     rules = protocols.get(o.protocol).with_kinds(o.root, o.windows)
     if o.json is not None:
-        check_writable(o.json, o.overwrite)  # before the work, not after it
+        check_writable(o.json, o.overwrite)  # before the work
     context = None
     if o.features is not None:
         from prml.image_features.cache import FeatureCache

@@ -1,4 +1,4 @@
-"""``prml fit CONFIG.yaml [--network.name prml-s ...] --out DIR``: a YAML configuration with dotted overrides."""
+"""``prml fit CONFIG.yaml [--network.name prml-s ...] --out DIR``: train from a configuration with dotted overrides."""
 
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
@@ -12,10 +12,10 @@ from prml.training.config import FitConfig
 class Options:
     """Train a network from a YAML configuration.
 
-    Every option of the configuration may also be given here, e.g. --run.max_steps 300.
+    Every option of the configuration can also be given here, e.g. --run.max_steps 300.
 
     Attributes:
-        config: YAML file; the shipped ones are in configs/.
+        config: YAML file; the provided ones are in configs/.
         out: folder of the run.
         resume: continue from the last checkpoint in that folder.
         overwrite: start over in a folder that is not empty.
@@ -30,14 +30,14 @@ class Options:
 
 
 def read_config(path: str, overrides: Sequence[str] = ()) -> FitConfig:
-    """A configuration file with overrides, as the command reads it; PrmlError names a wrong key and the nearest."""
+    """Read a configuration file with overrides, as the command does; raise PrmlError for a wrong key."""
     from prml.commands._parser import parse
 
     return parse(Options, "fit", [path, *overrides]).settings
 
 
 def run(options: Options) -> int:
-    """Train, say where the weights are."""
+    """Train, and print where the weights are."""
     options.settings.check()
     from prml.commands._console import plain_console
     from prml.training.engine import fit

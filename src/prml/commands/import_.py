@@ -1,4 +1,4 @@
-"""``prml import``: the authors' own checkpoint of a network becomes a record of ours."""
+"""``prml import``: convert the authors' checkpoint of a network to a weights record."""
 
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
@@ -9,15 +9,15 @@ from prml.options import option
 
 @dataclass
 class Options:
-    """Turn a checkpoint as its authors publish it into a weights file and its card; nothing in it is executed.
+    """Convert a checkpoint published by its authors to a weights file with a card; no code in it is executed.
 
     Attributes:
         network: registry name; 'prml models' lists them.
         file: the authors' file (.pth, .bin, .pth.tr ...).
         out: folder for the weights.
-        name: of the weights (default: the network's).
-        dataset: what the authors trained on (default: h36m); weights of 3dhp are recorded as such and cannot lift.
-        frames: window, for networks whose weights do not reveal it (stcformer, poseformerv2).
+        name: name of the weights (default: that of the network).
+        dataset: training data of the authors (default: h36m); weights of 3dhp are recorded as such and cannot lift.
+        frames: window, for networks where the weights do not reveal it (stcformer, poseformerv2).
         arguments: further arguments of the network, by our names or the authors', as a YAML mapping.
         overwrite: replace existing weights.
     """
@@ -34,7 +34,7 @@ class Options:
 
 
 def run(options: Options) -> int:
-    """Read, write, say what it is."""
+    """Read, convert, and print what was found."""
     from dataclasses import replace
 
     from prml.commands._console import plain_console
@@ -45,7 +45,7 @@ def run(options: Options) -> int:
     file, dataset = options.file, options.dataset
     if dataset is None and "3dhp" in file.name.lower():
         raise PrmlError(
-            f"{file.name} may come from MPI-INF-3DHP, nothing in it says so; give dataset=3dhp or dataset=h36m"
+            f"{file.name} may come from MPI-INF-3DHP, but does not state it; give dataset=3dhp or dataset=h36m"
         )
     arguments = options.arguments | ({} if options.frames is None else {"frames": options.frames})
     built, card = read_published(options.network, str(file), dataset=dataset or "h36m", **arguments)
@@ -56,8 +56,8 @@ def run(options: Options) -> int:
     written = save_record(options.out, card, built)
     count = sum(p.numel() for p in built.parameters())
     console = plain_console()
-    console.print(f"{card.network}: {count / 1e6:.2f} M parameters, window {card.window}, every key fitted")
-    console.print(f"taken as trained on {dataset or 'h36m'}: {card.skeleton}, {card.output}")
+    console.print(f"{card.network}: {count / 1e6:.2f} M parameters, window {card.window}, all keys matched")
+    console.print(f"assumed training data {dataset or 'h36m'}: {card.skeleton}, {card.output}")
     console.print(f"licence of the weights: {card.weights_licence}; of the data: {card.data_licence}")
     console.print(f"{written.with_suffix('.safetensors')} and its card {written.name}")
     return 0

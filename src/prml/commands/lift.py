@@ -1,4 +1,4 @@
-"""``prml lift INPUT``: a video in, 3D joints out."""
+"""``prml lift INPUT``: lift a video to 3D joints."""
 
 from dataclasses import KW_ONLY, asdict, dataclass
 from pathlib import Path
@@ -28,7 +28,7 @@ class Options(LiftSettings):
 
 
 def run(options: Options) -> int:
-    """Lift with a progress bar, then say what came out."""
+    """Lift with a progress bar, then print a summary."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from prml.commands._console import plain_console
@@ -60,7 +60,7 @@ def run(options: Options) -> int:
 
 
 def _report(console: "Console", result: "LiftResult") -> None:
-    """The closing table."""
+    """Print the summary table."""
     from rich.table import Table
 
     sequence = result.sequence
@@ -70,16 +70,16 @@ def _report(console: "Console", result: "LiftResult") -> None:
     confidence = float(sequence.confidence[present].mean()) if sequence.confidence is not None else float("nan")
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_column()
-    table.add_column(overflow="fold")  # a path is never cut off
+    table.add_column(overflow="fold")  # paths are never cut off
     camera = sequence.camera.source if sequence.camera else ""
-    assumed = " (give --fov or --intrinsics if you know better)" if camera.startswith("assumed") else ""
+    assumed = " (give --fov or --intrinsics if known)" if camera.startswith("assumed") else ""
     rows = [
         ("frames", f"{len(sequence)} at {sequence.fps:g} frames/s"),
         ("frames with a person", f"{with_person}" + (f", {filled} of them filled in short gaps" if filled else "")),
         ("mean confidence", f"{confidence:.2f}"),
-        ("mean residual", f"{result.residual_px:.1f} px between the 2D given and the lifted pose projected"),
+        ("mean residual", f"{result.residual_px:.1f} px between the input 2D and the projected pose"),
         ("camera", camera + assumed),
-        ("joints", "metres, camera frame (x right, y down, z forward), relative to the hip; its path is not solved"),
+        ("joints", "metres, camera frame (x right, y down, z forward), relative to the hip; its path is not estimated"),
         ("seconds", ", ".join(f"{k} {v:.1f}" for k, v in result.seconds.items())),
     ]
     for event in result.provenance.get("events", [])[:5]:

@@ -1,4 +1,4 @@
-"""``prml models``: the networks, what they cost, and what the paper says they cost."""
+"""``prml models``: list the networks with their counted costs and those printed in the paper."""
 
 from dataclasses import KW_ONLY, dataclass
 from typing import Any
@@ -8,7 +8,7 @@ from prml.options import option
 
 @dataclass
 class Options:
-    """List the networks: parameters, multiply-adds, window, cost of each pose.
+    """List the networks with parameters, multiply-adds, window and cost per pose.
 
     Attributes:
         names: only these networks (default: all).
@@ -21,7 +21,7 @@ class Options:
 
 
 def run(options: Options) -> int:
-    """Print the table, or JSON; raises PrmlError for an unknown name."""
+    """Print the table or JSON; raise PrmlError for an unknown name."""
     rows = model_rows(tuple(options.names))
     if options.json:
         import json
@@ -35,10 +35,10 @@ def run(options: Options) -> int:
 
 
 def model_rows(names: tuple[str, ...] = ()) -> list[dict[str, Any]]:
-    """One record per network: counted cost beside what the PrML paper prints (None where it prints nothing).
+    """Return one record per network, with the counted cost and that printed in the PrML paper (None if not printed).
 
     Raises:
-        PrmlError: unknown name.
+        PrmlError: a name is unknown.
     """
     from prml.networks import registry
     from prml.networks.cost import cost_of
@@ -74,7 +74,7 @@ def _print(rows: list[dict[str, Any]]) -> None:
 
     from prml.commands._console import plain_console, print_tables
 
-    table = Table(box=None, pad_edge=False, title="multiply-adds of one window; in brackets what the PrML paper prints")
+    table = Table(box=None, pad_edge=False, title="multiply-adds of one window; in brackets those in the PrML paper")
     table.add_column("network")
     for title in ("window", "parameters", "linear", "all products", "linear per frame"):
         table.add_column(title, justify="right")

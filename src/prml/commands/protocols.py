@@ -16,7 +16,7 @@ class Options:
     """List the evaluation protocols, or print the rules of one.
 
     Attributes:
-        name: protocol whose rules to print.
+        name: print the rules of this protocol.
         json: print JSON instead of text.
     """
 
@@ -26,7 +26,7 @@ class Options:
 
 
 def run(options: Options) -> int:
-    """Print the protocols' names, or one protocol's rules; raises PrmlError for an unknown name."""
+    """Print the names of the protocols, or the rules of one; raise PrmlError for an unknown name."""
     import json
 
     from prml.commands._console import plain_console

@@ -1,4 +1,4 @@
-"""``prml robustness``: how the error grows when the 2D input gets worse."""
+"""``prml robustness``: measure how the error grows when the 2D input gets worse."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True)
 class Options:
-    """Score weights on input that gets worse: noise, lost joints and frames, other frame rates, lenses and crops.
+    """Score weights on degraded input: noise, lost joints and frames, other frame rates, lenses and crops.
 
     Attributes:
         weights: bundled name, .safetensors file with its card, or a training run's folder; may be repeated.
-        protocol: its name; 'prml protocols' lists them.
-        changes: family of changes (noise, noise-of-height, missing-joints, dropped-frames, frame-rate, field-of-view,
-            portrait-crop; default: all); may be repeated.
+        protocol: name of the protocol; 'prml protocols' lists them.
+        changes: kind of perturbation (noise, noise-of-height, missing-joints, dropped-frames, frame-rate,
+            field-of-view, portrait-crop; default: all); may be repeated.
         data: folder with the protocol's files (motion capture is found in a checkout).
         flip: average with the mirrored input (default: the protocol's rule).
         every: keep and score every n-th sequence, to save time; the record says so.
@@ -40,7 +40,7 @@ class Options:
 
 
 def run(options: Options) -> int:
-    """Score, print, write, draw."""
+    """Score, print, write and draw."""
     from prml.commands._console import plain, plain_console, print_tables
     from prml.evaluation import protocols
     from prml.evaluation.result import describe_weights
@@ -52,7 +52,7 @@ def run(options: Options) -> int:
     o = options
     rules, wanted = protocols.get(o.protocol), perturbations(o.changes)
     for path in filter(None, (o.json, o.figure)):
-        check_writable(path, o.overwrite)  # before the work, not after it
+        check_writable(path, o.overwrite)  # before the work
     if o.figure is not None:
         check_figure(o.figure)
     lifters, entrants = _entrants(o.weights, rules.flip if o.flip is None else o.flip, o.protocol)

@@ -1,4 +1,4 @@
-"""``prml view FOLDER``: the page of a result again."""
+"""``prml view FOLDER``: rebuild the page of a result."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +11,10 @@ class Options:
     """Write viewer.html of a result folder from its poses, without detecting or lifting.
 
     Attributes:
-        folder: folder that 'prml lift' has written.
+        folder: folder written by 'prml lift'.
         video: video or image folder to show behind the 2D joints.
-        overlay: write overlay.mp4 too; needs the video.
-        overwrite: overwrite viewer.html and overlay.mp4; without it an existing page is only named.
+        overlay: also write overlay.mp4; needs the video.
+        overwrite: overwrite viewer.html and overlay.mp4; otherwise only the path of an existing page is printed.
         open: open the page in a browser.
     """
 
@@ -26,7 +26,7 @@ class Options:
 
 
 def run(options: Options) -> int:
-    """Write the page unless it is there, and name it."""
+    """Write the page unless it exists, and print its path."""
     from prml.commands._console import plain_console
 
     console, page = plain_console(), options.folder / "viewer.html"
@@ -45,7 +45,7 @@ def run(options: Options) -> int:
             )
         console.print(f"wrote {page}", soft_wrap=True)
     else:
-        console.print(f"{page} is there", soft_wrap=True)
+        console.print(f"{page} exists", soft_wrap=True)
     if options.open:
         import webbrowser
 

@@ -1,4 +1,4 @@
-"""Printing what looks wrong in motion."""
+"""Print what looks wrong in motion data."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ MAX_SHOWN = 12  # of each level
 
 
 def print_findings(console: "Console", findings: "Sequence[Finding]") -> None:
-    """Errors first, then warnings; a long list is cut."""
+    """Print errors, then warnings; long lists are truncated."""
     for level in ("error", "warning"):
         of_level = [f for f in findings if f.level == level]
         for finding in of_level[:MAX_SHOWN]:

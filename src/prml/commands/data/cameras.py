@@ -1,4 +1,4 @@
-"""``prml data cameras``: Human3.6M's calibration from the user's own copy."""
+"""``prml data cameras``: extract Human3.6M's calibration from the user's own copy."""
 
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
@@ -8,13 +8,13 @@ from prml.options import option
 
 @dataclass
 class Options:
-    """Write Human3.6M's calibration, taken from your own copy, as h36m-cameras.json.
+    """Extract Human3.6M's calibration from your own copy and write it as h36m-cameras.json.
 
-    The calibration is part of the licensed release and not of this package. Put the result beside the npz files.
+    The calibration is part of the licensed release, not of this package. Put the result next to the npz files.
 
     Attributes:
         source: metadata.xml, camera-parameters.json or VideoPose3D's h36m_dataset.py (parsed, not run); or the folder
-            of data_3d_h36m.npz and data_2d_h36m_gt.npz, from which it is solved.
+            with data_3d_h36m.npz and data_2d_h36m_gt.npz, from which the calibration is estimated.
         out: file to write.
         overwrite: replace an existing file.
     """
@@ -26,7 +26,7 @@ class Options:
 
 
 def run(options: Options) -> int:
-    """Read or solve, write."""
+    """Read or estimate the calibration, and write it."""
     from prml.commands._console import plain_console
     from prml.datasets.human36m import solved_cameras
     from prml.datasets.human36m_cameras import read_cameras

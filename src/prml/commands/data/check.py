@@ -1,4 +1,4 @@
-"""``prml data check``: what is wrong in a dataset, and where."""
+"""``prml data check``: find out what is wrong in a dataset, and where."""
 
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 @dataclass
 class Options:
-    """Check a dataset: what is wrong and where, what it holds, and six random frames as a picture.
+    """Check a dataset: report its content and errors, and draw six random frames.
 
-    The exit code is 0 if nothing is wrong, 1 if something is not usable as it is.
+    The exit code is 0 if there are no errors, and 1 if something cannot be used as it is.
 
     Attributes:
-        path: file in the schema of prml.io.sequences (npz or Parquet), mocap npz, or the folder of Human3.6M,
+        path: file in the schema of prml.io.sequences (npz or Parquet), mocap npz, or the folder with Human3.6M,
             MPI-INF-3DHP or 3DPW files.
-        png: picture to write.
-        clips: how many random clips to inspect closely; all of them are read.
-        seed: of that choice.
-        overwrite: replace an existing picture.
+        png: image to write.
+        clips: number of random clips to inspect closely; all clips are read.
+        seed: seed of the random choice.
+        overwrite: replace an existing image.
     """
 
     path: Path = option(positional=True)
@@ -37,7 +37,7 @@ class Options:
 
 
 def run(options: Options) -> int:
-    """Read, report, draw."""
+    """Read, report and draw."""
     import numpy as np
 
     from prml.commands._console import plain_console
@@ -50,14 +50,14 @@ def run(options: Options) -> int:
     from prml.io.sequences import load_arrays, problems
 
     path = options.path
-    check_writable(options.png, options.overwrite)  # before the work, not after it
+    check_writable(options.png, options.overwrite)  # before the work
     console = plain_console()
     dataset = dataset_at(path)
     console.print(f"{path}: {dataset.description}")
     if dataset.name == "custom" and (wrong := problems(load_arrays(path))):
         for line in wrong[:MAX_SHOWN]:
             console.print(f"  error: {line}", soft_wrap=True)
-        console.print(f"{len(wrong)} errors; nothing is drawn. The schema: python -c 'help(\"prml.io.sequences\")'")
+        console.print(f"{len(wrong)} errors; nothing was drawn. The schema: python -c 'help(\"prml.io.sequences\")'")
         return 1
     found = survey(dataset.sequences(path), options.clips, options.seed)
     for line in found.summary():

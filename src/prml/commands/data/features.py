@@ -1,4 +1,4 @@
-"""``prml data features``: image features of videos with known poses."""
+"""``prml data features``: compute image features of videos with known poses."""
 
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
@@ -10,18 +10,19 @@ from prml.options import option
 
 @dataclass(frozen=True)
 class Options(CacheOptions):
-    """Run a 2D pose backbone over videos once and keep its feature maps, for 'prml fit' with data.kind features.
+    """Run a 2D pose backbone over videos once and cache its feature maps, for 'prml fit' with data.kind features.
 
-    Nothing is done if the cache exists and is made of the same backbone, weights, crops, videos and poses.
+    Nothing is done if the cache exists and was made with the same backbone, weights, crops, videos and poses.
 
     Attributes:
-        images: video or image folder of one clip, or the folder that holds a video (NAME.mp4) or an image folder (NAME)
-            for each clip; for Human3.6M the folder of the release's S1 to S11.
-        poses: poses.npz of 'prml lift', a file in the schema of prml.io.sequences, or the folder of Human3.6M's npz
-            pair; keypoint files hold no 3D to train on.
+        images: video or image folder of one clip, or a folder with a video (NAME.mp4) or an image folder (NAME) per
+            clip; for Human3.6M the folder with the release's S1 to S11.
+        poses: poses.npz of 'prml lift', a file in the schema of prml.io.sequences, or the folder with Human3.6M's npz
+            pair; keypoint files have no 3D to train on.
         out: folder of the cache.
-        backbone: hrnet_w32 or another HRNet of timm (the extra prml-pose[backbone]), or your own: FILE.py:FUNCTION.
-        weights: of the backbone: safetensors or a torch checkpoint (a whole CA-PF checkpoint too); none is downloaded.
+        backbone: hrnet_w32 or another HRNet of timm (needs prml-pose[backbone]), or a custom FILE.py:FUNCTION.
+        weights: weights of the backbone, as safetensors or a torch checkpoint (also a whole CA-PF checkpoint); nothing
+            is downloaded.
         keypoints: 2D file of Human3.6M.
         split: part of the data, for files that do not state it.
         overwrite: rebuild a stale cache.
@@ -39,7 +40,7 @@ class Options(CacheOptions):
 
 
 def run(options: Options) -> int:
-    """Build the cache, or say that it is up to date."""
+    """Build the cache, or report that it is up to date."""
     from rich.progress import Progress
 
     from prml.commands._console import plain_console

@@ -1,4 +1,4 @@
-"""``prml data import``: motion files become a set of ours."""
+"""``prml data import``: convert motion files to a mocap set."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass
@@ -14,20 +14,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options(ImportOptions):
-    """Turn motion files into mocap npz (17 joints, metres, z up).
+    """Convert motion files to mocap npz (17 joints, metres, z up).
 
-    Every clip is checked: bone lengths, left and right, axes, speed. Clips with errors are left out and named, and so
-    are unreadable files. The exit code is 0 if every file was read, 1 if some could not be.
+    Every clip is checked: bone lengths, left and right, axes, speed. Clips with errors and unreadable files are left
+    out and listed. The exit code is 0 if every file was read, and 1 otherwise.
 
     Attributes:
         files: BVH, AMC (with the subject's ASF), C3D or TRC files, or folders of them.
         skeleton: joint map: a name (a wrong one lists them all) or a YAML file (default: the one that fits).
-        out: npz to write; its folder is what --data takes elsewhere.
+        out: npz to write; pass its folder as --data to other commands.
         split: part of the data.
-        license: of the data, as text; recorded in the file.
-        attribution: what the licence asks you to say; recorded in the file.
-        noncommercial: whether the licence forbids commercial use; weights trained on the data inherit that.
-        keep_doubtful: keep clips with errors too.
+        license: licence of the data, as text; recorded in the file.
+        attribution: attribution that the licence requires; recorded in the file.
+        noncommercial: whether the licence forbids commercial use; weights trained on the data inherit this.
+        keep_doubtful: also keep clips with errors.
         overwrite: replace an existing file.
     """
 
@@ -44,7 +44,7 @@ class Options(ImportOptions):
 
 
 def run(options: Options) -> int:
-    """Import, report, write."""
+    """Import, report and write."""
     from prml.commands._console import plain_console
     from prml.commands._parser import part_of
     from prml.commands.data._findings import print_findings
@@ -56,7 +56,7 @@ def run(options: Options) -> int:
     o = options
     if o.out.suffix != ".npz":
         raise PrmlError(f"expected out=X.npz, got {o.out}")
-    check_writable(o.out, o.overwrite)  # before the work, not after it
+    check_writable(o.out, o.overwrite)  # before the work
     made = import_all(_expanded(o.files), joint_map(o.skeleton) if o.skeleton else None, part_of(o, ImportOptions))
     if made.failed and not made.maps:
         first = next(iter(made.failed.values()))
@@ -84,7 +84,7 @@ def _summary(made: "Imported", good: "Sequence[Clip]", options: Options) -> str:
 
 
 def _expanded(files: Iterable[Path]) -> list[Path]:
-    """The files, and the motion files of the folders among them."""
+    """Return the files, with folders replaced by the motion files in them."""
     from prml.datasets.importing import motion_suffixes
     from prml.errors import PrmlError
 
