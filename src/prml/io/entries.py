@@ -84,8 +84,12 @@ class Entries:
             raise self.fail(f"expected numbers in {name!r}, got {array.dtype}")
         self._check_shape(name, array, shape)
         array = array.astype(np.float64)
-        if (np.abs(array) > MAX_NUMBER).any() or (not nan and np.isnan(array).any()):
-            raise self.fail(f"{name!r} contains {'infinite' if nan else 'NaN, null or infinite'} values")
+        if (np.abs(array) > MAX_NUMBER).any():
+            raise self.fail(
+                f"{name!r} contains values beyond {MAX_NUMBER:g} or infinite ones; nothing measured is so large"
+            )
+        if not nan and np.isnan(array).any():
+            raise self.fail(f"{name!r} contains NaN or null")
         return array
 
     def flags(self, name: str, *shape: int) -> Array:
