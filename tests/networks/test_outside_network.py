@@ -17,7 +17,7 @@ from prml.io.poses import read_poses
 from prml.lifting.lifter import Lifter, load
 from prml.networks import registry
 from prml.networks.cost import cost_of
-from prml.weights.record import load_record, read_card
+from prml.weights.record import Card, load_record, read_card, save_record
 
 CODE = """
 import torch
@@ -44,6 +44,12 @@ class Causal(PerFrame):
 
     def forward(self, x):
         return super().forward(x)[:, -1:]
+
+
+class LooksAtValues(PerFrame):
+    def __init__(self, **arguments) -> None:
+        super().__init__(**arguments)
+        self.rates = [x.item() for x in torch.linspace(0, 1, 3)]
 
 
 class NeedsArguments(Network):
@@ -144,6 +150,17 @@ def test_what_is_wrong_with_it_is_one_line(name, message):
     with pytest.raises(PrmlError, match=message) as caught:
         registry.build(name)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_network_that_looks_at_values_while_it_is_built_is_loaded(tmp_path):
+    name, arguments = "outside_prml:LooksAtValues", {"frames": 3, "width": 4}
+    __import__("outside_prml")
+    path = save_record(tmp_path, Card("x", name, arguments, window=3), registry.build(name, **arguments))
+    assert load_record(path).network.rates == [0.0, 0.5, 1.0]
+    path.write_text(path.read_text().replace("width: 4", "width: 5"))
+    with pytest.raises(PrmlError, match="was edited"):
+        load_record(path)
 
 
 @pytest.mark.usefixtures("installed")

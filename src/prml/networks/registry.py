@@ -124,7 +124,10 @@ def _declared(network: "type[Network]", name: str) -> NetworkEntry:
     import torch
 
     try:
-        with torch.device("meta"):
+        try:
+            with torch.device("meta"):
+                built = network()  # type: ignore[call-arg]
+        except RuntimeError:  # it looks at values while it is built
             built = network()  # type: ignore[call-arg]
     except TypeError as error:
         raise PrmlError(f"{name} cannot be built without arguments ({error}); give all of them defaults") from error

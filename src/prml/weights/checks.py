@@ -64,6 +64,8 @@ def check_shapes(
 def check_arguments(card: Card, tensors: Mapping[str, Tensor], origin: str) -> None:
     """Raise PrmlError unless the card's network and head have the shapes of the tensors; nothing is allocated.
 
+    An outside network that cannot be built without memory is compared once it has been built.
+
     No whole number of a card is larger than both the largest side and the count of its tensors: a million blocks would
     take minutes to build even without memory.
     """
@@ -72,10 +74,21 @@ def check_arguments(card: Card, tensors: Mapping[str, Tensor], origin: str) -> N
         if not (math.isfinite(value) and abs(value) <= largest):
             raise PrmlError(f"{origin} does not fit its weights: {name} of {value:g} is larger than anything in them")
     with torch.device("meta"):
-        network = registry.build(card.network, **card.arguments)
-        check_shapes(network.state_dict(), tensors, "network.", origin)
+        if (state := _network_state(card)) is not None:
+            check_shapes(state, tensors, "network.", origin)
         if card.uncertainty:
             check_shapes(build_head(card, origin).state_dict(), tensors, "uncertainty.", origin)
+
+
+def _network_state(card: Card) -> dict[str, Tensor] | None:
+    """The network's tensors without memory; None for an outside network that looks at values while it is built."""
+    try:
+        state: dict[str, Tensor] = registry.build(card.network, **card.arguments).state_dict()
+    except PrmlError as error:
+        if isinstance(error.__cause__, RuntimeError):  # NotImplementedError among them
+            return None
+        raise
+    return state
 
 
 def _numbers(value: Any, name: str = "") -> Iterator[tuple[str, float]]:
