@@ -56,7 +56,8 @@ def entry(record: Any, key: Any, what: str) -> Any:
 
 def need_finite(array: Float[np.ndarray, "frames *rest"], what: str) -> None:
     """Raise PrmlError with the first frame (and joint) that is not a number, or larger than any coordinate can be."""
-    bad = ~np.isfinite(array) | (array > MAX_COORDINATE) | (array < -MAX_COORDINATE)
+    with np.errstate(over="ignore"):  # half precision ends before the limit
+        bad = ~np.isfinite(array) | (array > MAX_COORDINATE) | (array < -MAX_COORDINATE)
     if bad.any():
         first = np.argwhere(bad)[0]
         joint = f", joint {first[1]}" if len(first) > 2 else ""

@@ -193,6 +193,8 @@ def inspect_projection(sequence: PoseSequence) -> Iterator[Finding]:
     if px is None or joints is None or sequence.root_relative or camera is None or len(joints) < 5:
         return
     seen = ~np.isnan(px).all((1, 2))
+    if not seen.any():
+        return
     joints, px = joints[seen], px[seen]
     size = float(np.nanmedian(np.nanmax(px, axis=1) - np.nanmin(px, axis=1)))
     cam = camera.to_camera(joints) if sequence.frame == "world" else joints

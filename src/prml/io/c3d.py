@@ -55,6 +55,8 @@ def _parsed(path: str) -> dict[str, Any]:
 
 def _motion(record: dict[str, Any]) -> Motion:
     labels, points = record["labels"], record["points"]  # points: (3, markers, frames)
+    if points.ndim != 3 or len(points) != 3 or not all(isinstance(label, str) for label in labels):
+        raise PrmlError("its points are not x, y, z of labelled markers; it is damaged, get it again")
     if not labels or not points.size:
         raise PrmlError("has no points, only other signals")
     xyz = points.transpose(1, 2, 0)
