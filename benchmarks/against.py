@@ -1,10 +1,10 @@
-"""Lifting, scoring and training against another checkout, in turns: time, peak memory, start-up.
+"""Compare lifting, scoring and training with another checkout: time, peak memory, start-up.
 
     git worktree add ../base 61e0e92
     python benchmarks/against.py --base ../base --json results/against.json
 
-Each task is a process of its own. The two checkouts take turns, and the median of the pairs' ratios counts, because a
-disturbance of the machine then meets both. A ratio below 1 is faster, or smaller, than the base.
+Each task is a separate process. The two checkouts alternate, so that disturbances of the machine affect both, and the
+median of the pairs' ratios is reported. A ratio below 1 means faster, or less memory, than the base.
 """
 
 import argparse
@@ -65,7 +65,7 @@ main(["lift", sys.argv[1], "--out", sys.argv[2], "--overlay", "false", "--viewer
 
 
 def run(root: Path, words: list[str], out: Path) -> tuple[float, float]:
-    """Seconds and peak memory (MB) of a command of the checkout ``root``."""
+    """Return seconds and peak memory (MB) of a command in the checkout ``root``."""
     filled = [word.format(root=HERE, out=out) for word in words]
     environment = {**os.environ, "PYTHONPATH": str(root / "src")}
     started = perf_counter()
@@ -86,7 +86,7 @@ def run(root: Path, words: list[str], out: Path) -> tuple[float, float]:
 
 
 def start_up(root: Path, out: Path) -> float:
-    """Seconds from the start of ``prml lift`` to its first frame with a detection."""
+    """Return the seconds from the start of ``prml lift`` to its first frame with a detection."""
     environment = {**os.environ, "PYTHONPATH": str(root / "src")}
     words = [sys.executable, "-c", FIRST_FRAME, str(HERE / "examples/jump.mp4"), str(out)]
     started = perf_counter()
@@ -97,7 +97,7 @@ def start_up(root: Path, out: Path) -> float:
 
 
 def compare(base: Path, pairs: int) -> dict[str, Any]:
-    """Every task, ``pairs`` times in each checkout, in turns."""
+    """Run every task ``pairs`` times in each checkout, alternating."""
     found: dict[str, Any] = {}
     for name, words in TASKS.items():
         seconds, memory = {"base": [], "this": []}, {"base": [], "this": []}

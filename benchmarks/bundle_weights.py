@@ -1,10 +1,10 @@
-"""Put a training run's best weights into the package as a bundled record, with its scores and how it was made.
+"""Bundle the best weights of a training run with the package, with scores and provenance.
 
     python benchmarks/bundle_weights.py RUN NAME --command "prml fit configs/mocap/prml-s.yaml" --notes "..."
     prml evaluate --weights NAME --protocol mocap-noisy --json results/NAME-mocap-noisy.json     (and the others)
     python benchmarks/bundle_weights.py RUN NAME --scores     # copy the scores of results/NAME-*.json into the card
 
-Weights are stored as float16 (half the size; scores are of the stored weights).
+Weights are stored as float16 (half the size); scores are those of the stored weights.
 """
 
 import argparse
@@ -22,7 +22,7 @@ METRICS = ("mpjpe", "p_mpjpe", "velocity", "x", "y", "z")
 
 
 def bundle(run: Path, name: str, command: str, notes: str) -> Path:
-    """Store the run's record under ``name`` without scores; returns the card's path."""
+    """Store the run's record under ``name`` without scores; return the path of the card."""
     record = load_record(run)
     training = {**record.card.training, "command": command, "validation_mm": record.card.scores.get("validation", {})}
     card = replace(record.card, name=name, network=name, training=training, scores={}, notes=notes)
@@ -30,7 +30,7 @@ def bundle(run: Path, name: str, command: str, notes: str) -> Path:
 
 
 def fill_scores(name: str) -> None:
-    """Copy scores from the result files of exactly these weights into the card."""
+    """Copy scores into the card from the result files of exactly these weights."""
     path = FOLDER / f"{name}.yaml"
     card = read_card(path)
     scores = {}
@@ -44,12 +44,12 @@ def fill_scores(name: str) -> None:
 
 
 def main() -> None:
-    """Parse and do."""
+    """Parse arguments and run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("name")
     parser.add_argument("--command", default="")
-    parser.add_argument("--notes", default="", help="what a user should know of these weights")
+    parser.add_argument("--notes", default="", help="what users should know about these weights")
     parser.add_argument("--scores", action="store_true")
     options = parser.parse_args()
     if options.scores:

@@ -1,4 +1,4 @@
-"""How long training waits for its data: seconds in the loader against seconds in the step, for a configuration.
+"""Measure how long training waits for data: seconds in the loader and in the step, for a configuration.
 
 python benchmarks/data_share.py configs/mocap/prml-s.yaml --json results/data_share.json
 """
@@ -21,7 +21,7 @@ from prml.training.module import LiftingModule
 
 
 def measure(config_path: str, steps: int, workers: int) -> dict[str, float]:
-    """Mean seconds per step of waiting, of computing, and of making one batch in this process."""
+    """Return the mean seconds of waiting and computing per step, and of making one batch in this process."""
     config = read_config(config_path)
     with torch_threads(config.run.threads):
         return _measure(config, steps, workers)
@@ -51,7 +51,7 @@ def _measure(config: FitConfig, steps: int, workers: int) -> dict[str, float]:
 
 
 def main() -> None:
-    """Parse, measure, print, write."""
+    """Parse, measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config")
     parser.add_argument("--steps", type=int, default=20)

@@ -1,8 +1,8 @@
-"""What the CPU's fast paths gain: linear layers of ``networks/fused.py``, attention among few keys, bfloat16 training.
+"""Measure the gain of the CPU fast paths: ``networks/fused.py``, attention with few keys, bfloat16 training.
 
     python benchmarks/fast_path.py --json results/fast_path.json
 
-Every variant runs in turn with the plain modules, so that a busy machine disturbs all alike; ratios of the best runs.
+Variants alternate with the plain modules, so that a busy machine affects all of them; the best runs are compared.
 Set MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=100000000000 MALLOC_TOP_PAD_=268435456 as in training.
 """
 
@@ -23,7 +23,7 @@ USABLE, SHORT = fused.usable, layers._SHORT
 
 
 class Variant(NamedTuple):
-    """Which fast paths are on."""
+    """Which fast paths are enabled."""
 
     linear: bool = False
     few_keys: bool = False

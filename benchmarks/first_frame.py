@@ -1,10 +1,10 @@
-"""How soon ``prml lift`` has detected its first frame, and how long it takes in all; against another checkout in turns.
+"""Measure when ``prml lift`` has detected its first frame, and its total time; optionally against another checkout.
 
     python benchmarks/first_frame.py [--pairs 7] [--against OTHER/src] [--json results/first_frame.json]
 
-Every run is a process of its own that lifts the example clip with all defaults; the time counts from its start until
-the progress bar is told of the first frame, and until its end. With ``--against`` each pair runs that source and this
-one directly after each other; the medians and the median of the pairs' ratios are printed. Bar: half of the other's.
+Every run is a separate process that lifts the example clip with all defaults; times are from its start to the first
+frame in the progress bar, and to its end. With ``--against``, each pair runs that source and this one directly after
+each other; the medians and the median of the pairs' ratios are printed. Limit: half of the other's time.
 """
 
 import argparse
@@ -44,7 +44,7 @@ os._exit(0)
 
 
 def measure(source: Path) -> dict[str, float]:
-    """Seconds from the start of a process to its first detected frame, and to its end."""
+    """Return the seconds from the start of a process to its first detected frame, and to its end."""
     kept = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
     with tempfile.TemporaryDirectory() as folder:
         words = [sys.executable, "-c", CODE, str(source), repr(time.time()), str(ROOT / "examples/jump.mp4")]
@@ -57,7 +57,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=7)
     parser.add_argument("--against", type=Path, help="the src folder of another checkout")
-    parser.add_argument("--json", type=Path, help="write the figures to a file, replacing it")
+    parser.add_argument("--json", type=Path, help="file for the results; overwritten")
     given = parser.parse_args()
     sources = {"this": ROOT / "src", **({"other": given.against.resolve()} if given.against else {})}
     runs: dict[str, list[dict[str, float]]] = {name: [] for name in sources}

@@ -1,9 +1,9 @@
-"""Fixed lifts, scores and training batches, as numbers and hashes: what a change of structure must not change.
+"""Record fixed lifts, scores and training batches as numbers and hashes, which refactoring must not change.
 
     python benchmarks/frozen.py --json results/frozen.json
 
-The numbers are compared with a tolerance on every machine (tests/reference/test_frozen.py); the hashes agree bit for
-bit only on one machine with one set of packages, where two commits are compared in turn.
+The numbers are compared with a tolerance on every machine (tests/reference/test_frozen.py); the hashes agree only on
+one machine with one set of packages, for comparing two commits.
 """
 
 import argparse
@@ -23,7 +23,7 @@ FRAMES = (0, 17, 60, 119)
 
 
 def walker(fps: float, frames: int = 120) -> Any:
-    """2D of a figure that swings its limbs, with a frame rate, on 640 x 480 pixels; closed form, no random numbers."""
+    """Return the 2D of a figure that swings its limbs, in 640 x 480 pixels, in closed form without random numbers."""
     t = np.arange(frames) / fps
     base = np.array([
         [0, 0], [-12, 0], [-13, 45], [-14, 90], [12, 0], [13, 45], [14, 90], [0, -25], [0, -50], [0, -60], [0, -72],
@@ -41,7 +41,7 @@ def walker(fps: float, frames: int = 120) -> Any:
 
 
 def lifts() -> dict[str, Array]:
-    """Joints and standard deviations of both bundled networks at two rates, with and without flip."""
+    """Return joints and standard deviations of both bundled networks at two rates, with and without flip."""
     found = {}
     for weights in ("prml-s", "prml-xs"):
         lifter = prml.load(weights)
@@ -52,7 +52,7 @@ def lifts() -> dict[str, Array]:
 
 
 def scores() -> dict[str, float]:
-    """prml-xs under ``mocap-noisy`` on the first four clips, every metric."""
+    """Return all metrics of prml-xs under ``mocap-noisy`` on the first four clips."""
     from prml.cli import main
 
     with tempfile.TemporaryDirectory() as folder:
@@ -62,7 +62,7 @@ def scores() -> dict[str, float]:
 
 
 def batches() -> dict[str, Array]:
-    """The first two training batches and the validation windows of a run on motion capture with augmentation."""
+    """Return the first two training batches and the validation windows of a run on augmented motion capture."""
     from prml.training.config import FitConfig
     from prml.training.datamodule import WindowsDataModule
 
@@ -82,12 +82,12 @@ def batches() -> dict[str, Array]:
 
 
 def digest(values: Array) -> str:
-    """SHA-256 of the bytes."""
+    """Return the start of the SHA-256 of the bytes."""
     return hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()[:16]
 
 
 def record() -> dict[str, Any]:
-    """Everything, as JSON values."""
+    """Return everything as JSON values."""
     found_lifts, found_batches = lifts(), batches()
     return {
         "scores": scores(),

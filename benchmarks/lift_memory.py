@@ -1,10 +1,10 @@
-"""Whether ``prml lift`` needs no more memory for a long video than for a short one.
+"""Check that ``prml lift`` needs no more memory for a long video than for a short one.
 
     python benchmarks/lift_memory.py [--json results/lift_memory.json] [--short 20] [--long 600]
 
-Plays the example clip to and fro into two videos of the same size and frame rate, lifts each in a process of its own
-with everything that ``prml lift`` writes by default, and compares the peaks of resident memory (as the kernel reports
-them for each process). Bar: 1.5 times at most. The long one takes as long as it plays, or longer.
+Loops the example clip into two videos of the same size and frame rate, lifts each in a separate process with the
+default outputs, and compares the peaks of resident memory (as reported by the kernel). Limit: 1.5 times. The long video
+takes at least its playing time.
 """
 
 import argparse
@@ -26,7 +26,7 @@ CLIP = Path(__file__).parents[1] / "examples" / "jump.mp4"
 
 
 def measure(video: Path, frames: int, folder: Path, more: list[str]) -> dict[str, Any]:
-    """Lift a video in a process of its own: peak resident memory in MB, seconds, bytes of each file written."""
+    """Lift a video in a separate process; return peak resident memory in MB, seconds, and bytes of each file."""
     started = perf_counter()
     words = [sys.executable, "-m", "prml.cli", "lift", str(video), "--out", str(folder), *more]
     process = subprocess.Popen(words, stdout=subprocess.DEVNULL)
@@ -45,11 +45,11 @@ def measure(video: Path, frames: int, folder: Path, more: list[str]) -> dict[str
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--video", type=Path, default=CLIP, help="what the videos are made of")
+    parser.add_argument("--video", type=Path, default=CLIP, help="clip to make the videos from")
     parser.add_argument("--short", type=float, default=20, help="seconds")
     parser.add_argument("--long", type=float, default=600, help="seconds")
     parser.add_argument("--model", default="full", help="the detector's model")
-    parser.add_argument("--json", type=Path, help="write the figures to a file, replacing it")
+    parser.add_argument("--json", type=Path, help="file for the results; overwritten")
     given = parser.parse_args()
     made: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as name:

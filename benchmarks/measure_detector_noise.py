@@ -1,10 +1,10 @@
-"""Measure what a 2D detector does wrong, for the noise that training puts on exact projections.
+"""Measure the errors of a 2D detector, for the noise that training adds to exact projections.
 
     python benchmarks/measure_detector_noise.py --video jump.mp4 --reference pose_landmarker_heavy.task
 
-No ground truth is at hand, so every figure is a *disagreement*: with a larger model of the same family, and with the
-same model on the mirrored, shifted, shrunk, blurred or darkened image. Errors that both sides share stay unseen: the
-figures are lower bounds. docs/detector_noise.md explains what is fitted and how.
+There is no ground truth, so every figure is a *disagreement*: with a larger model of the same family, and with the same
+model on the mirrored, shifted, shrunk, blurred or darkened image. Errors that both share are not seen, so the figures
+are lower bounds. docs/detector_noise.md explains what is fitted and how.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from prml.filters.repair import repair_swaps
 from prml.skeleton import BLAZEPOSE33, BODY28, H36M17, MEASURED13, MEASURED24, Skeleton, conversion
 
 Array = np.ndarray
-# The parts of jump.mp4 in which one person can be seen alone: x, y, width, height in pixels; first and last frame.
+# Parts of jump.mp4 that show one person alone: x, y, width, height in pixels; first and last frame.
 SEGMENTS = {
     "man on the wall": (380, 0, 700, 520, 0, 165),
     "man jumps and lands": (850, 380, 800, 600, 186, 228),
@@ -46,7 +46,7 @@ LAGS = 15  # of the autocovariance: half a second
 OUTLIER_FLOOR_MM, OUTLIER_SIGMA = 60.0, 4.0
 LIMB_SETS = (("Hip", "Knee", "Ankle"), ("Shoulder", "Elbow", "Wrist"))
 ENDS = (("Heel", "Toe"), ("Hand", "Thumb"))  # what goes with each set
-LOST = 0.3  # a joint of less confidence counts as lost
+LOST = 0.3  # a joint with lower confidence counts as lost
 CONFIDENCE_EDGES = (0.0, 0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0001)
 QUANTILES = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9)
 
@@ -55,7 +55,7 @@ def _gamma(image: Image.Image) -> Image.Image:
     return ImageEnhance.Contrast(ImageEnhance.Brightness(image).enhance(0.45)).enhance(0.8)
 
 
-# name -> what is done to the image (its size stays but for "half" and "shift")
+# name -> change of the image (only "half" and "shift" change its size)
 VARIANTS: dict[str, Callable[[Image.Image], Image.Image]] = {
     "clean": lambda image: image,
     "mirror": lambda image: image.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
@@ -67,7 +67,7 @@ VARIANTS: dict[str, Callable[[Image.Image], Image.Image]] = {
 
 
 def undo(variant: str, points: Array, width: int) -> Array:
-    """(..., 33, C) landmarks of a changed image in pixels of the clean one, left and right put right."""
+    """Map (..., 33, C) landmarks of a changed image to pixels of the clean one, with left and right restored."""
     points = points.copy()
     if variant == "mirror":
         points = BLAZEPOSE33.flip(points)
@@ -78,7 +78,7 @@ def undo(variant: str, points: Array, width: int) -> Array:
 
 
 def frames_of(video: Path, first: int, last: int) -> Iterator[tuple[float, Image.Image]]:
-    """(seconds, image) of the frames ``first <= index < last``."""
+    """Yield (seconds, image) of the frames ``first <= index < last``."""
     with av.open(str(video)) as container:
         for index, frame in enumerate(container.decode(video=0)):
             if first <= index < last:
@@ -136,20 +136,20 @@ def cached(path: Path | None) -> dict[str, dict[tuple[str, str], Array]]:
 
 
 def repaired(rows: Array) -> Array:
-    """The same (T, 33, 4) track with swapped sides put back as in ``prml lift``; confidence stands for visibility."""
+    """Undo swapped sides in a (T, 33, 4) track as ``prml lift`` does; visibility is replaced by confidence."""
     has_person = ~np.isnan(rows[:, 0, 0])
     points, confidence, _ = repair_swaps(rows[..., :2], rows[..., 2] * rows[..., 3], has_person, BLAZEPOSE33)
     return np.concatenate([points, confidence[..., None], np.ones_like(confidence)[..., None]], axis=-1)
 
 
 def millimetres_per_pixel(points_px: Array) -> float:
-    """Scale at the person's depth from (T, 13, 2): the widest the limbs are seen against a typical adult's."""
+    """Return the scale at the person's depth from (T, 13, 2): a typical adult's limbs over their longest projection."""
     lengths = sum(np.linalg.norm(points_px[:, a] - points_px[:, b], axis=-1) for a, b in LIMBS)
     return 1000 * ADULT_LIMBS_M / float(np.nanpercentile(lengths, 90))
 
 
 def autocovariance(residual: Array) -> tuple[Array, Array]:
-    """Sums of products and counts at lags 0..LAGS of (T, 2) with NaN for what is missing."""
+    """Return sums of products and counts at lags 0..LAGS of (T, 2), with NaN for missing values."""
     sums, counts = np.zeros(LAGS + 1), np.zeros(LAGS + 1)
     for lag in range(LAGS + 1):
         products = residual[: len(residual) - lag] * residual[lag:]
@@ -158,10 +158,10 @@ def autocovariance(residual: Array) -> tuple[Array, Array]:
 
 
 def fit_white_and_drift(covariance: Array, step_s: float) -> tuple[Array, Array, float]:
-    """White std and drift std per joint, and one drift time, of (13, LAGS + 1) autocovariances, by least squares.
+    """Fit white std and drift std per joint, and one drift time, to (13, LAGS + 1) autocovariances by least squares.
 
-    C(lag) = white^2 [lag = 0] + drift^2 exp(-(lag / time)^2): the kernel that training noise is drawn with. One time
-    for all joints, since a joint alone has too few independent stretches to tell its own.
+    C(lag) = white^2 [lag = 0] + drift^2 exp(-(lag / time)^2), the kernel of the training noise. All joints share one
+    time, since a single joint has too few independent stretches to estimate its own.
     """
     lags = np.arange(1, LAGS + 1) * step_s
     weight = 1 / covariance[:, :1]
@@ -176,12 +176,12 @@ def fit_white_and_drift(covariance: Array, step_s: float) -> tuple[Array, Array,
 
 
 def bursts(mask: Array) -> int:
-    """How many runs of True."""
+    """Count runs of True."""
     return int((np.diff(np.concatenate([[False], mask]).astype(int)) == 1).sum())
 
 
 def swapped(mine: Array, reference: Array) -> Array:
-    """(T, 2) True where left and right legs, or arms, are swapped: much nearer when put back, and well apart."""
+    """Return (T, 2), True where left and right legs or arms are swapped: much nearer if undone, and well apart."""
     out = np.zeros((len(mine), 2), dtype=bool)
     for which, limb in enumerate(LIMB_SETS):
         left, right = ([MEASURED13.index(side + j) for j in limb] for side in "LR")
@@ -193,7 +193,7 @@ def swapped(mine: Array, reference: Array) -> Array:
 
 
 def without_swaps(mine: Array, reference: Array) -> Array:
-    """(T, 13, 2) difference with NaN in a limb pair within three frames of a swap (it is smoothed over)."""
+    """Return the (T, 13, 2) difference, NaN for a limb pair within three frames of a swap, where it is smoothed."""
     difference = mine - reference
     skeleton = skeleton_of(mine, -2)
     for which, limb in enumerate(LIMB_SETS):
@@ -205,15 +205,15 @@ def without_swaps(mine: Array, reference: Array) -> Array:
 
 
 def outliers(residual: Array) -> Array:
-    """(T,) True where the disagreement is far out: beyond four robust deviations and 60 mm."""
+    """Return (T,), True where the disagreement is an outlier: beyond four robust deviations and 60 mm."""
     size = np.linalg.norm(residual, axis=-1)
     return np.asarray(size > max(OUTLIER_FLOOR_MM, OUTLIER_SIGMA * float(np.nanmedian(size))))
 
 
 def disagreement(pairs: list[tuple[Array, Array]], step_s: float, share: float) -> dict[str, Any]:
-    """Noise components of pairs of (T, 13, 2) tracks in mm; variances and rates are multiplied by ``share``.
+    """Return the noise components of pairs of (T, 13, 2) tracks in mm, with variances and rates times ``share``.
 
-    ``share`` is 1 where the other side is taken as the reference and 1/2 where both sides are draws of one detector.
+    ``share`` is 1 if the other side is the reference, and 1/2 if both sides are samples of one detector.
     """
     swaps = [swapped(a, b) for a, b in pairs]
     clean = [without_swaps(a, b) for a, b in pairs]
@@ -262,13 +262,13 @@ def disagreement(pairs: list[tuple[Array, Array]], step_s: float, share: float) 
 
 
 def white_by_differences(tracks: list[Array]) -> Array:
-    """White std per joint from fourth differences of the tracks (gain 70), by median: movement leaks in a little."""
+    """Return the white std per joint from the median of fourth differences (gain 70); a little movement leaks in."""
     steps = np.concatenate([np.diff(track, n=4, axis=0) for track in tracks])
     return np.array([1.4826 * np.nanmedian(np.abs(steps[:, j])) / np.sqrt(70) for j in range(steps.shape[1])])
 
 
 def confidence_relation(confidence: list[Array], errors_mm: list[Array], step_s: float) -> dict[str, Any]:
-    """How confidence (T, 13) goes with the size of the disagreement (T, 13) in mm."""
+    """Relate confidence (T, 13) to the size of the disagreement (T, 13) in mm."""
     c, e = np.concatenate(confidence), np.concatenate(errors_mm)
     seen = np.isfinite(c) & np.isfinite(e) & (e > 0)
     rows = []
@@ -365,9 +365,9 @@ def report(
 
 
 def headline(evidence: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Per joint the larger of two lower bounds: against the heavy model and against the own mirror image.
+    """Return the larger of two lower bounds per joint: against the heavy model and against the mirrored image.
 
-    Left and right joints are then averaged (as mean squares): a detector has no reason to prefer a side, a clip does.
+    Left and right joints are then averaged (as mean squares), since a clip may favour one side but a detector does not.
     """
     bounds = [evidence[name] for name in ("heavy", "mirror") if name in evidence]
     names = ("jitter_mm", "drift_mm", "offset_mm", "outlier_rate", "outlier_mm", "outlier_frames")
@@ -385,7 +385,7 @@ def _symmetric(values: Array) -> Array:
 
 
 def noise_model(stats: dict[str, Any], step_s: float) -> dict[str, Any]:
-    """The parameters of ``prml.batches.noise.NoiseModel`` that these statistics give."""
+    """Return the parameters of ``prml.batches.noise.NoiseModel`` for these statistics."""
     sure = stats["confidence"]
     weight = stats["outlier_rate"] / stats["outlier_rate"].sum()
     lost = sure["lost"]
@@ -409,7 +409,7 @@ def noise_model(stats: dict[str, Any], step_s: float) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """Numbers rounded to four digits and arrays as lists, for JSON."""
+    """Round numbers to four digits and convert arrays to lists, for JSON."""
     if isinstance(value, dict):
         return {k: plain(v) for k, v in value.items()}
     if isinstance(value, np.ndarray | list | tuple):
@@ -420,13 +420,13 @@ def plain(value: Any) -> Any:
 
 
 def compact(record: dict[str, Any]) -> str:
-    """JSON with one line per list of numbers."""
+    """Return JSON with one line per list of numbers."""
     text = json.dumps(record, indent=1)
     return re.sub(r"\[[^\[\]{}]*\]", lambda match: re.sub(r"\s+", " ", match.group()), text)
 
 
 def main() -> None:
-    """Run, fit, write."""
+    """Run, fit and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--video", type=Path, required=True, help="jump.mp4 of Sports2D")
     parser.add_argument("--reference", type=Path, required=True, help="pose_landmarker_heavy.task")
@@ -434,7 +434,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, help="npz file of landmarks, written if it is not there")
     parser.add_argument("--fps", type=float, default=30.0)
     parser.add_argument(
-        "--mended", dest="repaired", action="store_true", help="measure what reaches the lifter: swapped sides put back"
+        "--mended", dest="repaired", action="store_true", help="measure the lifter's input, after undoing swapped sides"
     )
     parser.add_argument(
         "--ends", action="store_true", help="measure feet, hands and face as well, for lite, full and heavy"

@@ -1,18 +1,18 @@
-"""How many small faults in the rooms of numbers do the tests notice? mutmut makes the faults, this counts and lists.
+"""Mutation testing of the numerical modules: how many small faults, made by mutmut, do the tests notice?
 
     python benchmarks/mutation.py                       # everything, into results/mutation.json (an hour of one core)
-    python benchmarks/mutation.py --rooms camera noise  # these rooms again, the others stay in the file
+    python benchmarks/mutation.py --rooms camera noise  # these modules again; the others stay in the file
     python benchmarks/mutation.py --sample 120          # a random sample; fails if too few are noticed; writes nothing
 
-A mutant is the package with one small change: another operator, a number plus one, an argument left out or None, a text
-altered. It is killed if a test of its room fails. The rooms and their tests stand in pyproject.toml under
-``tool.mutation``, what is not changed under ``tool.mutmut``: error messages, annotations and docstrings.
+A mutant is the package with one small change: another operator, a number plus one, an argument removed or set to None,
+a text altered. It is killed if a test of its module fails. Modules and their tests are listed in pyproject.toml under
+``tool.mutation``; what is not mutated (error messages, annotations and docstrings) under ``tool.mutmut``.
 
-``mutmut run`` tests the mutants of functions: it puts all of them into one file and forks a process for each, so that
-torch is imported once (0.2 s of a core for a mutant; cosmic-ray, which starts a process for each and changes the
-checkout while it runs, took 5 s). It leaves out constants, tables and decorated functions, and a function that ran
-when its module was imported, or whose result was cached then, is not changed for the tests. Those are mutated here,
-with mutmut's own operators, and tried in a forked process that imports the changed module; so is all that survives.
+``mutmut run`` tests mutants of functions: it puts all of them into one file and forks a process for each, so that torch
+is imported once (0.2 s of a core per mutant; cosmic-ray, which starts a process for each and modifies the checkout
+while it runs, took 5 s). It skips constants, tables and decorated functions, and cannot change the effect of functions
+that ran, or were cached, when their module was imported. Those are mutated here with mutmut's own operators and tested
+in a forked process that imports the changed module; so are all survivors.
 """
 
 import argparse
@@ -38,7 +38,7 @@ from importlib.util import spec_from_loader
 from pathlib import Path
 from typing import Any
 
-# A fork must not lose threads of torch; and what pytest does beside the tests takes longer than many a test.
+# A fork must not lose torch threads, and pytest plugins take longer than many tests.
 os.environ |= {"OMP_NUM_THREADS": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 
 import libcst as cst
@@ -54,7 +54,7 @@ WORK = ROOT / "build" / "mutation"
 RESULT = ROOT / "results" / "mutation.json"
 REASONS = ROOT / "benchmarks" / "mutation_reasons.toml"
 LEAST = 0.85
-DOUBT = 0.001  # a sample fails if a true share of LEAST would do as badly in one of a thousand samples, or in fewer
+DOUBT = 0.001  # a sample fails if its result has at most this probability for a true share of LEAST
 LEAN = [f"-pno:{plugin}" for plugin in ("cacheprovider", "logging", "threadexception", "unraisableexception")]
 PRELOADED = ("torch", "scipy.ndimage", "scipy.interpolate", "scipy.optimize", "scipy.stats", "hypothesis", "pytest")
 
@@ -65,11 +65,11 @@ class Mutant:
 
     Attributes:
         room: file of the package, without suffix.
-        where: function or class that it is in, empty for the module.
-        line: where the change begins.
+        where: enclosing function or class, empty for the module.
+        line: line of the change.
         was, now: the line before and after.
-        name: of the function that mutmut makes; empty where mutmut makes none.
-        module, nodes: what :attr:`source` is made of.
+        name: name of the function made by mutmut; empty if there is none.
+        module, nodes: used to build :attr:`source`.
         outcome: "killed", "survived", "timeout" or "no tests".
     """
 
@@ -96,7 +96,7 @@ class Mutant:
 
 
 class Everything(MutationVisitor):
-    """mutmut's mutations, those in decorated functions too, with lines and functions."""
+    """mutmut's mutations, including those in decorated functions, with lines and functions."""
 
     METADATA_DEPENDENCIES = (PositionProvider, OuterFunctionProvider)
 
@@ -128,13 +128,13 @@ class Everything(MutationVisitor):
         function = self.get_metadata(OuterFunctionProvider, node, None)
         prefix = ""
         if isinstance(function, cst.FunctionDef) and _is_plain(function):
-            # the method's class is the outermost scope; a function's own name comes first
+            # for a method, the outermost scope is its class; for a function, its own name
             owner = self.scope[0] if self.scope[0] != function.name.value else None
             prefix = f"{mangle_function_name(name=function.name.value, class_name=owner)}__mutmut_"
         line = self.get_metadata(PositionProvider, node).start.line
         for mutation in self.mutations[before:]:
             if not prefix and line in self.unchanged_lines:
-                continue  # mutmut drops expressions there, not the statements around them
+                continue  # mutmut skips expressions there, but not the enclosing statements
             self.numbers[prefix] += 1
             name = f"prml.{self.room.replace('/', '.')}.{prefix}{self.numbers[prefix]}" if prefix else ""
             nodes = mutation.original_node, mutation.mutated_node
@@ -142,11 +142,11 @@ class Everything(MutationVisitor):
             self.found.append(Mutant(self.room, ".".join(self.scope), line, was, now, name, self.module, nodes))
 
     def _before_and_after(self, old: cst.CSTNode, new: cst.CSTNode) -> tuple[str, str]:
-        """The line before and after a change, or the changed code alone where it takes several lines."""
+        """Return the line before and after a change, or only the changed code if it spans several lines."""
         was, now = (self.module.code_for_node(node) for node in (old, new))
         place = self.get_metadata(PositionProvider, old)
         line, first, last = self.lines[place.start.line - 1], place.start.column, place.end.column
-        if line[first - 1 : last + 1] == was:  # brackets around it are part of its code, not of its place
+        if line[first - 1 : last + 1] == was:  # its code includes brackets, its position does not
             first, last = first - 1, last + 1
         if place.start.line == place.end.line and line[first:last] == was:
             was, now = line, line[:first] + now + line[last:]
@@ -154,13 +154,13 @@ class Everything(MutationVisitor):
 
 
 def _is_plain(function: cst.FunctionDef) -> bool:
-    """Whether mutmut mutates it: not decorated, or a static or class method."""
+    """Whether mutmut mutates a function: it is not decorated, or only as a static or class method."""
     names = [d.decorator.value for d in function.decorators if isinstance(d.decorator, cst.Name)]
     return not function.decorators or (len(function.decorators) == 1 and names in (["staticmethod"], ["classmethod"]))
 
 
 def mutants_of(room: str) -> list[Mutant]:
-    """All mutants of a file."""
+    """Return all mutants of a file."""
     path = Path("src") / "prml" / f"{room}.py"
     source = path.read_text("utf-8")
     wrapper = MetadataWrapper(cst.parse_module(source))
@@ -170,7 +170,7 @@ def mutants_of(room: str) -> list[Mutant]:
 
 
 def test_functions(room: str, tests: Sequence[str], mutants: Sequence[Mutant], everything: bool, children: int) -> None:
-    """Let mutmut try mutants of functions, in a folder of its own, and note the outcomes."""
+    """Test mutants of functions with mutmut, in a temporary folder, and record the outcomes."""
     WORK.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f"{room.replace('/', '.')}-", dir=WORK) as name:
         folder = Path(name)
@@ -191,7 +191,7 @@ def test_functions(room: str, tests: Sequence[str], mutants: Sequence[Mutant], e
 
 
 def _prepare(folder: Path, room: str, tests: Sequence[str]) -> None:
-    """The checkout as mutmut must see it: one file to change, and the tests of its room."""
+    """Set up a checkout for mutmut: one file to change, and the tests of its module."""
     for name in ("src", "tests", "benchmarks"):
         (folder / name).symlink_to(ROOT / name)
     chosen = {
@@ -205,13 +205,13 @@ def _prepare(folder: Path, room: str, tests: Sequence[str]) -> None:
 
 
 def test_modules(tests: Sequence[str], mutants: Iterable[Mutant], children: int) -> None:
-    """Try mutants outside functions: fork, import the changed module, run the tests, note the outcomes."""
+    """Test mutants outside functions: fork, import the changed module, run the tests, record the outcomes."""
     running: dict[int, Mutant] = {}
 
     def wait() -> None:
         process, status = os.wait()
         code = os.waitstatus_to_exitcode(status)
-        # pytest says 1 for a failed test and 2 for tests that cannot be imported; a signal ends what takes too long
+        # pytest exits with 1 for a failed test and 2 for tests that cannot be imported; a signal means a timeout
         running.pop(process).outcome = "survived" if code == 0 else "killed" if code > 0 else "timeout"
 
     for number, mutant in enumerate(mutants):
@@ -229,7 +229,7 @@ def test_modules(tests: Sequence[str], mutants: Iterable[Mutant], children: int)
 
 
 def _test_in_this_process(room: str, source: str, tests: Sequence[str]) -> None:
-    """Run tests with another source for a module, and exit with pytest's code."""
+    """Run tests with another source for a module, and exit with pytest's exit code."""
     code = 3
     try:
         sink = os.open(os.devnull, os.O_WRONLY)
@@ -240,7 +240,7 @@ def _test_in_this_process(room: str, source: str, tests: Sequence[str]) -> None:
         name = f"prml.{room.replace('/', '.')}"
         sys.meta_path.insert(0, Changed(name, ROOT / "src" / "prml" / f"{room}.py", source))
         sys.path.insert(0, str(ROOT / "src"))
-        import_module(name)  # many a table that is wrong is noticed here already, before the tests are read
+        import_module(name)  # many wrong tables already fail here
         import pytest
 
         code = int(pytest.main(["-x", "-q", *LEAN, *tests]))
@@ -266,10 +266,10 @@ class Changed:
 
 
 def run(rooms: dict[str, list[str]], chosen: Sequence[Mutant] | None, children: int) -> list[Mutant]:
-    """Try all mutants of the rooms, or the chosen ones."""
+    """Test all mutants of the modules, or the chosen ones."""
     for name in PRELOADED:
         import_module(name)
-    gc.freeze()  # as mutmut does: children need not look through what they all share
+    gc.freeze()  # as mutmut does, so that children do not collect shared objects
     tried = []
     for room, tests in rooms.items():
         start = time.monotonic()
@@ -277,7 +277,7 @@ def run(rooms: dict[str, list[str]], chosen: Sequence[Mutant] | None, children: 
         functions, others = ([m for m in mutants if bool(m.name) == inside] for inside in (True, False))
         if functions:
             test_functions(room, tests, functions, chosen is None, children)
-        # mutmut changes a function when its module is imported already: what ran then, and what was cached, stays
+        # mutmut changes functions after their module is imported, without effect on what ran or was cached then
         others += [mutant for mutant in functions if mutant.survived]
         if others:
             unchanged = Mutant(room, "", 0, "", "", "", others[0].module, (others[0].nodes[0],) * 2)
@@ -298,13 +298,13 @@ def _share(mutants: Sequence[Mutant]) -> str:
 
 # ------------------------------------------------------------------------------------------------ the result
 def reason_for(mutant: Mutant, rules: Sequence[dict[str, str]]) -> str:
-    """Why it may survive, by the first rule whose texts its file, function and change match; empty if none does."""
+    """Return why a mutant may survive, from the first rule that matches its file, function and change, or ""."""
     text = f"{mutant.where}: {mutant.was} -> {mutant.now}"
     return next((r["why"] for r in rules if re.search(r["room"], mutant.room) and re.search(r["change"], text)), "")
 
 
 def record(rooms: dict[str, list[str]], mutants: Sequence[Mutant], before: dict[str, Any]) -> dict[str, Any]:
-    """What is written: counts per room and survivors with their reasons; rooms that were not run stay as before."""
+    """Return counts per module and survivors with reasons; modules that were not run keep their entries."""
     rules = tomllib.loads(REASONS.read_text("utf-8"))["reason"]
     counts, survivors = dict(before.get("rooms", {})), list(before.get("survivors", []))
     for room in rooms:
@@ -338,7 +338,7 @@ def record(rooms: dict[str, list[str]], mutants: Sequence[Mutant], before: dict[
 
 
 def _around(was: str, now: str, most: int = 120) -> tuple[str, str]:
-    """Long code is cut to what is near the change."""
+    """Cut long code to the part near the change."""
     same = next((i for i, (a, b) in enumerate(zip(was, now, strict=False)) if a != b), len(was))
     first = max(0, same - most // 3) if len(was) > most else 0
     return tuple(text[first : first + most] for text in (was, now))  # type: ignore[return-value]
@@ -350,7 +350,7 @@ def _commit() -> str:
 
 
 def too_few(killed: int, mutants: int) -> bool:
-    """Whether a sample speaks against a share of LEAST: by the binomial distribution, to DOUBT."""
+    """Whether a sample contradicts a share of LEAST, by a binomial test at level DOUBT."""
     from scipy.stats import binom
 
     return bool(binom.cdf(killed, mutants, LEAST) < DOUBT)
@@ -358,10 +358,10 @@ def too_few(killed: int, mutants: int) -> bool:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rooms", nargs="+", help="these alone, as camera or lifting/windows")
-    parser.add_argument("--sample", type=int, help="this many mutants at random")
-    parser.add_argument("--seed", type=int, help="of the sample; the commit decides if it is not given")
-    parser.add_argument("--children", type=int, default=os.cpu_count(), help="processes at a time")
+    parser.add_argument("--rooms", nargs="+", help="only these modules, e.g. camera or lifting/windows")
+    parser.add_argument("--sample", type=int, help="test this many mutants, chosen at random")
+    parser.add_argument("--seed", type=int, help="seed of the sample (default: from the commit)")
+    parser.add_argument("--children", type=int, default=os.cpu_count(), help="number of parallel processes")
     given = parser.parse_args()
     os.chdir(ROOT)
     known = tomllib.loads(Path("pyproject.toml").read_text("utf-8"))["tool"]["mutation"]["rooms"]
@@ -382,16 +382,16 @@ def main() -> None:
     for mutant in mutants:
         if mutant.survived:
             was, now = _around(mutant.was, mutant.now)
-            reason = reason_for(mutant, rules) or "no reason is known"
+            reason = reason_for(mutant, rules) or "no known reason"
             print(f"survived: src/prml/{mutant.room}.py:{mutant.line}: {was}  ->  {now}  ({reason})")
     print(f"{'together':20}{_share(mutants)} (seed {seed})")
     killed = sum(not mutant.survived for mutant in mutants)
     if too_few(killed, len(mutants)):
-        raise SystemExit(f"so few are killed in {DOUBT:.1%} of samples at most if it is {LEAST:.0%} of all: add tests")
+        raise SystemExit(f"too few are killed for a true share of {LEAST:.0%} (p < {DOUBT:g}): add tests")
 
 
 def _kept(before: dict[str, Any], name: str, known: dict[str, list[str]]) -> Any:
-    """What an earlier run found in rooms that there still are."""
+    """Return results of an earlier run for modules that still exist."""
     if name == "rooms":
         return {room: count for room, count in before.get(name, {}).items() if room in known}
     return [old for old in before.get(name, []) if old["file"][len("src/prml/") : -len(".py")] in known]

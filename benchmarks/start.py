@@ -1,9 +1,9 @@
-"""How soon networks learn depth from their own first weights and from distinct joints (``networks/distinct.py``).
+"""Measure how fast networks learn depth with their own initialisation and with distinct joints (networks/distinct.py).
 
     python benchmarks/start.py --steps 300 --json results/start.json
 
-Single frames from training clips, the same for all, fresh ones at every step; prints the mean error of x, y and depth
-over the last third of the steps. An error of depth as large as the depth itself means that nothing was learned.
+Trains on single frames from training clips, the same for all networks and new ones at every step; prints the mean error
+of x, y and depth over the last third of the steps. A depth error as large as the depth means that nothing was learned.
 """
 
 import argparse
@@ -28,7 +28,7 @@ OBJECTIVE = ObjectiveConfig(mutual_information="none")
 
 
 def learn(name: str, start: str, steps: int, batch: int) -> dict[str, float]:
-    """Train on single frames; the errors in mm over the last third of the steps, and the depth that there was."""
+    """Train on single frames; return errors over the last third of the steps, and the mean depth itself, in mm."""
     network = NetworkConfig(name, {**NETWORKS[name], "frames": 1}, start)  # type: ignore[arg-type]
     data = MocapData(windows=MocapWindowOptions(frames=1, stride=9, batch=batch))
     config = FitConfig(network, data, OBJECTIVE)

@@ -1,8 +1,8 @@
-"""How long ``import prml`` and the help of every command take: best of several fresh processes, in seconds.
+"""Measure ``import prml`` and the help of every command: best of several fresh processes, in seconds.
 
     python benchmarks/startup.py [--runs 9]
 
-Bars: ``import prml`` under 0.3 s beyond the bare interpreter, the help of every command under 0.3 s in all.
+Limits: 0.3 s for ``import prml`` beyond the bare interpreter, 0.3 s in total for the help of every command.
 """
 
 import argparse
@@ -26,7 +26,7 @@ COMMANDS = {
 
 
 def best_of(command: list[str], runs: int) -> float:
-    """The shortest wall-clock time of ``runs`` fresh processes, in seconds."""
+    """Return the shortest wall time of ``runs`` fresh processes, in seconds."""
     times = []
     for _ in range(runs):
         start = perf_counter()
