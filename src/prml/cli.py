@@ -15,18 +15,18 @@ from typing import Any
 from prml import __version__
 from prml.errors import PrmlError, printable
 
-# Command -> one line of help. The module ``prml.commands.<command>`` holds ``Options``, a dataclass that is what may be
-# typed, and ``run(options)``; or, where a command has commands of its own, ``COMMANDS`` as here.
+# Command -> one line of help. The module ``prml.commands.<command>`` has a dataclass ``Options`` for its arguments and
+# ``run(options)``; a command with subcommands has ``COMMANDS`` as here.
 COMMANDS: dict[str, str] = {
     "lift": "video, image folder or 2D keypoints -> 3D joints, overlay, viewer",
-    "view": "draw the page of a result folder again, without detecting or lifting",
+    "view": "rebuild the page of a result folder, without detecting or lifting",
     "fit": "train a network from a YAML configuration",
     "evaluate": "score weights under a named protocol",
-    "compare": "put result files of one protocol side by side",
+    "compare": "show result files of one protocol side by side",
     "compare-networks": "train networks of equal cost on equal data, and compare them",
-    "robustness": "how the error grows when the 2D input gets worse",
-    "data": "import motion files, check a dataset, take Human3.6M's calibration from your own copy",
-    "import": "turn another paper's published checkpoint into weights of ours",
+    "robustness": "measure how the error grows when the 2D input gets worse",
+    "data": "import motion files, check a dataset, extract Human3.6M's calibration from your own copy",
+    "import": "convert another paper's published checkpoint to our weights format",
     "models": "list the networks: parameters, multiply-adds, window",
     "protocols": "list the evaluation protocols, or print the rules of one",
     "bench": "measure speed on this machine",
@@ -34,7 +34,7 @@ COMMANDS: dict[str, str] = {
 _HELP = ("-h", "--help", "help")
 MAX_MESSAGE = 600  # characters of a message on the terminal
 
-# What the system refuses for reasons that lie with the user's machine, not with the program.
+# System errors that the user, not the program, has to fix.
 _USERS_TO_REPAIR: dict[int, str] = {
     errno.ENOSPC: "free some space",
     errno.EDQUOT: "free some of your quota",
@@ -59,11 +59,11 @@ def _unknown(title: str, command: str, commands: Mapping[str, str]) -> PrmlError
 
 
 def find(words: Sequence[str]) -> tuple[ModuleType, str, list[str]]:
-    """The module of the command that the words begin with, the command's full name, and the words after it.
+    """Return the module of the command at the start of the arguments, its full name, and the remaining arguments.
 
     Raises:
-        PrmlError: not a command, with the nearest one.
-        SystemExit: help about a command that has commands of its own was printed.
+        PrmlError: the command is unknown; the message suggests the nearest one.
+        SystemExit: help on a command with subcommands was printed.
     """
     title, package, commands, rest = "prml", "prml.commands", COMMANDS, list(words)
     while True:
@@ -102,7 +102,7 @@ def _run(words: Sequence[str]) -> int:
 
 @contextmanager
 def _plain_warnings(flags: Mapping[str, str]) -> Iterator[None]:
-    """Within the block a warning of this package is one line, without the place in the code that it comes from."""
+    """Within the block, print warnings of this package as one line without the source location."""
     from prml.commands._messages import as_typed
 
     original, package = warnings.formatwarning, os.path.dirname(__file__)  # noqa: PTH120

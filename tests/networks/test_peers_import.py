@@ -109,7 +109,7 @@ def test_files_that_are_no_checkpoints(tmp_path):
     (tmp_path / "empty.bin").write_bytes(b"")
     with pytest.raises(PrmlError, match=r"empty\.bin"):
         read_checkpoint(tmp_path / "empty.bin")
-    with pytest.raises(PrmlError, match=r"holds no weights.*optimizer"):
+    with pytest.raises(PrmlError, match=r"has no weights.*optimizer"):
         state_dict_of({"optimizer": {}}, "a.bin")
 
 
@@ -197,7 +197,7 @@ def test_other_objects_are_named_with_what_to_do(tmp_path):
     with pytest.raises(PrmlError) as caught:
         read_checkpoint(tmp_path / "a.bin")
     text = str(caught.value)
-    assert text.startswith(f"a.bin: it holds an object of {Unknown.__module__}.Unknown, which only the program that")
+    assert text.startswith(f"a.bin: it contains an object of {Unknown.__module__}.Unknown, which only the program that")
     assert "torch.save(model.state_dict(), FILE)" in text
     assert "safe_globals" not in text
     assert "\n" not in text

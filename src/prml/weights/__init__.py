@@ -1,1 +1,1 @@
-"""Bundled checkpoints: safetensors and one model card each."""
+"""Weights records: a safetensors file and a model card each, some bundled with the package."""

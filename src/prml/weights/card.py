@@ -1,4 +1,4 @@
-"""Model cards: what a weights file is, and where it lies. Nothing here imports torch."""
+"""Model cards: the description and location of a weights file. This module does not import torch."""
 
 import os
 from dataclasses import dataclass, field, fields
@@ -15,33 +15,33 @@ from prml.sequence import check_fps
 from prml.skeleton import skeleton
 
 SCHEMA = "prml.card/1"
-OPEN = "Apache-2.0"  # weights that neither data nor earlier weights restrict, as this project
+OPEN = "Apache-2.0"  # as this project, for weights that neither data nor earlier weights restrict
 LIFTED = (("h36m17", "camera_m"), ("h36m17", "image"), ("body28", "camera_m"))  # skeleton and output
 OUTPUTS = ("camera_m", "camera_mm", "image")
 
 
 @dataclass(frozen=True)
 class Card:
-    """What a weights file is.
+    """The description of a weights file.
 
     Attributes:
-        name: of the record.
+        name: name of the record.
         network, arguments: registry name and all constructor arguments that differ from its defaults.
         skeleton: joint set of input and output.
-        normalisation: strategy that made the input (``prml.normalise``).
+        normalisation: input normalisation (``prml.normalise``).
         output: what the network returns: "camera_m" (root-relative metres in the frame of the normalised input),
             "image" (root-relative, in units of the normalised image: MotionBERT's 2.5D space), "camera_mm" (as
             camera_m in millimetres: weights for MPI-INF-3DHP of other authors, kept but not lifted with).
         window: T.
-        fps: frame rate that the window was trained at.
-        flip: whether its scores average over the mirrored input.
+        fps: frame rate of the training windows.
+        flip: whether its scores average with the mirrored input.
         uncertainty: arguments of the head that predicts standard deviations; empty if there is none.
-        context: backbone (name, fingerprint) and crop rule of the image features that it was trained on; empty if none.
+        context: backbone (name, fingerprint) and crop rule of the image features used in training; empty if none.
         training: data, recipe, command, commit, versions, data hashes.
-        data_licence, weights_licence: what may be done with them.
+        data_licence, weights_licence: licences of training data and weights.
         scores: protocol -> metric -> mm.
-        notes: anything a user should know.
-        sha256: of the weights file; filled in by :func:`save_record`.
+        notes: anything else that users should know.
+        sha256: hash of the weights file; set by :func:`save_record`.
     """
 
     name: str
@@ -65,7 +65,7 @@ class Card:
 
     @property
     def imported(self) -> bool:
-        """Whether the weights are other authors' (``prml import``)."""
+        """Whether the weights come from other authors (``prml import``)."""
         return "imported" in self.training
 
     def check_joints(self) -> None:
@@ -80,15 +80,15 @@ class Card:
 
 
 def bundled() -> dict[str, Path]:
-    """Names and cards of the records that come with the package."""
+    """Return names and cards of the bundled records."""
     folder = Path(str(files("prml.weights")))
     return {p.stem: p for p in sorted(folder.glob("*.yaml"))}
 
 
 def find_record(name: str | os.PathLike[str]) -> Path:
-    """Card of a bundled name, of a folder with one record (or with one called ``best``), or of a weights or card file.
+    """Find the card of a bundled name, of a folder with one record (or one called ``best``), or of a weights file.
 
-    Raises PrmlError that says what was looked for.
+    Raises PrmlError if there is none.
     """
     known = bundled()
     if str(name) in known:
@@ -109,16 +109,17 @@ def find_record(name: str | os.PathLike[str]) -> Path:
     card = path.with_suffix(".yaml")
     if not card.is_file():
         raise PrmlError(
-            f"{path.name} has no card: expected {card.name} beside it, which says what network the weights are for"
+            f"{path.name} has no card: expected {card.name} next to it, which names the network of the weights"
         )
     return card
 
 
 def read_card(path: str | os.PathLike[str]) -> Card:
-    """Read a card; entries without a value count as left out.
+    """Read a card; entries without a value are ignored.
 
     Raises:
-        PrmlError: unknown or missing entries, values of another kind, unknown network, skeleton or normalisation.
+        PrmlError: an entry is unknown, missing or of the wrong type, or the network, skeleton or normalisation is
+            unknown.
     """
     path = Path(path)
     record = read_yaml(path)
@@ -136,7 +137,7 @@ def read_card(path: str | os.PathLike[str]) -> Card:
 
 
 def _checked(record: dict[str, Any], origin: str) -> dict[str, Any]:
-    """The entries of a card, each of the kind that :class:`Card` says."""
+    """Check the entries of a card against the types of :class:`Card`."""
     check_values(record, get_type_hints(Card), origin)
     if record["window"] < 1:
         raise PrmlError(f"{origin}: expected a window of at least 1 frame, got {record['window']}")

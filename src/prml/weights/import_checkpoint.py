@@ -1,8 +1,8 @@
-"""The checkpoints of other papers: their files, read without running anything in them, to a network and a card of ours.
+"""Import checkpoints of other papers, without running any code in them, as a network and a card.
 
-Authors publish pickles of many shapes: a bare state_dict, or a dictionary that holds it beside the optimiser and the
-random state of numpy. They are read by torch's restricted unpickler; the few numpy names that occur in them are
-admitted as stand-ins that hold nothing and do nothing, so that not even numpy is called.
+Authors publish various kinds of pickles: a bare state_dict, or a dictionary with the state_dict, the optimiser and the
+random state of numpy. They are read with torch's restricted unpickler. The few numpy names in them are allowed as empty
+stand-ins, so that not even numpy is called.
 """
 
 import mmap
@@ -29,7 +29,7 @@ from prml.weights.checks import check_tensors
 from prml.weights.record import Card
 
 Dataset = Literal["h36m", "3dhp"]
-# where the weights are in the authors' dictionaries, in the order of looking
+# keys of the weights in the authors' dictionaries, in order of preference
 CONTAINERS = ("model_pos", "model", "state_dict", "model_state_dict")
 _NOTHING = (  # numpy's random state and numbers, options of a program, paths, and the types of missing values
     "numpy.ndarray",
@@ -47,25 +47,25 @@ _NOTHING = (  # numpy's random state and numbers, options of a program, paths, a
     *(f"{module}.{name}Path" for module in ("pathlib", "pathlib._local") for name in ("Posix", "Windows", "PurePosix")),
     *(f"builtins.{name}" for name in ("bool", "dict", "float", "int", "list", "str", "tuple")),
 )
-_LEGACY_PICKLES = 5  # of the format before zip: a magic number, version, system, the content, the names of its storages
+_LEGACY_PICKLES = 5  # in the format before zip: a magic number, version, system, the content, the names of its storages
 _DICTIONARIES = ("easydict.EasyDict", "addict.addict.Dict", "yacs.config.CfgNode")
 
 
 class _Nothing:
-    """Stands for every object in a checkpoint that is neither a tensor nor a plain value."""
+    """Stand-in for any object in a checkpoint that is neither a tensor nor a plain value."""
 
     def __new__(cls, *_: Any, **__: Any) -> "_Nothing":
-        """Take any arguments and forget them."""
+        """Accept and ignore any arguments."""
         return super().__new__(cls)
 
     def __init__(self, *_: Any, **__: Any) -> None: ...
 
     def __setstate__(self, state: Any) -> None:
-        """Forget the state."""
+        """Ignore the state."""
 
 
 def _dictionary(*_: Any) -> dict[Any, Any]:
-    """Stands for ``defaultdict``: what makes its missing values is forgotten."""
+    """Stand-in for ``defaultdict``; its default factory is ignored."""
     return {}
 
 
@@ -75,10 +75,10 @@ def _stand_ins() -> list[Callable[..., Any] | tuple[Callable[..., Any], str]]:
 
 
 def read_checkpoint(file: str | os.PathLike[str]) -> Any:
-    """Content of a pickled checkpoint: tensors and plain containers; options and numpy objects become empty stand-ins.
+    """Read a pickled checkpoint: tensors and plain containers; options and numpy objects become empty stand-ins.
 
     Raises:
-        PrmlError: no such file, no torch checkpoint, or one that asks for more (it is named, nothing has run).
+        PrmlError: the file is missing, not a torch checkpoint, or refers to other objects (named; no code was run).
     """
     path = Path(file)
     if not path.is_file():
@@ -89,12 +89,12 @@ def read_checkpoint(file: str | os.PathLike[str]) -> Any:
             return _plain_containers(torch.load(path, map_location="cpu", weights_only=True))
     except PrmlError as error:
         raise PrmlError(f"{path.name}: {error}") from error.__cause__
-    except Exception as error:  # torch, zipfile and pickle each have their own words for a damaged file
+    except Exception as error:  # torch, zipfile and pickle each raise different errors for a damaged file
         raise PrmlError(f"{path.name}: {what_instead(path) or _what_it_asks(error)}") from error
 
 
 def _check_limits(path: Path) -> None:
-    """Follow the pickles of a checkpoint before torch builds anything; see :mod:`prml.io.pickle_scan`."""
+    """Scan the pickles of a checkpoint before torch builds anything; see :mod:`prml.io.pickle_scan`."""
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             check_directory(archive)
@@ -112,8 +112,8 @@ def _what_it_asks(error: Exception) -> str:
     asked = re.search(r"(?:Unsupported global: GLOBAL|unsupported GLOBAL) ([\w.]+)", str(error))
     if asked:
         return (
-            f"it holds an object of {asked[1]}, which only the program that wrote it can read (nothing was run); "
-            "there, save the weights alone: torch.save(model.state_dict(), FILE)"
+            f"it contains an object of {asked[1]}, which only the program that wrote it can read (nothing was run); "
+            "there, save only the weights: torch.save(model.state_dict(), FILE)"
         )
     if isinstance(error, pickle.UnpicklingError) and "weights" in str(error).lower():
         return "not a checkpoint of weights and plain values; it is damaged or of another format, get it again"
@@ -121,7 +121,7 @@ def _what_it_asks(error: Exception) -> str:
 
 
 def _plain_containers(value: Any, depth: int = 2) -> Any:
-    """Dictionaries of any kind as plain ones, to the depth at which weights are looked for."""
+    """Convert dictionaries of any kind to plain ones, down to the depth at which weights may be."""
     if not isinstance(value, dict) or not depth:
         return value
     return {key: _plain_containers(dict.__getitem__(value, key), depth - 1) for key in dict.keys(value)}
@@ -136,10 +136,10 @@ def _is_state_dict(content: Any) -> bool:
 
 
 def state_dict_of(content: Any, origin: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The weights in a checkpoint's content, and the plain values beside them (epoch, learning rate ...).
+    """Return the weights in the content of a checkpoint, and the plain values next to them (epoch, learning rate ...).
 
     Raises:
-        PrmlError: it holds no weights at the top or under the names that authors use.
+        PrmlError: there are no weights at the top level or under the usual keys.
     """
     if _is_state_dict(content):
         return dict(content), {}
@@ -152,7 +152,7 @@ def state_dict_of(content: Any, origin: str) -> tuple[dict[str, Tensor], dict[st
     if isinstance(content, Mapping):
         found = f"a dictionary of {one_line(', '.join(map(str, list(content)[:6]))) or 'nothing'}"
     raise PrmlError(
-        f"{origin} holds no weights: expected a state_dict, alone or as {', '.join(CONTAINERS)}; found {found}"
+        f"{origin} has no weights: expected a state_dict, alone or as {', '.join(CONTAINERS)}; found {found}"
     )
 
 
@@ -168,19 +168,19 @@ def _refuse_mesh(name: str, state: Mapping[str, Tensor]) -> None:
 def read_published(
     name: str, file: str | os.PathLike[str], *, dataset: Dataset = "h36m", **arguments: Any
 ) -> tuple[Network, Card]:
-    """Read a checkpoint as its authors publish it.
+    """Read a checkpoint as published by its authors.
 
     Args:
         name: registry name.
-        file: in any of the authors' containers.
-        dataset: what the authors trained it on; nothing in a file tells, the shapes are the same.
-        arguments: of the network, ours or the authors', where the shapes do not tell.
+        file: path of the checkpoint, in any of the authors' containers.
+        dataset: training data of the authors; a file does not state it, and the shapes are the same.
+        arguments: arguments of the network that the shapes do not determine, by our names or the authors'.
 
     Returns:
         The network, in evaluation mode, and the card of its record.
 
     Raises:
-        PrmlError: the file cannot be read, or a key does not fit the network; the message names it.
+        PrmlError: the file cannot be read, or a key (named in the message) does not fit the network.
     """
     state, facts = state_dict_of(read_checkpoint(file), Path(file).name)
     check_tensors(state, Path(file).name)
@@ -195,8 +195,8 @@ def _plain(value: Any) -> Any:
 
 
 def _trained_on(dataset: Dataset, entry: registry.NetworkEntry) -> dict[str, Any]:
-    """Joints, unit and rate of the authors' data, as the card has them."""
-    if dataset == "3dhp":  # in P-STMO's files, which all of them use; 25 Hz but for 5 of the 16 training clips
+    """Return joints, unit, rate and licence of the authors' data, as entries of a card."""
+    if dataset == "3dhp":  # P-STMO's files, which all of them use; 25 Hz except for 5 of the 16 training clips
         unit = "camera_mm" if entry.space == "camera_m" else entry.space
         return {
             "skeleton": "mpi_inf_3dhp17",
@@ -217,7 +217,7 @@ def _protocol(dataset: Dataset, entry: registry.NetworkEntry) -> str:
 def _card(
     name: str, network: Network, arguments: Mapping[str, Any], facts: Mapping[str, Any], file: Path, dataset: Dataset
 ) -> Card:
-    """What the authors state, and what their code does, about a checkpoint of theirs."""
+    """Make a card from what the authors state and what their code does."""
     import hashlib
 
     entry = registry.entry(name)

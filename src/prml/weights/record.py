@@ -1,8 +1,8 @@
-"""Weights are records: a safetensors file and a model card (YAML) beside it. A file without its card is refused.
+"""Weights records: a safetensors file with a model card (YAML) next to it. A file without a card is refused.
 
-``name.safetensors`` holds the network's tensors under ``network.`` and, if there is one, the head that predicts
-standard deviations under ``uncertainty.``; ``name.yaml`` says what they are. The card holds the SHA-256 of the weights
-file, and the file what the card must say for its numbers to mean the same (:mod:`prml.weights.meaning`).
+``name.safetensors`` has the network's tensors under ``network.`` and, if there is one, those of the head that predicts
+standard deviations under ``uncertainty.``; ``name.yaml`` describes them. The card has the SHA-256 of the weights file,
+and the file records those entries of the card that determine the meaning of its numbers (:mod:`prml.weights.meaning`).
 """
 
 import hashlib
@@ -62,14 +62,14 @@ def save_record(
     *,
     half: bool = False,
 ) -> Path:
-    """Write ``card.name``.safetensors and .yaml; returns the card's path.
+    """Write ``card.name``.safetensors and .yaml; return the path of the card.
 
     Args:
         directory: created if missing.
-        card: its ``sha256`` is filled in here.
+        card: its ``sha256`` is set here.
         network: module or its state dict.
-        uncertainty: head that gives standard deviations, if any.
-        half: store floating tensors as float16.
+        uncertainty: head that predicts standard deviations, if any.
+        half: store floating-point tensors as float16.
     """
     from safetensors.torch import save
 
@@ -94,15 +94,15 @@ def save_record(
 def load_record(name: str | os.PathLike[str]) -> Record:
     """Load a record by bundled name or path, strictly.
 
-    Raises PrmlError if the card is missing or does not fit, if the file's hash is not the card's, if the card was
-    edited where it says what the weights mean, or if any tensor is missing, left over, of an odd type, not finite, or
-    of another shape than the card's network wants. Shapes are compared before anything large is allocated.
+    Raises PrmlError if the card is missing or does not fit, the hash of the file differs from the card, the card was
+    edited where it determines the meaning of the weights, or a tensor is missing, unexpected, of an unusual type, not
+    finite, or of the wrong shape for the card's network. Shapes are checked before anything large is allocated.
     """
     path = find_record(name)
     card = read_card(path)
     weights = path.with_suffix(".safetensors")
     if not weights.is_file():
-        raise PrmlError(f"{path.name} has no weights: expected {weights.name} beside it")
+        raise PrmlError(f"{path.name} has no weights: expected {weights.name} next to it")
     tensors, stated = _read_weights(weights, card)
     trusted = stated is not None and card.sha256 in BUNDLED
     if not trusted:
@@ -117,7 +117,7 @@ def load_record(name: str | os.PathLike[str]) -> Record:
 
 
 def _read_weights(path: Path, card: Card) -> tuple[dict[str, Tensor], dict[str, Any] | None]:
-    """The tensors of a file, finite and of usual types, and what they were saved as, if it is known."""
+    """Return the tensors of a file, checked to be finite and of usual types, and their stated meaning, if any."""
     from safetensors.torch import load
 
     data = path.read_bytes()
