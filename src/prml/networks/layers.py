@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from prml.networks import fused
+from prml.networks import bfloat16, fused
 
 Axis = Literal["spatial", "temporal"]
 
@@ -137,6 +137,8 @@ class Encoder(nn.Module):
         self, x: Float[Tensor, "B T J C"], context: Float[Tensor, "B T J D"] | None = None
     ) -> Float[Tensor, "B T J C"]:
         """Same shape out as in."""
+        if bfloat16.usable(x, self) and (context is None or context.dtype == torch.float32):
+            return bfloat16.encode(x, context, self)
         if self.norm_context is not None:
             context = self.norm_context(context)
         x = self.attention(self.norm1(x), context, residual=x)

@@ -14,8 +14,9 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.callbacks import EMAWeightAveraging, RichProgressBar
+from lightning.pytorch.callbacks import RichProgressBar
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
+from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities import rank_zero_only
 
 from prml.errors import PrmlError
@@ -23,6 +24,7 @@ from prml.io.guard import one_line
 from prml.provenance import commit, versions
 from prml.threads import torch_threads
 from prml.training.allocator import allocator_advice
+from prml.training.averaging import EMAWeightAveraging
 from prml.training.callbacks import PREVIOUS, BestRecord, FiniteLoss, SafeCheckpoint
 from prml.training.clock import RunClock
 from prml.training.config import FitConfig
@@ -111,7 +113,7 @@ def _trainer(
         accelerator=run.accelerator,
         devices=run.devices,
         num_nodes=run.nodes,
-        strategy="ddp" if run.devices * run.nodes > 1 else "auto",
+        strategy=DDPStrategy(gradient_as_bucket_view=True) if run.devices * run.nodes > 1 else "auto",
         gradient_clip_val=config.optimiser.clip or None,
         log_every_n_steps=run.log_every,
         enable_checkpointing=False,
@@ -232,7 +234,7 @@ def _fit(config: FitConfig, folder: Path, checkpoint: Path | None, resume: bool)
     best = BestRecord(folder, _card(config, module, data), clock, windows.batch * windows.frames * data.world)
     callbacks: list[pl.Callback] = [best]
     if config.optimiser.ema:
-        callbacks.append(EMAWeightAveraging(decay=config.optimiser.ema, use_buffers=False))
+        callbacks.append(EMAWeightAveraging(config.optimiser.ema))
     loss = FiniteLoss()
     callbacks += [loss, clock, SafeCheckpoint(folder, config.run.checkpoint_minutes, clock, loss)]
     if config.run.progress:

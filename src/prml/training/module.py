@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool, Float
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from prml.errors import PrmlError
 from prml.evaluation import metrics
@@ -163,11 +164,32 @@ class LiftingModule(pl.LightningModule):
         return {**estimates, "mi": loss_2d + loss_depth}
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
-        """Weighted loss; terms are logged apart."""
-        terms = self.losses(batch)
-        self.log_dict({f"train/{k}": v.detach() for k, v in terms.items()})
-        self.log("loss", terms["loss"].detach(), prog_bar=True, logger=False)
+        """Weighted loss; terms are logged apart, in the steps that the log shows."""
+        terms, every = self.losses(batch), self.config.run.log_every
+        if every and (self.trainer.global_step + 1) % every == 0:
+            self.log_dict({f"train/{k}": v.detach() for k, v in terms.items()})
+        if self.config.run.progress:
+            self.log("loss", terms["loss"].detach(), prog_bar=True, logger=False)
         return terms["loss"]
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip by the norm over all gradients at once; Lightning would not beside a fused optimiser."""
+        if not gradient_clip_val:
+            return
+        if self._scaled:
+            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+        else:
+            torch.nn.utils.clip_grad_norm_(self.parameters(), gradient_clip_val, foreach=True)
+
+    @property
+    def _scaled(self) -> bool:
+        """Whether gradients are scaled for float16, which clipping has to know."""
+        return self.config.run.precision == "16-mixed"
 
     def on_validation_epoch_start(self) -> None:
         """Forget the last validation."""
@@ -200,8 +222,7 @@ class LiftingModule(pl.LightningModule):
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW or Muon; biases, norms and embeddings are decayed too, as in the paper's recipe."""
         options = self.config.optimiser
-        # Lightning clips no gradients beside a fused optimiser in mixed precision
-        fused = (self.device.type == "cpu" and "mixed" not in self.config.run.precision) or None
+        fused = (self.device.type in ("cpu", "cuda") and not self._scaled) or None
         optimiser = build_optimiser(self.network, self.parameters(), options, fused=fused)
         schedule = torch.optim.lr_scheduler.LambdaLR(
             optimiser,

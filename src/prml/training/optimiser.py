@@ -14,6 +14,7 @@ from torch.optim import AdamW, Optimizer
 from prml.errors import PrmlError
 from prml.networks.layers import Attention, Mlp
 from prml.training.config import OptimiserConfig
+from prml.training.muon import Muon
 
 
 class Together(Optimizer):
@@ -67,17 +68,15 @@ def build_optimiser(
         fused: for AdamW.
 
     Raises:
-        PrmlError: this torch has no Muon, or the network no matrices for it.
+        PrmlError: the network has no matrices for Muon.
     """
     trained = [p for p in parameters if p.requires_grad]
     rate, decay = options.learning_rate, options.weight_decay
     if options.kind == "adamw":
         return AdamW(trained, lr=rate, weight_decay=decay, fused=fused)
-    if not hasattr(torch.optim, "Muon"):
-        raise PrmlError(f"optimiser.kind muon needs torch >= 2.9, this is {torch.__version__}; use adamw")
     if not (matrices := hidden_matrices(network)):
         raise PrmlError("this network has no layers of prml.networks.layers that Muon could train; use adamw")
     theirs = {id(p) for p in matrices}
     rest = [p for p in trained if id(p) not in theirs]
-    muon = torch.optim.Muon(matrices, lr=rate * options.muon_rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw")
+    muon = Muon(matrices, lr=rate * options.muon_rate, weight_decay=decay)
     return Together([muon, AdamW(rest, lr=rate, weight_decay=decay, fused=fused)])
