@@ -16,14 +16,22 @@ NAN = float("nan")
 
 
 def test_frames_that_cannot_be_judged_are_left_out():
-    """Of 10, NaN and 40 mm the mean is 25 mm over two frames; a frame with one NaN joint is none for the joints."""
+    """Of 10, NaN and 40 mm the mean is 25 mm over two frames; a NaN joint leaves the others of its frame."""
     tally = Tally()
-    joints = torch.tensor([[1.0, 3], [NAN, 100], [3, 5]])
+    joints = torch.tensor([[1.0, 3], [NAN, 10], [3, 5], [NAN, NAN]])
     tally.add(["all"], {"reprojection": torch.tensor([10.0, NAN, 40]), "joints": joints})
     tally.add(["all"], {"reprojection": torch.tensor([NAN])})
     assert tally.mean("all", "reprojection") == pytest.approx(25)
-    assert tally.counts["all"] == {"reprojection": 2, "joints": 2}
-    np.testing.assert_allclose(tally.mean("all", "joints"), [2, 4])
+    assert tally.counts["all"]["reprojection"] == 2
+    np.testing.assert_array_equal(tally.counts["all"]["joints"], [2, 3])
+    np.testing.assert_allclose(tally.mean("all", "joints"), [2, 6])
+    tally.add(["all"], {"joints": torch.tensor([[5.0, 2]])})
+    np.testing.assert_allclose(tally.mean("all", "joints"), [3, 5])
+    other = Tally()
+    other.merge(tally)
+    np.testing.assert_allclose(other.mean("all", "joints"), [3, 5])
+    tally.add(["none"], {"joints": torch.tensor([[NAN, 4.0]])})
+    np.testing.assert_array_equal(tally.mean("none", "joints"), [NAN, 4])
     assert tally.mean("nobody", "reprojection") is None
 
 
@@ -75,6 +83,7 @@ def test_metrics_are_of_those_joints():
 
 
 # As printed in tables: label, unit, and whether more is better.
+OF_28 = {"all28", "feet", "hands", "face", "head_deg", "hand_deg", "foot_deg"}  # not of 17 joints
 PRINTED = {
     "mpjpe": ("MPJPE", "mm", False),
     "p_mpjpe": ("P-MPJPE", "mm", False),
@@ -90,6 +99,13 @@ PRINTED = {
     "reprojection": ("Reproj", "px", False),
     "bone": ("Bone", "mm", False),
     "bone_variation": ("Bone var", "mm", False),
+    "all28": ("MPJPE 28", "mm", False),
+    "feet": ("Feet", "mm", False),
+    "hands": ("Hands", "mm", False),
+    "face": ("Face", "mm", False),
+    "head_deg": ("Head", "deg", False),
+    "hand_deg": ("Hand", "deg", False),
+    "foot_deg": ("Foot", "deg", False),
     "knee": ("Knee", "deg", False),
     "knee_straight": ("Knee 0-10", "deg", False),
     "knee_deep": ("Knee 90+", "deg", False),
@@ -161,7 +177,7 @@ def test_every_metric_is_what_its_name_says():
 def test_without_pictures_there_are_no_scores_of_pictures():
     both = _scored()
     for s in (_scored(px=False), replace(both, prediction_px=None), replace(both, target_px=None)):
-        assert METRICS.keys() - values_of(s, METRICS).keys() == {"pckh", "reprojection"}
+        assert METRICS.keys() - values_of(s, METRICS).keys() == {"pckh", "reprojection", *OF_28}
         kept = s.frames(np.array([True, False, False, True]))
         np.testing.assert_array_equal(kept.prediction, s.prediction[[0, 3]])
         np.testing.assert_array_equal(kept.target, s.target[[0, 3]])

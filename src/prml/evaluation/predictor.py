@@ -56,9 +56,9 @@ class LifterPredictor:
 
     lifter: "Lifter"
 
-    def __call__(self, seen: PoseSequence) -> Float[np.ndarray, "T 17 3"]:
+    def __call__(self, seen: PoseSequence) -> Float[np.ndarray, "T J 3"]:
         """Return joints in metres in the protocol's space, with the root as predicted; raises PrmlError as lifting."""
-        lifted = self.lifter.lift(seen, bridge=False)  # the protocol has its own rule for missing joints
+        lifted = self.lifter.lift(seen, bridge=False)  # a protocol has its own rule for what is missing
         if lifted.joints_m is None:
             raise PrmlError(f"{self.lifter.card.name} returned no joints")
         joints = lifted.joints_m
@@ -90,6 +90,11 @@ def predictor_of(lifter: "Lifter", protocol: EvaluationProtocol, *, overlap: int
     Raises:
         PrmlError: the network's output does not fit the protocol.
     """
+    if len(lifter.skeleton) < len(protocol.skeleton):
+        raise PrmlError(
+            f"{lifter.card.name} has {len(lifter.skeleton)} joints, {protocol.name} scores {len(protocol.skeleton)}; "
+            f"choose weights of {protocol.skeleton.name}, or a protocol of 17 joints such as mocap-noisy"
+        )
     image = lifter.card.output == "image"
     if image and not isinstance(protocol.space, ImageSpace):
         raise PrmlError(

@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from prml.errors import PrmlError
+from prml.evaluation import extremities as ends
 from prml.evaluation import metrics as m
 from prml.evaluation.protocols.base import EvaluationProtocol
 from prml.plugins import plugin, plugin_names
-from prml.skeleton import H36M17
+from prml.skeleton import BODY28, H36M17
 
 # The official MPI-INF-3DHP script excludes pelvis, spine and head: 14 of the 17 remain.
 JOINTS_3DHP = tuple(j for j in range(17) if H36M17.joints[j] not in ("Hip", "Spine", "Nose"))
@@ -109,6 +110,11 @@ def _bends(joint: str) -> dict[str, Metric]:
     }
 
 
+def _of_28(function: Callable[..., Tensor], *more: Any) -> Callable[[Scored], Tensor | None]:
+    """A metric of feet, hands or face, which 17 joints do not have."""
+    return lambda s: function(s.prediction, s.target, *more) if s.target.shape[-2] == len(BODY28) else None
+
+
 GROUP = "prml.metrics"  # entry points of other packages
 METRICS: Mapping[str, Metric] = {
     "mpjpe": Metric("MPJPE", "mm", lambda s: m.mpjpe(*s.chosen()), "mean distance of the joints from their targets"),
@@ -142,6 +148,23 @@ METRICS: Mapping[str, Metric] = {
         lambda s: m.bone_length_variation(s.prediction).expand(len(s.prediction)),
         "standard deviation of the predicted bone lengths over each sequence (or window)",
     ),
+    "all28": Metric(
+        "MPJPE 28",
+        "mm",
+        _of_28(ends.group_error, BODY28.joints),
+        "MPJPE of all known joints",
+    ),
+    "feet": Metric("Feet", "mm", _of_28(ends.group_error, ends.FEET), "MPJPE of heels and toes"),
+    "hands": Metric("Hands", "mm", _of_28(ends.group_error, ends.HANDS), "MPJPE of hands and thumbs"),
+    "face": Metric("Face", "mm", _of_28(ends.group_error, ends.FACE), "MPJPE of nose tip and ears"),
+    "head_deg": Metric(
+        "Head",
+        "deg",
+        _of_28(ends.head_deg),
+        "angle of the head's orientation",
+    ),
+    "hand_deg": Metric("Hand", "deg", _of_28(ends.parts_deg, ends.HAND_FRAMES), "angle of a hand's orientation"),
+    "foot_deg": Metric("Foot", "deg", _of_28(ends.parts_deg, ends.FOOT_FRAMES), "angle of a foot's orientation"),
     **_bends("knee"),
     **_bends("elbow"),
 }
@@ -161,22 +184,24 @@ class Tally:
 
     Attributes:
         sums: group -> metric -> sum over frames; a vector per joint for "joints".
-        counts: group -> metric -> number of frames in the sum.
+        counts: group -> metric -> number of frames in the sum, for each joint of "joints".
         frames, sequences: numbers of scored frames and sequences.
     """
 
     sums: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
-    counts: dict[str, dict[str, int]] = field(default_factory=dict)
+    counts: dict[str, dict[str, Any]] = field(default_factory=dict)
     frames: int = 0
     sequences: int = 0
 
     def add(self, groups: Iterable[str], values: Mapping[str, Tensor]) -> None:
-        """Add the frames of one cut to several groups; NaN marks a frame that a metric cannot score."""
+        """Add the frames of one cut to several groups; NaN marks a frame, or a joint of it, that cannot be scored."""
         for name, tensor in values.items():
             if not len(tensor):
                 continue  # a single frame has no step
-            judged = tensor[~torch.isnan(tensor.reshape(len(tensor), -1)).any(1)]
-            total, count = judged.sum(0).numpy(), len(judged)
+            judged = tensor[~torch.isnan(tensor.reshape(len(tensor), -1)).all(1)]
+            known = ~torch.isnan(judged)
+            total, each = torch.where(known, judged, 0.0).sum(0).numpy(), known.sum(0).numpy()
+            count: Any = int(each.flat[0]) if (each == each.flat[0]).all() else each
             for group in groups:
                 sums, counts = self.sums.setdefault(group, {}), self.counts.setdefault(group, {})
                 sums[name] = np.asarray(sums[name] + total) if name in sums else total.copy()
@@ -198,8 +223,10 @@ class Tally:
 
     def mean(self, group: str, metric: str) -> np.ndarray | None:
         """Return the mean over the frames of a group; None if no frame could be scored."""
-        count = self.counts.get(group, {}).get(metric, 0)
-        return np.asarray(self.sums[group][metric] / count) if count else None
+        count = np.asarray(self.counts.get(group, {}).get(metric, 0))
+        if not count.any():
+            return None
+        return np.asarray(self.sums[group][metric] / np.where(count, count, np.nan))
 
 
 def values_of(scored: Scored, names: Iterable[str]) -> dict[str, Tensor]:
@@ -256,7 +283,7 @@ def _joint_means(tally: Tally, protocol: EvaluationProtocol) -> dict[str, float]
     by_action = protocol.averaging.over == "actions"
     groups = [f"action:{a}" for a in tally.groups("action")] if by_action else ["all"]
     means = [mean for g in groups if (mean := tally.mean(g, "joints")) is not None]
-    return dict(zip(H36M17.joints, np.mean(means, axis=0).tolist(), strict=True))
+    return dict(zip(protocol.skeleton.joints, np.mean(means, axis=0).tolist(), strict=True))
 
 
 def scores(tally: Tally, protocol: EvaluationProtocol) -> Scores:

@@ -20,7 +20,7 @@ from prml.evaluation.protocols.rules import (
     WindowRule,
 )
 from prml.sequence import PoseSequence
-from prml.skeleton import H36M17
+from prml.skeleton import H36M17, Skeleton
 
 
 @runtime_checkable
@@ -76,7 +76,8 @@ class EvaluationProtocol:
         source: which sequences, from which files.
         metrics: names for ``prml.evaluation.scoring.metric``, the main metric first.
         keypoints, leave_out, frames, windows, space, root, averaging: the rules.
-        joints: H36M17 joints that enter joint-wise means.
+        skeleton: joints of prediction and target: H36M17, or BODY28, whose target is NaN where it is not known.
+        joints: those that enter joint-wise means.
         flip: whether to average with the mirrored input.
         actions: rows per action, if they are usually reported.
         origin: source of the rules.
@@ -96,6 +97,7 @@ class EvaluationProtocol:
     space: SpaceRule = field(default_factory=CameraSpace)
     root: RootRule = field(default_factory=RootRule)
     averaging: Averaging = field(default_factory=Averaging)
+    skeleton: Skeleton = H36M17
     joints: tuple[int, ...] = tuple(range(17))
     flip: bool = True
     actions: ActionTable | None = None
@@ -124,14 +126,17 @@ class EvaluationProtocol:
         return self.with_(**rules)
 
     def sequences(self, data: Path | None = None, limit: int | None = None) -> Iterator[PoseSequence]:
-        """Yield the sequences to score, in H36M17 joints."""
+        """Yield the sequences to score, in the protocol's joints."""
         for sequence in self.leave_out.keep(self.source.read(data, limit)):
-            yield self.frames.select(sequence if sequence.skeleton == H36M17 else sequence.to_skeleton(H36M17))
+            own = sequence.skeleton == self.skeleton
+            yield self.frames.select(sequence if own else sequence.to_skeleton(self.skeleton))
 
     def describe(self) -> dict[str, str]:
         """Return the rules as text, in the order in which they apply."""
         if len(self.joints) == len(H36M17):
             joints = "all 17, the root among them"
+            if self.skeleton != H36M17:
+                joints += f"; the other {len(self.skeleton) - len(H36M17)} by metrics of their own"
         else:
             joints = f"{len(self.joints)}: {', '.join(H36M17.joints[j] for j in self.joints)}"
         return {

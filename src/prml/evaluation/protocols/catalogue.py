@@ -19,6 +19,7 @@ from prml.evaluation.protocols.rules import (
     RootRule,
 )
 from prml.plugins import plugin, plugin_names
+from prml.skeleton import BODY28
 
 _COLUMNS = (
     ("Directions", "Dir."),
@@ -51,6 +52,7 @@ _SYNONYMS = (
 H36M_ACTIONS = ActionTable(_COLUMNS, _SYNONYMS, hard=("Photo", "Sitting", "SittingDown"))
 
 _MOCAP_METRICS = ("mpjpe", "p_mpjpe", "n_mpjpe", "velocity", "x", "y", "z", "reprojection")
+_BENDS = tuple(f"{joint}{kind}" for joint in ("knee", "elbow") for kind in ("", "_straight", "_deep"))
 _H36M_METRICS = ("mpjpe", "p_mpjpe", "n_mpjpe", "velocity", "acceleration", "x", "y", "z", "pckh", "bone")
 _3DPW_JOINTS = (1, 2, 3, 4, 5, 6, 8, 10, 11, 12, 13, 14, 15, 16)
 _DAMAGED = LeaveOut(
@@ -152,11 +154,30 @@ _ALL = (
     _mocap("hdm05-gt", ("hdm05",), False, None),
     _mocap("hdm05-noisy", ("hdm05",), True, None),
     EvaluationProtocol(
+        "mocap28-noisy",
+        1,
+        "noisy 2D of motion capture (cmu, ui_prmd) on 28 joints: feet, hands and head apart",
+        MocapSource(("cmu", "ui_prmd"), True, "test", BODY28),
+        (*_MOCAP_METRICS[:7], "all28", "feet", "hands", "face", "head_deg", "hand_deg", "foot_deg", *_BENDS),
+        KeypointsAsRead(
+            "exact projections with the errors of a detector added (measured; fixed seed per clip and camera), and its "
+            "confidences; trunk and head joints derived from limbs and ears as at inference; "
+            "joints that a clip lacks are absent"
+        ),
+        skeleton=BODY28,
+        origin=_OWN,
+        notes=(
+            "the cameras and clips of mocap-noisy; MPJPE, P-MPJPE, velocity and axes are of the first 17 joints",
+            "joints that a clip lacks are left out",
+            "figures of straight limbs and deep bends are biases: predicted minus true bend, positive if too bent",
+        ),
+    ),
+    EvaluationProtocol(
         "mocap-views",
         1,
         "noisy 2D of motion capture (cmu, ui_prmd) from below, level, above and overhead, each view apart",
         ViewsSource(("cmu", "ui_prmd")),
-        ("mpjpe", "p_mpjpe", *(f"{joint}{kind}" for joint in ("knee", "elbow") for kind in ("", "_straight", "_deep"))),
+        ("mpjpe", "p_mpjpe", *_BENDS),
         KeypointsAsRead(
             "exact projections with the errors of a detector added (measured; fixed seed per clip, the same in all "
             "views), and its confidences; trunk and head joints derived from limbs and head centre as at inference"

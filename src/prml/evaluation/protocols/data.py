@@ -9,6 +9,7 @@ from pathlib import Path
 from prml.datasets.registry import dataset
 from prml.errors import PrmlError
 from prml.sequence import PoseSequence
+from prml.skeleton import H36M17, Skeleton
 
 
 def need_folder(data: Path | None, files: str) -> Path:
@@ -33,11 +34,13 @@ class MocapSource:
         sets: npz files of ``data/mocap``.
         noisy: whether the 2D has a detector's errors.
         split: clips of this split; None for all.
+        skeleton: H36M17 or BODY28.
     """
 
     sets: tuple[str, ...]
     noisy: bool
     split: str | None = "test"
+    skeleton: Skeleton = H36M17
 
     @property
     def description(self) -> str:
@@ -54,7 +57,7 @@ class MocapSource:
         """Yield the sequences of the benchmark."""
         from prml.evaluation.protocols.mocap_benchmark import benchmark_sequences
 
-        return benchmark_sequences(self.sets, self.noisy, data, split=self.split, limit=limit)
+        return benchmark_sequences(self.sets, self.noisy, data, split=self.split, limit=limit, skeleton=self.skeleton)
 
     def stamp(self, data: Path | None) -> dict[str, str]:
         """Return hashes of the clips and of the noise model, and the version of the cameras."""
@@ -68,6 +71,9 @@ class MocapSource:
         if self.noisy:
             model = files("prml.batches").joinpath("detector_noise.json").read_bytes()
             found["noise"] = hashlib.sha256(model).hexdigest()[:16]
+        if self.noisy and self.skeleton != H36M17:
+            model = files("prml.batches").joinpath("detector_noise24.json").read_bytes()
+            found["noise of feet, hands and face"] = hashlib.sha256(model).hexdigest()[:16]
         return found
 
 
