@@ -57,7 +57,7 @@ def faults(name: str, folder: Path, share: float) -> dict[str, int]:
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_a_damaged_file_gives_a_result_or_one_line(name, tmp_path):
-    assert not faults(name, tmp_path, 1 / 20)
+    assert not faults(name, tmp_path, 1 / 10)
 
 
 @pytest.mark.slow
