@@ -36,14 +36,14 @@ def _usual_signals():
 
 @pytest.fixture(autouse=True)
 def _same_weights():
-    """A network that a test builds has the same first weights in every run and every order of the tests."""
+    """Networks built by tests have the same initial weights in every run and every test order."""
     if (torch := sys.modules.get("torch")) is not None:
         torch.default_generator.manual_seed(0)  # torch.manual_seed prepares for GPUs too, 3 ms a test
 
 
 @pytest.fixture(autouse=True)
 def _misfits_pass(request: pytest.FixtureRequest):
-    """``make test-shapes`` checks annotations, which would refuse a misfit before the code under test does."""
+    """``make test-shapes`` checks annotations, which would reject wrong shapes before the code under test does."""
     misfit = request.node.get_closest_marker("misfit") is not None
     if misfit:
         jaxtyping.config.update("jaxtyping_disable", True)

@@ -26,7 +26,7 @@ CLIP = Path(__file__).parents[1] / "examples/jump.mp4"
 
 @pytest.fixture(scope="session")
 def weights(tmp_path_factory):
-    """A record of a tiny PrML with random weights: what it returns is no pose, but it is 17 finite joints."""
+    """A record of a tiny PrML with random weights: its output is not a pose, but has 17 finite joints."""
     import torch
 
     from prml.networks import registry
@@ -51,7 +51,7 @@ def _contents(folder):
 
 
 def _refused(capsys, place, *arguments):
-    """What a refused call says; checks all that every refusal owes."""
+    """The message of a refused call, after the checks that every refusal must pass."""
     before = _contents(place)
     code = main([str(a) for a in arguments])
     out, err = capsys.readouterr()
@@ -202,7 +202,7 @@ def test_a_bad_keypoint_file(capsys, place, weights, changes, told):
 
 
 def test_a_good_keypoint_file_passes(place, weights):
-    """So that the refusals above are about what was changed."""
+    """The unchanged input works, so the refusals above are due to the changes."""
     _keypoints(place / "points.json")
     assert main(["lift", "points.json", "--out", "out", "--weights", str(weights)]) == 0
     assert {p.name for p in (place / "out").iterdir()} == {"poses.npz", "poses.json", "viewer.html"}
@@ -210,7 +210,7 @@ def test_a_good_keypoint_file_passes(place, weights):
 
 
 def test_a_path_is_printed_as_it_is(capsys, place, weights):
-    """Square brackets, common in the names of downloaded videos, are no style, and colons no picture."""
+    """Square brackets, common in names of downloaded videos, are not markup, and colons are not emoji."""
     _keypoints(place / "dance [dqw4] :dog:.json")
     assert main(["lift", "dance [dqw4] :dog:.json", "--weights", str(weights), "--no-viewer"]) == 0
     assert "dance [dqw4] :dog:_prml/poses.npz" in " ".join(capsys.readouterr().out.split())
@@ -378,7 +378,7 @@ def test_a_file_where_the_folder_should_be(capsys, place, weights):
     ids=lambda words: " ".join(words[:2]),
 )
 def test_a_place_below_a_file_is_refused_before_any_work(capsys, place, arguments):
-    """What to work on is missing too, and would be named if it were looked for first."""
+    """The input is missing too, and would be named if it were checked first."""
     _keypoints(place / "points.json")
     assert "points.json is not a folder; choose another place" in _refused(capsys, place, *arguments)
 

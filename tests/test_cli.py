@@ -87,7 +87,7 @@ class Filed:
 
 @pytest.fixture
 def echo(monkeypatch):
-    """A command ``echo`` with options of every kind, that keeps what it was called with."""
+    """A command ``echo`` with options of every kind, which records its arguments."""
     calls = []
     module = SimpleNamespace(Options=Echo, run=calls.append, calls=calls)
     monkeypatch.setitem(cli.COMMANDS, "echo", "repeat")
@@ -96,7 +96,7 @@ def echo(monkeypatch):
 
 
 def _refusal(capsys, arguments):
-    """The one line that a refused call writes."""
+    """The one-line message of a refused call."""
     assert main(arguments) == 2
     out, err = capsys.readouterr()
     assert out == ""
@@ -396,7 +396,7 @@ def test_the_command_line_shows_flags(echo, capsys):
 
 
 def _messages(path):
-    """Text of the literals of a module, docstrings and comments left out."""
+    """The string literals of a module, without docstrings and comments."""
     tree = ast.parse(path.read_text())
     bodies = [n.body for n in ast.walk(tree) if isinstance(n, ast.Module | ast.ClassDef | ast.FunctionDef)]
     docs = {id(body[0].value) for body in bodies if body and isinstance(body[0], ast.Expr)}

@@ -56,7 +56,7 @@ def test_the_example_clip_is_small():
 
 
 def test_the_non_commercial_set_stays_out():
-    """Its joint map, a page of joint names, may stay; a data file says of itself what it holds, whatever its name."""
+    """Its joint map, a page of joint names, may stay; a data file states its content, whatever its name."""
     named = [Path(name) for name in _tracked() if "bandai" in name.lower()]
     assert not [path for path in named if path.parent.name != "joint_maps" or (ROOT / path).stat().st_size > 4096]
     for name in _tracked():

@@ -36,7 +36,7 @@ def test_start_up_imports_nothing_heavy(code):
 
 @pytest.mark.parametrize("words", EVERY, ids=" ".join)
 def test_help_imports_nothing_heavy(words):
-    """So that it is there at once: ``benchmarks/startup.py`` measures how soon."""
+    """For a fast start, which ``benchmarks/startup.py`` measures."""
     loaded = _modules_after(f"from prml.cli import main; main({[*words, '--help']})")
     assert "argparse" in loaded
     assert not loaded & (HEAVY | {"yaml"})

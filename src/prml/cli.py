@@ -123,7 +123,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        The exit code: 0 if all went well, 2 for what the user must put right, 130 after an interruption.
+        The exit code: 0 for success, 2 for errors that the user can fix, 130 after an interruption.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     if not words or words[0] in _HELP:
@@ -141,7 +141,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except KeyboardInterrupt:
         text, code = "interrupted", 130
-    except SystemExit as stop:  # after --help, or told to end
+    except SystemExit as stop:  # after --help or a termination signal
         return stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 1
     sys.stderr.write(printable(f"prml {words[0]}: {text}", MAX_MESSAGE) + "\n")
     return code
@@ -152,11 +152,11 @@ def entry() -> None:
     code = main()
     try:
         sys.stdout.flush()
-    except BrokenPipeError:  # whoever read has gone; Python must not try once more at its end
+    except BrokenPipeError:  # the reader is gone; keep Python from flushing again at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if "mediapipe" in sys.modules:
-        # Taking torch and MediaPipe apart module by module takes longer than a short lift, and there is nothing left
-        # that it would do: what was registered for the end has run, files are closed, worker threads have been joined.
+        # Unloading torch and MediaPipe takes longer than a short lift and is not needed: exit handlers have run, files
+        # are closed, and worker threads have been joined.
         atexit._run_exitfuncs()
         sys.stderr.flush()
         os._exit(code)

@@ -1,4 +1,4 @@
-"""Errors that speak to the user, and how a terminal shows them."""
+"""Errors for users, and how to print them on a terminal."""
 
 import re
 from unicodedata import category
@@ -7,14 +7,14 @@ _MAX_LENGTH = 1000
 
 
 class PrmlError(ValueError):
-    """Something the user gave cannot be used.
+    """Input from the user cannot be used.
 
-    The message is one line: what was expected, what came, what to do. It names parameters as Python writes them
+    The message is one line: what was expected, what was given, what to do. It names parameters in Python syntax
     (``fps=...``, ``overwrite=True``). The command line prints it without a traceback and exits with code 2.
 
     Args:
-        message: what files and systems say may be in it: line breaks become blanks, control characters are escaped, and
-            the middle of a very long text is left out.
+        message: may contain text from files and the system: line breaks become blanks, control characters are escaped,
+            and the middle of a very long text is left out.
     """
 
     def __init__(self, message: object = "") -> None:
@@ -22,12 +22,12 @@ class PrmlError(ValueError):
 
 
 def printable(text: str, limit: int | None = None, keep: str = "") -> str:
-    """A text for a terminal: control characters and lone surrogates are escaped, the middle of a long text is left out.
+    """Make text safe for a terminal: escape control characters and lone surrogates, cut the middle of a long text.
 
     Args:
-        text: may hold names and metadata from files.
-        limit: most characters that are returned.
-        keep: control characters that stay, such as line feeds.
+        text: may contain names and metadata from files.
+        limit: maximum number of characters returned.
+        keep: control characters to keep, such as line feeds.
     """
     shown = (c if c.isprintable() or c in keep or category(c) == "Zs" else _escaped(c) for c in text)
     escaped = "".join(shown)

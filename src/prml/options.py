@@ -1,8 +1,8 @@
-"""Options as dataclasses: the bounds in a field's metadata hold for Python, YAML files and the command line alike.
+"""Options as dataclasses, with bounds in the metadata of fields that apply to Python, YAML files and the command line.
 
-A field says ``radius: float = option(1.0, minimum=0)``, the docstring of its class has a sentence about it under
-``Attributes:``. Then ``check(Blur(radius=-1))`` raises ``PrmlError``: radius must be at least 0, got -1; and
-``build(Blur, {"radius": 2})`` makes one from a mapping, such as a YAML file holds.
+A field is declared as ``radius: float = option(1.0, minimum=0)`` and described under ``Attributes:`` in the docstring
+of its class. Then ``check(Blur(radius=-1))`` raises ``PrmlError``: radius must be at least 0, got -1; and
+``build(Blur, {"radius": 2})`` builds one from a mapping, for example from a YAML file.
 """
 
 import math
@@ -20,7 +20,7 @@ from prml.errors import PrmlError
 
 T = TypeVar("T")
 Label = Callable[[str], str]
-_NEAR = 0.65  # similarity from which a known name is suggested for a mistyped one
+_NEAR = 0.65  # minimum similarity for suggesting a known name
 
 
 def option(
@@ -37,20 +37,20 @@ def option(
     from_file: str = "",
     variants: Mapping[str, type[Any]] | None = None,
 ) -> Any:
-    """A field of an options dataclass.
+    """Declare a field of an options dataclass.
 
     Args:
-        default: as of ``dataclasses.field``; without one the option must be given.
+        default: as for ``dataclasses.field``; without a default the option is required.
         factory: makes the default.
-        minimum: least value that is allowed; of every number of a list, and of both ends of a range (a pair).
-        maximum: greatest value that is allowed, likewise.
-        unless: values outside the bounds that are allowed, and what each stands for.
+        minimum: smallest allowed value, for every number of a list and both ends of a range (a pair).
+        maximum: largest allowed value, likewise.
+        unless: allowed values outside the bounds, and their meaning.
         required: what a list must name at least one of.
-        positional: on the command line the value stands by itself, without ``--name``.
-        local: a text that may name a file: a URL is refused, as it is where a path is expected.
-        parameter: another name under which messages of the library speak of it.
-        from_file: name of the positional option whose YAML file holds the values of this dataclass.
-        variants: dataclasses that this one may be, by the value of their field ``kind``; the first is the default.
+        positional: whether it is a positional argument on the command line.
+        local: whether the text may name a file; URLs are then refused, as for paths.
+        parameter: another name for it in messages of the library.
+        from_file: name of the positional option with the YAML file for the values of this dataclass.
+        variants: alternative dataclasses by the value of their field ``kind``; the first is the default.
     """
     metadata = {
         "minimum": minimum,
@@ -70,13 +70,13 @@ def option(
 
 @dataclass(frozen=True)
 class Leaf:
-    """An option that holds a value, not further options.
+    """An option with a value, not with further options.
 
     Attributes:
         name: dotted path.
         hint: its annotation.
-        default: its default; ``MISSING`` if it must be given.
-        rules: metadata of the field, as :func:`option` keeps it.
+        default: its default; ``MISSING`` if it is required.
+        rules: metadata of the field, from :func:`option`.
         description: from the class docstring.
         only: variants that have it; empty if all do.
     """
@@ -90,12 +90,12 @@ class Leaf:
 
 
 def hints(kind: type[Any]) -> dict[str, Any]:
-    """Annotations of a dataclass, resolved."""
+    """Return the resolved annotations of a dataclass."""
     return get_type_hints(kind)
 
 
 def descriptions(kind: type[Any]) -> dict[str, str]:
-    """Field -> sentence, from the ``Attributes:`` of a class and of those it inherits from."""
+    """Return the descriptions of fields under ``Attributes:`` in the docstrings of a class and its ancestors."""
     found: dict[str, str] = {}
     for ancestor in reversed(kind.__mro__):
         block = cleandoc(ancestor.__doc__ or "").partition("\nAttributes:\n")[2]
@@ -105,7 +105,7 @@ def descriptions(kind: type[Any]) -> dict[str, str]:
 
 
 def leaves(kind: type[Any]) -> dict[str, Leaf]:
-    """Dotted name -> option; those of all variants where a field has some."""
+    """Return options by dotted name, including those of all variants of a field."""
     found: dict[str, Leaf] = {}
     for f in fields(kind):
         hint, variants = hints(kind)[f.name], f.metadata.get("variants", {})
@@ -119,7 +119,7 @@ def leaves(kind: type[Any]) -> dict[str, Leaf]:
 
 
 def _merged(variants: Mapping[str, type[Any]]) -> dict[str, Leaf]:
-    """The options of all variants; what only some have says which."""
+    """Return the options of all variants; ``only`` lists the variants if not all have an option."""
     parts = {variant: leaves(kind) for variant, kind in variants.items()}
     found: dict[str, Leaf] = {}
     for part in parts.values():
@@ -131,17 +131,17 @@ def _merged(variants: Mapping[str, type[Any]]) -> dict[str, Leaf]:
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that a mistyped one most likely means; None if none is near."""
+    """Return the known name most similar to a mistyped one; None if none is similar."""
     near = get_close_matches(name, list(known), n=1, cutoff=_NEAR)
     return near[0] if near else None
 
 
 class _MisfitError(Exception):
-    """A value that is not what the annotation asks for."""
+    """A value does not match its annotation."""
 
 
 def wanted(hint: Any) -> str:
-    """What an annotation asks for, as text."""
+    """Describe the values that an annotation allows."""
     origin, parts = get_origin(hint), get_args(hint)
     if origin is Literal:
         return f"one of {', '.join(map(str, parts))}"
@@ -157,15 +157,15 @@ def wanted(hint: Any) -> str:
 
 
 def convert(value: Any, hint: Any, *, texts: bool = True) -> Any:
-    """A value as its annotation asks for it.
+    """Convert a value to the type of its annotation.
 
     Args:
-        value: of Python, a YAML file or the command line.
-        hint: annotation of an option.
-        texts: whether texts may stand for numbers, lists and so on, as on the command line.
+        value: a value from Python, a YAML file or the command line.
+        hint: annotation of the option.
+        texts: whether texts may represent numbers, lists and so on, as on the command line.
 
     Raises:
-        PrmlError: what was expected and what came.
+        PrmlError: the value does not match; the message states what was expected.
     """
     try:
         return _convert(value, hint, texts)
@@ -206,7 +206,7 @@ def _one_of(value: Any, kinds: Sequence[Any], texts: bool) -> Any:
 
 
 def _structure(value: Any, hint: Any, texts: bool) -> Any:
-    """Lists, tuples and mappings."""
+    """Convert lists, tuples and mappings."""
     origin, parts = get_origin(hint), get_args(hint)
     if is_dataclass(hint) and isinstance(value, hint):  # type: ignore[arg-type]
         return value
@@ -224,7 +224,7 @@ def _structure(value: Any, hint: Any, texts: bool) -> Any:
 
 
 def read_text(text: str) -> Any:
-    """A text of the command line as YAML has it: [1, 2], {a: b}, 3, true; itself if it is none of these."""
+    """Parse a command line text as YAML ([1, 2], {a: b}, 3, true); return it unchanged if it is not YAML."""
     import yaml
 
     try:
@@ -247,15 +247,15 @@ def _read_scalar(text: str, hint: type[Any]) -> Any:
 
 
 def check(settings: Any, label: Label = str, prefix: str = "") -> None:
-    """Whether every option of a dataclass, and of those inside it, is of its kind and within its bounds.
+    """Check that every option of a dataclass, including nested ones, has the right type and is within its bounds.
 
     Args:
         settings: an instance of a dataclass.
-        label: how the message names an option, from its dotted name.
-        prefix: in front of the names of its fields.
+        label: maps the dotted name of an option to its name in messages.
+        prefix: prefix of the names of its fields.
 
     Raises:
-        PrmlError: the first option that is not, with what it must be.
+        PrmlError: an option is invalid; the message names the first one and states what it must be.
     """
     for f in fields(settings):
         name, value, hint = prefix + f.name, getattr(settings, f.name), hints(type(settings))[f.name]
@@ -279,7 +279,7 @@ def check(settings: Any, label: Label = str, prefix: str = "") -> None:
 
 
 def _broken(value: Any, rules: Mapping[str, Any]) -> str | None:
-    """The rule that a value breaks, as text; None if it breaks none."""
+    """Return the rule that a value breaks, as text, or None."""
     many = isinstance(value, list | tuple)
     if not rules or value is None or (isinstance(value, Real) and value in rules["unless"]):
         return None
@@ -302,16 +302,16 @@ def _bounds(low: float, high: float) -> str:
 
 
 def build(kind: type[T], values: Mapping[str, Any], label: Label = str, prefix: str = "") -> T:
-    """A dataclass from nested mappings, each value as its annotation asks for it. Bounds are left to :func:`check`.
+    """Build a dataclass from nested mappings, with values converted to their types. Bounds are left to :func:`check`.
 
     Args:
         kind: the dataclass.
-        values: field -> value, or mapping for a field that is a dataclass itself.
-        label: how a message names an option, from its dotted name.
-        prefix: in front of the names of its fields.
+        values: field -> value, or a mapping for a field that is itself a dataclass.
+        label: maps the dotted name of an option to its name in messages.
+        prefix: prefix of the names of its fields.
 
     Raises:
-        PrmlError: an unknown name (with the nearest known one), a missing or a wrong value.
+        PrmlError: a name is unknown (the message suggests the nearest), or a value is missing or wrong.
     """
     known = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]
     if unknown := [label(f"{prefix}{name}") for name in values if name not in known]:
@@ -357,7 +357,7 @@ def _section(kind: Any, variants: Mapping[str, type[Any]], value: Any, label: La
 
 
 def _of_variant(variants: Mapping[str, type[Any]], chosen: str, values: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """The values that a variant has. Those of others may be there if they are the defaults, as old runs record them."""
+    """Return the values of a variant; those of other variants are allowed if they are defaults, as in old records."""
     mine, every = leaves(variants[chosen]), _merged(variants)
     kept: dict[str, Any] = {}
     for dotted, value in paths(values, every):
@@ -379,7 +379,7 @@ def _equals(value: Any, leaf: Leaf) -> bool:
 
 
 def paths(values: Mapping[str, Any], known: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Dotted name and value of every entry of nested mappings; the value of a known name is not entered."""
+    """Yield dotted names and values of nested mappings, without descending into the value of a known name."""
     for name, value in values.items():
         dotted = f"{prefix}{name}"
         if isinstance(value, Mapping) and value and dotted not in known:
@@ -389,7 +389,7 @@ def paths(values: Mapping[str, Any], known: Mapping[str, Any], prefix: str = "")
 
 
 def put(values: dict[str, Any], dotted: str, value: Any) -> None:
-    """Set an entry of nested mappings; mappings on the way are made, or copied."""
+    """Set an entry of nested mappings; mappings along the path are created or copied."""
     first, _, rest = dotted.partition(".")
     if rest:
         inside = values.get(first)

@@ -1,6 +1,6 @@
-"""What outside packages add: entry points by group, looked up when a registry does not know a name.
+"""Plug-ins of other packages: entry points by group, looked up when a registry does not know a name.
 
-A package adds, for instance, an export format without a change here::
+A package can add an export format, for instance, without a change here::
 
     [project.entry-points."prml.formats"]
     fbx = "my_package.fbx:FORMAT"
@@ -18,15 +18,15 @@ T = TypeVar("T")
 
 
 def plugin_names(group: str) -> tuple[str, ...]:
-    """Names that outside packages add to a group, sorted; nothing is imported."""
+    """Return the sorted names that other packages add to a group, without importing them."""
     return tuple(sorted({point.name for point in entry_points(group=group)}))
 
 
 def plugin(group: str, name: str, kind: type[T]) -> T | None:
-    """The object behind a name; None if no package adds it.
+    """Return the object registered under a name; None if no package adds it.
 
     Raises:
-        PrmlError: two packages add the name, it cannot be imported, or it is not a ``kind``.
+        PrmlError: two packages add the name, the object cannot be imported, or it is not a ``kind``.
     """
     points = [point for point in entry_points(group=group) if point.name == name]
     if not points:
@@ -35,7 +35,7 @@ def plugin(group: str, name: str, kind: type[T]) -> T | None:
         raise PrmlError(f"{name!r} of {group} comes from {', '.join(map(_origin, points))}; uninstall one of them")
     try:
         found = points[0].load()
-    except Exception as error:  # whatever the code of another package raises while it is imported
+    except Exception as error:  # the code of another package may raise anything on import
         raise PrmlError(f"{name!r} of {group} ({_origin(points[0])}) cannot be imported: {error}") from error
     if not isinstance(found, kind):
         raise PrmlError(

@@ -1,4 +1,4 @@
-"""Which code made a result: commit, package versions, processor."""
+"""Provenance of results: commit, package versions, processor."""
 
 import subprocess
 import sys
@@ -18,11 +18,11 @@ def _git(*words: str) -> str:
 
 
 def commit() -> str:
-    """Commit of the checkout that this package runs from, "+" if it has changes; "" outside a checkout of its own."""
+    """Return the commit of this package's checkout, with "+" if it has changes; "" outside of its own checkout."""
     here = Path(__file__)
     try:
         if Path(_git("rev-parse", "--show-toplevel")).resolve() != here.resolve().parents[2]:
-            return ""  # installed below somebody else's project, whose commit says nothing of this code
+            return ""  # installed inside another project, with an unrelated commit
         _git("ls-files", "--error-unmatch", here.name)
         return _git("describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*")
     except (OSError, subprocess.SubprocessError):
@@ -30,7 +30,7 @@ def commit() -> str:
 
 
 def versions() -> dict[str, str]:
-    """Versions that results depend on."""
+    """Return the versions that results depend on."""
     found = {"prml-pose": __version__, "python": ".".join(map(str, sys.version_info[:3]))}
     for name in PACKAGES:
         try:
@@ -41,7 +41,7 @@ def versions() -> dict[str, str]:
 
 
 def processor() -> str:
-    """Name of the processor that speeds were measured on; "" if the system does not tell."""
+    """Return the name of the processor; "" if unknown."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

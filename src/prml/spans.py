@@ -9,16 +9,16 @@ Array = np.ndarray
 
 
 def runs(mask: Bool[Array, " T"]) -> list[slice]:
-    """Every unbroken run of True, in order."""
+    """Return every unbroken run of True, in order."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(int)))
     return [slice(int(start), int(stop)) for start, stop in edges.reshape(-1, 2)]
 
 
 def blocks(length: int, size: int, margin: int = 0) -> Iterator[tuple[slice, slice, slice]]:
-    """Cut [0, length) into blocks, for work whose temporary arrays would be large on the whole.
+    """Cut [0, length) into blocks, to keep temporary arrays small.
 
     Yields:
-        The block; the block with up to ``margin`` more on both sides; and where the block lies within that.
+        The block; the block extended by up to ``margin`` on both sides; and the block's position within the latter.
     """
     for start in range(0, length, size):
         stop = min(start + size, length)

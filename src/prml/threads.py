@@ -1,4 +1,4 @@
-"""How many threads torch computes with: set for one thread and for a while, never for the whole process."""
+"""Set the number of torch threads temporarily and for one thread, never for the whole process."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ _LOCK = Lock()
 def torch_threads(count: int | None) -> Iterator[None]:
     """Let the calling thread compute with ``count`` torch threads inside the block.
 
-    Other threads, running or new, keep what they have; afterwards the calling thread has again what it had before.
+    Other threads, running or new, keep their number; the calling thread's is restored afterwards.
 
     Args:
         count: at least 1; None or 0 changes nothing.
@@ -30,10 +30,10 @@ def torch_threads(count: int | None) -> Iterator[None]:
 
 
 def _set(count: int) -> None:
-    """Set the calling thread's number.
+    """Set the number of the calling thread only.
 
-    Torch keeps one number per thread and one that new threads begin with. ``torch.set_num_threads`` changes the
-    caller's and the latter, so a thread made for the purpose puts the latter back.
+    Torch has one number per thread and a default for new threads. ``torch.set_num_threads`` changes that of the caller
+    and the default, so another thread restores the default.
     """
     import torch
 

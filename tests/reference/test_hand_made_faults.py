@@ -91,7 +91,7 @@ FAULTS = (
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory):
-    """A folder that holds a copy of the package, without models and weights."""
+    """A folder with a copy of the package, without models and weights."""
     folder = tmp_path_factory.mktemp("source")
     unneeded = shutil.ignore_patterns("__pycache__", "*.task", "*.safetensors")
     shutil.copytree(PACKAGE, folder / PACKAGE.name, ignore=unneeded)
@@ -134,7 +134,7 @@ def test_each_fault_breaks_its_test(source, fault):
 
 
 def test_every_fault_still_has_its_place_in_the_package():
-    """Quick: a text that was moved or reworded shows at once, not in the slow stage only."""
+    """Fail quickly, not only in the slow stage, if a text was moved or reworded."""
     code = [path.read_text("utf-8") for path in PACKAGE.rglob("*.py")]
     assert {fault.name: sum(text.count(fault.text) for text in code) for fault in FAULTS} == dict.fromkeys(
         (fault.name for fault in FAULTS), 1
