@@ -1,4 +1,4 @@
-"""Scene: the people of a video on one clock, with the video and what happened in it; what the pipeline passes on."""
+"""Scene: the people of a video on one clock, with the video and its events; the data passed through the pipeline."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -15,13 +15,13 @@ Array = np.ndarray
 
 @dataclass(frozen=True)
 class VideoSource:
-    """Where the pictures of a scene come from.
+    """The video of a scene.
 
     Attributes:
         path: video file or image folder.
-        image_size: width and height in square pixels of an upright picture.
+        image_size: width and height in square pixels of an upright frame.
         fps: frame rate.
-        rotation_deg: counter-clockwise turn that makes the stored pictures upright: 0, 90, 180 or 270.
+        rotation_deg: counter-clockwise rotation that makes stored frames upright: 0, 90, 180 or 270.
     """
 
     path: Path
@@ -31,7 +31,7 @@ class VideoSource:
 
     @property
     def name(self) -> str:
-        """The file's or folder's name."""
+        """Name of the file or folder."""
         return self.path.name
 
 
@@ -39,13 +39,13 @@ class VideoSource:
 class Scene:
     """People on one clock; a single person is a scene of one.
 
-    In frames without a person, that person's ``has_person`` is False and its arrays are NaN: every sequence has all
-    frames of the scene.
+    Every sequence has all frames of the scene; where a person is absent, ``has_person`` is False and the arrays are
+    NaN.
 
     Attributes:
-        people: the most prominent one first; all have the same ``times_s``, rate and image size, and each has a
-            ``track_id`` of its own.
-        video: where the pictures are; None for keypoints without pictures.
+        people: the most prominent one first; all have the same ``times_s``, rate and image size, and each has a unique
+            ``track_id``.
+        video: the video; None for keypoints without one.
         events: in order of time.
     """
 
@@ -94,11 +94,11 @@ class Scene:
     def of(
         cls, sequence: PoseSequence, video: VideoSource | None = None, events: tuple[Event, ...] | None = None
     ) -> "Scene":
-        """The scene of one person.
+        """Make the scene of one person.
 
         Args:
-            sequence: its ``track_id`` stays, or becomes 0 if it has none.
-            video: where the pictures are.
+            sequence: its ``track_id`` is kept, or set to 0 if it has none.
+            video: the video.
             events: None for those of the sequence's detection log.
 
         Raises:
@@ -111,7 +111,7 @@ class Scene:
         return cls((sequence.with_(track_id=track),), video, events)
 
     def __len__(self) -> int:
-        """How many people there are."""
+        """Number of people."""
         return len(self.people)
 
     def __iter__(self) -> Iterator[PoseSequence]:
@@ -119,7 +119,7 @@ class Scene:
 
     @property
     def times_s(self) -> Float[Array, " T"]:
-        """(T,) seconds, the clock of all."""
+        """(T,) seconds, the clock of all people."""
         return self.people[0].times_s
 
     @property
@@ -129,13 +129,13 @@ class Scene:
 
     @property
     def image_size(self) -> tuple[int, int] | None:
-        """Width and height of the pictures in pixels; None if nobody says."""
+        """Width and height of the frames in pixels; None if unknown."""
         sizes = [self.video.image_size] if self.video is not None else [p.image_size for p in self.people]
         return next((size for size in sizes if size is not None), None)
 
     @property
     def track_ids(self) -> tuple[int, ...]:
-        """The people's numbers, in order."""
+        """Track ids of the people, in order."""
         return tuple(_track(person) for person in self.people)
 
     @property
@@ -144,14 +144,14 @@ class Scene:
         return self.people[0]
 
     def person(self, track_id: int) -> PoseSequence:
-        """The person of a number; raises PrmlError if there is none."""
+        """Return the person with a track id; raise PrmlError if there is none."""
         for person in self.people:
             if person.track_id == track_id:
                 return person
         raise PrmlError(f"the scene has no track {track_id}; it has {', '.join(map(str, self.track_ids))}")
 
     def map(self, change: Callable[[PoseSequence], PoseSequence]) -> "Scene":
-        """The scene with every person changed: lifted, filtered, cut to some frames; raises PrmlError as above."""
+        """Apply a function (lift, filter, cut) to every person; raises PrmlError as the constructor does."""
         return replace(self, people=tuple(change(person) for person in self.people))
 
 

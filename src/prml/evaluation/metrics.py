@@ -227,7 +227,7 @@ def bend_bias(
     limb: tuple[str, str, str],
     between_deg: tuple[float, float],
 ) -> Float[Tensor, "*batch"]:
-    """Mean of predicted minus true bend over the sides whose true bend lies in a range; NaN where neither does."""
+    """Return predicted minus true bend, averaged over sides with a true bend in the range; NaN if there is none."""
     _pair(prediction, target)
     true = bends_deg(target, limb)
     inside = (true >= between_deg[0]) & (true <= between_deg[1])

@@ -1,4 +1,4 @@
-"""Plain values from JSON or YAML held against type hints, so that a wrong one is named where it stands."""
+"""Check plain values from JSON or YAML against type hints; errors name the wrong value and its position."""
 
 import types
 from collections.abc import Mapping
@@ -19,12 +19,12 @@ _NAMES: dict[Any, str] = {
 
 
 def check_values(values: Mapping[str, Any], hints: Mapping[str, Any], what: str) -> None:
-    """Raise PrmlError for the first value that is not of its type.
+    """Raise PrmlError for the first value of the wrong type.
 
     Args:
-        values: by name; names without a hint are not looked at.
-        hints: name -> type: str, int, float (a whole number will do), bool, None, Any, lists and dictionaries of them,
-            and unions.
+        values: values by name; names without a hint are ignored.
+        hints: name -> type: str, int, float (whole numbers are accepted), bool, None, Any, lists and dictionaries of
+            these, and unions.
         what: the file, for messages.
     """
     for name, hint in hints.items():
@@ -33,7 +33,7 @@ def check_values(values: Mapping[str, Any], hints: Mapping[str, Any], what: str)
 
 
 def _misfit(value: Any, hint: Any, where: str) -> str | None:
-    """What is expected and what came, if a value is not of a type."""
+    """Return what was expected and given if a value has the wrong type, else None."""
     origin, parts = get_origin(hint) or hint, get_args(hint)
     if origin in (Union, types.UnionType):
         return None if any(_misfit(value, part, where) is None for part in parts) else _told(value, parts, where)

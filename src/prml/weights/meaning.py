@@ -1,10 +1,10 @@
-"""What makes weights mean what they mean: the part of a card that is stamped into their file.
+"""The fields of a card that determine the meaning of weights, which are also stamped into the weights file.
 
-Edited in the card alone (8 attention heads for 4, another frame rate), every shape still fits, and poses come out wrong
-by decimetres. So :func:`prml.weights.record.save_record` writes these fields into the metadata of the weights
-file, which the card's hash covers, and loading compares them. Records saved before hold no stamp and stay valid; those
-of the package are known by their hash. The stamp is the only metadata, in one order, so equal weights of equal meaning
-have one hash, whatever they are called.
+If such a field is edited only in the card (8 attention heads instead of 4, another frame rate), all shapes still fit
+but poses are wrong by decimetres. Therefore :func:`prml.weights.record.save_record` writes these fields to the metadata
+of the weights file, which the card's hash covers, and loading compares them. Older records without a stamp remain
+valid; bundled ones are known by their hash. The stamp is the only metadata and has a fixed order, so equal weights with
+equal meaning have the same hash, whatever their name.
 """
 
 import json
@@ -44,7 +44,7 @@ def _prml(network: str, frames: int, width: int, fps: float) -> dict[str, Any]:
     }
 
 
-# Weights of the package that were saved without a stamp, by the hash of their file.
+# Bundled weights that were saved without a stamp, by the hash of the file.
 BUNDLED: Mapping[str, dict[str, Any]] = {
     "08fd815aedfc7062b85067661f8fdcbdbedb42e55dd5b70226dfefaa3072583c": _prml("prml-s", 81, 64, 50.0),
     "a6ee5910043d19f9dd26b2d732a11439f3a22e44e7aa2155a5f3c89d7a4afc17": _prml("prml-xs", 27, 64, 50 / 3),
@@ -52,12 +52,12 @@ BUNDLED: Mapping[str, dict[str, Any]] = {
 
 
 def stamp(card: Mapping[str, Any]) -> dict[str, str]:
-    """The metadata of a weights file: the fields of its card that say what the weights mean."""
+    """Return the metadata of a weights file: the fields of its card that determine the meaning of the weights."""
     return {KEY: json.dumps({name: card[name] for name in FIELDS}, sort_keys=True)}
 
 
 def stated_meaning(data: bytes) -> dict[str, Any] | None:
-    """What the metadata of a safetensors file say; None for files without a stamp."""
+    """Return the stamped fields in the metadata of a safetensors file; None for files without a stamp."""
     length = int.from_bytes(data[:8], "little")
     stated = json.loads(data[8 : 8 + length]).get("__metadata__", {}).get(KEY)
     if stated is None:
@@ -69,7 +69,7 @@ def stated_meaning(data: bytes) -> dict[str, Any] | None:
 
 
 def check_meaning(card: Mapping[str, Any], stated: Mapping[str, Any], origin: str) -> None:
-    """Raise PrmlError that names the first field in which a card differs from what its weights were saved with."""
+    """Raise PrmlError naming the first field in which a card differs from the stamp of its weights."""
     own = json.loads(stamp(card)[KEY])
     for name in FIELDS:
         if name in stated and own[name] != stated[name]:
