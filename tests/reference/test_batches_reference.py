@@ -1,4 +1,4 @@
-"""Training batches in absolute numbers: metres, cameras, noise, shares, and where windows lie in a clip."""
+"""Training batches in absolute numbers: metres, cameras, noise, shares, and positions of windows in a clip."""
 
 from pathlib import Path
 

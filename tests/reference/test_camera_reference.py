@@ -1,4 +1,4 @@
-"""The camera against OpenCV and against numbers worked by hand: coefficients, axes, signs, units."""
+"""The camera against OpenCV and hand-computed numbers: coefficients, axes, signs, units."""
 
 import numpy as np
 import pytest

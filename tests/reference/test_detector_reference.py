@@ -1,4 +1,4 @@
-"""What MediaPipe is asked for and how its answer is read: thresholds, pixels, confidence, milliseconds."""
+"""Requests to MediaPipe and the interpretation of its results: thresholds, pixels, confidence, milliseconds."""
 
 from types import SimpleNamespace
 
@@ -9,7 +9,7 @@ from prml.detect.mediapipe import MediaPipeDetector
 
 
 class FakeLandmarker:
-    """Answers with one person; keeps the times it is given."""
+    """Returns one person and records the given times."""
 
     def __init__(self, options):
         self.options, self.times_ms = options, []

@@ -1,4 +1,4 @@
-"""Fixed lifts, scores and training batches are what they were before the house was rebuilt (results/frozen.json)."""
+"""Fixed lifts, scores and training batches equal those before the restructuring (results/frozen.json)."""
 
 import json
 from pathlib import Path

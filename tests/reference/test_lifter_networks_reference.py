@@ -1,4 +1,4 @@
-"""What the lifter hands to networks of every kind, and what it makes of their answers, by hand."""
+"""Inputs that the lifter gives to all kinds of networks, and its use of their outputs, computed by hand."""
 
 import numpy as np
 import pytest
@@ -42,7 +42,7 @@ def lifter_of(network, card=None, **options):
 
 
 def marked(frames, fps=50.0, marks=None):
-    """A person at rest whose confidence says which frame it is: 0.01 a frame."""
+    """A person at rest, with the frame number encoded as confidence: 0.01 per frame."""
     points = np.random.default_rng(0).uniform(100, 700, (1, 17, 2)).repeat(frames, 0)
     marks = (np.arange(frames) + 1) / 100 if marks is None else marks
     confidence = np.repeat(marks[:, None], 17, 1)
@@ -50,7 +50,7 @@ def marked(frames, fps=50.0, marks=None):
 
 
 def marks_of(window):
-    """Which frames a window holds."""
+    """The frames in a window."""
     return np.round(window[:, 0, -1] * 100).astype(int) - 1
 
 

@@ -1,4 +1,4 @@
-"""Errors of poses worked by hand, in millimetres and per cent."""
+"""Errors of poses computed by hand, in millimetres and per cent."""
 
 import numpy as np
 import pytest

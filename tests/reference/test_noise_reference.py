@@ -1,4 +1,4 @@
-"""What is drawn has the spread, the frequency and the confidence that the noise model states, in absolute numbers."""
+"""Drawn noise has the spread, frequency and confidence of the noise model, in absolute numbers."""
 
 import json
 from importlib.resources import files
@@ -36,7 +36,7 @@ def model(**values):
 
 
 class Scripted:
-    """A generator that gives what it is told and keeps what it was asked for, in order."""
+    """A generator that returns given values and records requests in order."""
 
     def __init__(self, normal=None, random=None, runs=3):
         self.asked = []

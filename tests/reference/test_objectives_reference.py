@@ -1,4 +1,4 @@
-"""Losses worked by hand, and closed forms of entropy, mutual information and deviations."""
+"""Losses computed by hand, and closed forms of entropy, mutual information and deviations."""
 
 import math
 

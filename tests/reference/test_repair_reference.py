@@ -1,4 +1,4 @@
-"""Repair of 2D tracks: every threshold just below and just above, and the confidence that is left."""
+"""Repair of 2D tracks: every threshold from just below and just above, and the resulting confidence."""
 
 import numpy as np
 import pytest
@@ -153,7 +153,7 @@ def test_limbs_of_skeletons_with_fewer_joints():
 
 
 def test_legs_alone_are_swapped_and_put_back():
-    """Without arms no trunk is twisted: only movement speaks."""
+    """Without arms there is no trunk twist, so only movement counts."""
     legs = Skeleton("legs", ("Nose", "LKnee", "RKnee"), (-1, 0, 0), (1,), (2,))
     truth = np.zeros((30, 3, 2))
     truth[:, 1], truth[:, 2] = (300, 1000), (-300, 1000)

@@ -1,4 +1,4 @@
-"""What the robustness study does to the input, in absolute numbers: noise, gaps, frame rates, lenses, crops."""
+"""Perturbations of the robustness study in absolute numbers: noise, gaps, frame rates, lenses, crops."""
 
 import numpy as np
 import pytest

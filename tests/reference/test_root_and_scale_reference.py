@@ -1,4 +1,4 @@
-"""Places and sizes in metres: the root against scipy and by hand, the size of an adult."""
+"""Positions and sizes in metres: the root against scipy and by hand, the size of an adult."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Rules of protocols in absolute numbers: spaces, roots, cuts, frames and keypoints that are missing."""
+"""Rules of protocols in absolute numbers: spaces, roots, cuts, missing frames and keypoints."""
 
 import numpy as np
 

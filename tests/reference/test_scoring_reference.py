@@ -1,4 +1,4 @@
-"""Scores in absolute numbers: what is left out, what is averaged over what, units, joints, groups."""
+"""Scores in absolute numbers: exclusions, averages, units, joints, groups."""
 
 from dataclasses import replace
 

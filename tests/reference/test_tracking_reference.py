@@ -1,4 +1,4 @@
-"""Who is the same person: every threshold of tracking, just below and just above."""
+"""Identity of a person: every threshold of tracking, from just below and just above."""
 
 import numpy as np
 import pytest
@@ -220,7 +220,7 @@ def test_the_part_is_moved_at_an_eighth_of_a_size_from_its_edge(x, y, size, insi
 
 
 class Scripted:
-    """A detector that finds what it is told to, and notes when it is asked to search."""
+    """A detector that finds the given people and records searches."""
 
     skeleton, name = BLAZEPOSE33, "scripted"
 

@@ -1,4 +1,4 @@
-"""Windows and blocks worked by hand: where they begin, how they are blended, which frame they answer for."""
+"""Windows and blocks computed by hand: starts, blending, and the frame of each result."""
 
 import numpy as np
 import pytest
