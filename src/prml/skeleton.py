@@ -237,6 +237,25 @@ _ALL = (
 SKELETONS: Mapping[str, Skeleton] = {s.name: s for s in _ALL}
 
 
+_GROUPS = {
+    "trunk": "Hip RHip LHip Spine Thorax RShoulder LShoulder",
+    "head": "Nose Head NoseTip LEar REar",
+    "arms": "RElbow RWrist LElbow LWrist",
+    "legs": "RKnee RAnkle LKnee LAnkle",
+    "feet": "RHeel RToe LHeel LToe",
+    "hands": "RHand RThumb LHand LThumb",
+}
+
+
+def joint_groups(skeleton: Skeleton) -> dict[str, tuple[int, ...]]:
+    """Indices of the joints of trunk, head, arms, legs, feet and hands; groups that a skeleton lacks are left out."""
+    found = {
+        group: tuple(skeleton.index(name) for name in names.split() if name in skeleton.joints)
+        for group, names in _GROUPS.items()
+    }
+    return {group: joints for group, joints in found.items() if joints}
+
+
 def skeleton(name: str) -> Skeleton:
     """Look a skeleton up by name; raises PrmlError that lists the known names."""
     if name not in SKELETONS:

@@ -1,7 +1,7 @@
 """Lift 2D keypoint sequences to 3D: normalisation, windows, blending, flip averaging, frame rates."""
 
 import os
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping, Sequence
 from copy import copy, deepcopy
 from dataclasses import dataclass, replace
 from functools import partial
@@ -26,7 +26,7 @@ from prml.lifting.windows import predict_blended, predict_frames
 from prml.normalise import NormalisedInput, can_be_normalised
 from prml.options import check, option
 from prml.sequence import PoseSequence
-from prml.skeleton import BODY28, H36M17, Skeleton, skeleton
+from prml.skeleton import BODY28, H36M17, Skeleton, joint_groups, skeleton
 from prml.spans import blocks
 from prml.weights.record import Card, Record, load_record
 
@@ -92,6 +92,7 @@ class Lifter:
         self.device = _usable_device(device)
         self.network = _ready(record.network, self.device)
         self.uncertainty = None if record.uncertainty is None else _ready(record.uncertainty, self.device)
+        self._temperature = torch.from_numpy(temperature(self.card.temperature, self.skeleton)).to(self.device)
         self.output = self.network.output
         self.image_features = image_features if self.network.image_channels else None
         if self.network.image_channels:
@@ -303,7 +304,7 @@ class Lifter:
         if self.uncertainty is None or self.network.support_widths is None:
             return np.asarray(self.network(x).float().cpu())
         pose, features = self.network(x, features=True)
-        std = self.uncertainty(features.s_2d, features.s_d)
+        std = self.uncertainty(features.s_2d, features.s_d) * self._temperature
         return np.asarray(torch.cat([pose, std.square()], -1).float().cpu())
 
 
@@ -311,6 +312,15 @@ def _ready(module: Module, device: torch.device) -> Module:
     """Return the module in evaluation mode on the device; copy it unless it already is."""
     ready = not module.training and all(p.device == device for p in (*module.parameters(), *module.buffers()))
     return module if ready else deepcopy(module).to(device).eval()
+
+
+def temperature(groups: Mapping[str, Sequence[float]], joints: Skeleton) -> Float[Array, "J 3"]:
+    """Return the factor on every joint's predicted standard deviations from those of the joint groups of a card."""
+    factors = np.ones((len(joints), 3), np.float32)
+    for group, columns in joint_groups(joints).items():
+        if group in groups:
+            factors[list(columns)] = groups[group]
+    return factors
 
 
 def _share(wrong: Bool[Array, "L J d"]) -> str:

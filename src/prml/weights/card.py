@@ -12,7 +12,7 @@ from prml.io.typed import check_values
 from prml.networks import registry
 from prml.normalise import check_strategy
 from prml.sequence import check_fps
-from prml.skeleton import skeleton
+from prml.skeleton import joint_groups, skeleton
 
 SCHEMA = "prml.card/1"
 OPEN = "Apache-2.0"  # as this project, for weights that neither data nor earlier weights restrict
@@ -36,6 +36,8 @@ class Card:
         fps: frame rate of the training windows.
         flip: whether its scores average with the mirrored input.
         uncertainty: arguments of the head that predicts standard deviations; empty if there is none.
+        temperature: joint group (:func:`prml.skeleton.joint_groups`) -> factors on the predicted standard deviations
+            along x, y, z, fitted on validation subjects (``prml.evaluation.calibration``); 1 for groups left out.
         context: backbone (name, fingerprint) and crop rule of the image features used in training; empty if none.
         training: data, recipe, command, commit, versions, data hashes.
         data_licence, weights_licence: licences of training data and weights.
@@ -54,6 +56,7 @@ class Card:
     fps: float = 50.0
     flip: bool = True
     uncertainty: dict[str, Any] = field(default_factory=dict)
+    temperature: dict[str, list[float]] = field(default_factory=dict)
     context: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
     data_licence: str = ""
@@ -143,6 +146,17 @@ def _checked(record: dict[str, Any], origin: str) -> dict[str, Any]:
         raise PrmlError(f"{origin}: expected a window of at least 1 frame, got {record['window']}")
     if record.get("output", OUTPUTS[0]) not in OUTPUTS:
         raise PrmlError(f"{origin}: expected output {', '.join(OUTPUTS)}, got {record['output']!r}")
+    _check_temperature(record, origin)
     if "fps" in record:
         check_fps(record["fps"], f"{origin}: fps")
     return record
+
+
+def _check_temperature(record: dict[str, Any], origin: str) -> None:
+    groups = joint_groups(skeleton(record.get("skeleton", "h36m17")))
+    for group, factors in record.get("temperature", {}).items():
+        if group not in groups or len(factors) != 3 or not all(0 < f < float("inf") for f in factors):
+            raise PrmlError(
+                f"{origin}: expected in temperature three positive factors for each of {', '.join(groups)}, "
+                f"got {group!r}: {factors}"
+            )
