@@ -141,7 +141,7 @@ def test_what_another_kind_of_data_would_need_is_not_lost_from_the_record():
         ("data: {kind: human37m}", r"data\.kind: expected one of mocap, .*; did you mean 'human36m'"),
         ("optimiser: {lr: 1}", r"unknown option 'optimiser\.lr'"),
         ("config: {run: {epochs: 0}}", r"run\.epochs must be at least 1"),
-        ("3", "must hold a mapping"),
+        ("3", "must contain a mapping"),
     ],
 )
 def test_a_file_that_cannot_be_is_named(tmp_path, text, told):

@@ -7,13 +7,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, make_dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from prml import options
 from prml.batches.options import MocapWindowOptions, WindowOptions
 from prml.errors import PrmlError
 from prml.options import leaves, option, put
-from prml.skeleton import BODY28, H36M17, Skeleton
+
+if TYPE_CHECKING:
+    from prml.skeleton import Skeleton
 
 # fields that change where and how a run computes, not what comes out
 NOT_THE_RESULT = ("run.progress", "run.checkpoint_minutes", "run.log_every", "run.threads", "data.workers")
@@ -122,8 +124,10 @@ class FeaturesData(DataConfig):
     kind: Literal["features"] = "features"
 
 
-def skeleton_of(data: DataConfig) -> Skeleton:
+def skeleton_of(data: DataConfig) -> "Skeleton":
     """The joints of the data's windows."""
+    from prml.skeleton import BODY28, H36M17  # loads numpy, which the help of a command does without
+
     return BODY28 if isinstance(data, MocapData) and data.skeleton == BODY28.name else H36M17
 
 
@@ -305,7 +309,7 @@ class FitConfig:
                 "leave network.arguments.joints out"
             )
         hide = getattr(self.data.windows, "hide", None)
-        if skeleton != BODY28 and hide is not None and any(asdict(hide).values()):
+        if skeleton.name != "body28" and hide is not None and any(asdict(hide).values()):
             raise PrmlError(
                 "data.windows.hide is for networks of 28 joints; set data.skeleton to body28, or hide nothing"
             )
@@ -323,7 +327,7 @@ def load_config(path: Path) -> FitConfig:
     if isinstance(values, Mapping) and "config" in values:  # the record of a run
         values = values["config"]
     if not isinstance(values, Mapping):
-        raise PrmlError(f"{path} must hold a mapping of options to values")
+        raise PrmlError(f"{path} must contain a mapping of options to values")
     try:
         config = options.build(FitConfig, values)
         config.check()
