@@ -99,7 +99,7 @@ def test_a_point_has_no_size(value):
     sequence = PoseSequence.regular(2, 50, H36M17, joints_m=np.full((2, 17, 3), value))
     with pytest.raises(PrmlError, match="no extent"):
         to_metres(sequence)
-    with pytest.raises(PrmlError, match="no joints to scale"):
+    with pytest.raises(PrmlError, match="expected joints_m to scale"):
         to_metres(PoseSequence.regular(2, 50, H36M17, keypoints_px=np.zeros((2, 17, 2))))
 
 
