@@ -235,7 +235,7 @@ def test_precision_is_kept_and_whole_numbers_become_double(kind):
 def test_what_cannot_be_converted_is_refused():
     with pytest.raises(PrmlError, match="expected 17 joints of coco17, got 16"):
         conversion(COCO17, H36M17).apply(np.zeros((16, 2)))
-    with pytest.raises(PrmlError, match="unknown skeleton 'h36m'; expected one of h36m17, coco17, halpe26"):
+    with pytest.raises(PrmlError, match="unknown skeleton 'h36m'; expected one of h36m17, body28, coco17"):
         skeleton("h36m")
     with pytest.raises(PrmlError, match="no conversion from coco17 to halpe26; there is one from no other skeleton"):
         conversion(COCO17, HALPE26)
