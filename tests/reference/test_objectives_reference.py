@@ -76,7 +76,7 @@ def test_infonce_by_hand():
 def test_jensen_shannon_by_hand(monkeypatch, a, expected):
     """Scores a matched and -a not: ln 2 - ln(1 + e^-a), between 0 and ln 2."""
     estimator = JsdMI(c=1, support_width=2, joints=1, tokens=4).eval()
-    monkeypatch.setattr(estimator, "_scores", lambda z, s: a * (2 * torch.eye(4) - 1)[None])
+    monkeypatch.setattr(estimator, "_scores", lambda z, s, known: (a * (2 * torch.eye(4) - 1)[None], None))
     found = estimator(torch.zeros(1, 4, 1, 1), torch.zeros(1, 4, 1, 2)).estimate_nats.item()
     assert found == pytest.approx(math.log(2) - math.log(1 + math.exp(-a)), abs=1e-6)
     assert expected is None or found == pytest.approx(expected, abs=1e-6)
