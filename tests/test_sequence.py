@@ -9,7 +9,7 @@ import pytest
 from prml.camera import Camera, look_at
 from prml.errors import PrmlError
 from prml.sequence import DetectionLog, Event, GroundTruth, PoseSequence, SmplMotion
-from prml.skeleton import BLAZEPOSE33, COCO17, H36M17, conversion
+from prml.skeleton import BLAZEPOSE33, BODY28, COCO17, H36M17, MEASURED24, conversion
 
 
 def _walk(frames=12, joints=17, seed=0):
@@ -41,6 +41,7 @@ def _everything(frames=12, joints=17, skeleton=H36M17):
         has_person=np.arange(frames) % 2 == 0,
         filled=np.arange(frames) % 3 == 0,
         inferred=numbered(joints) % 2 == 0,
+        detected=np.arange(joints) % 2 == 0,
         camera=Camera.from_fov(640, 480),
         name="clip",
         subject="S1",
@@ -68,7 +69,7 @@ def _leaves(item, path=""):
             yield f"{path}{each.name}", value
 
 
-PER_CLIP = {"truth.smpl.betas"}
+PER_CLIP = {"truth.smpl.betas", "detected"}
 
 
 @pytest.mark.parametrize(
@@ -285,3 +286,25 @@ def test_in_camera_wants_absolute_world_joints():
 def test_no_conversion_is_said_so():
     with pytest.raises(PrmlError, match="no conversion from h36m17 to coco17"):
         PoseSequence.regular(2, 50).to_skeleton(COCO17)
+
+
+def test_the_first_17_of_28_joints_keep_all_that_is_known_of_them():
+    whole = _everything(joints=28, skeleton=BODY28)
+    part = whole.to_skeleton(H36M17)
+    for name in ("keypoints_px", "confidence", "joints_m", "std_m", "inferred"):
+        np.testing.assert_array_equal(getattr(part, name), getattr(whole, name)[:, :17], err_msg=name)
+    np.testing.assert_array_equal(part.detected, whole.detected[:17])
+    assert whole.to_skeleton(MEASURED24).std_m is None  # a mixed joint has no spread that is known
+    assert whole.to_skeleton(MEASURED24).detected[:6].tolist() == whole.detected[1:7].tolist()
+
+
+def test_a_frame_is_mostly_inferred_if_most_of_what_could_be_detected_is():
+    inferred = np.zeros((2, 28), bool)
+    inferred[:, 17:] = True  # 17 joints were given
+    inferred[1, 3:12] = True
+    sequence = PoseSequence.regular(2, 30.0, BODY28, inferred=inferred, detected=np.arange(28) < 17)
+    assert sequence.mostly_inferred.tolist() == [False, True]
+    assert sequence.with_(detected=None).mostly_inferred.tolist() == [False, True]
+    inferred[0, :4] = True
+    assert sequence.with_(inferred=inferred).mostly_inferred.tolist() == [False, True]
+    assert sequence.with_(inferred=inferred, detected=None).mostly_inferred.tolist() == [True, True]

@@ -183,6 +183,8 @@ class PoseSequence:
         filled: (T,) whether the frame lay in a short gap and was interpolated.
         inferred: (T, J) joints that no picture shows: outside the image, not found, or in a filled frame; None if
             nobody has looked. Without meaning in frames without a person.
+        detected: (J,) joints that the source of the 2D measures; the others are derived from these, or a network
+            inferred them from the rest of the body. None if it is not known.
         name, subject, action, source: what the sequence is; empty if unknown.
         image_size: width and height of the picture in pixels; the camera's if it is not given.
         track_id: which of the people of a scene this is, 0 or more.
@@ -207,6 +209,7 @@ class PoseSequence:
     has_person: Bool[Array, " T"] | None = None
     filled: Bool[Array, " T"] | None = None
     inferred: Bool[Array, "T J"] | None = None
+    detected: Bool[Array, " J"] | None = None
     name: str = ""
     subject: str = ""
     action: str = ""
@@ -230,6 +233,7 @@ class PoseSequence:
             "has_person": (T,),
             "filled": (T,),
             "inferred": (T, J),
+            "detected": (J,),
             "valid": (T,),
             "mm_per_px": (T,),
         }
@@ -284,10 +288,11 @@ class PoseSequence:
 
     @property
     def mostly_inferred(self) -> Bool[Array, " T"]:
-        """(T,) frames in which no picture shows more than half of the joints."""
+        """(T,) frames in which no picture shows more than half of the joints, of those that could be detected."""
         if self.inferred is None:
             return np.zeros(len(self), bool)
-        return np.asarray(self.inferred.mean(axis=1) > 0.5)
+        usual = self.detected is None or not self.detected.any()
+        return np.asarray((self.inferred if usual else self.inferred[:, self.detected]).mean(axis=1) > 0.5)
 
     @classmethod
     def regular(cls, frames: int, fps: float, skeleton: Skeleton = H36M17, **fields: Any) -> "PoseSequence":
@@ -309,7 +314,10 @@ class PoseSequence:
         return _cut(self, rows, (*arrays, *flags), ("truth", "detection"))
 
     def to_skeleton(self, target: Skeleton) -> "PoseSequence":
-        """The same motion with another joint set; raises PrmlError where no conversion is known."""
+        """The same motion with another joint set; raises PrmlError where no conversion is known.
+
+        Standard deviations are kept where the new joints are some of the old ones.
+        """
         table = conversion(self.skeleton, target)
         convert = table.apply
         return self.with_(
@@ -317,7 +325,8 @@ class PoseSequence:
             keypoints_px=None if self.keypoints_px is None else convert(self.keypoints_px),
             confidence=None if self.confidence is None else table.apply_confidence(self.confidence),
             joints_m=None if self.joints_m is None else convert(self.joints_m),
-            std_m=None,
+            std_m=None if self.std_m is None or table.chosen is None else self.std_m[:, table.chosen],
+            detected=None if self.detected is None else table.apply_flags(self.detected),
             inferred=None
             if self.inferred is None
             else table.apply_confidence((~self.inferred).astype(np.float64)) < 0.5,

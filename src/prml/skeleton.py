@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Any, Literal, TypeVar, cast
 
 import numpy as np
-from jaxtyping import Bool, Float, Real
+from jaxtyping import Bool, Float, Int, Real
 
 from prml.errors import PrmlError
 
@@ -287,6 +287,17 @@ class Conversion:
     def absent(self) -> Bool[np.ndarray, " target"]:
         """Target joints that nothing in the source tells of: NaN with confidence 0 after a conversion."""
         return np.asarray(~self.matrix.any(1))
+
+    @cached_property
+    def chosen(self) -> Int[np.ndarray, " target"] | None:
+        """Indices of the source joints where every target joint is one of them; None if some are mixed or absent."""
+        one = (self.matrix == 1).sum(1) == 1
+        return np.asarray(self.matrix.argmax(1)) if (one & (np.count_nonzero(self.matrix, axis=1) == 1)).all() else None
+
+    def apply_flags(self, flags: Bool[np.ndarray, " source"]) -> Bool[np.ndarray, " target"]:
+        """Target joints of which the source has all: flagged joints only, and neither synthesised nor absent."""
+        lacking = ((self.matrix != 0) & ~flags).any(1)
+        return np.asarray(~lacking & ~self.absent & ~self.synthesised)
 
     def apply(self, points: Real[np.ndarray, "*batch source d"]) -> Float[np.ndarray, "*batch target d"]:
         """Convert positions of any dimension (pixels or metres), whole numbers as float64.

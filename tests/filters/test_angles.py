@@ -6,7 +6,7 @@ from prml.camera import Camera
 from prml.errors import PrmlError
 from prml.filters.angles import BendAngles, bends_of
 from prml.sequence import PoseSequence
-from prml.skeleton import H36M17, Skeleton
+from prml.skeleton import BODY28, H36M17, Skeleton
 
 UPPER_M, LOWER_M = 0.45, 0.44
 
@@ -154,3 +154,23 @@ def test_a_skeleton_without_arms_has_bends_of_its_legs_only():
     legs = Skeleton("legs8", names, (-1, 0, 0, 2, 3, 0, 5, 6), (2, 3, 4), (5, 6, 7))
     assert [(b.name, b.side) for b in bends_of(legs)] == [(n, s) for n in ("Hip", "Knee") for s in ("left", "right")]
     assert bends_of(Skeleton("dot", ("Hip",), (-1,), (), ())) == ()
+
+
+@pytest.mark.parametrize("toes_down_deg", [0, 35, 60, -20])
+def test_the_angle_of_an_ankle_is_a_right_one_in_a_flat_stance_and_less_when_toes_point_down(toes_down_deg):
+    joints = np.zeros((1, 28, 3))
+    down = np.radians(toes_down_deg)
+    for side, y in (("L", 0.1), ("R", -0.1)):
+        joints[0, BODY28.index(side + "Knee")] = (0, y, 0.5)
+        joints[0, BODY28.index(side + "Ankle")] = (0, y, 0.08)
+        heel = np.array([-0.05, y, 0.02])
+        joints[0, BODY28.index(side + "Heel")] = heel
+        joints[0, BODY28.index(side + "Toe")] = heel + 0.25 * np.array([np.cos(down), 0, -np.sin(down)])
+    found = BendAngles.of(PoseSequence.regular(1, 30.0, BODY28, joints_m=joints, frame="world"))
+    for side in ("left", "right"):
+        assert found.degrees[0, column(found, "Ankle", side)] == pytest.approx(90 - toes_down_deg)
+
+
+def test_17_joints_have_no_ankle_angle():
+    assert {b.name for b in bends_of(H36M17)} == {"Shoulder", "Elbow", "Hip", "Knee"}
+    assert {b.name for b in bends_of(BODY28)} == {"Shoulder", "Elbow", "Hip", "Knee", "Ankle"}

@@ -19,7 +19,8 @@ STANDING = {
     "Spine": (0, 0, 1.2), "Eye": (0.03, 0.1, 1.65), "Ear": (0.07, 0.02, 1.63), "Shoulder": (0.18, 0, 1.42),
     "Elbow": (0.24, -0.02, 1.14), "Wrist": (0.26, 0.1, 0.9), "Hip_": (0.12, 0, 0.93), "Knee": (0.12, 0.03, 0.5),
     "Ankle": (0.12, -0.02, 0.09), "Heel": (0.12, -0.07, 0.03), "BigToe": (0.11, 0.16, 0.02),
-    "SmallToe": (0.16, 0.13, 0.02), "FootIndex": (0.12, 0.16, 0.02),
+    "SmallToe": (0.16, 0.13, 0.02), "FootIndex": (0.12, 0.16, 0.02), "NoseTip": (0, 0.12, 1.6),
+    "Toe": (0.11, 0.16, 0.02),
 }  # fmt: skip
 
 
@@ -30,6 +31,8 @@ def body(skeleton):
         side = {"L": -1, "R": 1}.get(name[0], 0) if name[1:2].isupper() else 0
         plain = name[1:] if side else name
         plain = "Hip_" if side and plain == "Hip" else plain
+        if plain == "Nose" and "NoseTip" in skeleton.joints:  # the neck
+            plain = "Neck"
         near = next((k for k in STANDING if plain.startswith(k)), {"Mouth": "Nose"}.get(plain, "Wrist"))
         out[i] = STANDING[plain if plain in STANDING else near]
         out[i, 0] *= side

@@ -10,7 +10,7 @@ from prml.camera import Camera
 from prml.errors import PrmlError
 from prml.io.poses import read_poses, write_poses
 from prml.sequence import PoseSequence
-from prml.skeleton import H36M17
+from prml.skeleton import BODY28, H36M17
 
 WRITERS = {"npz": write_poses, "json": write_poses}
 PROVENANCE = {"prml": "0.1", "weights": {"name": "prml-s", "sha256": "NaN or not"}, "options": {"flip": True}}
@@ -60,6 +60,60 @@ def test_round_trip(tmp_path, ending, std):
     assert (after.frame, after.root_relative) == ("camera", True)
     assert after.camera.to_dict() == before.camera.to_dict()
     assert after.provenance == PROVENANCE
+
+
+def lifted28():
+    rng, before = np.random.default_rng(6), lifted()
+    points = rng.uniform(0, 900, (8, 28, 2))
+    points[:, 21:25] = np.nan
+    return PoseSequence(
+        BODY28,
+        before.times_s,
+        points,
+        rng.random((8, 28)),
+        rng.normal(size=(8, 28, 3)).astype(np.float32),
+        rng.random((8, 28, 3)),
+        root_relative=True,
+        fps=29.97,
+        camera=before.camera,
+        has_person=np.ones(8, bool),
+        filled=np.zeros(8, bool),
+        inferred=np.isnan(points).any(-1),
+        detected=np.isfinite(points[0]).all(-1) & (np.arange(28) != 7),
+    )
+
+
+@pytest.mark.parametrize("ending", WRITERS)
+def test_28_joints_go_round_with_what_was_detected(tmp_path, ending):
+    before, path = lifted28(), tmp_path / f"poses.{ending}"
+    write_poses(before, path, PROVENANCE)
+    after = read_poses(path)
+    assert after.skeleton == BODY28
+    assert after.detected.tolist() == before.detected.tolist()
+    assert after.inferred.tolist() == before.inferred.tolist()
+    np.testing.assert_allclose(after.joints_m, before.joints_m, atol=1e-6)
+    np.testing.assert_allclose(after.keypoints_px, before.keypoints_px, atol=1e-3)
+    write_poses(before.with_(detected=None), path, PROVENANCE, overwrite=True)
+    assert read_poses(path).detected.tolist() == np.isfinite(before.keypoints_px[0]).all(-1).tolist()
+
+
+def test_only_28_joints_are_of_the_second_version(tmp_path):
+    """Old readers go on reading what has 17 joints."""
+    for sequence, schema in ((lifted(), "prml.poses/1"), (lifted28(), "prml.poses/2")):
+        path = tmp_path / f"{len(sequence.skeleton)}.json"
+        write_poses(sequence, path, PROVENANCE)
+        entries = json.loads(path.read_text())
+        assert entries["schema"] == schema
+        assert ("detected" in entries) == (schema == "prml.poses/2")
+    for change, message in (
+        ({"schema": "prml.poses/1", "detected": None}, "results on body28 have the schema prml.poses/2"),
+        ({"detected": [True] * 17}, "expected 'detected' to be 28, got 17"),
+    ):
+        record = {k: v for k, v in (entries | change).items() if v is not None}
+        path.write_text(json.dumps(record))
+        with pytest.raises(PrmlError) as told:
+            read_poses(path)
+        assert message in str(told.value)
 
 
 def test_both_endings_say_the_same(tmp_path):
@@ -132,7 +186,9 @@ def test_what_is_not_lifted_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"schema": "prml.poses/2"}, "expected the schema 'prml.poses/1'"),
+        ({"schema": "prml.poses/3"}, "expected the schema 'prml.poses/1'"),
+        ({"schema": "prml.poses/2"}, "results on h36m17 have the schema prml.poses/1"),
+        ({"detected": [True] * 17}, "unknown entries ['detected']"),
         ({"skeleton": {"name": "h36m18"}}, "unknown skeleton 'h36m18'"),
         ({"skeleton": {"name": "h36m17"}}, "is not the h36m17 of this version"),
         ({"joints_cam_m": [[[0.0] * 3] * 16] * 8}, "expected 'joints_cam_m' to be any x 17 x 3, got 8 x 16 x 3"),

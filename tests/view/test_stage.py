@@ -1,11 +1,23 @@
 import numpy as np
 import pytest
 
+from prml.datasets.mocap import load_sets
 from prml.errors import PrmlError
 from prml.sequence import PoseSequence
-from prml.skeleton import H36M17
+from prml.skeleton import BODY28, H36M17
 from prml.view.overlay.video import render_frame
-from prml.view.stage import ANKLE_HEIGHT_M, LEFT, MAX_RADIUS_M, RIGHT, Stage, path_note, sides, view_rotation
+from prml.view.stage import (
+    ANKLE_HEIGHT_M,
+    LEFT,
+    MAX_RADIUS_M,
+    RIGHT,
+    Stage,
+    lines,
+    path_note,
+    sides,
+    thin,
+    view_rotation,
+)
 
 
 def test_the_view_frame_is_right_handed_and_up_is_up(make_person):
@@ -83,3 +95,28 @@ def test_left_and_right_differ_for_colour_blind_eyes_too():
 def test_the_note_is_honest(make_person):
     assert "not measured" in path_note(make_person())
     assert "not measured" not in path_note(make_person().with_(root_relative=False))
+
+
+def test_17_joints_are_drawn_by_their_bones_and_28_with_soles_and_a_face():
+    assert lines(H36M17) == H36M17.bones
+    assert not any(thin(H36M17))
+    names = {frozenset(BODY28.joints[j] for j in line) for line in lines(BODY28)}
+    for pair in (("LHeel", "LToe"), ("RAnkle", "RToe"), ("LWrist", "LThumb"), ("NoseTip", "LEar"), ("NoseTip", "REar")):
+        assert frozenset(pair) in names
+    assert frozenset(("Nose", "NoseTip")) not in names  # the neck is not where a face begins
+    assert {j for line in lines(BODY28) for j in line} == set(range(28))
+    small = {name for name, is_thin in zip(BODY28.joints, thin(BODY28), strict=True) if is_thin}
+    assert small == set(BODY28.joints[17:])
+
+
+def test_the_sides_of_a_face_have_the_colours_of_the_sides():
+    for parent, child in lines(BODY28):
+        if BODY28.joints[parent] == "NoseTip":
+            assert sides(BODY28)[child] == {"L": 1, "R": -1}[BODY28.joints[child][0]]
+
+
+def test_soles_stand_on_the_floor_of_28_joints():
+    joints = load_sets(("cmu",))[0].clip_m(3, BODY28)
+    walker = PoseSequence.regular(len(joints), 50.0, BODY28, joints_m=joints, frame="world")
+    assert abs(Stage.of(walker).floor_m) < 0.06  # a toe that pushes off dips a little
+    assert Stage.of(walker.with_(skeleton=H36M17, joints_m=joints[:, :17])).floor_m > -0.06

@@ -24,8 +24,10 @@ _STRAIGHT = 1e-6  # sine of a bend below which the plane of the two limbs is arb
 class Bend:
     """The angle between two body segments: 0 for a straight limb, or for an arm that hangs along the trunk.
 
+    That of the ankle is between shin and sole: 90 degrees in a flat stance, 0 for a foot stretched out along the shin.
+
     Attributes:
-        name: "Shoulder", "Elbow", "Hip" or "Knee".
+        name: "Shoulder", "Elbow", "Hip", "Knee" or "Ankle".
         side: "left" or "right".
         first: the joints at the start and end of the first segment.
         second: those of the second segment.
@@ -43,8 +45,8 @@ class Bend:
 
 
 def _bends(side: str) -> tuple[Bend, ...]:
-    shoulder, elbow, wrist, hip, knee, ankle = (
-        side[0].upper() + name for name in ("Shoulder", "Elbow", "Wrist", "Hip", "Knee", "Ankle")
+    shoulder, elbow, wrist, hip, knee, ankle, heel, toe = (
+        side[0].upper() + name for name in ("Shoulder", "Elbow", "Wrist", "Hip", "Knee", "Ankle", "Heel", "Toe")
     )
     trunk = ("Thorax", "Hip")
     return (
@@ -52,6 +54,7 @@ def _bends(side: str) -> tuple[Bend, ...]:
         Bend("Elbow", side, (shoulder, elbow), (elbow, wrist)),
         Bend("Hip", side, trunk, (hip, knee)),
         Bend("Knee", side, (hip, knee), (knee, ankle)),
+        Bend("Ankle", side, (knee, ankle), (heel, toe)),
     )
 
 

@@ -12,7 +12,7 @@ from prml.io.entries import load_entries
 from prml.io.keypoints import SCHEMA as KEYPOINTS
 from prml.io.keypoints import read_keypoints
 from prml.io.npz import npz_keys
-from prml.io.poses import SCHEMA as POSES
+from prml.io.poses import SCHEMAS as POSES
 from prml.io.poses import read_poses
 from prml.io.sequences import SCHEMA as OWN
 from prml.io.sequences import read_sequences
@@ -53,9 +53,9 @@ def clips_of(images: Path, poses: Path, *, split: Split = "train", keypoints: st
 def _single(poses: Path, images: Path) -> PoseSequence:
     record = load_entries(poses)
     schema = record.entries.get("schema")
-    if schema not in (POSES, KEYPOINTS):
-        raise record.fail(f"expected {POSES}, {KEYPOINTS} or {OWN}, got {schema!r}; see docs/file_schema.md")
-    s = read_poses(poses) if schema == POSES else read_keypoints(poses)
+    if schema not in (*POSES, KEYPOINTS):
+        raise record.fail(f"expected {', '.join(POSES)}, {KEYPOINTS} or {OWN}, got {schema!r}; see docs/file_schema.md")
+    s = read_poses(poses) if schema in POSES else read_keypoints(poses)
     if s.camera is None and s.image_size is not None:
         s = s.with_(camera=Camera.from_fov(*s.image_size))
     return s if s.name else s.with_(name=images.stem)

@@ -150,12 +150,16 @@ class _Body:
         return np.asarray((self.at("L" + joint) - self.at("R" + joint))[:, 0] / self.trunk)
 
     @property
+    def nose(self) -> str:
+        """Name of the tip of the nose; of BODY28's joints, ``Nose`` is the neck."""
+        return "NoseTip" if "NoseTip" in self.names else "Nose"
+
+    @property
     def head(self) -> Float[Array, "T 2"] | None:
         """Centre of the head, or the nearest joint of the skeleton."""
         if self.has("LEar", "REar"):
-            return np.asarray(
-                np.where(np.isnan(self.middle("LEar", "REar")), self.at("Nose"), self.middle("LEar", "REar"))
-            )
+            ears = self.middle("LEar", "REar")
+            return np.asarray(np.where(np.isnan(ears), self.at(self.nose), ears))
         return next((self.at(name) for name in ("HeadCentre", "Head", "Nose") if name in self.names), None)
 
     @property
@@ -166,7 +170,7 @@ class _Body:
     @property
     def toe(self) -> str | None:
         """Name of the toe joint, if the skeleton has toes and heels."""
-        return next((n for n in ("BigToe", "FootIndex") if self.has(f"L{n}", f"R{n}", "LHeel", "RHeel")), None)
+        return next((n for n in ("BigToe", "FootIndex", "Toe") if self.has(f"L{n}", f"R{n}", "LHeel", "RHeel")), None)
 
     def feet(self, axis: int) -> Float[Array, "2 T"]:
         """Return how far toes are to the right of (axis 0) or below (1) heels, left and right, in trunk lengths."""
@@ -177,10 +181,10 @@ class _Body:
         """How far the feet, else the face, point to the right of the image, in trunk lengths; None without either."""
         if self.toe:
             return np.asarray(self.feet(0).mean(axis=0))
-        if not self.has("Nose", "LEar", "REar"):
+        if not self.has(self.nose, "LEar", "REar"):
             return None
         ears = np.where(np.isnan(self.at("LEar")), self.at("REar"), self.at("LEar"))
-        return np.asarray((self.at("Nose") - ears)[:, 0] / self.trunk)
+        return np.asarray((self.at(self.nose) - ears)[:, 0] / self.trunk)
 
     @property
     def facing(self) -> Float[Array, " T"]:

@@ -1,4 +1,7 @@
-"""Result files of lifting: the schema ``prml.poses/1``, as npz or JSON (docs/file_schema.md)."""
+"""Result files of lifting, as npz or JSON (docs/file_schema.md).
+
+Results on 28 joints have the schema ``prml.poses/2``, others ``prml.poses/1``: the same but for ``detected``.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -11,10 +14,12 @@ from prml.io.keypoints import write_record
 from prml.io.registry import Format, only_person
 from prml.scene import Scene
 from prml.sequence import PoseSequence
-from prml.skeleton import Skeleton, skeleton
+from prml.skeleton import BODY28, Skeleton, skeleton
 
 Array = np.ndarray
 SCHEMA = "prml.poses/1"
+SCHEMA_28 = "prml.poses/2"
+SCHEMAS = (SCHEMA, SCHEMA_28)
 ENTRIES = (
     "schema",
     "joints_cam_m",
@@ -25,6 +30,7 @@ ENTRIES = (
     "has_person",
     "filled",
     "inferred",
+    "detected",
     "fps",
     "skeleton",
     "camera",
@@ -40,7 +46,7 @@ def entries_of(sequence: PoseSequence, provenance: dict[str, Any]) -> dict[str, 
     frames = len(sequence)
     present = np.ones(frames, bool) if sequence.has_person is None else sequence.has_person
     entries: dict[str, Any] = {
-        "schema": SCHEMA,
+        "schema": SCHEMA_28 if sequence.skeleton == BODY28 else SCHEMA,
         "joints_cam_m": _blank(sequence.joints_m, present),
         "std_m": _blank(sequence.std_m, present),
         "keypoints_px": _blank(sequence.keypoints_px, present),
@@ -49,6 +55,7 @@ def entries_of(sequence: PoseSequence, provenance: dict[str, Any]) -> dict[str, 
         "has_person": present,
         "filled": np.zeros(frames, bool) if sequence.filled is None else sequence.filled,
         "inferred": sequence.inferred,
+        "detected": _detected(sequence),
         "fps": float(sequence.fps),
         "skeleton": _skeleton_record(sequence.skeleton),
         "camera": None if sequence.camera is None else sequence.camera.to_dict(),
@@ -76,6 +83,16 @@ def write_poses(
         PrmlError: the path has another suffix, the sequence is not lifted, the file exists, or the disk is full.
     """
     write_record(entries_of(sequence, provenance), Path(path), overwrite)
+
+
+def _detected(sequence: PoseSequence) -> Array | None:
+    """Return which of 28 joints the detector measures: as stated, or those that have keypoints; None for 17 joints."""
+    if sequence.skeleton != BODY28:
+        return None
+    if sequence.detected is not None:
+        return sequence.detected
+    points = sequence.keypoints_px
+    return np.zeros(len(BODY28), bool) if points is None else np.isfinite(points).all(-1).any(0)
 
 
 def _float32(values: Array | None) -> Array | None:
@@ -120,9 +137,12 @@ def read_poses(path: str | Path) -> PoseSequence:
         PrmlError: the file is not a complete result file.
     """
     record = load_entries(path)
-    record.check_schema(SCHEMA)
-    record.check_names(ENTRIES)
+    newer = record.entries.get("schema") == SCHEMA_28
+    record.check_schema(SCHEMA_28 if newer else SCHEMA)
+    record.check_names(ENTRIES if newer else [name for name in ENTRIES if name != "detected"])
     joints = _read_skeleton(record)
+    if newer != (joints == BODY28):
+        raise record.fail(f"results on {joints.name} have the schema {SCHEMA if newer else SCHEMA_28}")
     points = record.numbers("joints_cam_m", (None, len(joints), 3), nan=True)
     frames, count = points.shape[:2]
     times_s, fps = record.times_and_fps(frames)
@@ -147,6 +167,7 @@ def read_poses(path: str | Path) -> PoseSequence:
         has_person=has_person,
         filled=record.flags("filled", frames),
         inferred=record.flags("inferred", frames, count) if "inferred" in record else None,
+        detected=record.flags("detected", count) if newer else None,
         name=record.text("name", ""),
         source=record.path.name,
         provenance=record.mapping("provenance"),
@@ -154,16 +175,16 @@ def read_poses(path: str | Path) -> PoseSequence:
 
 
 def _write_scene(scene: Scene, path: Path, overwrite: bool) -> None:
-    person = only_person(scene, f"a file in the schema {SCHEMA}")
+    person = only_person(scene, "a result file")
     write_poses(person, path, dict(person.provenance), overwrite)
 
 
 FORMAT = Format(
     "poses",
     (".npz", ".json"),
-    f"3D poses of one person as prml lift writes them ({SCHEMA})",
+    f"3D poses of one person as prml lift writes them ({' or '.join(SCHEMAS)})",
     lambda path: Scene.of(read_poses(path)),
     _write_scene,
     holds=lambda scene: all(p.joints_m is not None and p.frame == "camera" and p.root_relative for p in scene),
-    detect=lambda path: stated_schema(path) == SCHEMA,
+    detect=lambda path: stated_schema(path) in SCHEMAS,
 )

@@ -55,6 +55,7 @@ def on_body28(sequence: PoseSequence, bridge: bool) -> PoseSequence:
         has_person=person if has_person is None else has_person & person,
         filled=None if given.filled is None else given.filled & person,
         inferred=None if given.inferred is None else given.inferred | ~found,
+        detected=given.detected if given.detected is not None else measured_joints(sequence),
     )
 
 
@@ -73,6 +74,9 @@ def _trunk(
 
 
 def measured_joints(sequence: PoseSequence) -> Bool[Array, "28"]:
-    """Joints of BODY28 that the sequence's keypoints measure: neither absent from its skeleton nor derived."""
-    table = conversion(sequence.skeleton, BODY28)
-    return np.asarray(~table.absent & ~table.synthesised)
+    """Joints of BODY28 that the sequence's keypoints measure: neither absent from its skeleton nor derived.
+
+    A joint that is in its skeleton but was found in no frame is not measured either.
+    """
+    ever = np.isfinite(np.asarray(sequence.keypoints_px)).all(-1).any(0)
+    return conversion(sequence.skeleton, BODY28).apply_flags(ever)

@@ -32,7 +32,7 @@ from prml.pipeline.weights import LazyLifter, check_weights, open_lifter
 from prml.provenance import commit
 from prml.scene import Scene
 from prml.sequence import PoseSequence
-from prml.skeleton import Skeleton
+from prml.skeleton import Skeleton, skeleton
 
 if TYPE_CHECKING:
     from prml.detect.base import Detection
@@ -142,6 +142,8 @@ class _Lift:
             share = f"{100 * outside.mean():.2g} % of the 2D joints"
             self.note(f"{share} lie outside the lens of the camera ({camera.source}): check its intrinsics")
         lifted = mark_inferred(lifter.lift(seen, cache=cache))
+        if self.settings.skeleton is not None:
+            lifted = lifted.to_skeleton(skeleton(self.settings.skeleton))
         return to_metres(lifted) if lifter.card.output == "image" else (lifted, 1.0)
 
     def redraw(self) -> LiftResult:

@@ -1,6 +1,7 @@
 """Settings of a lift, shared by ``prml.lift`` and ``prml lift``. This module does not import numpy."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from prml.options import option
 
@@ -13,6 +14,7 @@ class LiftSettings:
         weights: bundled name (prml-s, prml-xs) or a .safetensors file with its card.
         detector: 2D detector for videos: mediapipe, or one added by an installed package.
         model: model of the detector; for mediapipe full, lite, or the path of a .task file (default: full).
+        skeleton: joints of the result: h36m17 for the first 17 of weights with 28 joints (default: the weights' own).
         fov: assumed field of view over the longer image side, degrees (default: 55).
         intrinsics: JSON file with the camera: width, height, fx, fy, cx, cy, radial, tangential.
         fps: capture rate of an image folder (default: 30); for a video or keypoint file, replaces the stated rate (240
@@ -31,6 +33,7 @@ class LiftSettings:
     weights: str = option("prml-s", local=True)
     detector: str = "mediapipe"
     model: str | None = option(None, local=True)
+    skeleton: Literal["h36m17", "body28"] | None = None
     fov: float | None = option(None, minimum=5, maximum=170)
     intrinsics: str | None = option(None, local=True)
     fps: float | None = option(None, minimum=0.1, maximum=1000)

@@ -51,10 +51,10 @@ class Source:
             if settings.video is not None:
                 raise PrmlError(f"{path} is itself a video or image folder; leave video=... out")
             return cls(path, "video", path)
-        from prml.io.poses import SCHEMA
+        from prml.io.poses import SCHEMAS
 
         video = None if settings.video is None else existing(settings.video)
-        if _schema(path) != SCHEMA:
+        if _schema(path) not in SCHEMAS:
             return cls(path, "keypoints", video)
         for name in ("fov", "intrinsics", "fps", "flip"):
             if getattr(settings, name) is not None:

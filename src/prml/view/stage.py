@@ -20,6 +20,17 @@ LEFT: Colour = (47, 125, 225)
 RIGHT: Colour = (232, 116, 30)
 MAX_RADIUS_M = 50.0  # radius of the drawn floor; joints beyond it are errors
 ANKLE_HEIGHT_M = 0.08  # of an ankle joint while standing (data/mocap/README.md)
+SOLE_HEIGHT_M = 0.02  # of heels and toes
+# lines that are drawn instead of bones: a foot, a hand and a face as what they are, not as spokes of ankle, wrist, neck
+_DRAWN = {
+    "body28": (
+        *((side + "Heel", side + "Toe") for side in "LR"),
+        ("NoseTip", "LEar"),
+        ("NoseTip", "REar"),
+    )
+}
+_SMALL = ("Heel", "Toe", "Hand", "Thumb", "Ear", "NoseTip")
+_NOT_DRAWN = {"body28": {("Nose", "NoseTip"), ("Nose", "LEar"), ("Nose", "REar")}}
 
 
 @dataclass(frozen=True)
@@ -44,8 +55,8 @@ class Stage:
     def of(cls, sequence: PoseSequence, up: Float[Array, "3"] | None = None) -> "Stage":
         """Estimate the stage from the motion.
 
-        The floor is an ankle's height below the 2nd percentile of the lowest joint, so that single bad frames do not
-        move it.
+        The floor is an ankle's (or a sole's) height below the 2nd percentile of the lowest joint, so that single bad
+        frames do not move it.
 
         Args:
             sequence: with ``joints_m``; frames without a person are NaN.
@@ -61,7 +72,7 @@ class Stage:
         if not len(joints):
             return cls(R_view, np.zeros(3), -0.95, 0.75, 0.6)
         root = np.median(joints[:, sequence.skeleton.root], axis=0)
-        floor = float(np.percentile(joints[..., 1].min(1), 2)) - ANKLE_HEIGHT_M
+        floor = float(np.percentile(joints[..., 1].min(1), 2)) - lowest_height_m(sequence.skeleton)
         top = float(np.percentile(joints[..., 1].max(1), 98))
         around = np.linalg.norm((joints - root)[..., [0, 2]], axis=-1).max(1)
         centre = np.array([root[0], (floor + top) / 2, root[2]])
@@ -87,6 +98,23 @@ def view_rotation(sequence: PoseSequence, up: Float[Array, "3"] | None = None) -
 def sides(skeleton: Skeleton) -> tuple[int, ...]:
     """Return the side of every joint: -1 right, 0 middle, 1 left. A bone has the side of its child."""
     return tuple(1 if j in skeleton.left else -1 if j in skeleton.right else 0 for j in range(len(skeleton)))
+
+
+def lines(skeleton: Skeleton) -> tuple[tuple[int, int], ...]:
+    """Return the lines that are drawn, as joint indices: the bones, and for BODY28 soles and a face."""
+    left_out, names = _NOT_DRAWN.get(skeleton.name, set()), skeleton.joints
+    bones = (bone for bone in skeleton.bones if (names[bone[0]], names[bone[1]]) not in left_out)
+    return (*bones, *((skeleton.index(a), skeleton.index(b)) for a, b in _DRAWN.get(skeleton.name, ())))
+
+
+def thin(skeleton: Skeleton) -> tuple[bool, ...]:
+    """Return which joints, and the lines that end at them, are drawn thin: those of feet, hands and face."""
+    return tuple(name.lstrip("LR") in _SMALL for name in skeleton.joints)
+
+
+def lowest_height_m(skeleton: Skeleton) -> float:
+    """Return the height over the floor at which the lowest joints stand: soles, or ankles without feet."""
+    return SOLE_HEIGHT_M if "LHeel" in skeleton.joints else ANKLE_HEIGHT_M
 
 
 def path_note(sequence: PoseSequence) -> str:

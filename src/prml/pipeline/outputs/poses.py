@@ -1,4 +1,4 @@
-"""The joints as npz and JSON, in the schema ``prml.poses/1``."""
+"""The joints as npz and JSON, in the schema ``prml.poses/2`` (28 joints) or ``prml.poses/1`` (17)."""
 
 from pathlib import Path
 

@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from prml.skeleton import Skeleton
 from prml.view.raster import Image, Point, capsule, disc, soft_capsule
-from prml.view.stage import LEFT, RIGHT, Colour, Stage, sides
+from prml.view.stage import LEFT, RIGHT, Colour, Stage, lines, sides, thin
 
 Array = np.ndarray
 BACKGROUND: Colour = (24, 27, 33)
@@ -17,6 +17,7 @@ BODY: Colour = (214, 219, 228)
 _COLOURS = {1: LEFT, -1: RIGHT, 0: BODY}
 _GRID_STEP_M = 0.5
 _LIMB_M, _JOINT_M, _HEAD_M = 0.022, 0.027, 0.075  # drawn radii
+_THIN = 0.55  # of feet, hands and face, as a share of those of limbs
 
 
 def draw_keypoints(
@@ -39,11 +40,13 @@ def draw_keypoints(
     radius = thickness or max(image.shape[0] / 240, 1.2)
     strength: list[float] = [1.0] * len(points) if opacity is None else opacity.tolist()
     side, places, rim = sides(skeleton), as_points(points), radius * 0.45
-    for parent, child in skeleton.bones:
+    radii = [radius * (_THIN if small else 1.0) for small in thin(skeleton)]
+    for parent, child in lines(skeleton):
         faint, colour = min(strength[parent], strength[child]), _COLOURS[side[child]]
-        capsule(image, places[parent], places[child], (radius, radius), colour, opacity=faint, outline=rim)
-    for place, faint in zip(places, strength, strict=True):
-        disc(image, place, radius * 1.35, BODY, opacity=faint, outline=rim)
+        wide = (radii[child], radii[child])
+        capsule(image, places[parent], places[child], wide, colour, opacity=faint, outline=rim)
+    for place, faint, wide_joint in zip(places, strength, radii, strict=True):
+        disc(image, place, wide_joint * 1.35, BODY, opacity=faint, outline=rim)
 
 
 def as_points(pixels: Float[Array, "n 2"]) -> list[Point]:
@@ -145,7 +148,7 @@ class FigurePanel:
         pixels, scales = self.project(joints)
         places, per_metre, side = as_points(pixels), scales.tolist(), sides(self.skeleton)
         middle = float(scales.mean())
-        for parent, child in sorted(self.skeleton.bones, key=lambda bone: per_metre[bone[0]] + per_metre[bone[1]]):
+        for parent, child in sorted(lines(self.skeleton), key=lambda bone: per_metre[bone[0]] + per_metre[bone[1]]):
             near = (per_metre[parent] + per_metre[child]) / 2 / middle  # far limbs are drawn first, and darker
             bright = round(8 * min(max((near - 0.8) * 2.5, 0), 1)) / 8  # in steps, so that equal discs are cached
             colour = _deepen(_COLOURS[side[child]], 0.72 + 0.28 * bright)
@@ -164,9 +167,10 @@ class FigurePanel:
         opacity: float,
     ) -> None:
         p, q = ends
-        wide = (_LIMB_M * per_metre[0], _LIMB_M * per_metre[1])
+        share = _THIN if thin(self.skeleton)[child] else 1.0
+        wide = (share * _LIMB_M * per_metre[0], share * _LIMB_M * per_metre[1])
         capsule(image, p, q, wide, colour, opacity=opacity, outline=1.0, shading=0.55)
-        ball = _JOINT_M * per_metre[1]
+        ball = share * _JOINT_M * per_metre[1]
         if self.skeleton.joints[child] == "Head":  # a larger ball between the two head joints
             q, ball = ((p[0] + q[0]) / 2, (p[1] + q[1]) / 2), _HEAD_M * per_metre[1]
         disc(image, q, ball, colour, opacity=opacity, outline=1.0, shading=0.55)
@@ -184,7 +188,7 @@ class FigurePanel:
             return
         mask = np.zeros((high[1] - low[1], high[0] - low[0]), np.float32)
         places, width = as_points(half - low), float(per_metre.mean()) * 0.045
-        for parent, child in self.skeleton.bones:
+        for parent, child in lines(self.skeleton):
             soft_capsule(mask, places[parent], places[child], width)
         region = image[2 * low[1] : 2 * high[1], 2 * low[0] : 2 * high[0]]
         region[...] = region * (1 - np.repeat(np.repeat(mask, 2, 0), 2, 1)[..., None] * np.float32(0.6 * opacity))

@@ -10,7 +10,7 @@ from prml.camera import Camera
 from prml.errors import PrmlError
 from prml.filters.angles import BendAngles
 from prml.sequence import PoseSequence
-from prml.view.stage import ANKLE_HEIGHT_M, LEFT, RIGHT, Colour, Stage, path_note, sides
+from prml.view.stage import LEFT, RIGHT, Colour, Stage, lines, lowest_height_m, path_note, sides, thin
 from prml.view.trust import FAINT, RULES, Trust
 
 Array = np.ndarray
@@ -96,7 +96,8 @@ def _record(sequence: PoseSequence, stage: Stage) -> dict[str, Any]:
     return {
         "frames": len(sequence),
         "joints": [printable(joint) for joint in skeleton.joints],
-        "bones": skeleton.bones,
+        "bones": lines(skeleton),
+        "thin": thin(skeleton),
         "sides": sides(skeleton),
         "image": sequence.image_size,
         "rotation": stage.R_view.round(9).ravel().tolist(),
@@ -104,7 +105,7 @@ def _record(sequence: PoseSequence, stage: Stage) -> dict[str, Any]:
         "floor": stage.floor_m,
         "top": stage.top_m,
         "radius": stage.radius_m,
-        "ankle": ANKLE_HEIGHT_M,
+        "ankle": lowest_height_m(skeleton),
         "faint": FAINT,
         "axes": ["right", "down", "forward"] if sequence.frame == "camera" else ["x", "y", "z"],
         "colours": {"left": _css(LEFT), "right": _css(RIGHT)},

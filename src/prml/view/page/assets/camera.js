@@ -49,8 +49,9 @@ const cameraView = (() => {
   /** Solid limbs in the colours of the sides. */
   function drawLifted(context, points, alpha, width) {
     eachBone(context, points, alpha, (from, to, child) => {
-      line(context, from, to, width * 1.7, RIM);
-      line(context, from, to, width, meta.sides[child] ? sideColour(child) : MIDDLE);
+      const wide = width * (meta.thin[child] ? 0.55 : 1);
+      line(context, from, to, wide * 1.7, RIM);
+      line(context, from, to, wide, meta.sides[child] ? sideColour(child) : MIDDLE);
     });
   }
   /** Dashes between white rings. */
@@ -64,7 +65,7 @@ const cameraView = (() => {
     points.forEach((point, j) => {
       if (!point) return;
       context.globalAlpha = alpha[j];
-      circle(context, point, width * 0.9);
+      circle(context, point, width * (meta.thin[j] ? 0.5 : 0.9));
       context.strokeStyle = RIM;
       context.lineWidth = width * 0.9;
       context.stroke();

@@ -1,5 +1,6 @@
 // The 3D figure: a limb per bone, a ball per joint, an ellipsoid of uncertainty per joint.
 const LIMB = 0.022, BALL = 0.027, HEAD = 0.075; // radii in metres, as drawn
+const THIN = 0.55; // of feet, hands and face, as a share of those of limbs
 const SIGMAS = 2;
 
 function makeFigure() {
@@ -38,6 +39,7 @@ function makeFigure() {
     made.quaternion.setFromUnitVectors(up, along.divideScalar(length));
     made.scale.set(radius, length, radius);
   }
+  function share(joint) { return meta.thin[joint] ? THIN : 1; }
   function lowest() {
     return Math.min(...places.map((p) => r[3] * p.x + r[4] * p.y + r[5] * p.z));
   }
@@ -64,8 +66,8 @@ function makeFigure() {
       state.visible = group.visible = data.hasPose(frame);
       if (!state.visible) return;
       places.forEach((place, j) => place.fromArray(data.joint(frame, j, buffer)));
-      meta.bones.forEach(([parent, child], b) => placeLimb(limbs[b], places[parent], places[child], LIMB));
-      balls.forEach((ball, j) => { ball.position.copy(places[j]); ball.scale.setScalar(BALL); });
+      meta.bones.forEach(([parent, child], b) => placeLimb(limbs[b], places[parent], places[child], LIMB * share(child)));
+      balls.forEach((ball, j) => { ball.position.copy(places[j]); ball.scale.setScalar(BALL * share(j)); });
       if (head) {
         const [neck, crown] = meta.bones[headBone];
         placeLimb(head, places[neck], places[crown], HEAD);
