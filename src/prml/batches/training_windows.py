@@ -270,14 +270,30 @@ class EpochSampler(Sampler[tuple[int, int]]):
         batches: batches in the whole epoch, over all ranks.
         epoch, first: where to start; ``first`` counts batches of this rank.
         rank, world: which part of a distributed run this is.
+        endless: whether the following epochs come after this one.
     """
 
-    def __init__(self, batches: int, *, epoch: int = 0, first: int = 0, rank: int = 0, world: int = 1) -> None:
+    def __init__(
+        self,
+        batches: int,
+        *,
+        epoch: int = 0,
+        first: int = 0,
+        rank: int = 0,
+        world: int = 1,
+        endless: bool = False,
+    ) -> None:
         self.batches, self.epoch, self.first, self.rank, self.world = batches, epoch, first, rank, world
+        self.endless = endless
 
     def __len__(self) -> int:
         return self.batches // self.world - self.first
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        for step in range(self.first, self.batches // self.world):
-            yield self.epoch, step * self.world + self.rank
+        epoch, first = self.epoch, self.first
+        while True:
+            for step in range(first, self.batches // self.world):
+                yield epoch, step * self.world + self.rank
+            if not self.endless:
+                return
+            epoch, first = epoch + 1, 0

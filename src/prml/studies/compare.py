@@ -23,7 +23,7 @@ def config_hash(config: FitConfig) -> str:
     values = record_of(config)
     for field_name in NOT_THE_RESULT:
         section, _, name = field_name.partition(".")
-        del values[section][name]
+        values[section].pop(name, None)
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:10]
 
 

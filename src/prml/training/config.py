@@ -18,7 +18,14 @@ if TYPE_CHECKING:
     from prml.skeleton import Skeleton
 
 # fields that change where and how a run computes, not what comes out
-NOT_THE_RESULT = ("run.progress", "run.checkpoint_minutes", "run.log_every", "run.threads", "data.workers")
+NOT_THE_RESULT = (
+    "run.progress",
+    "run.checkpoint_minutes",
+    "run.log_every",
+    "run.threads",
+    "run.compile",
+    "data.workers",
+)
 MIKind = Literal["none", "variational", "infonce", "jsd", "conditional"]
 Init = Literal["own", "distinct"]
 Precision = Literal["32-true", "bf16-mixed", "16-mixed", "bf16-true", "16-true", "64-true"]
@@ -176,7 +183,7 @@ DATA_KINDS: Mapping[str, type[DataConfig]] = _DataKinds(
 # keep its hash. The options of newer kinds are recorded by runs on them only.
 _ALWAYS_RECORDED = ("mocap", "human36m", "human36m-sh")
 # how the names begin of options newer than runs whose hash must stay; left out while they have their defaults
-_RECORDED_IF_SET = ("run.minutes", "data.windows.video.", "data.skeleton", "data.windows.hide.")
+_RECORDED_IF_SET = ("run.minutes", "run.compile", "data.windows.video.", "data.skeleton", "data.windows.hide.")
 
 
 # ---------------------------------------------------------------------- objective, optimiser, run
@@ -240,6 +247,7 @@ class RunConfig:
         checkpoint_minutes: most minutes of work that a kill can cost.
         precision: of Lightning.
         accelerator, devices, nodes: where it runs; several devices or nodes train with DDP.
+        compile: let torch compile the network; "auto" does on CUDA. If that fails, training goes on without.
         threads: torch threads on a CPU; 0 leaves torch's choice.
         log_every: steps between log entries.
         progress: show a progress bar.
@@ -254,6 +262,7 @@ class RunConfig:
     accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"] = "auto"
     devices: int = option(1, minimum=1)
     nodes: int = option(1, minimum=1)
+    compile: Literal["auto", "always", "never"] = "auto"
     threads: int = option(0, minimum=0)
     log_every: int = option(20, minimum=0)
     progress: bool = True

@@ -180,7 +180,12 @@ def _train(
 ) -> int:
     """Train to the end and validate what came out; returns the steps of the whole run."""
     if checkpoint is None or not (module.clock.over or 0 <= trainer.max_steps <= state["global_step"]):
-        trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True if checkpoint else None)
+        try:
+            trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True if checkpoint else None)
+        except torch.OutOfMemoryError as error:  # where the step cannot be repeated in parts
+            raise PrmlError(
+                f"a device ran out of memory with data.windows.batch {module.config.data.windows.batch}; lower it"
+            ) from error
     else:  # killed after the last step; the checkpoint's own weights are the averaged ones
         module.load_state_dict(state["state_dict"])
         best.load_state_dict(state["callbacks"][best.state_key])

@@ -2,7 +2,6 @@
 
 from typing import Any, NamedTuple, cast
 
-import lightning.pytorch as pl
 import torch
 from jaxtyping import Bool, Float
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
@@ -24,8 +23,7 @@ from prml.training.clock import RunClock
 from prml.training.config import FitConfig, ObjectiveConfig, skeleton_of
 from prml.training.optimiser import build_optimiser
 from prml.training.schedule import rate_factor
-
-Batch = dict[str, Tensor]
+from prml.training.stepping import Batch, SteppingModule
 
 
 def context_of(batch: Batch) -> tuple[Any, ...]:
@@ -82,7 +80,7 @@ def _tasks(
     )
 
 
-class LiftingModule(pl.LightningModule):
+class LiftingModule(SteppingModule):
     """Trains any registered network on batches of ``input`` and ``target`` (see ``prml.batches.training_windows``).
 
     ``joint_known`` (B, J) of a batch masks every loss and the validation; without it all joints count.
@@ -165,10 +163,12 @@ class LiftingModule(pl.LightningModule):
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
         """Weighted loss; terms are logged apart, in the steps that the log shows."""
-        terms, every = self.losses(batch), self.config.run.log_every
-        if every and (self.trainer.global_step + 1) % every == 0:
+        terms, every = self.step_terms(batch), self.config.run.log_every
+        logged = bool(every) and (self.trainer.global_step + 1) % every == 0
+        if logged:
             self.log_dict({f"train/{k}": v.detach() for k, v in terms.items()})
-        if self.config.run.progress:
+        # the progress bar reads the loss, and reading waits for the device
+        if self.config.run.progress and (logged or self.device.type == "cpu"):
             self.log("loss", terms["loss"].detach(), prog_bar=True, logger=False)
         return terms["loss"]
 
@@ -181,15 +181,10 @@ class LiftingModule(pl.LightningModule):
         """Clip by the norm over all gradients at once; Lightning would not beside a fused optimiser."""
         if not gradient_clip_val:
             return
-        if self._scaled:
+        if self.scaled:
             self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
         else:
             torch.nn.utils.clip_grad_norm_(self.parameters(), gradient_clip_val, foreach=True)
-
-    @property
-    def _scaled(self) -> bool:
-        """Whether gradients are scaled for float16, which clipping has to know."""
-        return self.config.run.precision == "16-mixed"
 
     def on_validation_epoch_start(self) -> None:
         """Forget the last validation."""
@@ -197,7 +192,8 @@ class LiftingModule(pl.LightningModule):
 
     def validation_step(self, batch: Batch, _: int) -> None:
         """Errors per window in millimetres: MPJPE, P-MPJPE, x, y, z of the first 17 joints, MPJPE of the others."""
-        prediction, target = self.network(batch["input"], *context_of(batch)), self._scored(batch["target"])
+        # past the compiler, which training alone is worth
+        prediction, target = self.network.forward(batch["input"], *context_of(batch)), self._scored(batch["target"])
         if not bool(torch.isfinite(prediction).all()):
             raise astray(self.trainer.global_step)
         if "unit_m" in batch:  # an image-space network
@@ -219,10 +215,16 @@ class LiftingModule(pl.LightningModule):
             self.log_dict({f"val/{k}": v for k, v in self.scores().items()}, sync_dist=True)
             self.log("val_mm", self.scores()["mpjpe"], prog_bar=True, logger=False, sync_dist=True)
 
+    def on_train_start(self) -> None:
+        """Compile the network where that pays, or where it is asked for."""
+        wanted = self.config.run.compile
+        if wanted == "always" or (wanted == "auto" and self.alone and self.device.type == "cuda"):
+            self.compile_network()
+
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW or Muon; biases, norms and embeddings are decayed too, as in the paper's recipe."""
         options = self.config.optimiser
-        fused = (self.device.type in ("cpu", "cuda") and not self._scaled) or None
+        fused = (self.device.type in ("cpu", "cuda") and not self.scaled) or None
         optimiser = build_optimiser(self.network, self.parameters(), options, fused=fused)
         schedule = torch.optim.lr_scheduler.LambdaLR(
             optimiser,
