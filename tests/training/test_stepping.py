@@ -4,7 +4,6 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from torch import nn
 
 from prml.batches.options import MocapWindowOptions
 from prml.errors import PrmlError

@@ -1,7 +1,10 @@
 """Starting from a record: what was learned is kept, whatever is longer or deeper in the new network."""
 
+from dataclasses import replace
+
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from prml.errors import PrmlError
 from prml.skeleton import BODY28
@@ -122,3 +125,16 @@ def test_terms_of_the_weights_it_began_as_go_on():
         card = inherit_terms(mine, earlier)
         assert card.weights_licence == "no"
         assert card.data_licence == f"{mine.data_licence}; of the weights it started from: {earlier.data_licence}"
+
+
+def test_a_float16_record_is_started_from_and_loaded_as_float32(tmp_path, record):
+    full = load_record(record[0])
+    save_record(tmp_path, replace(full.card, name="half"), full.network, half=True)
+    stored = load_file(tmp_path / "half.safetensors")
+    assert {t.dtype for t in stored.values() if t.is_floating_point()} == {torch.float16}
+    loaded, module = load_record(tmp_path / "half.safetensors").network, _module(2)
+    start_from(module, str(tmp_path / "half.safetensors"))
+    wanted = {name: value.half().float() for name, value in full.network.state_dict().items()}
+    for found in (loaded, module.network):
+        for name, value in found.state_dict().items():
+            torch.testing.assert_close(value, wanted[name], rtol=0, atol=0)
