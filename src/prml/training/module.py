@@ -97,6 +97,7 @@ class LiftingModule(SteppingModule):
     ) -> None:
         super().__init__()
         self.config, self.steps_per_epoch, self.total_steps = config, steps_per_epoch, total_steps
+        self.scaled = config.run.precision == "16-mixed"
         self.clock = clock or RunClock()
         arguments = {**registry.entry(config.network.name).arguments, **config.network.arguments}
         arguments.setdefault("in_channels", config.data.windows.in_channels)

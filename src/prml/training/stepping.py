@@ -24,9 +24,11 @@ class SteppingModule(pl.LightningModule):
 
     Attributes:
         parts: of every batch.
+        scaled: whether gradients are scaled for float16.
     """
 
     network: Network
+    scaled: bool = False
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,11 +38,6 @@ class SteppingModule(pl.LightningModule):
     def losses(self, batch: Batch) -> Terms:
         """Every term of the loss, and their sum ``loss``."""
         raise NotImplementedError
-
-    @property
-    def scaled(self) -> bool:
-        """Whether gradients are scaled for float16."""
-        return str(self.trainer.precision) == "16-mixed"
 
     @property
     def alone(self) -> bool:
