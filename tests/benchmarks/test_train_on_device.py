@@ -12,6 +12,7 @@ import train_on_device
 import yaml
 
 from prml.errors import PrmlError
+from prml.training.config import load_config
 from prml.weights.record import load_record
 
 SCRIPT = Path(train_on_device.__file__)
@@ -63,9 +64,8 @@ def test_a_run_goes_on_in_another_folder_from_its_pieces(tmp_path, monkeypatch, 
     whole = (tmp_path / "out" / "run" / "last.ckpt").read_bytes()
     assert (tmp_path / "next" / "last.ckpt").read_bytes() == whole
     steps = torch.load(tmp_path / "next" / "last.ckpt", weights_only=True)["global_step"]
-    config = train_on_device.read_config(
-        str(tmp_path / "next" / "run.yaml"), [f"--run.max_steps={steps + 2}", "--run.minutes=10"]
-    )
+    config = load_config(tmp_path / "next" / "run.yaml")
+    config.run.max_steps, config.run.minutes = steps + 2, 10.0
     train_on_device.fit(config, tmp_path / "next", resume=True)
     assert load_record(tmp_path / "next" / "last.safetensors").card.training["steps"] == steps + 2
     assert train_on_device.main(["--join", str(tmp_path / "out"), str(tmp_path / "next")]) == 2
