@@ -88,11 +88,14 @@ def test_single_poses_come_from_the_right_frame_of_their_windows():
 
 @pytest.mark.parametrize("name", sorted(bundled()))
 def test_result_does_not_depend_on_where_windows_start(name):
-    """Bundled weights on noisy benchmark input: shifted windows agree to 2 mm on average away from the ends."""
+    """Bundled weights on noisy benchmark input: shifted windows agree to 2 mm on average, far from the ends.
+
+    The input shows 17 joints; those that a network adds are guessed and do not count.
+    """
     sequence = next(s for s in benchmark_sequences(("ui_prmd",), True, cameras=1) if len(s) >= 110)
     record = load_record(name)
     results = [Lifter(record, LiftOptions(flip=False, phase=p)).lift(sequence).joints_m for p in (0, 5, 11)]
-    inner = slice(40, -40)
+    inner = np.s_[40:-40, :17]
     for other in results[1:]:
         assert np.linalg.norm(results[0][inner] - other[inner], axis=-1).mean() < 2e-3
 
