@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from prml.cli import main
+from prml.errors import PrmlError
 from prml.networks.cost import cost_of, count
 from prml.networks.layers import Attention
 
@@ -67,3 +68,58 @@ def test_models_prints_json_beside_the_papers_figures(capsys):
 def test_models_names_the_nearest_network(capsys):
     assert main(["models", "prml-sx"]) == 2
     assert "did you mean" in capsys.readouterr().err
+
+
+class Recurrent(nn.Module):
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer, self.head = layer, nn.Linear(8, 51)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        out, _ = self.layer(x.flatten(2))
+        return self.head(out[..., :8]).unflatten(-1, (17, 3))
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+@pytest.mark.parametrize(
+    ("make", "per_step"),
+    [
+        (lambda: nn.GRU(51, 8, batch_first=True), 3 * 8 * (51 + 8)),
+        (lambda: nn.LSTM(51, 8, 2, batch_first=True), 4 * 8 * (51 + 8) + 4 * 8 * (8 + 8)),
+        (
+            lambda: nn.GRU(51, 8, 2, batch_first=True, bidirectional=True),
+            2 * 3 * 8 * (51 + 8) + 2 * 3 * 8 * (16 + 8),
+        ),
+        (lambda: nn.LSTM(51, 16, batch_first=True, proj_size=8), 4 * 16 * (51 + 8) + 16 * 8),
+        (lambda: nn.RNN(51, 8, batch_first=True), 8 * (51 + 8)),
+    ],
+)
+def test_recurrent_layers_are_counted_in_full(device, make, per_step):
+    with torch.device(device):
+        network, x = Recurrent(make()), torch.zeros(1, 9, 17, 3)
+    cost = count(network, x)
+    assert cost.linear_macs == cost.full_macs == 9 * (per_step + 8 * 51)
+
+
+class Attending(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+        self.embed, self.head = nn.Linear(51, 8), nn.Linear(8, 51)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.layer(self.embed(x.flatten(2)))).unflatten(-1, (17, 3))
+
+
+def test_torch_s_own_encoder_layer_is_counted():
+    with torch.device("meta"):
+        network, x = Attending(), torch.zeros(1, 9, 17, 3)
+    cost = count(network, x)
+    assert cost.linear_macs == 9 * (51 * 8 + 4 * 8 * 8 + 2 * 8 * 16 + 8 * 51)
+    assert cost.full_macs == cost.linear_macs + 2 * 9 * 9 * 8
+
+
+def test_a_layer_that_is_not_counted_is_refused():
+    network = nn.Sequential(nn.Bilinear(3, 3, 3))
+    with pytest.raises(PrmlError, match="cannot count the multiply-adds of 0, a Bilinear"):
+        count(network, torch.zeros(1, 9, 17, 3))
