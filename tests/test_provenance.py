@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 from prml import provenance
+from prml._version import __version__
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def project(tmp_path, monkeypatch):
 )
 def test_somebody_elses_commit_is_not_ours(project, place, ignored):
     project(place, ignored)
-    assert provenance.commit() == ""
+    assert provenance.commit() == f"no commit (prml-pose {__version__})"
 
 
 def test_the_commit_of_the_checkout_is_marked_where_something_changed(project):
@@ -50,4 +51,4 @@ def test_the_commit_of_the_checkout_is_marked_where_something_changed(project):
 def test_without_git_there_is_no_commit(project, monkeypatch):
     project("src/prml/provenance.py", ignored=False)
     monkeypatch.setenv("PATH", "")
-    assert provenance.commit() == ""
+    assert provenance.commit() == f"no commit (prml-pose {__version__})"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from prml._version import __version__
 
+NO_COMMIT = f"no commit (prml-pose {__version__})"
 PACKAGES = ("torch", "lightning", "numpy", "scipy", "mediapipe", "av")
 
 
@@ -18,15 +19,15 @@ def _git(*words: str) -> str:
 
 
 def commit() -> str:
-    """Return the commit of this package's checkout, with "+" if it has changes; "" outside of its own checkout."""
+    """Return the commit of this package's checkout, with "+" if it has changes; else "no commit" and the version."""
     here = Path(__file__)
     try:
         if Path(_git("rev-parse", "--show-toplevel")).resolve() != here.resolve().parents[2]:
-            return ""  # installed inside another project, with an unrelated commit
+            return NO_COMMIT  # installed inside another project, with an unrelated commit
         _git("ls-files", "--error-unmatch", here.name)
         return _git("describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*")
     except (OSError, subprocess.SubprocessError):
-        return ""
+        return NO_COMMIT
 
 
 def versions() -> dict[str, str]:
