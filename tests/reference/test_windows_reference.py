@@ -90,6 +90,22 @@ def test_a_network_of_any_length_reads_a_stretch_at_once(length, batch, given, f
     np.testing.assert_array_equal(out, one)
 
 
+@pytest.mark.parametrize(("frames", "causal"), [(3, False), (4, False), (3, True)])
+def test_windows_of_every_third_frame_end_on_the_sequence_s_own_ends(frames, causal):
+    """P-STMO's generator_tds.py: start - pad * tds and on, in steps of tds, held within the video."""
+    inputs = np.random.default_rng(0).integers(0, 9, (11, 2, 1)).astype(np.float64)
+    before = frames - 1 if causal else frames // 2
+    places = np.clip(np.arange(11)[:, None] + 3 * (np.arange(frames) - before), 0, 10)
+    expected = inputs[places].sum(1)
+
+    def moving_sum(x):
+        return sum(x[:, i : x.shape[1] - frames + 1 + i] for i in range(frames))
+
+    common = {"frames": frames, "batch": 4, "causal": causal, "step": 3}
+    np.testing.assert_array_equal(predict_frames(inputs, lambda x: x.sum(1, keepdims=True), **common), expected)
+    np.testing.assert_array_equal(predict_frames(inputs, moving_sum, whole=True, **common), expected)
+
+
 def test_blocks_by_hand():
     cut = [(b.start, b.stop, n.start, n.stop, i.start, i.stop) for b, n, i in blocks(10, 4, 3)]
     assert cut == [(0, 4, 0, 7, 0, 4), (4, 8, 1, 10, 3, 7), (8, 10, 5, 10, 3, 5)]

@@ -72,8 +72,12 @@ def predict_frames(
     batch: int,
     causal: bool = False,
     whole: bool = False,
+    step: int = 1,
 ) -> Float[Array, "L J d"]:
-    """Run a network that returns one pose per window on the window around every frame (end frames repeated).
+    """Run a network that returns one pose per window on the window around every frame.
+
+    Before the first frame and after the last one, these two are repeated, whatever the step: the windows of every frame
+    end on the sequence's own ends, as in P-STMO's and STCFormer's ``generator_tds.py``.
 
     Args:
         inputs: the whole sequence.
@@ -83,14 +87,24 @@ def predict_frames(
         causal: the pose belongs to the last frame of the window instead of its middle.
         whole: ``predict`` also takes longer windows and returns a pose for each full window of T in them (dilated
             convolutions), so that neighbouring windows share work.
+        step: frames between neighbours inside a window.
     """
     length, before = len(inputs), frames - 1 if causal else frames // 2
+    around = np.arange(-before, frames - before) * step
     at_once = max(batch, _WHOLE) if whole else batch
-    parts = []
-    for first in range(0, length, at_once):
-        wanted = np.arange(first, min(first + at_once, length))
-        around = np.arange(-before, frames - before)
-        index = np.arange(wanted[0] + around[0], wanted[-1] + around[-1] + 1) if whole else wanted[:, None] + around
-        output = predict(inputs[np.clip(index[None] if whole else index, 0, length - 1)])
-        parts.append(output[0] if whole else output[:, 0])
-    return np.concatenate(parts)
+    made = None
+    for phase in range(step if whole else 1):  # neighbours in a window share work only with those a step away
+        all_wanted = np.arange(phase, length, step if whole else 1)
+        for first in range(0, len(all_wanted), at_once):
+            wanted = all_wanted[first : first + at_once]
+            if whole:
+                index = np.arange(wanted[0] + around[0], wanted[-1] + around[-1] + 1, step)[None]
+            else:
+                index = wanted[:, None] + around
+            output = predict(inputs[np.clip(index, 0, length - 1)])
+            if made is None:
+                made = np.empty((length, *output.shape[2:]), output.dtype)
+            made[wanted] = output[0] if whole else output[:, 0]
+    if made is None:
+        raise ValueError("a sequence needs at least one frame")
+    return made
