@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from prml.batches.options import WindowOptions
+from prml.batches.options import SequenceWindowOptions, WindowOptions
 from prml.batches.sequence_windows import SequenceRule, SequenceWindows
 from prml.camera import Camera
 from prml.errors import PrmlError
@@ -231,3 +231,15 @@ def test_validation_counts_the_scored_frames_alone():
     assert validation_errors(prediction, target, None, scored)[:2].abs().max() < 1e-6
     assert validation_errors(prediction, target, None, scored)[2].isnan().all()
     assert validation_errors(prediction, target, None, ~scored)[:2, 0] == pytest.approx(1000 / 17)
+
+
+def test_windows_of_every_third_frame_span_three_times_as_long():
+    options = SequenceWindowOptions(frames=4, stride=5, batch=1, flip=0.0, step=3)
+    windows = SequenceWindows([person(23), person(8, seed=1)], RULES[0], options, seed=1)
+    assert windows.index[:, 0].tolist() == [0, 5, 10, 23]  # the last one that fits starts at 13; the short video is one
+    assert windows.fps == pytest.approx(50 / 3)
+    given = RULES[0].arrays(person(23))[0]
+    batch = windows.make(np.random.default_rng(0), windows.index[1:2])
+    np.testing.assert_array_equal(batch["input"][0], given[[5, 8, 11, 14]])
+    short = windows.make(np.random.default_rng(0), windows.index[3:])
+    np.testing.assert_array_equal(short["input"][0], RULES[0].arrays(person(8, seed=1))[0][[0, 3, 6, 7]])

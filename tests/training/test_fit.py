@@ -448,7 +448,6 @@ def test_absurd_motion_is_refused(field, value):
     ("option", "value", "usual"),
     [
         ("windows.motion.arms", "0.3", "0"),
-        ("windows.step", "3", "1"),
         ("windows.speed", "[1,1]", "[0.75,1.3]"),
         ("windows.scale", "[1,1]", "[0.92,1.08]"),
         ("windows.clean", "0", "0.1"),
@@ -468,7 +467,7 @@ def test_options_unused_by_a_kind_of_data_are_refused(tmp_path, kind, option, va
 
 @pytest.mark.parametrize("kind", ["human36m", "3dhp"])
 def test_windows_of_another_kind_of_data_are_refused(kind):
-    with pytest.raises(PrmlError, match=r"data\.windows must be WindowOptions, got MocapWindowOptions"):
+    with pytest.raises(PrmlError, match=r"data\.windows must be SequenceWindowOptions, got MocapWindowOptions"):
         FitConfig(data=DATA_KINDS[kind](windows=MocapWindowOptions())).check()
 
 

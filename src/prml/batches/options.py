@@ -146,6 +146,17 @@ class WindowOptions:
 
 
 @dataclass(frozen=True)
+class SequenceWindowOptions(WindowOptions):
+    """How windows of filmed sequences are cut.
+
+    Attributes:
+        step: frames between neighbours inside a window, as P-STMO (2) and STCFormer (3) train.
+    """
+
+    step: int = option(1, minimum=1)
+
+
+@dataclass(frozen=True)
 class MocapWindowOptions(WindowOptions):
     """How windows of motion capture are cut, varied and seen.
 

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 
 from prml import normalise
-from prml.batches.options import WindowOptions
+from prml.batches.options import SequenceWindowOptions, WindowOptions
 from prml.batches.training_windows import Batch, Windows, mirror, shared
 from prml.errors import PrmlError
 from prml.sequence import PoseSequence
@@ -83,7 +83,7 @@ class SequenceWindows(Windows):
     Args:
         sequences: read once.
         rule: how frames become input and target.
-        options: ``frames``, ``stride``, ``batch`` and ``flip`` are used.
+        options: ``frames``, ``stride``, ``batch``, ``flip`` and ``step`` are used; ``fps`` counts the window's frames.
         seed: of order and flips.
     """
 
@@ -91,6 +91,7 @@ class SequenceWindows(Windows):
         self, sequences: Iterable[PoseSequence], rule: SequenceRule, options: WindowOptions, *, seed: int
     ) -> None:
         self.options, self.seed = options, seed
+        self.step = options.step if isinstance(options, SequenceWindowOptions) else 1
         inputs, targets, units, scored, rows, at = [], [], [], [], [], 0
         frames_at: dict[float, int] = {}
         for sequence in sequences:
@@ -101,13 +102,13 @@ class SequenceWindows(Windows):
             targets.append(target)
             units.append(rule.unit_m(sequence))
             scored.append(np.ones(len(given), bool) if sequence.valid is None else np.asarray(sequence.valid, bool))
-            last = max(0, len(given) - options.frames)
+            last = max(0, len(given) - (options.frames - 1) * self.step - 1)
             rows += [(at + a, at + len(given)) for a in range(0, last + 1, options.stride)]
             at += len(given)
             frames_at[sequence.fps] = frames_at.get(sequence.fps, 0) + len(given)
         if not rows:
             raise PrmlError("no sequence to train on: the split is empty")
-        self.fps = max(frames_at, key=lambda fps: frames_at[fps])
+        self.fps = max(frames_at, key=lambda fps: frames_at[fps]) / self.step  # of the windows
         self.inputs = shared(np.concatenate(inputs))
         self.targets = shared(np.concatenate(targets))
         known = [u for u in units if u is not None]
@@ -122,7 +123,7 @@ class SequenceWindows(Windows):
 
     def make(self, rng: np.random.Generator, rows: Array) -> Batch:
         """One batch from rows of the index."""
-        at = np.minimum(rows[:, :1] + np.arange(self.options.frames), rows[:, 1:] - 1)
+        at = np.minimum(rows[:, :1] + self.step * np.arange(self.options.frames), rows[:, 1:] - 1)
         inputs, targets = mirror(
             self.inputs.numpy()[at], self.targets.numpy()[at], rng.random(len(rows)) < self.options.flip
         )

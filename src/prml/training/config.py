@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from prml import options
-from prml.batches.options import MocapWindowOptions, WindowOptions
+from prml.batches.options import MocapWindowOptions, SequenceWindowOptions, WindowOptions
 from prml.errors import PrmlError
 from prml.options import leaves, option, put
 
@@ -102,6 +102,7 @@ class Human36mData(DataConfig):
     """
 
     kind: Literal["human36m"] = "human36m"
+    windows: SequenceWindowOptions = option(factory=SequenceWindowOptions)
     keypoints: str = "gt"
 
 
@@ -114,6 +115,7 @@ class Human36mShData(DataConfig):
     """
 
     kind: Literal["human36m-sh"] = "human36m-sh"
+    windows: SequenceWindowOptions = option(factory=SequenceWindowOptions)
     input_from_label: bool = False
 
 
@@ -122,6 +124,7 @@ class Mpi3dhpData(DataConfig):
     """MPI-INF-3DHP."""
 
     kind: Literal["3dhp"] = "3dhp"
+    windows: SequenceWindowOptions = option(factory=SequenceWindowOptions)
 
 
 @dataclass
