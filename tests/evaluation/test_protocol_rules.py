@@ -5,9 +5,12 @@ import pytest
 import torch
 
 from fixtures.made_up import Wrong, given, image_space, moving
+from prml.errors import PrmlError
 from prml.evaluation import metrics as m
+from prml.evaluation import protocols
 from prml.evaluation.protocols.base import ActionTable
 from prml.evaluation.protocols.rules import (
+    AccelerationRule,
     Averaging,
     CameraSpace,
     CutWindows,
@@ -18,6 +21,7 @@ from prml.evaluation.protocols.rules import (
     KeypointsFromLabel,
     LeaveOut,
     RootRule,
+    VelocityRule,
 )
 from prml.evaluation.run import evaluate
 
@@ -179,3 +183,50 @@ def test_missing_detections_are_interpolated_and_not_trusted():
     assert filled.confidence[5, 3] == 0
     assert filled.confidence[5, 4] == 1
     assert (filled.confidence[:, 9] == 0).all()
+
+
+def motion(predictor, clip, cuts):
+    """Errors of steps and of second differences in every cut, by hand; mm."""
+    target = clip.joints_m - clip.joints_m[:, :1]
+    error = predictor.answers[clip.name][1] - target
+    error[:, 0] = 0
+    return [tuple(1000 * np.linalg.norm(np.diff(error[c], n=n, axis=0), axis=-1).mean(1) for n in (1, 2)) for c in cuts]
+
+
+def test_motion_is_averaged_over_steps_or_as_other_authors_do():
+    clips = [moving(1, 20), moving(2, 11)]
+    predictor = Wrong(*clips)
+    cuts = [[slice(0, 6), slice(6, 12), slice(12, 18), slice(14, 20)], [slice(0, 6), slice(5, 11)]]
+    windows = CutWindows("last", 6)
+    rules = {"metrics": ("velocity", "acceleration"), "windows": windows}
+    by_hand = [motion(predictor, clip, c) for clip, c in zip(clips, cuts, strict=True)]
+
+    def score(**more):
+        found = overall(predictor, given(*clips, **rules, **more))
+        return found["velocity"], found["acceleration"]
+
+    steps, second = ([part[n] for video in by_hand for part in video] for n in (0, 1))
+    assert score() == pytest.approx([np.concatenate(steps).mean(), np.concatenate(second).mean()])
+    weighted = np.mean([part.mean() for part in steps])  # all cuts have six frames
+    assert score(velocity=VelocityRule("as-videopose3d"))[0] == pytest.approx(weighted)
+    zeros = np.mean([part.sum() / 6 for part in second])
+    assert score(acceleration=AccelerationRule("as-motionagformer"))[1] == pytest.approx(zeros)
+    whole, frames = [], [24, 12]
+    for clip, parts in zip(clips, cuts, strict=True):
+        order = np.concatenate([np.arange(20)[c] for c in parts])
+        target = (clip.joints_m - clip.joints_m[:, :1])[order]
+        error = predictor.answers[clip.name][1][order] - target
+        error[:, 0] = 0
+        whole.append(1000 * np.linalg.norm(np.diff(error, axis=0), axis=-1).mean())
+    assert score(velocity=VelocityRule("as-mixste"))[0] == pytest.approx(np.average(whole, weights=frames))
+
+
+def test_rules_of_motion_mark_the_result_and_need_their_metric():
+    rules = protocols.get("h36m-cpn")
+    assert rules.with_kinds(velocity="as-mixste").id == "h36m-cpn/1+velocity"
+    assert "velocity" in rules.with_kinds(velocity="as-mixste").describe()
+    assert "velocity" not in rules.describe()
+    assert rules.with_kinds(velocity="steps", acceleration="steps") is not None
+    assert rules.with_kinds(velocity="steps").id == rules.id
+    with pytest.raises(PrmlError, match="3dhp-gt does not report velocity"):
+        protocols.get("3dhp-gt").with_kinds(velocity="as-mixste")

@@ -16,10 +16,12 @@ from published_rule import filled
 
 from prml.cli import main
 from prml.errors import PrmlError
+from prml.evaluation import protocols
+from prml.evaluation.score import authors_rules
 from prml.lifting.lifter import Lifter
 from prml.networks import registry
 from prml.networks.published.convert import PREFIXES, published_keys, published_state, strip_common
-from prml.weights.import_checkpoint import read_checkpoint, read_published, state_dict_of
+from prml.weights.import_checkpoint import read_checkpoint, read_published, root_relative, state_dict_of
 from prml.weights.record import load_record
 
 
@@ -28,6 +30,7 @@ from prml.weights.record import load_record
 def test_every_container_becomes_a_record_with_the_same_weights(name, legacy, tmp_path, capsys):
     weights = publish(name, tmp_path / "best_epoch.bin", legacy=legacy)
     options = ["--frames", "9"] if name in ("stcformer", "poseformerv2") else []
+    options += ["--rootrel"] if name.startswith("motionbert") else []
     assert main(["import", name, str(tmp_path / "best_epoch.bin"), "--out", str(tmp_path / "out"), *options]) == 0
     assert "all keys matched" in capsys.readouterr().out
     record = load_record(tmp_path / "out" / f"{name}.yaml")
@@ -53,7 +56,7 @@ def test_an_existing_record_is_not_overwritten(tmp_path, capsys):
     assert main([*command, "--overwrite"]) == 0
 
 
-def test_a_checkpoint_of_other_joints_is_recorded_as_such_and_not_lifted_with(tmp_path, capsys):
+def test_a_checkpoint_of_other_joints_is_recorded_as_such(tmp_path, capsys):
     publish("mixste", tmp_path / "best_3dhp.bin")
     command = ["import", "mixste", str(tmp_path / "best_3dhp.bin"), "--out", str(tmp_path)]
     assert main(command) == 2
@@ -64,8 +67,58 @@ def test_a_checkpoint_of_other_joints_is_recorded_as_such_and_not_lifted_with(tm
     record = load_record(tmp_path / "mixste.yaml")
     assert (record.card.skeleton, record.card.output, record.card.fps) == ("mpi_inf_3dhp17", "camera_mm", 25)
     assert "3DHP" in record.card.data_licence
-    with pytest.raises(PrmlError, match=r"mixste is of mpi_inf_3dhp17 joints in camera_mm.*choose weights of h36m17"):
-        Lifter(record)
+    assert record.card.training["scoring"]["protocols"] == ["3dhp-gt"]
+    Lifter(record)
+
+
+class Answers(torch.nn.Module):
+    """A network that puts the root where it is told, and the other joints around it as they came."""
+
+    frames, in_channels = 9, 3
+
+    def __init__(self, follows: float, wobble: float = 0.0) -> None:
+        super().__init__()
+        self.follows, self.wobble = follows, wobble
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        root = x[:, :, :1, :2]
+        xy = x[..., :2] - root + self.follows * root + self.wobble
+        return torch.cat([xy, xy[..., :1]], -1)
+
+
+@pytest.mark.parametrize(
+    ("path", "network", "relative"),
+    [
+        ("FT_MB_lite_MB_ft_h36m_global_lite/best_epoch.bin", Answers(0), False),
+        ("MB_train_h36m/best_epoch.bin", Answers(1), True),
+        ("MB_pretrain.bin", Answers(0), False),
+        ("run/best_epoch.bin", Answers(0.95), False),
+        ("run/best_epoch.bin", Answers(0.02), True),
+        ("run/best_epoch.bin", Answers(0.3), None),
+        ("run/best_epoch.bin", Answers(0, wobble=0.3), None),
+    ],
+)
+def test_whether_motionbert_is_root_relative_is_recognised_or_asked_for(path, network, relative, tmp_path):
+    if relative is None:
+        with pytest.raises(PrmlError, match="give rootrel=True or rootrel=False"):
+            root_relative(tmp_path / path, network)
+    else:
+        assert root_relative(tmp_path / path, network) is relative
+
+
+def test_the_card_of_motionbert_says_how_its_root_is_scored(tmp_path, capsys):
+    publish("motionbert", tmp_path / "a.bin")
+    command = ["import", "motionbert", str(tmp_path / "a.bin"), "--out", str(tmp_path)]
+    assert main(command) == 2
+    assert "give --rootrel or --no-rootrel" in capsys.readouterr().err
+    assert main([*command, "--no-rootrel"]) == 0
+    assert "root subtract" in capsys.readouterr().out
+    card = load_record(tmp_path / "motionbert.yaml").card
+    assert authors_rules(card, protocols.get("h36m-sh-2.5d")) == {"root": "subtract"}
+    assert authors_rules(card, protocols.get("mocap-gt")) == {}
+    publish("mixste", tmp_path / "b.bin")
+    assert main(["import", "mixste", str(tmp_path / "b.bin"), "--out", str(tmp_path), "--rootrel"]) == 2
+    assert "MotionBERT" in capsys.readouterr().err
 
 
 class Attack:

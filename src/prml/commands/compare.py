@@ -2,11 +2,13 @@
 
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from prml.options import option
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from prml.evaluation.result import Result
 
 
@@ -17,11 +19,15 @@ class Options:
     Attributes:
         files: result files written by 'prml evaluate --json'.
         mix: also show results of different protocols or data.
+        metric: metric of the paired comparison (default: the protocol's first).
+        format: of the tables: text for the terminal, markdown, csv or latex.
     """
 
     files: list[Path] = option(positional=True)
     _: KW_ONLY
     mix: bool = False
+    metric: str | None = None
+    format: Literal["text", "markdown", "csv", "latex"] = "text"
 
 
 def run(options: Options) -> int:
@@ -30,24 +36,45 @@ def run(options: Options) -> int:
     from prml.errors import PrmlError
     from prml.evaluation import protocols
     from prml.evaluation.result import differences
-    from prml.report.tables import action_table, score_table
+    from prml.report.tables import action_table, score_table, written
 
     results = [_read(path) for path in options.files]
     found = differences(results)
     if found and not options.mix:
         raise PrmlError(f"these results are not comparable: {'; '.join(found)}; pass mix=True to show them anyway")
-    console = plain_console()
-    shown = [score_table(results, results[0].protocol["id"] if not found else "MIXED: not comparable")]
+    console, digits = plain_console(), 3 if options.format == "csv" else 1
+    title = results[0].protocol["id"] if not found else "MIXED: not comparable"
+    shown = [score_table(results, title, digits)]
     name = results[0].protocol["name"]
     if not found and name in protocols.names() and (rules := protocols.get(name)).actions is not None:
-        shown.append(action_table(results, rules, rules.metrics[0]))
+        shown.append(action_table(results, rules, rules.metrics[0], digits))
+    if options.format != "text":
+        console.print("\n".join(written(table, options.format) for table in shown), soft_wrap=True, end="")
+        return 0
     print_tables(console, shown)
+    if not found:
+        _print_paired(console, results, options.metric)
     for problem in found:
         console.print(f"warning: {problem}")
     for path, result in zip(options.files, results, strict=True):
         sha, code = str(result.weights.get("sha256", ""))[:12], result.commit or "unknown"
         console.print(f"{path.name}: {result.protocol['id']}, weights {sha or '?'}, commit {code}")
     return 0
+
+
+def _print_paired(console: "Console", results: "list[Result]", metric: str | None) -> None:
+    """Print how each result differs from the first."""
+    from prml.errors import PrmlError
+    from prml.evaluation.paired import compare_paired
+
+    for other in results[1:]:
+        try:
+            told = compare_paired(results[0], other, metric).description
+        except PrmlError as error:
+            if metric is not None:
+                raise
+            told = f"not compared sequence by sequence: {error}"
+        console.print(f"{other.label} - {results[0].label}: {told}", soft_wrap=True)
 
 
 def _read(path: Path) -> "Result":

@@ -20,6 +20,7 @@ class Options:
         json: file for the record (every run, means, deviations, costs, speeds).
         markdown: file for the table in Markdown.
         figure: file for a plot of error and cost (.png, .pdf or .svg).
+        device: device for scoring: cpu, cuda, cuda:1, mps, ...; --run.accelerator is that of training.
         limit: score only the first N clips, for a quick look; the record says so.
         overwrite: replace existing result files; the runs are kept.
     """
@@ -30,6 +31,7 @@ class Options:
     json: Path | None = None
     markdown: Path | None = None
     figure: Path | None = None
+    device: str = "cpu"
     limit: int | None = option(None, minimum=1)
     overwrite: bool = False
     settings: CompareConfig = option(factory=CompareConfig, from_file="config")
@@ -38,6 +40,7 @@ class Options:
 def run(options: Options) -> int:
     """Train, score, measure and write."""
     from prml.commands._console import plain_console, print_tables
+    from prml.device import usable_device
     from prml.errors import PrmlError
     from prml.io.files import check_writable, write_file
     from prml.provenance import processor
@@ -53,8 +56,9 @@ def run(options: Options) -> int:
     if o.figure is not None:
         check_figure(o.figure)
     given.check()
+    usable_device(o.device)  # before the work
     console = plain_console()
-    runs = run_all(given, o.out, limit=o.limit, progress=lambda text: console.print(text))
+    runs = run_all(given, o.out, limit=o.limit, device=o.device, progress=lambda text: console.print(text))
 
     import torch
 
@@ -62,7 +66,12 @@ def run(options: Options) -> int:
 
     console.print("measuring speeds")
     speeds = measure([given.fit_config(e, given.seeds[0]) for e in given.entrants()], given.speed_rounds)
-    machine = {"processor": processor(), "threads": torch.get_num_threads(), "torch": torch.__version__}
+    machine = {
+        "processor": processor(),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "device": o.device,
+    }
     found = report.make_comparison(given, runs, speeds, limit=o.limit, machine=machine)
     print_tables(console, [report.table(found)])
     outputs: list[tuple[Path | None, str | bytes]] = [

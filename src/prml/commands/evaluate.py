@@ -23,15 +23,20 @@ class Options:
         data: folder with the protocol's files (motion capture is found in a checkout).
         features: cache of image features ('prml data features'), for networks that need them.
         flip: average with the mirrored input (default: the protocol's rule).
-        root: override the protocol's rule for the predicted root: set it to 0, count its own error, or subtract it from
-            all joints; the result says so.
-        windows: override the protocol's window rule: lift the whole video, cut it into the network's T frames without
-            the tail, or add the last T frames as one more window; the result says so.
+        root: override the rule for the predicted root (default: the protocol's, or that of the authors of imported
+            weights): set it to 0, count its own error, or subtract it from all joints; the result says so.
+        windows: override the window rule (default as for root): lift the whole video, keep the middle of a window
+            around every frame (centre), cut it into the network's T frames without the tail (drop), or add the
+            last T frames as one more window (last); the result says so.
+        velocity: average MPJVE as other authors do: weighted by frames (as-videopose3d), and with the jumps between
+            windows too (as-mixste); the result says so.
+        acceleration: average the acceleration error as MotionAGFormer does, two zeros a window; the result says so.
         json: file for the result.
         overwrite: replace an existing result.
         limit: score only the first N clips, for a quick look; the result says so.
         overlap: windows that cover each frame (default: 2, or 1 if the protocol cuts the windows).
         batch: windows per batch.
+        device: device of the network: cpu, cuda, cuda:1, mps, ...; the result states it.
     """
 
     weights: str = option(local=True)
@@ -40,12 +45,15 @@ class Options:
     features: Path | None = None
     flip: bool | None = None
     root: Literal["zero", "own", "subtract"] | None = None
-    windows: Literal["whole", "drop", "last"] | None = None
+    windows: Literal["whole", "centre", "drop", "last"] | None = None
+    velocity: Literal["steps", "as-videopose3d", "as-mixste"] | None = None
+    acceleration: Literal["steps", "as-motionagformer"] | None = None
     json: Path | None = None
     overwrite: bool = False
     limit: int | None = option(None, minimum=1)
     overlap: int | None = option(None, minimum=1)
     batch: int = option(8, minimum=1)
+    device: str = "cpu"
 
 
 def run(options: Options) -> int:
@@ -54,11 +62,11 @@ def run(options: Options) -> int:
     from prml.commands._console import plain, plain_console
     from prml.evaluation import protocols
     from prml.evaluation.run import Evaluation
-    from prml.evaluation.score import Conditions, score_lifter
+    from prml.evaluation.score import Conditions, authors_rules, score_lifter
     from prml.io.files import check_writable
 
     o = options
-    rules = protocols.get(o.protocol).with_kinds(o.root, o.windows)
+    named = protocols.get(o.protocol)
     if o.json is not None:
         check_writable(o.json, o.overwrite)  # before the work
     context = None
@@ -66,7 +74,9 @@ def run(options: Options) -> int:
         from prml.image_features.cache import FeatureCache
 
         context = FeatureCache(o.features)
-    lifter = load(o.weights, image_features=context, batch=o.batch)
+    lifter = load(o.weights, image_features=context, batch=o.batch, device=o.device)
+    own = authors_rules(lifter.card, named)
+    rules = named.with_kinds(o.root or own.get("root"), o.windows or own.get("windows"), o.velocity, o.acceleration)
     conditions = Conditions(rules, o.flip, o.overlap, data=o.data, limit=o.limit)
     console = plain_console()
     with console.status(plain(f"{lifter.card.name} under {rules.name}")) as status:
@@ -76,6 +86,12 @@ def run(options: Options) -> int:
 
         result = score_lifter(lifter, conditions, progress)
     _print(console, result, rules)
+    if own and (o.root is None or o.windows is None):
+        stated = ", ".join(f"{name} {kind}" for name, kind in own.items())
+        usual = f"--root {named.root.kind} --windows {named.windows.kind}"
+        console.print(
+            f"note: scored as the authors of {lifter.card.name} do ({stated}); {usual} is the protocol's rule"
+        )
     if o.json is not None:
         result.write(o.json, o.overwrite)
         console.print(f"wrote {o.json}")
@@ -93,5 +109,6 @@ def _print(console: "Console", result: "Result", rules: "EvaluationProtocol") ->
         console.print(f"note: the protocol's rule is flip {'on' if rules.flip else 'off'}; this run differs")
     spent = ", ".join(f"{k} {v:.1f}" for k, v in result.seconds.items())
     console.print(
-        f"{result.frames} frames of {result.sequences} sequences, {result.frames_per_s:g} frames/s; {spent} s"
+        f"{result.frames} frames of {result.sequences} sequences, {result.frames_per_s:g} frames/s on {result.device}; "
+        f"{spent} s"
     )

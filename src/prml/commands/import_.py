@@ -16,8 +16,10 @@ class Options:
         file: the authors' file (.pth, .bin, .pth.tr ...).
         out: folder for the weights.
         name: name of the weights (default: that of the network).
-        dataset: training data of the authors (default: h36m); weights of 3dhp are recorded as such and cannot lift.
+        dataset: training data of the authors (default: h36m); weights of 3dhp keep its joints and millimetres.
         frames: window, for networks where the weights do not reveal it (stcformer, poseformerv2).
+        rootrel: for MotionBERT's checkpoints: that option of its configuration (default: by the names of file and
+            folder, or by what the network answers; asked for where these do not tell).
         arguments: further arguments of the network, by our names or the authors', as a YAML mapping.
         overwrite: replace existing weights.
     """
@@ -29,6 +31,7 @@ class Options:
     name: str | None = None
     dataset: Literal["h36m", "3dhp"] | None = None
     frames: int | None = option(None, minimum=1)
+    rootrel: bool | None = None
     arguments: dict[str, Any] = field(default_factory=dict)
     overwrite: bool = False
 
@@ -48,7 +51,9 @@ def run(options: Options) -> int:
             f"{file.name} may come from MPI-INF-3DHP, but does not state it; give dataset=3dhp or dataset=h36m"
         )
     arguments = options.arguments | ({} if options.frames is None else {"frames": options.frames})
-    built, card = read_published(options.network, str(file), dataset=dataset or "h36m", **arguments)
+    built, card = read_published(
+        options.network, str(file), dataset=dataset or "h36m", rootrel=options.rootrel, **arguments
+    )
     card = replace(card, name=options.name or card.name)
     target = options.out / f"{card.name}.yaml"
     if not options.overwrite and (target.exists() or target.with_suffix(".safetensors").exists()):
@@ -58,6 +63,11 @@ def run(options: Options) -> int:
     console = plain_console()
     console.print(f"{card.network}: {count / 1e6:.2f} M parameters, window {card.window}, all keys matched")
     console.print(f"assumed training data {dataset or 'h36m'}: {card.skeleton}, {card.output}")
+    rules = card.training["scoring"]
+    own = ", ".join(f"{name} {rules[name]}" for name in ("root", "windows") if name in rules)
+    console.print(
+        f"scored under {', '.join(rules['protocols'])} with {own or 'its rules'}, as its authors do", soft_wrap=True
+    )
     console.print(f"licence of the weights: {card.weights_licence}; of the data: {card.data_licence}")
     console.print(f"{written.with_suffix('.safetensors')} and its card {written.name}")
     return 0

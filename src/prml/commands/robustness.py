@@ -23,6 +23,7 @@ class Options:
         data: folder with the protocol's files (motion capture is found in a checkout).
         flip: average with the mirrored input (default: the protocol's rule).
         every: keep and score every n-th sequence, to save time; the record says so.
+        device: device of the networks: cpu, cuda, cuda:1, mps, ...; the record states it.
         json: file for the record.
         figure: file for the paper's Figure 5 (.png, .pdf or .svg).
         overwrite: replace existing files.
@@ -34,6 +35,7 @@ class Options:
     data: Path | None = option(None, parameter="directory")
     flip: bool | None = None
     every: int = option(1, minimum=1)
+    device: str = "cpu"
     json: Path | None = None
     figure: Path | None = None
     overwrite: bool = False
@@ -42,6 +44,7 @@ class Options:
 def run(options: Options) -> int:
     """Score, print, write and draw."""
     from prml.commands._console import plain, plain_console, print_tables
+    from prml.device import device_name
     from prml.evaluation import protocols
     from prml.evaluation.result import describe_weights
     from prml.io.files import check_writable, write_file
@@ -55,7 +58,7 @@ def run(options: Options) -> int:
         check_writable(path, o.overwrite)  # before the work
     if o.figure is not None:
         check_figure(o.figure)
-    lifters, entrants = _entrants(o.weights, rules.flip if o.flip is None else o.flip, o.protocol)
+    lifters, entrants = _entrants(o.weights, rules.flip if o.flip is None else o.flip, o.protocol, o.device)
     console = plain_console()
     with console.status("") as status:
         result = sweep(
@@ -66,7 +69,9 @@ def run(options: Options) -> int:
         console.print(f"skipped {family}: {why}")
     if o.json is not None:
         described = [describe_weights(lifter) for lifter in lifters]
-        text = robustness_report.record(result, described, o.every, rules.source.stamp(o.data))
+        text = robustness_report.record(
+            result, described, o.every, rules.source.stamp(o.data), device_name(lifters[0].device)
+        )
         write_file(o.json, text, o.overwrite)
         console.print(f"wrote {o.json}")
     if o.figure is not None:
@@ -75,7 +80,7 @@ def run(options: Options) -> int:
     return 0
 
 
-def _entrants(weights: list[str], flip: bool, protocol: str) -> "tuple[list[Lifter], list[Entrant]]":
+def _entrants(weights: list[str], flip: bool, protocol: str, device: str) -> "tuple[list[Lifter], list[Entrant]]":
     from prml import load
     from prml.evaluation import protocols
     from prml.evaluation.predictor import macs_per_frame, predictor_of
@@ -83,7 +88,7 @@ def _entrants(weights: list[str], flip: bool, protocol: str) -> "tuple[list[Lift
     from prml.studies.robustness import Entrant
 
     rules = protocols.get(protocol)
-    lifters: list[Lifter] = [load(name, flip=flip) for name in weights]
+    lifters: list[Lifter] = [load(name, flip=flip, device=device) for name in weights]
     entrants, taken = [], set[str]()
     for lifter in lifters:
         label = weights_label(describe_weights(lifter))

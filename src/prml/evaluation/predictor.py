@@ -8,9 +8,9 @@ from jaxtyping import Float
 
 from prml.errors import PrmlError
 from prml.evaluation.protocols.base import EvaluationProtocol
-from prml.evaluation.protocols.rules import MM_PER_M, CutWindows, ImageSpace
+from prml.evaluation.protocols.rules import MM_PER_M, ImageSpace, WholeVideo
 from prml.sequence import PoseSequence
-from prml.skeleton import conversion
+from prml.skeleton import MPI_INF_3DHP17, conversion
 
 if TYPE_CHECKING:
     from prml.lifting.lifter import Lifter
@@ -19,8 +19,8 @@ BLENDED_OVERLAP = 2
 
 
 def overlap_of(protocol: EvaluationProtocol) -> int:
-    """Return the number of windows that contain each frame: one if the protocol cuts the windows itself."""
-    return 1 if isinstance(protocol.windows, CutWindows) else BLENDED_OVERLAP
+    """Return the number of windows that contain each frame: one if the protocol's rule places the windows itself."""
+    return BLENDED_OVERLAP if isinstance(protocol.windows, WholeVideo) else 1
 
 
 def image_to_metres(joints: Float[np.ndarray, "T 17 3"], seen: PoseSequence) -> Float[np.ndarray, "T 17 3"]:
@@ -64,12 +64,16 @@ class LifterPredictor:
         joints = lifted.joints_m
         if lifted.skeleton != seen.skeleton:  # the first 17 of 28 joints
             joints = conversion(lifted.skeleton, seen.skeleton).apply(joints)
-        return image_to_metres(joints, seen) if self.lifter.card.output == "image" else joints
+        if self.lifter.card.output != "image":
+            return joints
+        if self.lifter.card.skeleton == MPI_INF_3DHP17.name and seen.mm_per_px is None:
+            seen = seen.with_(mm_per_px=np.ones(len(seen)))  # MotionAGFormer's denormalize: half a width is so many mm
+        return image_to_metres(joints, seen)
 
     @property
     def one_pose(self) -> bool:
         """Whether the network returns one pose per window."""
-        return self.lifter.output != "sequence"
+        return self.lifter.one_pose
 
     def window_at(self, fps: float) -> int:
         """Return the largest number of frames at ``fps`` that resample to at most the network's T."""
@@ -95,14 +99,16 @@ def predictor_of(lifter: "Lifter", protocol: EvaluationProtocol, *, overlap: int
             f"{lifter.card.name} has {len(lifter.skeleton)} joints, {protocol.name} scores {len(protocol.skeleton)}; "
             f"choose weights of {protocol.skeleton.name}, or a protocol of 17 joints such as mocap-noisy"
         )
-    image = lifter.card.output == "image"
-    if image and not isinstance(protocol.space, ImageSpace):
+    image, of_3dhp = lifter.card.output == "image", lifter.card.skeleton == MPI_INF_3DHP17.name
+    if image and isinstance(protocol.space, ImageSpace) == of_3dhp:
         raise PrmlError(
-            f"{lifter.card.name} predicts in image space, {protocol.name} scores camera-frame metres; "
-            "use h36m-sh-2.5d, h36m-gt-orthographic or h36m-gt-pasted, or other weights"
+            f"{lifter.card.name} predicts in image space of {'MPI-INF-3DHP' if of_3dhp else 'Human3.6M'}, "
+            f"{protocol.name} scores {protocol.space.description.split(',')[0].split(':')[0]}; "
+            f"use {'3dhp-gt' if of_3dhp else 'h36m-sh-2.5d, h36m-gt-orthographic or h36m-gt-pasted'}, or other weights"
         )
     if image and lifter.card.normalisation != "screen":
         raise PrmlError(f"{lifter.card.name}: image-space output needs normalisation screen, its card says otherwise")
 
     overlap = overlap_of(protocol) if overlap is None else overlap
-    return LifterPredictor(lifter.with_options(relative=False, overlap=overlap))
+    centre = protocol.windows.kind == "centre"
+    return LifterPredictor(lifter.with_options(relative=False, overlap=overlap, centre=centre))

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from prml.lifting.lifter import Lifter
 
 SCHEMA = "prml.result/1"
+_NEWER = {"per_sequence", "device"}  # entries that results written before do not have
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,14 @@ class Result:
         options: flip, overlap, kinds of the root and window rules, and other choices of the caller.
         scores: metric -> value under the protocol's averaging.
         per_action, per_source, per_subject: group -> metric -> value.
+        per_sequence: sequence -> its labels, its frames, and metric -> mean over them; empty in results written before.
         per_joint: joint -> MPJPE in mm.
         per_axis: "all" and hard actions -> x, y, z in mm.
         units: metric -> unit.
         frames, sequences: numbers of scored frames and sequences.
         seconds: time for data, network and metrics.
         frames_per_s: scored frames per second of total time.
+        device: what computed the predictions; "" in results written before it was recorded.
         commit, versions: those of the code that wrote the record.
     """
 
@@ -53,6 +56,8 @@ class Result:
     sequences: int
     seconds: dict[str, float]
     frames_per_s: float
+    per_sequence: dict[str, dict[str, Any]] = field(default_factory=dict)
+    device: str = ""
     commit: str = ""
     versions: dict[str, str] = field(default_factory=dict)
     schema: str = SCHEMA
@@ -102,8 +107,8 @@ def read_result(path: Path) -> Result:
     if not isinstance(values, dict) or values.get("schema") != SCHEMA:
         raise PrmlError(f"{path} is not a result file; result files are JSON of schema {SCHEMA}")
     fields = set(Result.__dataclass_fields__)
-    if fields != set(values):
-        raise PrmlError(f"{path} does not fit schema {SCHEMA}: wrong entries {', '.join(sorted(fields ^ set(values)))}")
+    if wrong := (fields ^ set(values)) - (_NEWER - set(values)):
+        raise PrmlError(f"{path} does not fit schema {SCHEMA}: wrong entries {', '.join(sorted(wrong))}")
     check_values(values, get_type_hints(Result), str(path))
     return Result(**values)
 
@@ -128,7 +133,11 @@ def describe_protocol(protocol: EvaluationProtocol, data: Path | None, limit: in
 
 
 def make_result(
-    evaluation: Evaluation, weights: dict[str, Any], options: dict[str, Any], data: Path | None = None
+    evaluation: Evaluation,
+    weights: dict[str, Any],
+    options: dict[str, Any],
+    data: Path | None = None,
+    device: str = "",
 ) -> Result:
     """Make the record of an evaluation; raise PrmlError if nothing was scored."""
     scored = evaluation.scores
@@ -141,6 +150,7 @@ def make_result(
         units={name: metric(name).unit for name in scored.overall},
         seconds={k: round(v, 3) for k, v in evaluation.seconds.items()},
         frames_per_s=round(evaluation.tally.frames / total, 2) if total else 0.0,
+        device=device,
         commit=commit(),
         versions=versions(),
         **{k: v for k, v in plain(scored).items() if k != "overall"},

@@ -13,7 +13,7 @@ from jaxtyping import Float
 
 from prml.errors import PrmlError
 from prml.evaluation.protocols.base import EvaluationProtocol
-from prml.evaluation.scoring import Scored, Scores, Tally, scores, values_of
+from prml.evaluation.scoring import Scored, Scores, Tally, joined, scores, values_of, with_motion_rules
 from prml.sequence import PoseSequence
 
 Predictor = Callable[[PoseSequence], Float[np.ndarray, "T 17 3"]]
@@ -134,16 +134,29 @@ def score_sequence(
     protocol, groups = evaluation.protocol, _groups(sequence, evaluation.protocol)
     ready = protocol.keypoints.apply(sequence)
     ready = ready if change is None else change(ready)
+    names = tuple(n for n in _metric_names(protocol) if n != "velocity" or not protocol.velocity.over_video)
+    tally, cuts = evaluation.tally, list[Scored]()
+    groups.append(tally.new_sequence(sequence))
     for part, seen, prediction, seconds in _predictions(ready, predictor, protocol, window):
         start = time.perf_counter()
         scored = _compare(part, seen, prediction, protocol)
         if (chosen := protocol.frames.scored(part)) is not None:
             scored = scored.frames(chosen)
-        evaluation.tally.add(groups, values_of(scored, _metric_names(protocol)))
-        evaluation.tally.frames += len(scored.target)
+        tally.frames += len(scored.target)
+        if protocol.velocity.over_video:
+            cuts.append(scored)
+        values = values_of(scored, names)
+        tally.add(groups, with_motion_rules(values, len(scored.target), protocol.velocity, protocol.acceleration))
         evaluation.seconds["network"] += seconds
         evaluation.seconds["metrics"] += time.perf_counter() - start
-    evaluation.tally.sequences += 1
+    start = time.perf_counter()
+    if protocol.velocity.over_video and cuts:
+        whole = joined(cuts)
+        values = values_of(whole, ("velocity",))
+        values = with_motion_rules(values, len(whole.target), protocol.velocity, protocol.acceleration)
+        tally.add(groups, {"velocity": values["velocity"]})
+    tally.sequences += 1
+    evaluation.seconds["metrics"] += time.perf_counter() - start
 
 
 def _timed(sequences: Iterator[PoseSequence], seconds: dict[str, float]) -> Iterator[PoseSequence]:

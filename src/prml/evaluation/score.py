@@ -1,17 +1,21 @@
 """Score weights under a protocol and make a result record, for ``evaluate`` and ``compare-networks`` alike."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
+from prml.device import device_name
+from prml.errors import PrmlError
 from prml.evaluation.predictor import overlap_of, predictor_of
 from prml.evaluation.protocols.base import EvaluationProtocol
+from prml.evaluation.protocols.rules import RootKind, WindowKind
 from prml.evaluation.result import Result, describe_protocol, describe_weights, make_result
 from prml.evaluation.run import Evaluation, evaluate
 
 if TYPE_CHECKING:
     from prml.lifting.lifter import Lifter
+    from prml.weights.card import Card
 
 
 @dataclass(frozen=True)
@@ -45,12 +49,37 @@ class Conditions:
             "root": rules.root.kind,
             "windows": rules.windows.kind,
         }
+        found |= {name: getattr(rules, name).kind for name in ("velocity", "acceleration") if name in rules.changed}
         return found if self.every == 1 else {**found, "every": self.every}
 
     def made(self, result: Result, sha256: str) -> bool:
         """Whether a result was made with these weights, data and rules; raises PrmlError if the data are missing."""
         protocol = describe_protocol(self.protocol, self.data, self.limit)
         return (result.protocol, result.weights["sha256"], result.options) == (protocol, sha256, self.options)
+
+
+def authors_rules(card: "Card", rules: EvaluationProtocol) -> dict[str, Any]:
+    """How the authors of imported weights score under a protocol: kinds of its root and window rules.
+
+    Args:
+        card: of ``prml import``; other weights, and protocols that the authors do not use, have no rules of their own.
+        rules: the protocol.
+
+    Raises:
+        PrmlError: the card names a kind of rule that does not exist.
+    """
+    stated = card.training.get("scoring")
+    if not isinstance(stated, Mapping) or rules.name not in (stated.get("protocols") or ()):
+        return {}
+    found = {}
+    for name, kinds in (("root", get_args(RootKind)), ("windows", get_args(WindowKind))):
+        if name in stated and stated[name] not in kinds:
+            raise PrmlError(
+                f"the card of {card.name}: expected training.scoring.{name} {' or '.join(kinds)}, got {stated[name]!r}"
+            )
+        if name in stated:
+            found[name] = stated[name]
+    return found
 
 
 def score_lifter(
@@ -76,4 +105,4 @@ def score_lifter(
         shard=(0, conditions.every),
         progress=progress,
     )
-    return make_result(evaluation, describe_weights(lifter), options, conditions.data)
+    return make_result(evaluation, describe_weights(lifter), options, conditions.data, device_name(lifter.device))

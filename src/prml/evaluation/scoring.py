@@ -1,6 +1,6 @@
 """Accumulate scores sequence by sequence, in constant memory; shards can be merged."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,7 +12,9 @@ from prml.errors import PrmlError
 from prml.evaluation import extremities as ends
 from prml.evaluation import metrics as m
 from prml.evaluation.protocols.base import EvaluationProtocol
+from prml.evaluation.protocols.rules import AccelerationRule, VelocityRule
 from prml.plugins import plugin, plugin_names
+from prml.sequence import PoseSequence
 from prml.skeleton import BODY28, H36M17
 
 # The official MPI-INF-3DHP script excludes pelvis, spine and head: 14 of the 17 remain.
@@ -46,6 +48,13 @@ class Scored:
             return self.prediction, self.target
         rows = list(self.joints)
         return self.prediction[:, rows], self.target[:, rows]
+
+
+def joined(parts: Sequence[Scored]) -> Scored:
+    """The cuts of one video one after the other, without their projections."""
+    return Scored(
+        torch.cat([p.prediction for p in parts]), torch.cat([p.target for p in parts]), joints=parts[0].joints
+    )
 
 
 @dataclass(frozen=True)
@@ -108,6 +117,9 @@ def _bends(joint: str) -> dict[str, Metric]:
             f"{label} 90+", "deg", bias(DEEP_DEG), f"predicted minus true bend of {joint}s bent by 90 to 150 degrees"
         ),
     }
+
+
+_DIGITS = 6  # of a sequence's errors: a nanometre
 
 
 def _of_28(function: Callable[..., Tensor], *more: Any) -> Callable[[Scored], Tensor | None]:
@@ -186,12 +198,24 @@ class Tally:
         sums: group -> metric -> sum over frames; a vector per joint for "joints".
         counts: group -> metric -> number of frames in the sum, for each joint of "joints".
         frames, sequences: numbers of scored frames and sequences.
+        labels: of every sequence, by the name of its group.
     """
 
     sums: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
     counts: dict[str, dict[str, Any]] = field(default_factory=dict)
     frames: int = 0
     sequences: int = 0
+    labels: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def new_sequence(self, sequence: PoseSequence) -> str:
+        """Note a sequence; return the group of its own, which no other has."""
+        name, count = sequence.name or "without a name", 1
+        while f"sequence:{name}" in self.labels:
+            count += 1
+            name = f"{sequence.name or 'without a name'} #{count}"
+        labels = {"action": sequence.action, "subject": sequence.subject, "source": sequence.source}
+        self.labels[f"sequence:{name}"] = {k: v for k, v in labels.items() if v}
+        return f"sequence:{name}"
 
     def add(self, groups: Iterable[str], values: Mapping[str, Tensor]) -> None:
         """Add the frames of one cut to several groups; NaN marks a frame, or a joint of it, that cannot be scored."""
@@ -211,6 +235,7 @@ class Tally:
         """Add the tally of another process."""
         self.frames += other.frames
         self.sequences += other.sequences
+        self.labels |= other.labels
         for group, sums in other.sums.items():
             for name, total in sums.items():
                 mine, counts = self.sums.setdefault(group, {}), self.counts.setdefault(group, {})
@@ -239,6 +264,19 @@ def values_of(scored: Scored, names: Iterable[str]) -> dict[str, Tensor]:
     return {name: v.cpu() for name, v in found.items()}
 
 
+def with_motion_rules(
+    values: Mapping[str, Tensor], frames: int, velocity: VelocityRule, acceleration: AccelerationRule
+) -> dict[str, Tensor]:
+    """The values of one cut of so many frames, those of steps as the rules for motion weigh them."""
+    found = dict(values)
+    if velocity.kind != "steps" and "velocity" in found and len(found["velocity"]):
+        found["velocity"] = found["velocity"].mean().expand(frames)
+    if acceleration.kind == "as-motionagformer" and "acceleration" in found:
+        steps = found["acceleration"]
+        found["acceleration"] = torch.cat([steps, steps.new_zeros(frames - len(steps))])
+    return found
+
+
 @dataclass(frozen=True)
 class Scores:
     """Means as reported.
@@ -246,6 +284,7 @@ class Scores:
     Attributes:
         overall: metric -> mean under the protocol's rule.
         per_action, per_source, per_subject: group -> metric -> mean over its frames; actions in the paper's order.
+        per_sequence: sequence -> its labels, its frames, and metric -> mean over them.
         per_joint: joint -> MPJPE in mm.
         per_axis: "all" and the hard actions -> x, y, z in mm.
         frames, sequences: numbers of scored frames and sequences.
@@ -255,6 +294,7 @@ class Scores:
     per_action: dict[str, dict[str, float]]
     per_source: dict[str, dict[str, float]]
     per_subject: dict[str, dict[str, float]]
+    per_sequence: dict[str, dict[str, Any]]
     per_joint: dict[str, float]
     per_axis: dict[str, dict[str, float]]
     frames: int
@@ -264,6 +304,14 @@ class Scores:
 def _row(tally: Tally, group: str, names: Iterable[str]) -> dict[str, float]:
     means = {name: tally.mean(group, name) for name in names}
     return {name: float(value) for name, value in means.items() if value is not None}
+
+
+def _sequence(tally: Tally, group: str, protocol: EvaluationProtocol) -> dict[str, Any]:
+    labels = dict(tally.labels.get(group, {}))
+    if protocol.actions and "action" in labels:
+        labels["action"] = protocol.actions.canonical(labels["action"])
+    means = {name: round(value, _DIGITS) for name, value in _row(tally, group, protocol.metrics).items()}
+    return {**labels, "frames": int(np.max(tally.counts[group]["joints"])), **means}
 
 
 def _mean_of(rows: Iterable[Mapping[str, float]], names: Iterable[str]) -> dict[str, float]:
@@ -304,6 +352,7 @@ def scores(tally: Tally, protocol: EvaluationProtocol) -> Scores:
         per_action=actions,
         per_source=rows("source", tally.groups("source")),
         per_subject=rows("subject", tally.groups("subject")),
+        per_sequence={g: _sequence(tally, f"sequence:{g}", protocol) for g in tally.groups("sequence")},
         per_joint=_joint_means(tally, protocol),
         per_axis={k: {a: v[a] for a in ("x", "y", "z")} for k, v in axes.items()},
         frames=tally.frames,

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from prml.device import usable_device
 from prml.errors import PrmlError
 from prml.networks.backbone import HRNet, check_maps
 from prml.networks.peers.capf import CROP_PX
@@ -39,6 +40,11 @@ class Backbone:
     fingerprint: str
 
     @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return next((p.device for p in self.module.parameters()), torch.device("cpu"))
+
+    @property
     def channels(self) -> tuple[int, ...]:
         """Of the four maps, finest first."""
         return tuple(shape[0] for shape in self.shapes)
@@ -46,10 +52,10 @@ class Backbone:
     @torch.inference_mode()
     def features(self, images: Float[Tensor, "N 3 256 192"]) -> list[Float[Tensor, "N c h w"]]:
         """Maps of normalised crops."""
-        maps = check_maps(self.module(images), len(images))
+        maps = check_maps(self.module(images.to(self.device)), len(images))
         if tuple(tuple(m.shape[1:]) for m in maps) != self.shapes:
             raise PrmlError(f"backbone {self.name} returned maps of other shapes than {self.shapes}")
-        return [m.float() for m in maps]
+        return [m.float().cpu() for m in maps]
 
     def record(self) -> dict[str, Any]:
         """Plain values for cards and caches."""
@@ -130,13 +136,16 @@ def _fingerprint(module: nn.Module, shapes: tuple[tuple[int, int, int], ...]) ->
     return digest.hexdigest()
 
 
-def open_backbone(name: str, weights: str | os.PathLike[str] | None = None) -> Backbone:
+def open_backbone(
+    name: str, weights: str | os.PathLike[str] | None = None, device: str | torch.device = "cpu"
+) -> Backbone:
     """A backbone, frozen.
 
     Args:
         name: ``hrnet_w32``, ``hrnet_w48`` ... (timm's), or a custom ``FILE.py:FUNCTION`` or ``MODULE:FUNCTION``: a
             function without arguments that returns an ``nn.Module`` (see ``prml.networks.backbone``).
         weights: safetensors or a torch checkpoint; a custom backbone may bring its own weights.
+        device: where it computes; its maps come back to the CPU.
 
     Raises:
         PrmlError: an unknown backbone, weights that are missing or do not fit (the key is named), or a number of maps
@@ -149,9 +158,10 @@ def open_backbone(name: str, weights: str | os.PathLike[str] | None = None) -> B
     elif not own:
         raise PrmlError(f"{name} needs weights: give the path of a pose HRNet or CA-PF checkpoint; none is downloaded")
     module.eval().requires_grad_(False)
+    place = usable_device(device)
     with torch.inference_mode():
         maps = check_maps(module(torch.zeros(1, 3, CROP_PX[1], CROP_PX[0])), 1)
     shapes = tuple((int(m.shape[1]), int(m.shape[2]), int(m.shape[3])) for m in maps)
     folder, _, function = name.rpartition(":")
     label = f"{Path(folder).name}:{function}" if own else name
-    return Backbone(label, module, shapes, _fingerprint(module, shapes))
+    return Backbone(label, module.to(place), shapes, _fingerprint(module, shapes))

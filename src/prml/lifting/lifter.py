@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float
 from torch import nn
 
 from prml import normalise
+from prml.device import usable_device
 from prml.errors import PrmlError
 from prml.filters.lens import within_lens
 from prml.filters.repair import bridge_joints
@@ -26,13 +27,14 @@ from prml.lifting.windows import predict_blended, predict_frames
 from prml.normalise import NormalisedInput, can_be_normalised
 from prml.options import check, option
 from prml.sequence import PoseSequence
-from prml.skeleton import BODY28, H36M17, Skeleton, joint_groups, skeleton
+from prml.skeleton import BODY28, H36M17, MPI_INF_3DHP17, Skeleton, joint_groups, skeleton
 from prml.spans import blocks
 from prml.weights.record import Card, Record, load_record
 
 Array = np.ndarray
 Module = TypeVar("Module", bound=nn.Module)
 _BLOCK = 1024
+_UNIT_M = {"camera_mm": 1e-3}  # metres per unit of a network's output; 1 for the others
 _WHOLE = 1 - 1e-9  # a joint is shown between two frames that both show it
 
 
@@ -46,6 +48,8 @@ class LiftOptions:
         batch: windows per batch.
         phase: shift of all windows; the result does not depend on it (tested).
         relative: subtract the predicted root; False keeps it, for protocols with a rule about it.
+        centre: keep the middle pose of a window around every frame instead of blending windows, for networks that
+            return whole windows: about ``window / overlap`` times the work.
 
     Raises:
         PrmlError: ``overlap`` or ``batch`` is less than 1.
@@ -56,6 +60,7 @@ class LiftOptions:
     batch: int = option(8, minimum=1)
     phase: int = 0
     relative: bool = True
+    centre: bool = False
 
     def __post_init__(self) -> None:
         check(self)
@@ -89,7 +94,7 @@ class Lifter:
         self.card.check_joints()
         self.skeleton: Skeleton = skeleton(self.card.skeleton)
         self.options = options or LiftOptions()
-        self.device = _usable_device(device)
+        self.device = usable_device(device)
         self.network = _ready(record.network, self.device)
         self.uncertainty = None if record.uncertainty is None else _ready(record.uncertainty, self.device)
         self._temperature = torch.from_numpy(temperature(self.card.temperature, self.skeleton)).to(self.device)
@@ -118,9 +123,9 @@ class Lifter:
             cache: predictions made earlier (``prml.lifting.eager``); they save time and do not change the result.
 
         Returns:
-            The sequence on the network's joints (H36M17, or BODY28, whose joints that were not found have a pose but
-            no keypoints) with root-relative ``joints_m`` (camera frame, metres) and ``std_m``; NaN where there
-            is no person.
+            The sequence on the network's joints (H36M17, also for those of MPI-INF-3DHP; BODY28, whose joints that
+            were not found have a pose but no keypoints) with root-relative ``joints_m`` (camera frame, metres) and
+            ``std_m``; NaN where there is no person.
 
         Raises:
             PrmlError: not a sequence, no keypoints, no camera, or no frame with a person and all needed joints.
@@ -133,46 +138,53 @@ class Lifter:
         if given.camera is None:
             raise PrmlError("lifting needs a camera: give its intrinsics, or Camera.from_fov(width, height, fov_deg)")
         found = np.isfinite(np.asarray(given.keypoints_px)).all(-1)
-        present = np.asarray(found.all(1) if self.skeleton == H36M17 else can_be_normalised(found))
+        present = np.asarray(can_be_normalised(found) if self.skeleton == BODY28 else found.all(1))
         if not present.any():
             raise PrmlError("no frame has a person: expected finite keypoints in at least one frame")
         joints = np.full((len(given), len(self.skeleton), 3), np.nan, np.float32)
         std = np.full_like(joints, np.nan) if self.uncertainty is not None else None
         if self.image_features is not None:
             joints[present] = self._lift_frames(given, np.flatnonzero(present), self.image_features)
-            return given.with_(joints_m=joints, std_m=std, frame="camera", root_relative=True)
+            return self._result(given, joints, std)
         for run in stretches(present, given.times_s):
-            for rows in self._interleaved(given.times_s, run):
-                lifted = self._lift_run(given, rows, cache)
-                joints[rows] = lifted[..., :3]
-                if std is not None:
-                    std[rows] = lifted[..., 3:]
-        return given.with_(joints_m=joints, std_m=std, frame="camera", root_relative=True)
+            lifted = self._lift_run(given, run, cache)
+            joints[run] = lifted[..., :3]
+            if std is not None:
+                std[run] = lifted[..., 3:]
+        return self._result(given, joints, std)
+
+    def _result(self, given: PoseSequence, joints: Float[Array, "T J 3"], std: Array | None) -> PoseSequence:
+        """The lifted sequence; joints of MPI-INF-3DHP, which nothing else here knows, become those of H36M17."""
+        lifted = given.with_(joints_m=joints, std_m=std, frame="camera", root_relative=True)
+        return lifted.to_skeleton(H36M17) if self.skeleton == MPI_INF_3DHP17 else lifted
 
     def _to_network_joints(self, sequence: PoseSequence, bridge: bool) -> PoseSequence:
         """Convert to the network's joints and bridge short gaps.
 
         Joints outside the lens count as not found, both before the conversion and after it, as some are extrapolated.
-        A network of 28 joints does without those that were not found (``prml.lifting.body28``).
+        A network of 28 joints does without those that were not found (``prml.lifting.body28``). One of MPI-INF-3DHP
+        gets its joints from those of H36M17.
         """
         looks_along_rays = self.card.normalisation == "virtual_camera"
         sequence = within_lens(sequence) if looks_along_rays else sequence
         if self.skeleton == BODY28:
             return on_body28(sequence, bridge)
         given = (bridge_joints(sequence, H36M17) if bridge else sequence).to_skeleton(H36M17)
+        if self.skeleton == MPI_INF_3DHP17:
+            return given.to_skeleton(MPI_INF_3DHP17)
         seen = within_lens(given) if looks_along_rays else given
         if seen is given or not bridge:
             return seen
         return bridge_joints(seen.with_(confidence=None), H36M17).with_(confidence=seen.confidence)
 
     def _interleaved(self, times_s: Float[Array, " T"], run: slice) -> list[slice]:
-        """Split a run into n interleaved ones if the network returns one pose per window at 1/n of the video's rate.
+        """Split a run of n times the network's rate into n interleaved ones if one pose is kept per window.
 
-        Such a network gets one window around every frame, as its authors score it. Other rates, and networks that
-        return whole windows, are resampled.
+        Such a network gets one window around every frame, as its authors score it. Other rates, and networks whose
+        windows are blended, are resampled.
         """
         length = run.stop - run.start
-        if self.output == "sequence" or length < 2:
+        if not self.one_pose or length < 2:
             return [run]
         rate = (length - 1) / float(times_s[run.stop - 1] - times_s[run.start])
         n = max(1, round(rate / self.card.fps))
@@ -182,12 +194,46 @@ class Lifter:
 
     def _lift_run(self, given: PoseSequence, run: slice, cache: PredictionCache | None) -> Float[Array, "T J d"]:
         """Resample one stretch without gaps to the network's frame rate, lift it, and resample back."""
+        parts = self._interleaved(given.times_s, run)
+        if len(parts) > 1:
+            return self._lift_interleaved(given, run, parts, cache)
         times = given.times_s[run]
         wanted = network_times(times, self.card.fps)
         seen, inputs = self._inputs(given, run, wanted)
         output = self._windows(inputs, cache)
         self._check_finite(inputs, output)
-        joints = output[..., :3] - output[:, :1, :3] if self.options.relative else output[..., :3]
+        return self._to_video(seen, output, wanted, times)
+
+    def _lift_interleaved(
+        self, given: PoseSequence, run: slice, parts: list[slice], cache: PredictionCache | None
+    ) -> Float[Array, "T J d"]:
+        """Lift a stretch of n times the network's rate: around every frame a window of every n-th one.
+
+        What depends on motion in the normalisation is computed at the network's rate, part by part.
+        """
+        step, times = len(parts), given.times_s
+        made = [self._inputs(given, part, times[part]) for part in parts]
+        inputs = np.empty((run.stop - run.start, *made[0][1].shape[1:]), np.float32)
+        for phase, (_, values) in enumerate(made):
+            inputs[phase::step] = values
+        output = self._windows(inputs, cache, step)
+        self._check_finite(inputs, output)
+        lifted = np.empty(output.shape, np.float32)
+        for phase, (part, (seen, _)) in enumerate(zip(parts, made, strict=True)):
+            lifted[phase::step] = self._to_video(seen, output[phase::step], times[part], times[part])
+        return lifted
+
+    def _to_video(
+        self,
+        seen: NormalisedInput,
+        output: Float[Array, "L J d"],
+        wanted: Float[Array, " L"],
+        times: Float[Array, " T"],
+    ) -> Float[Array, "T J d"]:
+        """Turn the network's output back to the camera and resample it to the video's times."""
+        root, unit_m = self.skeleton.root, _UNIT_M.get(self.card.output, 1.0)
+        output = output * np.array([unit_m] * 3 + [unit_m**2] * (output.shape[-1] - 3)) if unit_m != 1 else output
+        joints = output[..., :3] - output[:, root, None, :3] if self.options.relative else output[..., :3]
         out = interpolate_smooth(seen.to_camera(joints), wanted, times)
         if output.shape[-1] > 3:  # variances rotate by the squared entries of the rotation
             variance = output[..., 3:] @ seen.R_camera_to_input**2
@@ -214,7 +260,7 @@ class Lifter:
 
     def inputs(self, sequence: PoseSequence, wanted_s: Float[Array, " L"]) -> Float[Array, "L J c"]:
         """Return network inputs at the wanted times, for a sequence without gaps that has keypoints and a camera."""
-        given = on_body28(sequence, False) if self.skeleton == BODY28 else sequence.to_skeleton(H36M17)
+        given = self._to_network_joints(sequence, False)
         return self._inputs(given, slice(0, len(sequence)), wanted_s)[1]
 
     def _check_finite(self, inputs: Float[Array, "L J c"], output: Float[Array, "L J d"]) -> None:
@@ -279,16 +325,25 @@ class Lifter:
         """Predict windows and cache the result for a later :meth:`lift`."""
         cache.store(self.prediction_source, windows, self.predict(windows))
 
-    def _windows(self, inputs: Float[Array, "L J c"], cache: PredictionCache | None) -> Float[Array, "L J d"]:
+    @property
+    def one_pose(self) -> bool:
+        """Whether one pose is kept per window: the network returns no more, or ``centre`` is set."""
+        return self.options.centre or self.output != "sequence"
+
+    def _windows(
+        self, inputs: Float[Array, "L J c"], cache: PredictionCache | None, step: int = 1
+    ) -> Float[Array, "L J d"]:
         predict, options, frames = partial(self.predict, cache=cache), self.options, self.card.window
-        if self.output != "sequence":
+        if self.one_pose:
+            middle = slice(frames // 2, frames // 2 + 1) if self.output == "sequence" else slice(None)
             return predict_frames(
                 inputs,
-                predict,
+                lambda windows: predict(windows)[:, middle],
                 frames=frames,
                 batch=options.batch,
                 causal=self.output == "last",
-                whole=self.network.any_length,
+                whole=self.network.any_length and self.output != "sequence",
+                step=step,
             )
         return predict_blended(inputs, predict, frames=frames, hop=self.hop, batch=options.batch, phase=options.phase)
 
@@ -325,15 +380,6 @@ def temperature(groups: Mapping[str, Sequence[float]], joints: Skeleton) -> Floa
 
 def _share(wrong: Bool[Array, "L J d"]) -> str:
     return f"{100 * float(wrong.any((1, 2)).mean()):.3g} %"
-
-
-def _usable_device(device: str | torch.device) -> torch.device:
-    """Return the device; raise PrmlError if torch does not know it or this machine lacks it."""
-    try:
-        return torch.empty(0, device=device).device
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
-        raise PrmlError(f"cannot compute on the device {str(device)!r} ({reason}); give another, such as cpu") from None
 
 
 def _check_sequence(sequence: object) -> None:

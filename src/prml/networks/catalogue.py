@@ -27,6 +27,8 @@ class NetworkEntry:
         windows: window lengths that the authors publish, or write of.
         dilation: every how many frames of the video the authors' window takes one.
         space: of the authors' labels: "camera_m" (root-relative metres, camera frame), "image" (MotionBERT's 2.5D).
+        scoring: by dataset ("h36m", "3dhp"), how the authors' own script scores, where it differs from the protocol's
+            rules or adds to them: ``root``, ``windows`` (kinds of those rules), ``short_videos`` (as text).
         published: whether the authors' state_dict can be read (``from_published``).
         image_features: whether it needs them beside the 2D pose.
         small: arguments that make it quick to build, train and run, its window too: for tests.
@@ -49,6 +51,7 @@ class NetworkEntry:
     windows: tuple[int, ...] = ()
     dilation: int = 1
     space: Literal["camera_m", "image"] = "camera_m"
+    scoring: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     published: bool = False
     image_features: bool = False
     small: Mapping[str, Any] = field(default_factory=dict)
@@ -66,6 +69,11 @@ _OWN: dict[str, Any] = {
     "code_licence": "Apache-2.0",
     "small": {"frames": 9, "width": 16, "heads": 2, "branch_blocks": 1},
 }
+
+
+_OWN_ROOT = {"root": "own"}  # VideoPose3D: the label's root is set to 0, the prediction's is not
+_LAST_WINDOW = {"root": "own", "windows": "last", "short_videos": "their last frame is repeated up to T"}
+_RESAMPLED = {"short_videos": "frames are repeated at random up to T; here the last one is"}
 
 
 def _peer(builder: str, paper: str, year: int, venue: str, licence: str, **rest: Any) -> dict[str, Any]:
@@ -100,6 +108,7 @@ _MIXSTE = _peer(
     any_length=False,
     windows=(27, 81, 243),
     small={"frames": 9, "width": 16, "heads": 2, "depth": 2},
+    scoring={"h36m": _LAST_WINDOW},
 )
 _PSTMO = _peer(
     "pstmo:PSTMO",
@@ -123,6 +132,7 @@ _POSEFORMERV2 = _peer(
     any_length=False,
     windows=(27, 81, 243),
     small={"frames": 9, "kept_frames": 3, "width": 8, "heads": 2, "depth": 1},
+    scoring={"h36m": _OWN_ROOT},
 )
 _STCFORMER = _peer(
     "stcformer:STCFormer",
@@ -133,6 +143,7 @@ _STCFORMER = _peer(
     windows=(27, 81, 243),
     dilation=3,
     small={"frames": 9, "width": 32, "depth": 2},
+    scoring={"h36m": {"windows": "centre"}},
 )
 _GLAGCN = _peer(
     "glagcn:GLAGCN",
@@ -144,6 +155,7 @@ _GLAGCN = _peer(
     any_length=False,
     windows=(27, 81, 243),
     small={"frames": 9, "width": 8},
+    scoring={"h36m": _OWN_ROOT},
 )
 _MOTIONBERT = _peer(
     "motionbert:MotionBERT",
@@ -154,6 +166,7 @@ _MOTIONBERT = _peer(
     windows=(243,),
     space="image",
     small={"frames": 9, "width": 16, "heads": 2, "depth": 2, "representation": 16},
+    scoring={"h36m": _RESAMPLED},
 )
 _KTPFORMER = _peer(
     "ktpformer:KTPFormer",
@@ -164,6 +177,7 @@ _KTPFORMER = _peer(
     any_length=False,
     windows=(27, 81, 243),
     small={"frames": 9, "width": 16, "heads": 2, "depth": 1},
+    scoring={"h36m": _LAST_WINDOW},
 )
 _MOTIONAGFORMER = _peer(
     "motionagformer:MotionAGFormer",
@@ -174,6 +188,7 @@ _MOTIONAGFORMER = _peer(
     any_length=False,
     space="image",
     small={"frames": 9, "width": 16, "heads": 2, "depth": 2, "representation": 16},
+    scoring={"h36m": _RESAMPLED, "3dhp": {"windows": "centre"}},
 )
 _CAPF = _peer(
     "capf:CAPF",
@@ -195,6 +210,7 @@ _VIDEOPOSE3D = _peer(
     output="middle",
     windows=(27, 81, 243),
     small={"frames": 9, "width": 16},
+    scoring={"h36m": _OWN_ROOT},
 )
 
 

@@ -1,7 +1,9 @@
 """Results in the layout of the paper's tables."""
 
+import csv
+import io
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from prml.evaluation.protocols.base import EvaluationProtocol
 from prml.evaluation.result import Result
@@ -27,26 +29,54 @@ def _heading(metric: str) -> str:
     return f"{shown.label}\n{shown.unit} {'↑' if shown.higher_is_better else '↓'}"
 
 
-def _cell(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1f}"
+def _cell(value: float | None, digits: int = 1) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
 
 
-def action_table(results: Sequence[Result], protocol: EvaluationProtocol, metric: str) -> "Table":
+Form = Literal["markdown", "csv", "latex"]
+_LATEX = {"\\": r"\textbackslash{}", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "²": "$^2$", "°": r"$^\circ$"} | {
+    c: f"\\{c}" for c in "&%$#_{}"
+}
+
+
+def written(table: "Table", form: Form) -> str:
+    """Return a table as text to paste: Markdown, CSV (for spreadsheets and pandas), or LaTeX (booktabs)."""
+    heads = [" ".join(str(c.header).split()) for c in table.columns]
+    rows = [list(row) for row in zip(*([str(cell) for cell in c.cells] for c in table.columns), strict=True)]
+    title = " ".join(str(table.title or "").split())
+    if form == "csv":
+        out = io.StringIO()
+        csv.writer(out, lineterminator="\n").writerows([heads, *rows])
+        return out.getvalue()
+    if form == "markdown":
+        body = [heads, ["---", *["---:"] * (len(heads) - 1)], *rows]
+        shown = [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in body]
+        return "\n".join([*([f"**{title}**", ""] if title else []), *shown, ""])
+    lines = [" & ".join(_escaped(cell) for cell in line) + r" \\" for line in (heads, *rows)]
+    frame = [rf"\begin{{tabular}}{{l{'r' * (len(heads) - 1)}}}", r"\toprule", lines[0], r"\midrule", *lines[1:]]
+    return "\n".join([*([f"% {title}"] if title else []), *frame, r"\bottomrule", r"\end{tabular}", ""])
+
+
+def _escaped(text: str) -> str:
+    return "".join(_LATEX.get(c, c) for c in text)
+
+
+def action_table(results: Sequence[Result], protocol: EvaluationProtocol, metric: str, digits: int = 1) -> "Table":
     """Return the paper's Table 1: one row per result, one column per action in the paper's order, average last."""
     columns = protocol.actions.columns if protocol.actions else ()
     table = _table(f"{metric_of(metric).label} ({metric_of(metric).unit})", ["T", *(c for _, c in columns), "Avg"])
     for result in results:
-        cells = [_cell(result.per_action.get(action, {}).get(metric)) for action, _ in columns]
-        table.add_row(result.label, str(result.weights.get("window", "")), *cells, _cell(result.scores.get(metric)))
+        values = [*(result.per_action.get(a, {}).get(metric) for a, _ in columns), result.scores.get(metric)]
+        table.add_row(result.label, str(result.weights.get("window", "")), *(_cell(v, digits) for v in values))
     return table
 
 
-def score_table(results: Sequence[Result], title: str = "") -> "Table":
+def score_table(results: Sequence[Result], title: str = "", digits: int = 1) -> "Table":
     """Return a table with one row per result and one column per metric (the paper's Tables 3 and 12)."""
     metrics = list(dict.fromkeys(m for r in results for m in r.scores))
     table = _table(title, ["T", *(_heading(m) for m in metrics)])
     for result in results:
-        cells = [_cell(result.scores.get(m)) for m in metrics]
+        cells = [_cell(result.scores.get(m), digits) for m in metrics]
         table.add_row(result.label, str(result.weights.get("window", "")), *cells)
     return table
 

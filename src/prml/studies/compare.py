@@ -53,13 +53,15 @@ def train(config: FitConfig, folder: Path) -> Literal["kept", "resumed", "traine
     return "resumed" if resume else "trained"
 
 
-def score(folder: Path, protocol: str, *, overlap: int, every: int = 1, limit: int | None = None) -> Result:
+def score(
+    folder: Path, protocol: str, *, overlap: int, every: int = 1, limit: int | None = None, device: str = "cpu"
+) -> Result:
     """Score the final weights, or read the score if they were already scored on these data under these rules."""
     from prml.evaluation.result import read_result
     from prml.evaluation.score import Conditions, score_lifter
     from prml.lifting.lifter import load
 
-    lifter = load(folder / "last.safetensors")
+    lifter = load(folder / "last.safetensors", device=device)
     conditions = Conditions(protocols.get(protocol), overlap=overlap, every=every, limit=limit)
     path = folder / f"{protocol}{'' if limit is None else f'-first{limit}'}.json"
     if path.is_file() and conditions.made(kept := read_result(path), lifter.card.sha256):
@@ -94,6 +96,7 @@ def _run(
     seed: int,
     out: Path,
     limit: int | None,
+    device: str,
     say: Callable[[str], None],
 ) -> Run:
     from prml.weights.record import read_card
@@ -104,7 +107,8 @@ def _run(
     words = {"kept": "already trained", "resumed": "resumed and trained", "trained": "trained"}[train(run, folder)]
     say(f"{words} ({perf_counter() - started:.0f} s); scoring under {', '.join(config.protocols)}")
     results = {
-        name: score(folder, name, overlap=config.overlap, every=config.every, limit=limit) for name in config.protocols
+        name: score(folder, name, overlap=config.overlap, every=config.every, limit=limit, device=device)
+        for name in config.protocols
     }
     errors = ", ".join(f"{name} {result.scores['mpjpe']:.1f} mm" for name, result in results.items())
     say(f"{errors} ({perf_counter() - started:.0f} s in all)")
@@ -114,7 +118,12 @@ def _run(
 
 
 def run_all(
-    config: CompareConfig, out: Path, *, limit: int | None = None, progress: Callable[[str], None] = lambda _: None
+    config: CompareConfig,
+    out: Path,
+    *,
+    limit: int | None = None,
+    device: str = "cpu",
+    progress: Callable[[str], None] = lambda _: None,
 ) -> dict[str, list[Run]]:
     """Run everything; return a mapping from entrant titles to runs, in the order of the seeds.
 
@@ -124,6 +133,7 @@ def run_all(
         config: a checked configuration.
         out: folder for the folders of the runs.
         limit: maximum number of clips to score, for a quick look; such a comparison is marked as incomplete.
+        device: where networks are scored; ``config.run.accelerator`` is where they train.
         progress: called with one line at every stage of every run.
 
     Raises:
@@ -134,6 +144,6 @@ def run_all(
     for number, (seed, entrant) in enumerate(pairs, 1):
         head = f"run {number} of {len(pairs)}, {entrant.title}, seed {seed}: "
         progress(f"{head}{config.run.max_steps} steps")
-        done = _run(config, entrant, seed, out, limit, lambda text, head=head: progress(head + text))  # type: ignore[misc]
+        done = _run(config, entrant, seed, out, limit, device, lambda text, head=head: progress(head + text))  # type: ignore[misc]
         runs.setdefault(entrant.title, []).append(done)
     return runs

@@ -20,7 +20,7 @@ SCHEMA = "prml.robustness/1"
 _MARKER_PT = (4.5, 9.0)  # marker diameters for a network of unknown cost and for the most expensive one
 
 
-def record(sweep: Sweep, weights: Sequence[dict[str, Any]], every: int, data: dict[str, str]) -> str:
+def record(sweep: Sweep, weights: Sequence[dict[str, Any]], every: int, data: dict[str, str], device: str = "") -> str:
     """Return the sweep as JSON: protocol, descriptions of perturbations, outcomes, weights, code versions."""
     protocol = sweep.protocol
     descriptions = {family: make(0.0).description for family, (make, _) in FAMILIES.items()}
@@ -34,6 +34,7 @@ def record(sweep: Sweep, weights: Sequence[dict[str, Any]], every: int, data: di
             for w, c in zip(weights, sweep.entrants, strict=True)
         ],
         "outcomes": [asdict(o) for o in sweep.outcomes],
+        "device": device,
         "commit": commit(),
         "versions": versions(),
     }

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from prml.errors import PrmlError
 from prml.networks.layers import Encoder
-from prml.skeleton import BODY28, H36M17, skeleton
+from prml.skeleton import BODY28, H36M17, MPI_INF_3DHP17, skeleton
 from prml.training.module import LiftingModule
 from prml.weights.record import OPEN, Card, load_record
 
@@ -68,6 +68,11 @@ def start_from(module: LiftingModule, record_name: str) -> None:
     record = load_record(record_name)
     record.card.check_joints()
     joints = len(skeleton(record.card.skeleton))
+    if record.card.skeleton == MPI_INF_3DHP17.name:
+        raise PrmlError(
+            f"cannot start from {record_name}: its joints are those of {record.card.skeleton}, which nothing is "
+            "trained on here; choose weights of h36m17"
+        )
     if joints > module.network.joints:
         raise PrmlError(
             f"cannot start from {record_name}: it has {joints} joints ({record.card.skeleton}), this run "

@@ -16,7 +16,13 @@ from prml.skeleton import joint_groups, skeleton
 
 SCHEMA = "prml.card/1"
 OPEN = "Apache-2.0"  # as this project, for weights that neither data nor earlier weights restrict
-LIFTED = (("h36m17", "camera_m"), ("h36m17", "image"), ("body28", "camera_m"))  # skeleton and output
+LIFTED = (  # skeleton and output
+    ("h36m17", "camera_m"),
+    ("h36m17", "image"),
+    ("body28", "camera_m"),
+    ("mpi_inf_3dhp17", "camera_mm"),
+    ("mpi_inf_3dhp17", "image"),
+)
 OUTPUTS = ("camera_m", "camera_mm", "image")
 
 
@@ -31,7 +37,8 @@ class Card:
         normalisation: input normalisation (``prml.normalise``).
         output: what the network returns: "camera_m" (root-relative metres in the frame of the normalised input),
             "image" (root-relative, in units of the normalised image: MotionBERT's 2.5D space), "camera_mm" (as
-            camera_m in millimetres: weights for MPI-INF-3DHP of other authors, kept but not lifted with).
+            camera_m in millimetres: other authors' weights for MPI-INF-3DHP). For MPI-INF-3DHP, "image" is millimetres
+            over half the image's width.
         window: T.
         fps: frame rate of the training windows.
         flip: whether its scores average with the mirrored input.
@@ -72,13 +79,14 @@ class Card:
         return "imported" in self.training
 
     def check_joints(self) -> None:
-        """Raises PrmlError unless the network takes and gives H36M17 or BODY28 in a unit that all callers know."""
-        along_rays = self.skeleton == "h36m17" or self.normalisation == "virtual_camera"
-        if (self.skeleton, self.output) not in LIFTED or not along_rays:
+        """Raise PrmlError unless joints, unit and normalisation are a combination that all callers know."""
+        along_rays = self.skeleton != "body28" or self.normalisation == "virtual_camera"
+        flat = self.skeleton != "mpi_inf_3dhp17" or self.normalisation == "screen"
+        if (self.skeleton, self.output) not in LIFTED or not along_rays or not flat:
             raise PrmlError(
                 f"{self.name} is of {self.skeleton} joints in {self.output}, which is not lifted, scored or trained "
-                "on here; choose weights of h36m17 in camera_m or image (of authors' checkpoints, those of Human3.6M), "
-                "or of body28 in camera_m"
+                "on here; choose weights of h36m17 in camera_m or image, of body28 in camera_m, or authors' "
+                "checkpoints of mpi_inf_3dhp17"
             )
 
 

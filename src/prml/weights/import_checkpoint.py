@@ -166,7 +166,12 @@ def _refuse_mesh(name: str, state: Mapping[str, Tensor]) -> None:
 
 
 def read_published(
-    name: str, file: str | os.PathLike[str], *, dataset: Dataset = "h36m", **arguments: Any
+    name: str,
+    file: str | os.PathLike[str],
+    *,
+    dataset: Dataset = "h36m",
+    rootrel: bool | None = None,
+    **arguments: Any,
 ) -> tuple[Network, Card]:
     """Read a checkpoint as published by its authors.
 
@@ -174,20 +179,29 @@ def read_published(
         name: registry name.
         file: path of the checkpoint, in any of the authors' containers.
         dataset: training data of the authors; a file does not state it, and the shapes are the same.
+        rootrel: MotionBERT's option of that name, for its checkpoints: whether poses are relative to the root. None
+            recognises it by the names of the file and its folder, or by what the network answers.
         arguments: arguments of the network that the shapes do not determine, by our names or the authors'.
 
     Returns:
         The network, in evaluation mode, and the card of its record.
 
     Raises:
-        PrmlError: the file cannot be read, or a key (named in the message) does not fit the network.
+        PrmlError: the file cannot be read, a key (named in the message) does not fit the network, or nothing tells
+            ``rootrel``.
     """
     state, facts = state_dict_of(read_checkpoint(file), Path(file).name)
     check_tensors(state, Path(file).name)
     _refuse_mesh(name, state)
     network = from_published(name, state, **arguments)
     own = published_arguments(name, state, **arguments)
-    return network, _card(name, network, own, facts, Path(file), dataset)
+    scoring = _scoring(registry.entry(name), dataset)
+    if registry.entry(name).name.startswith("motionbert"):
+        absolute = not (root_relative(Path(file), network) if rootrel is None else rootrel)
+        scoring |= {"root": "subtract"} if absolute else {}
+    elif rootrel is not None:
+        raise PrmlError(f"rootrel is an option of MotionBERT's, not of {name}'s; leave it out")
+    return network, _card(name, network, own, facts, Path(file), dataset, scoring)
 
 
 def _plain(value: Any) -> Any:
@@ -214,8 +228,63 @@ def _protocol(dataset: Dataset, entry: registry.NetworkEntry) -> str:
     return "h36m-sh-2.5d" if entry.space == "image" else "h36m-cpn"
 
 
+def _scoring(entry: registry.NetworkEntry, dataset: Dataset) -> dict[str, Any]:
+    """Under which protocols the authors' own rules hold, and what they are."""
+    image = ["h36m-sh-2.5d", "h36m-gt-orthographic", "h36m-gt-pasted"]
+    camera = ["h36m-cpn", "h36m-gt-projected"]
+    protocols = ["3dhp-gt"] if dataset == "3dhp" else image if entry.space == "image" else camera
+    rate = 1 if dataset == "3dhp" else entry.dilation
+    return {"protocols": protocols, "flip": True, "stride": rate, **entry.scoring.get(dataset, {})}
+
+
+_ABSOLUTE = re.compile(r"global|pretrain", re.IGNORECASE)  # MB_ft_h36m_global.yaml, MB_pretrain.yaml
+_RELATIVE = re.compile(r"(train|ft)_h36m", re.IGNORECASE)  # MB_train_h36m.yaml, MB_ft_h36m.yaml
+_STANDING = (  # x, y of somebody who stands, in H36M17, half an image's width being 1
+    *((0, 0), (-0.05, 0), (-0.05, 0.2), (-0.05, 0.38), (0.05, 0), (0.05, 0.2), (0.05, 0.38), (0, -0.12), (0, -0.24)),
+    *((0, -0.28), (0, -0.34), (0.08, -0.22), (0.1, -0.1), (0.1, 0.02), (-0.08, -0.22), (-0.1, -0.1), (-0.1, 0.02)),
+)
+_PROBES = ((-0.45, 0.1), (0.45, -0.1))  # where people stand in the normalised image
+_FOLLOWS, _STAYS, _SMALL = 0.7, 0.1, 0.1
+
+
+def root_relative(file: Path, network: Network) -> bool:
+    """Whether a checkpoint of MotionBERT was trained with ``rootrel: True``.
+
+    Its configurations say so, and folders are named after them; else two people at different places of the image tell:
+    an absolute network's root follows them, a relative one's stays at 0.
+
+    Raises:
+        PrmlError: neither the names nor the answers tell.
+    """
+    named = "/".join(file.absolute().parts[-2:])
+    if _ABSOLUTE.search(named) or _RELATIVE.search(named):
+        return not _ABSOLUTE.search(named)
+    at = torch.tensor(_PROBES)
+    given = torch.ones(len(at), network.frames, 17, network.in_channels)
+    given[..., :2] = torch.tensor(_STANDING) + at[:, None, None]
+    with torch.inference_mode():
+        answer = network(given)[..., :2].mean(1)
+    moved, by = answer[1, 0] - answer[0, 0], at[1] - at[0]
+    follows = float(moved @ by / (by @ by))
+    size = float((answer - answer[:, :1]).norm(dim=-1).mean())
+    if follows > _FOLLOWS:
+        return False
+    if abs(follows) < _STAYS and float(answer[:, 0].norm(dim=-1).mean()) < _SMALL * size:
+        return True
+    raise PrmlError(
+        f"{file.name}: nothing tells whether it was trained with rootrel: True (MB_train_h36m, MB_ft_h36m) or False "
+        "(MB_ft_h36m_global, MB_pretrain); give rootrel=True or rootrel=False"
+    )
+
+
 def _card(
-    name: str, network: Network, arguments: Mapping[str, Any], facts: Mapping[str, Any], file: Path, dataset: Dataset
+    name: str,
+    network: Network,
+    arguments: Mapping[str, Any],
+    facts: Mapping[str, Any],
+    file: Path,
+    dataset: Dataset,
+    scoring: Mapping[str, Any],
 ) -> Card:
     """Make a card from what the authors state and what their code does."""
     import hashlib
@@ -234,6 +303,7 @@ def _card(
             "paper": f"{entry.paper} ({entry.venue} {entry.year})",
             "protocol": _protocol(dataset, entry),
             **({"dilation": entry.dilation} if dataset == "h36m" else {}),
+            "scoring": dict(scoring),
         },
         weights_licence=unstated if entry.code_licence == "none" else entry.code_licence,
         notes=f"Imported from the authors' checkpoint; its accuracy was not measured here. {entry.notes}".strip(),

@@ -25,6 +25,7 @@ class Options(CacheOptions):
             is downloaded.
         keypoints: 2D file of Human3.6M.
         split: part of the data, for files that do not state it.
+        device: device of the backbone: cpu, cuda, cuda:1, mps, ...
         overwrite: rebuild a stale cache.
     """
 
@@ -36,6 +37,7 @@ class Options(CacheOptions):
     weights: Path | None = None
     keypoints: str = "cpn_ft_h36m_dbb"
     split: Literal["train", "val"] = "train"
+    device: str = "cpu"
     overwrite: bool = False
 
 
@@ -45,6 +47,7 @@ def run(options: Options) -> int:
 
     from prml.commands._console import plain_console
     from prml.commands._parser import part_of
+    from prml.device import device_name
     from prml.image_features.backbones import open_backbone
     from prml.image_features.build import build_cache
     from prml.image_features.cache import FeatureCache
@@ -54,7 +57,7 @@ def run(options: Options) -> int:
     o = options
     check_folder(o.out)
     clips = clips_of(o.images, o.poses, split=o.split, keypoints=o.keypoints)
-    opened = open_backbone(o.backbone, o.weights)
+    opened = open_backbone(o.backbone, o.weights, o.device)
     console = plain_console()
     with Progress(console=console, transient=True) as bar:
         task = bar.add_task("features", total=None)
@@ -68,5 +71,7 @@ def run(options: Options) -> int:
         )
     size = sum(p.stat().st_size for p in o.out.iterdir()) / 1e9
     text = f"{'wrote' if made else 'up to date:'} {o.out}: {FeatureCache(o.out).frames} frames, {size:.2f} GB"
-    console.print(f"{text}, backbone {opened.name} {opened.fingerprint[:12]}", soft_wrap=True)
+    console.print(
+        f"{text}, backbone {opened.name} {opened.fingerprint[:12]} on {device_name(opened.device)}", soft_wrap=True
+    )
     return 0

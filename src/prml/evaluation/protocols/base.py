@@ -5,9 +5,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+from prml.errors import PrmlError
 from prml.evaluation.protocols.rules import (
+    AccelerationKind,
+    AccelerationRule,
     Averaging,
     CameraSpace,
+    CentreWindows,
     CutWindows,
     FrameRule,
     KeypointRule,
@@ -15,6 +19,8 @@ from prml.evaluation.protocols.rules import (
     RootKind,
     RootRule,
     SpaceRule,
+    VelocityKind,
+    VelocityRule,
     WholeVideo,
     WindowKind,
     WindowRule,
@@ -75,7 +81,7 @@ class EvaluationProtocol:
         title: one line.
         source: which sequences, from which files.
         metrics: names for ``prml.evaluation.scoring.metric``, the main metric first.
-        keypoints, leave_out, frames, windows, space, root, averaging: the rules.
+        keypoints, leave_out, frames, windows, space, root, averaging, velocity, acceleration: the rules.
         skeleton: joints of prediction and target: H36M17, or BODY28, whose target is NaN where it is not known.
         joints: those that enter joint-wise means.
         flip: whether to average with the mirrored input.
@@ -97,6 +103,8 @@ class EvaluationProtocol:
     space: SpaceRule = field(default_factory=CameraSpace)
     root: RootRule = field(default_factory=RootRule)
     averaging: Averaging = field(default_factory=Averaging)
+    velocity: VelocityRule = field(default_factory=VelocityRule)
+    acceleration: AccelerationRule = field(default_factory=AccelerationRule)
     skeleton: Skeleton = H36M17
     joints: tuple[int, ...] = tuple(range(17))
     flip: bool = True
@@ -115,14 +123,37 @@ class EvaluationProtocol:
         """Return the protocol with some rules replaced; its ``id`` shows this."""
         return replace(self, **rules, changed=tuple(sorted({*self.changed, *rules})))
 
-    def with_kinds(self, root: RootKind | None = None, windows: WindowKind | None = None) -> "EvaluationProtocol":
-        """Return the protocol with another kind of root or window rule; unchanged for None or its own kinds."""
+    def with_kinds(
+        self,
+        root: RootKind | None = None,
+        windows: WindowKind | None = None,
+        velocity: VelocityKind | None = None,
+        acceleration: AccelerationKind | None = None,
+    ) -> "EvaluationProtocol":
+        """Return the protocol with rules of other kinds; unchanged for None or its own kinds.
+
+        Raises:
+            PrmlError: a rule of a metric that the protocol does not report.
+        """
         rules: dict[str, Any] = {}
+        for name, kind in (("velocity", velocity), ("acceleration", acceleration)):
+            if kind is not None and name not in self.metrics:
+                raise PrmlError(f"{self.name} does not report {name}; leave {name}=... out")
+        if velocity not in (None, self.velocity.kind):
+            rules["velocity"] = VelocityRule(velocity)
+        if acceleration not in (None, self.acceleration.kind):
+            rules["acceleration"] = AccelerationRule(acceleration)
         if root not in (None, self.root.kind):
             rules["root"] = RootRule(root)
         if windows not in (None, self.windows.kind):
             length = self.windows.length if isinstance(self.windows, CutWindows) else None
-            rules["windows"] = WholeVideo() if windows == "whole" else CutWindows(windows, length)
+            rules["windows"] = (
+                WholeVideo()
+                if windows == "whole"
+                else CentreWindows()
+                if windows == "centre"
+                else CutWindows(windows, length)
+            )
         return self.with_(**rules)
 
     def sequences(self, data: Path | None = None, limit: int | None = None) -> Iterator[PoseSequence]:
@@ -152,5 +183,6 @@ class EvaluationProtocol:
             "joints": joints,
             "metrics": ", ".join(self.metrics),
             "averaging": self.averaging.description,
+            **{name: getattr(self, name).description for name in ("velocity", "acceleration") if name in self.changed},
             "source of the rules": self.origin,
         }

@@ -181,6 +181,26 @@ class WholeVideo:
 
 
 @dataclass(frozen=True)
+class CentreWindows:
+    """A window of T frames around every frame, of which the middle pose is kept."""
+
+    description: str = (
+        "a window of the network's T frames (at its frame rate) around every frame of the video, whose end frames are "
+        "repeated; the middle pose of each window is kept"
+    )
+
+    kind: Literal["centre"] = "centre"
+
+    def cuts(self, frames: int, window: int) -> list[slice]:
+        """One cut."""
+        return [slice(0, frames)]
+
+    def alone(self, one_pose: bool) -> bool:
+        """Whether a cut is all that a network sees of the video: here the cut is the video."""
+        return True
+
+
+@dataclass(frozen=True)
 class CutWindows:
     """Adjacent windows of T frames, each lifted on its own.
 
@@ -229,8 +249,8 @@ class CutWindows:
         return [slice(s, s + window) for s in starts]
 
 
-WindowRule = WholeVideo | CutWindows
-WindowKind = Literal["whole", "drop", "last"]
+WindowRule = WholeVideo | CentreWindows | CutWindows
+WindowKind = Literal["whole", "centre", "drop", "last"]
 
 
 # ----------------------------------------------------------------------------- the space of the scores
@@ -363,6 +383,59 @@ class RootRule:
         joints = joints_m.copy()
         joints[:, root] = 0.0
         return joints
+
+
+# ---------------------------------------------------------------------------------------------- motion
+VelocityKind = Literal["steps", "as-videopose3d", "as-mixste"]
+AccelerationKind = Literal["steps", "as-motionagformer"]
+
+
+@dataclass(frozen=True)
+class VelocityRule:
+    """How errors of the motion from frame to frame are averaged.
+
+    Attributes:
+        kind: "steps" is the mean over all steps within a cut; "as-videopose3d" the mean of each cut, weighted by its
+            frames (one more than its steps); "as-mixste" the same for the cuts of a video one after the other, so that
+            the jumps from cut to cut count.
+    """
+
+    kind: VelocityKind = "steps"
+
+    @property
+    def description(self) -> str:
+        """The rule as text."""
+        return {
+            "steps": "the mean over all steps within a lifted cut",
+            "as-videopose3d": "the mean over the steps of each cut, weighted by its frames",
+            "as-mixste": "all windows of a video one after the other: the seams between them count as steps; the mean "
+            "of each video is weighted by its frames",
+        }[self.kind]
+
+    @property
+    def over_video(self) -> bool:
+        """Whether a video's cuts are put together before differences are taken."""
+        return self.kind == "as-mixste"
+
+
+@dataclass(frozen=True)
+class AccelerationRule:
+    """How errors of the second difference are averaged.
+
+    Attributes:
+        kind: "steps" is the mean over all second differences within a cut; "as-motionagformer" counts two zeros more
+            per cut, since its script divides by the frames.
+    """
+
+    kind: AccelerationKind = "steps"
+
+    @property
+    def description(self) -> str:
+        """The rule as text."""
+        return {
+            "steps": "the mean over all second differences within a lifted cut",
+            "as-motionagformer": "the second differences of each cut, summed, over its frames: two zeros a cut",
+        }[self.kind]
 
 
 # ------------------------------------------------------------------------------------ what is left out
