@@ -19,7 +19,7 @@ from prml.evaluation.run import evaluate
 from prml.networks import registry
 from prml.weights.record import Card, save_record
 
-LICENSED = [n for n in protocols.names() if not n.startswith(("mocap", "hdm05"))]
+LICENSED = [n for n in protocols.names() if not n.startswith(("mocap", "hdm05", "own"))]
 TINY = {"frames": 9, "width": 16, "heads": 2, "branch_blocks": 1, "in_channels": 3}
 
 

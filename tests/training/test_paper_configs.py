@@ -28,8 +28,9 @@ ROOT = Path(__file__).parents[2]
 CONFIGS = [p for p in sorted((ROOT / "configs").rglob("*.yaml")) if p.stem != "compare"]
 PAPER = {p.stem: p for p in CONFIGS if p.parent.name == "paper"}
 FULL = PAPER["h36m-sh-2.5d"]
-# protocols that only score: their data are never trained on (hdm05), or belong to a mesh task (3dpw)
-TRAINED = [n for n in protocols.names() if not n.startswith(("hdm05", "3dpw"))]
+# protocols that only score: data never trained on (hdm05) or of the user (own), a mesh task (3dpw), none of the paper
+ONLY_SCORED = ("hdm05", "3dpw", "own", "mocap28", "mocap-views")
+TRAINED = [n for n in protocols.names() if not n.startswith(ONLY_SCORED)]
 TINY = {
     "prml": {"width": 16, "heads": 2, "branch_blocks": 1},
     "mixste": {"width": 16, "heads": 2, "depth": 1},

@@ -49,13 +49,15 @@ class SequenceRule:
                 raise PrmlError(f"{s.name} has no image-space label; read it from the Stacked-Hourglass pickle")
             image = np.asarray(s.truth.joints_image_px, np.float64)
             pixels = image[..., :2] if self.input_from_label else pixels
+        if lost := int((~np.isfinite(pixels)).any((1, 2)).sum()):
+            raise PrmlError(f"{s.name}: {lost} frames lack 2D keypoints; fill or leave out such frames before training")
         confidence = np.ones(pixels.shape[:2]) if s.confidence is None or self.input_from_label else s.confidence
         xy = normalise.screen(np.asarray(pixels, np.float64), width, height).xy
         given = np.concatenate([xy, confidence[..., None]], -1)[..., : self.in_channels]
         if self.label == "image":
             target = image / (width / 2)
-        elif s.joints_m is None:
-            raise PrmlError(f"{s.name} has no 3D joints")
+        elif s.joints_m is None or s.frame != "camera":
+            raise PrmlError(f"{s.name} has no 3D joints in its camera's frame")
         else:
             target = s.joints_m
         return given.astype(np.float32), (target - target[:, :1]).astype(np.float32)

@@ -28,6 +28,10 @@ class Options:
         windows: override the window rule (default as for root): lift the whole video, keep the middle of a window
             around every frame (centre), cut it into the network's T frames without the tail (drop), or add the
             last T frames as one more window (last); the result says so.
+        split: of the protocol 'own': only sequences of this split (default: all).
+        subjects: of the protocol 'own': only these subjects; may be repeated.
+        joints: score only these joints of Human3.6M (LAnkle, RWrist, ...); may be repeated; the result says so.
+        code: module of your own with the network of the weights, such as my_package.nets; files do not choose code.
         velocity: average MPJVE as other authors do: weighted by frames (as-videopose3d), and with the jumps between
             windows too (as-mixste); the result says so.
         acceleration: average the acceleration error as MotionAGFormer does, two zeros a window; the result says so.
@@ -46,6 +50,10 @@ class Options:
     flip: bool | None = None
     root: Literal["zero", "own", "subtract"] | None = None
     windows: Literal["whole", "centre", "drop", "last"] | None = None
+    split: str | None = None
+    subjects: list[str] | None = None
+    joints: list[str] | None = None
+    code: str | None = None
     velocity: Literal["steps", "as-videopose3d", "as-mixste"] | None = None
     acceleration: Literal["steps", "as-motionagformer"] | None = None
     json: Path | None = None
@@ -59,14 +67,18 @@ class Options:
 def run(options: Options) -> int:
     """Load, score, print and write."""
     from prml import load
+    from prml.commands._code import import_code
     from prml.commands._console import plain, plain_console
     from prml.evaluation import protocols
+    from prml.evaluation.protocols.choice import chosen
     from prml.evaluation.run import Evaluation
     from prml.evaluation.score import Conditions, authors_rules, score_lifter
     from prml.io.files import check_writable
 
     o = options
-    named = protocols.get(o.protocol)
+    named = chosen(protocols.get(o.protocol), o.split, o.subjects, o.joints)
+    if o.code is not None:
+        import_code(o.code)
     if o.json is not None:
         check_writable(o.json, o.overwrite)  # before the work
     context = None

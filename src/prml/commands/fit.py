@@ -19,6 +19,7 @@ class Options:
         out: folder of the run.
         resume: continue from the last checkpoint in that folder.
         overwrite: start over in a folder that is not empty.
+        smoke: try the configuration: two steps of the smallest network and windows in a folder that is removed.
     """
 
     config: Path = option(positional=True)
@@ -26,6 +27,7 @@ class Options:
     out: Path = Path("runs/fit")
     resume: bool = False
     overwrite: bool = False
+    smoke: bool = False
     settings: FitConfig = option(factory=FitConfig, from_file="config")
 
 
@@ -38,7 +40,13 @@ def read_config(path: str, overrides: Sequence[str] = ()) -> FitConfig:
 
 def run(options: Options) -> int:
     """Train, and print where the weights are."""
+    from prml.commands._code import use_working_folder
+
+    if ":" in options.settings.network.name:  # a class of the user's own
+        use_working_folder()
     options.settings.check()
+    if options.smoke:
+        return _smoke(options.settings)
     from prml.commands._console import plain_console
     from prml.training.engine import fit
 
@@ -47,4 +55,26 @@ def run(options: Options) -> int:
     paths = {folder / f"{name}.safetensors": meaning for name, meaning in meanings.items()}
     found = ", ".join(f"{path} ({meaning})" for path, meaning in paths.items() if path.is_file())
     plain_console().print(f"weights: {found}")
+    return 0
+
+
+def _smoke(settings: FitConfig) -> int:
+    """Train for two steps at the smallest sizes, and print what came out."""
+    from tempfile import TemporaryDirectory
+    from time import perf_counter
+
+    from prml.commands._console import plain_console
+    from prml.training.engine import fit
+    from prml.training.smoke import smallest
+    from prml.weights.record import load_record
+
+    small, started = smallest(settings), perf_counter()
+    with TemporaryDirectory(prefix="prml-smoke-") as folder:
+        card = load_record(fit(small, Path(folder) / "run") / "last.yaml").card
+    error = card.scores.get("validation", {}).get("mpjpe")
+    shown = f"validation {error:.0f} mm" if error is not None else "not validated"
+    plain_console().print(
+        f"smoke test passed: {small.run.max_steps} steps of {small.network.name} with windows of "
+        f"{small.data.windows.frames} frames on {small.data.kind}, {shown}, {perf_counter() - started:.0f} s"
+    )
     return 0

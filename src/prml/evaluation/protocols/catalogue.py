@@ -7,6 +7,7 @@ from prml.errors import PrmlError
 from prml.evaluation.protocols.base import ActionTable, EvaluationProtocol
 from prml.evaluation.protocols.data import DatasetSource, MocapSource, ViewsSource
 from prml.evaluation.protocols.mesh import Pw3dMesh
+from prml.evaluation.protocols.own import OwnSource
 from prml.evaluation.protocols.rules import (
     Averaging,
     CutWindows,
@@ -247,6 +248,20 @@ _ALL = (
             "AUC cannot exceed 96.8 %: the threshold of 0 mm never counts",
             "version 1 removed the frames that are not valid before lifting; its results do not compare with these",
         ),
+    ),
+    EvaluationProtocol(
+        "own",
+        1,
+        "data of your own: prml-sequences, an imported set, or any dataset that is known here",
+        OwnSource(),
+        ("mpjpe", "p_mpjpe", "n_mpjpe", "velocity", "acceleration", "x", "y", "z", "bone"),
+        KeypointsFilled(
+            "the 2D of the files, or the projection of their 3D if they have none; of motion capture, projections with "
+            "the errors of a detector added (measured; fixed seed per clip and camera)"
+        ),
+        frames=FrameRule("score-valid", "that the data flag as valid"),
+        origin=_OWN,
+        notes=("results compare if their data stamps are equal: the same files, splits and subjects",),
     ),
     EvaluationProtocol(
         "3dpw",

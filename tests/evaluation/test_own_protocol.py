@@ -1,0 +1,136 @@
+"""Data of one's own: scored, trained on, and with a network of one's own."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fixtures.made_up import Wrong, moving
+from prml.cli import main
+from prml.commands.fit import read_config
+from prml.datasets.custom import CUSTOM
+from prml.errors import PrmlError
+from prml.evaluation import protocols
+from prml.evaluation.protocols.choice import chosen
+from prml.evaluation.run import evaluate
+from prml.io.sequences import write_sequences
+from prml.networks import registry
+from prml.training.smoke import smallest
+from prml.weights.record import Card, save_record
+
+TINY = {"frames": 9, "width": 16, "heads": 2, "branch_blocks": 1, "in_channels": 3}
+NET = """
+import torch
+from torch import nn
+
+from prml.networks import Network
+
+
+class Net(Network):
+    any_length = True
+
+    def __init__(self, *, frames: int = 9, joints: int = 17, in_channels: int = 2) -> None:
+        super().__init__(frames=frames, joints=joints, in_channels=in_channels)
+        self.head = nn.Linear(in_channels, 3)
+
+    def forward(self, x):
+        self.check(x)
+        return self.head(x)
+"""
+
+
+@pytest.fixture
+def clips():
+    return [moving(i, 20 + 5 * i, subject=f"P{i // 2}", name=f"clip{i}") for i in range(6)]
+
+
+@pytest.fixture
+def file(clips, tmp_path):
+    write_sequences(tmp_path / "own.npz", clips)
+    return tmp_path / "own.npz"
+
+
+def test_the_scores_are_those_of_the_sequences_given(file, clips):
+    predictor = Wrong(*clips)
+    result = evaluate(predictor, protocols.get("own"), data=file)
+    assert result.tally.frames == sum(map(len, clips))
+    errors = []
+    for clip in clips:
+        prediction, target = predictor.answers[clip.name][1].copy(), clip.joints_m - clip.joints_m[:, :1]
+        prediction[:, 0] = 0
+        errors.append(np.linalg.norm(prediction - target, axis=-1).mean(1))
+    assert result.scores.overall["mpjpe"] == pytest.approx(1000 * np.concatenate(errors).mean(), rel=1e-4)
+    assert sorted(result.scores.per_subject) == ["P0", "P1", "P2"]
+
+
+def test_subjects_and_joints_can_be_chosen_and_show(file, clips):
+    some = chosen(protocols.get("own"), subjects=["P1"], joints=["RWrist", "LWrist"])
+    result = evaluate(Wrong(*clips), some, data=file)
+    assert result.tally.sequences == 2
+    assert "subjects P1" in some.describe()["sequences"]
+    assert some.id == "own/1+joints"
+    per_joint = result.scores.per_joint
+    assert result.scores.overall["mpjpe"] == pytest.approx((per_joint["LWrist"] + per_joint["RWrist"]) / 2)
+    with pytest.raises(PrmlError, match="no sequence of the subjects X; the data have P0, P1, P2"):
+        evaluate(Wrong(*clips), chosen(protocols.get("own"), subjects=["X"]), data=file)
+    with pytest.raises(PrmlError, match="unknown joint 'LWrits'; did you mean LWrist"):
+        chosen(protocols.get("own"), joints=["LWrits"])
+    with pytest.raises(PrmlError, match="3dhp-gt fixes its sequences"):
+        chosen(protocols.get("3dhp-gt"), split="test")
+    with pytest.raises(PrmlError, match="give data=PATH, a file of prml-sequences"):
+        evaluate(Wrong(*clips), protocols.get("own"))
+
+
+def test_training_and_test_are_other_subjects(file, clips, tmp_path):
+    train, test = ({s.subject for s in CUSTOM.sequences(file, split)} for split in ("train", "test"))
+    assert (train, test) == ({"P0", "P1"}, {"P2"})
+    marked = [c.with_(labels={"split": "val" if c.subject == "P0" else "train"}) for c in clips]
+    write_sequences(tmp_path / "marked.npz", marked)
+    assert {s.subject for s in CUSTOM.sequences(tmp_path / "marked.npz", "test")} == {"P0"}
+    write_sequences(tmp_path / "one.npz", clips[:2])
+    with pytest.raises(PrmlError, match="nobody to test on"):
+        CUSTOM.sequences(tmp_path / "one.npz", "train")
+
+
+def test_a_network_of_one_s_own_on_data_of_one_s_own(file, tmp_path, monkeypatch, capsys):
+    (tmp_path / "my_nets.py").write_text(NET)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [p for p in sys.path if p])
+    (tmp_path / "fit.yaml").write_text(
+        f"data: {{kind: custom, directory: {file}, workers: 0,\n"
+        "       windows: {frames: 9, stride: 9, batch: 4, in_channels: 2}}\n"
+        "objective: {pose: mpjpe, mutual_information: none}\n"
+        "run: {epochs: 1, max_steps: 3, progress: false, threads: 1}\n"
+    )
+    own = ["fit", "fit.yaml", "--network.name", "my_nets:Net"]
+    assert main([*own, "--smoke"]) == 0
+    assert "smoke test passed: 2 steps of my_nets:Net" in capsys.readouterr().out
+    assert main([*own, "--out", "run"]) == 0
+    sys.modules.pop("my_nets", None)
+    score = ["evaluate", "--weights", "run", "--protocol", "own", "--data", str(file)]
+    assert main(score) == 2
+    assert "my_nets" in capsys.readouterr().err
+    assert main([*score, "--code", "my_nets", "--subjects", "P2", "--json", "own.json"]) == 0
+    result = json.loads(Path("own.json").read_text())
+    assert result["sequences"] == 2
+    assert result["device"].startswith("cpu")
+    assert main([*score, "--code", "nothing.here"]) == 2
+    assert "cannot import nothing.here" in capsys.readouterr().err
+
+
+def test_the_smallest_run_of_every_kind_of_configuration():
+    for path in sorted((Path(__file__).parents[2] / "configs" / "paper").glob("*.yaml")):
+        small = smallest(read_config(str(path)))
+        assert small.run.max_steps == 2
+        assert small.data.windows.frames <= 9
+        assert registry.build(small.network.name, **small.network.arguments).frames == small.data.windows.frames
+
+
+def test_a_device_that_is_not_there_is_one_line(file, tmp_path, capsys):
+    card = Card("metres", "prml-xs", TINY, window=9)
+    weights = save_record(tmp_path, card, registry.build("prml-xs", **TINY))
+    words = ["evaluate", "--weights", str(weights), "--protocol", "own", "--data", str(file)]
+    assert main([*words, "--device", "abacus"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
