@@ -310,3 +310,14 @@ def test_whole_body_points_are_where_coco_wholebody_has_them():
     assert [mirror[23 + i] - 23 for i in (0, 8, 16, 17, 27, 31, 36, 41, 48, 51, 57, 67)] == [
         16, 8, 0, 26, 27, 35, 45, 46, 54, 51, 57, 65,
     ]  # fmt: skip
+
+
+@every_table
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_conversion_is_the_product_with_its_matrix_to_the_last_bit(table, dtype):
+    """Frozen scores and batches depend on it, whatever is faster."""
+    points = np.random.default_rng(4).normal(size=(3, 7, len(table.source), 3)).astype(dtype)
+    whole = np.einsum("ts,...sd->...td", table.matrix.astype(dtype), points)
+    found = table.apply(points)
+    np.testing.assert_array_equal(found[..., ~table.absent, :], whole[..., ~table.absent, :])
+    assert found.dtype == dtype
