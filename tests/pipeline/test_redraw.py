@@ -13,6 +13,8 @@ from prml.io.poses import read_poses, write_poses
 from prml.media.read import probe
 from prml.media.write import VideoWriter
 from prml.pipeline.lift import lift
+from prml.pipeline.settings import LiftSettings
+from prml.pipeline.source import Source
 from prml.pipeline.view import view
 from prml.sequence import PoseSequence
 
@@ -115,7 +117,7 @@ def test_view_says_where_the_page_is(result, capsys):
     assert f"wrote {page}" in capsys.readouterr().out
     written = page.stat().st_mtime_ns
     assert main(["view", str(result)]) == 0
-    assert f"{page} exists" in capsys.readouterr().out
+    assert f"{page} exists; pass --overwrite to write it again" in capsys.readouterr().out
     assert page.stat().st_mtime_ns == written
     assert main(["view", str(result), "--overwrite"]) == 0
     assert page.stat().st_mtime_ns > written
@@ -145,3 +147,40 @@ def test_pictures_stand_behind_a_keypoint_file_too(tmp_path, monkeypatch):
     made = lift(tmp_path / "points.npz", tmp_path / "out", video=str(clip), lifter=load("prml-xs"))
     assert "overlay.mp4" in made.files
     assert made.scene.video.path == clip
+
+
+@pytest.mark.parametrize("place", [".", "..", "elsewhere"], ids=["in the folder", "beside it", "where one is"])
+def test_a_page_written_again_keeps_the_pictures_of_the_recorded_video(result, tmp_path, monkeypatch, capsys, place):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    _video((result if place == "." else tmp_path if place == ".." else Path()) / "walk.mp4")
+    assert main(["view", str(result), "--overwrite"]) == 0
+    assert "without pictures" not in capsys.readouterr().out
+    assert view(result, overwrite=True).scene.video.name == "walk.mp4"
+
+
+@pytest.mark.parametrize("there", [None, 40], ids=["not there", "another video"])
+def test_a_page_without_its_video_says_so(result, tmp_path, monkeypatch, capsys, there):
+    monkeypatch.chdir(tmp_path)
+    if there:
+        _video(tmp_path / "walk.mp4", there)
+    assert main(["view", str(result), "--overwrite"]) == 0
+    why = "the walk.mp4 there does not fit the result" if there else "walk.mp4 is not there"
+    assert f"note: the page is without pictures: {why}; give --video" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["", "..", "a\0b", "n" * 300, 7, "/etc/passwd", "points.npz", None])
+def test_a_recorded_name_is_only_a_name(tmp_path, name):
+    write_poses(_poses(), tmp_path / "poses.json", {"input": name})
+    told = []
+    assert view(tmp_path, warn=told.append).scene.video is None
+    assert sum("without pictures" in line for line in told) == 1
+
+
+@pytest.mark.parametrize(
+    ("fps", "told"), [(240.0, ["walk.mp4 says 25 frames/s; taken as 240"]), (25.0, []), (None, [])]
+)
+def test_a_rate_that_replaces_the_stated_one_is_told(tmp_path, fps, told):
+    clip = _video(tmp_path / "walk.mp4")
+    settings = LiftSettings(fps=fps)
+    assert [line for line in [Source.of(clip, settings).replaced_rate(settings)] if line] == told

@@ -12,7 +12,8 @@ class Options:
 
     Attributes:
         folder: folder written by 'prml lift'.
-        video: video or image folder to show behind the 2D joints.
+        video: video or image folder to show behind the 2D joints (default: the lifted video, if it is in the folder,
+            beside it or in the current folder).
         overlay: also write overlay.mp4; needs the video.
         overwrite: overwrite viewer.html and overlay.mp4; otherwise only the path of an existing page is printed.
         open: open the page in a browser.
@@ -45,7 +46,7 @@ def run(options: Options) -> int:
             )
         console.print(f"wrote {page}", soft_wrap=True)
     else:
-        console.print(f"{page} exists", soft_wrap=True)
+        console.print(f"{page} exists; pass --overwrite to write it again", soft_wrap=True)
     if options.open:
         import webbrowser
 

@@ -172,6 +172,8 @@ class _Lift:
 
         kind = get_detector(self.settings.detector)
         video = self.source.pictures(self.settings)
+        if replaced := self.source.replaced_rate(self.settings):
+            self.note(replaced)
         camera = camera_of(PoseSequence.regular(0, video.fps, image_size=video.image_size), self.settings)
         self.kept = self._kept()
         with _eagerly(lifter, kind.skeleton, camera, cache) as on_person:

@@ -72,6 +72,21 @@ class Source:
         info = probe(self.video, fps=settings.fps)
         return VideoSource(self.video, (info.width, info.height), info.fps, info.rotation_deg)
 
+    def replaced_rate(self, settings: LiftSettings) -> str | None:
+        """Return a warning if ``fps`` replaces another rate that a video states, else None."""
+        from prml.media.image_folder import holds_images
+        from prml.media.read import probe
+
+        if settings.fps is None or self.video is None or holds_images(self.video):
+            return None
+        try:
+            info = probe(self.video)
+        except PrmlError:  # it states no possible rate, which may be why one is given
+            return None
+        if not info.timed or abs(info.fps - settings.fps) <= 0.01 * info.fps:
+            return None
+        return f"{self.video.name} says {info.fps:.4g} frames/s; taken as {settings.fps:.4g}"
+
 
 def read_file(source: Source, settings: LiftSettings, warn: Warn | None = None) -> Scene:
     """Read the scene of a result file, or of a keypoint file with short gaps filled, with the video if given."""

@@ -1,14 +1,17 @@
 """Rebuild the page and overlay of a result folder from its joints, without detecting or lifting."""
 
 import os
-from pathlib import Path
+from dataclasses import replace
+from pathlib import Path, PurePath
 
 from prml.errors import PrmlError
 from prml.io.files import existing
+from prml.io.poses import read_poses
 from prml.pipeline.folder import results_folder
 from prml.pipeline.lift import redraw, write_results
 from prml.pipeline.result import LiftResult, Progress, Warn
 from prml.pipeline.settings import LiftSettings
+from prml.pipeline.source import KEYPOINT_FILES, Source, read_file
 
 POSES = ("poses.npz", "poses.json")
 
@@ -26,7 +29,8 @@ def view(
 
     Args:
         folder: folder written by ``prml lift``.
-        video: video or image folder to show behind the 2D joints.
+        video: video or image folder to show behind the 2D joints; None for the file that the result names as its
+            input, if it is in the folder, beside it or in the current folder.
         overlay: also write ``overlay.mp4``, which needs the video.
         overwrite: replace existing files.
         progress: as for :func:`prml.lift`.
@@ -39,12 +43,40 @@ def view(
     poses = next((place / name for name in POSES if (place / name).is_file()), None)
     if poses is None:
         raise PrmlError(f"{place} has no poses.npz; give a folder written by prml lift")
-    if overlay and video is None:
-        raise PrmlError("an overlay needs the video; give video=...")
     names = ("viewer.html", *(["overlay.mp4"] if overlay else []))
     settings = LiftSettings(video=None if video is None else os.fspath(video), overlay=overlay, overwrite=overwrite)
-    inputs = [poses] if video is None else [poses, Path(video)]
+    missing = ""
+    if video is None:
+        settings, missing = _with_recorded_video(poses, settings)
+        if overlay and missing:
+            raise PrmlError("an overlay needs the video; give video=...")
+        if missing and warn:
+            warn(missing)
+    inputs = [poses] if settings.video is None else [poses, Path(settings.video)]
     with results_folder(place, names, inputs, overwrite, among_others=True) as held:
         result = redraw(poses, settings, progress, warn)
+        result.warnings.extend([missing] if missing else [])
         write_results(result, poses, held, settings, progress)
     return result
+
+
+def _with_recorded_video(poses: Path, settings: LiftSettings) -> tuple[LiftSettings, str]:
+    """Add the video that the result names as its input; also return why it has none, "" if it was found.
+
+    Results record the name of their input, not where it was. A file of that name which does not fit the result (another
+    number of frames or image size) is passed over.
+    """
+    name = PurePath(str(read_poses(poses).provenance.get("input") or "")).name
+    if not name or name.lower().endswith(KEYPOINT_FILES):
+        return settings, "the page is without pictures: the result names no video; give video=..."
+    why = f"{name} is not there"
+    for folder in (poses.parent, poses.parent.resolve().parent, Path()):
+        video = folder / name
+        if os.path.isfile(video):  # noqa: PTH113  # a recorded name may be impossible, which Path.is_file raises for
+            try:
+                read_file(Source(poses, "poses", video), settings)
+            except PrmlError:
+                why = f"the {name} there does not fit the result"
+                continue
+            return replace(settings, video=os.fspath(video)), ""
+    return settings, f"the page is without pictures: {why}; give video=..."
