@@ -8,6 +8,7 @@ from fixtures.motion import clips
 from prml.datasets.importing import import_all, import_files
 from prml.errors import PrmlError
 from prml.io.motion import turn_z_up
+from prml.io.registry import load_file
 from prml.io.trc import read_trc
 from prml.skeleton import H36M17
 
@@ -156,3 +157,46 @@ def test_bad_trc_gives_one_line(trc, change, line):
     with pytest.raises(PrmlError, match=f"^a\\.trc: .*{line}") as caught:
         read_trc(trc)
     assert "\n" not in str(caught.value)
+
+
+def _named(clip, up):
+    return {name: clip[:, i] @ turn_z_up(up) for i, name in enumerate(H36M17.joints)}
+
+
+def test_a_root_at_zero_throughout_is_no_gap(tmp_path, body):
+    at = _named(body - body[:, :1], "y")
+    at = {name: xyz.copy() for name, xyz in at.items()}
+    for name, xyz in at.items():
+        xyz[10:13] = 0 if name != "Nose" else np.nan  # nobody is seen
+    at["LWrist"][5] = 0
+    files.write_trc(tmp_path / "root.trc", at)
+    told = []
+    (person,) = load_file(tmp_path / "root.trc", warn=told.append).people
+    expected = body - body[:, :1]
+    expected[10:13] = np.nan
+    expected[5, H36M17.index("LWrist")] = np.nan
+    np.testing.assert_allclose(person.joints_m, expected, atol=1e-5)
+    assert told == ["root.trc: Hip is at zero throughout: read as the root of root-relative positions"]
+
+
+def test_a_marker_at_zero_that_is_not_in_the_body_is_a_gap(tmp_path, body):
+    at = _named(body + [3, 3, 3], "y")
+    at["LWrist"] = np.zeros_like(at["LWrist"])
+    files.write_trc(tmp_path / "lost.trc", at)
+    assert np.isnan(read_trc(tmp_path / "lost.trc").points["LWrist"]).all()
+
+
+def test_two_markers_at_zero_throughout_are_gaps(tmp_path, body):
+    at = _named(body - body[:, :1], "y") | {"LWrist": np.zeros_like(body[:, 0])}
+    files.write_trc(tmp_path / "two.trc", at)
+    read = read_trc(tmp_path / "two.trc")
+    assert np.isnan(read.points["LWrist"]).all()
+    assert np.isnan(read.points["Hip"]).all()
+
+
+def test_our_own_names_are_y_up_as_in_other_trc_files(tmp_path, body):
+    files.write_trc(tmp_path / "ours.trc", _named(body, "y"))
+    (person,) = load_file(tmp_path / "ours.trc").people
+    np.testing.assert_allclose(person.joints_m, body, atol=1e-5)
+    (person,) = load_file(tmp_path / "ours.trc", up="z").people
+    np.testing.assert_allclose(person.joints_m, body @ turn_z_up("y"), atol=1e-5)

@@ -61,7 +61,7 @@ def _parse(text: str, lost_offsets: Mapping[str, str]) -> Motion:
     data, fps, notes = _frames(text[end.end() :], sum(len(j.channels) for j in joints))
     names, duplicates = _names(joints)
     positions = dict(zip(names, _positions(joints, data), strict=True))
-    return Motion(positions, fps, duplicates=duplicates, notes=notes)
+    return Motion(positions, fps, duplicates=duplicates, notes=notes, usual_up="y")
 
 
 class _Hierarchy:

@@ -9,7 +9,7 @@ import numpy as np
 from prml.errors import PrmlError
 from prml.io.axes import Axis
 from prml.io.guard import guarded
-from prml.io.motion import Motion, by_name
+from prml.io.motion import Motion, by_name, zeros_as_gaps
 from prml.io.registry import Format
 from prml.io.sandbox import Limits, run_isolated
 
@@ -60,8 +60,9 @@ def _motion(record: dict[str, Any]) -> Motion:
     if not labels or not points.size:
         raise PrmlError("has no points, only other signals")
     xyz = points.transpose(1, 2, 0)
-    xyz = np.where((xyz == 0).all(-1, keepdims=True), np.nan, xyz)  # many programs write zeros for "not seen"
-    named, twice = by_name(_without_common_prefix(labels[: len(xyz)]), xyz)
+    names = _without_common_prefix(labels[: len(xyz)])
+    xyz, notes = zeros_as_gaps(names, xyz[: len(names)])
+    named, twice = by_name(names, xyz)
     return Motion(
         named,
         record["fps"] or None,
@@ -69,6 +70,8 @@ def _motion(record: dict[str, Any]) -> Motion:
         _axis(record["Y_SCREEN"]),
         _axis(record["X_SCREEN"]),
         twice,
+        notes,
+        usual_up="z",
     )
 
 

@@ -33,7 +33,8 @@ class JointMap:
         unit_m: metres per file unit; None to take it from the file. If it gives legs of an inhuman length, the unit is
             estimated from the raw numbers instead, with a note.
         up: the axis that points up, overriding the file; None to take it from the file.
-        usual_up: the axis that usually points up in such files, used if neither the file nor the user gives it.
+        usual_up: the axis that usually points up in such files, used if neither the file nor the user gives it; None
+            for the one that is usual in the file's format.
         fps: frames per second, if the file does not state it.
         skip_frames: number of leading frames that are a rest pose.
         drop_prefix: removed from the names of points. A prefix that ends with a separator (``Anna:``) needs no rule.

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -24,6 +24,7 @@ class Motion:
         unit_m: metres per file unit; None if not stated.
         up: the axis that points up; None if not stated.
         right: the axis that points to the right on the laboratory's screen; None if not stated.
+        usual_up: the axis that points up by the convention of the format; used if nothing else tells.
         duplicates: names shared by several points; joints must not be made from them.
         notes: irregularities that the reader corrected, one sentence each.
     """
@@ -35,6 +36,7 @@ class Motion:
     right: Axis | None = None
     duplicates: frozenset[str] = frozenset()
     notes: tuple[str, ...] = field(default=())
+    usual_up: Axis | None = None
 
     def __len__(self) -> int:
         return len(next(iter(self.points.values()))) if self.points else 0
@@ -44,6 +46,27 @@ class Motion:
         kept = {name[len(prefix) :]: xyz for name, xyz in self.points.items() if name.startswith(prefix)}
         duplicates = frozenset(n[len(prefix) :] for n in self.duplicates if n.startswith(prefix))
         return replace(self, points=kept, duplicates=duplicates)
+
+
+def zeros_as_gaps(
+    labels: Sequence[str], xyz: Float[np.ndarray, "points frames 3"]
+) -> tuple[Float[np.ndarray, "points frames 3"], tuple[str, ...]]:
+    """Return points with NaN for (0, 0, 0), which many programs write for a marker that was not seen, and notes.
+
+    The only point that lies at zero throughout, with the others around it in most frames, is no gap but the root of
+    root-relative positions. It is kept in the frames that have another point.
+    """
+    zero = np.asarray((xyz == 0).all(-1))
+    cleaned = np.where(zero[..., None], np.nan, xyz)
+    lost = np.asarray(np.isnan(cleaned).any(-1))
+    roots = np.flatnonzero(lost.all(1) & zero.any(1))
+    low, high = np.fmin.reduce(cleaned, axis=0), np.fmax.reduce(cleaned, axis=0)  # frames 3, NaN where nothing is seen
+    around, seen = np.logical_and(low <= 0, high >= 0).all(-1), ~lost.all(0)
+    if len(roots) != 1 or not seen.any() or np.mean(around[seen]) <= 0.5:
+        return cleaned, ()
+    root = roots[0]
+    cleaned[root, zero[root] & seen] = 0.0
+    return cleaned, (f"{labels[root]} is at zero throughout: read as the root of root-relative positions",)
 
 
 def by_name(

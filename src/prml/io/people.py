@@ -58,7 +58,7 @@ def people_of(
     Raises:
         PrmlError: no person has all points of the map, a point is ambiguous, or the unit or up axis is unknown.
     """
-    axis = up or skeleton.up or motion.up or skeleton.usual_up
+    axis = up or skeleton.up or motion.up or skeleton.usual_up or motion.usual_up
     if not axis:
         raise PrmlError("does not state which axis is up; pass up='z' (or another axis), or copy the map and set it")
     stated = bool(up or skeleton.up or motion.up)

@@ -2,7 +2,8 @@
 
 Three header lines (rate, counts and unit in the third), one of marker names, one of ``X1 Y1 Z1 ...``, then one line per
 frame. Real files omit the blank line before the data, end lines with or without tabs, write gaps as empty cells,
-``nan`` or three zeros, and miscount frames and markers; all of these are supported.
+``nan`` or three zeros (:func:`prml.io.motion.zeros_as_gaps`), and
+miscount frames and markers; all of these are supported.
 """
 
 import math
@@ -13,7 +14,7 @@ from jaxtyping import Float
 
 from prml.errors import PrmlError
 from prml.io.guard import guarded
-from prml.io.motion import Motion, by_name
+from prml.io.motion import Motion, by_name, zeros_as_gaps
 from prml.io.registry import Format
 
 _UNITS_M = {"mm": 0.001, "cm": 0.01, "m": 1.0, "meters": 1.0, "metres": 1.0, "millimeters": 0.001, "in": 0.0254}
@@ -23,8 +24,8 @@ _HEADER = 5
 def read_trc(path: Path | str) -> Motion:
     """Read the markers of a TRC file; NaN where a marker was not seen.
 
-    The frame rate is taken from the header, else from the times. The file does not state the up axis (y in OpenSim and
-    Pose2Sim).
+    The frame rate is taken from the header, else from the times. The file does not state the up axis; it is
+    usually y, as in OpenSim and Pose2Sim.
 
     Raises:
         PrmlError: the file is missing, not TRC, or has a cell that is not a number.
@@ -46,11 +47,11 @@ def _parse(text: str) -> Motion:
         raise PrmlError("has no frames; the file is truncated")
     table = np.array([_row(line, 2 + 3 * len(names), n) for n, line in enumerate(rows, 1)])
     xyz = table[:, 2:].reshape(len(rows), len(names), 3)
-    xyz = np.where((xyz == 0).all(-1, keepdims=True), np.nan, xyz)
-    points, twice = by_name(names, xyz.transpose(1, 0, 2))
+    seen, roots = zeros_as_gaps(names, xyz.transpose(1, 0, 2))
+    points, twice = by_name(names, seen)
     unit = _UNITS_M.get(header.get("Units", "").lower())
-    notes = _notes(header.get("NumFrames", ""), len(rows))
-    return Motion(points, _rate(header, table[:, 1]), unit, duplicates=twice, notes=notes)
+    notes = (*_notes(header.get("NumFrames", ""), len(rows)), *roots)
+    return Motion(points, _rate(header, table[:, 1]), unit, duplicates=twice, notes=notes, usual_up="y")
 
 
 def _cells(line: str) -> list[str]:
