@@ -100,6 +100,9 @@ def test_a_scene_of_two_is_refused_by_a_format_for_one(tmp_path):
     ("call", "line"),
     [
         (lambda d: save_file(_lifted(), d / "a.fbx"), r"a\.fbx: no format to write has this suffix; known are .*\.npz"),
+        (lambda d: save_file(None, d / "a.npz"), "takes a PoseSequence or Scene, then a path, got NoneType first"),
+        (lambda d: save_file(str(d / "a.npz"), _lifted()), "takes a PoseSequence or Scene, then a path, got str first"),
+        (lambda d: save_file(_lifted(), None), "expected the path of a file, got NoneType"),
         (lambda d: save_file(_lifted(), d / "a.bvh", "bvh"), "bvh can only be read"),
         (lambda d: save_file(_lifted(), d / "a.npz", "fbx"), "unknown format 'fbx'; expected one of poses, keypoints"),
         (lambda d: load_file(d / "a.fbx"), r"no such file"),

@@ -4,6 +4,7 @@ A format is a module with a ``FORMAT`` and one line in ``_SHIPPED``. Other packa
 the group ``prml.formats`` (see :mod:`prml.plugins`). Most callers need :func:`load_file` and :func:`save_file`.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -182,8 +183,16 @@ def save_file(
         overwrite: whether to replace an existing file.
 
     Raises:
-        PrmlError: no format has the suffix, the format cannot store the poses, the file exists, or the disk is full.
+        PrmlError: ``poses`` or ``path`` has another type, no format has the suffix, the format cannot store the poses,
+            the file exists, or the disk is full.
     """
+    if not isinstance(poses, PoseSequence | Scene):
+        raise PrmlError(
+            f"prml.save_file takes a PoseSequence or Scene, then a path, got {type(poses).__name__} first; "
+            "prml.load_file reads a Scene from a file"
+        )
+    if not isinstance(path, str | os.PathLike):
+        raise PrmlError(f"expected the path of a file, got {type(path).__name__}; give one such as 'jump.npz'")
     path = Path(path)
     scene = poses if isinstance(poses, Scene) else Scene.of(poses)
     if format:
