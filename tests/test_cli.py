@@ -295,6 +295,28 @@ def test_words_and_cells_are_printed_as_they_are(capsys):
     assert capsys.readouterr().out.count(words) == 4
 
 
+def test_a_table_in_a_pipe_has_no_blanks_around_it(capsys):
+    from rich import box
+    from rich.table import Table
+
+    from prml.commands._console import plain_console, print_tables
+
+    table = Table("name", "a wide column of numbers", box=box.SIMPLE_HEAD)
+    table.add_row("prml", "1")
+    print_tables(plain_console(), [table])
+    lines = capsys.readouterr().out.removesuffix("\n").split("\n")
+    assert len(lines) == 3
+    assert all(line and line == line.rstrip() for line in lines)
+
+
+def test_the_help_of_a_lift_names_its_values_as_the_documentation_does(capsys):
+    assert main(["lift", "--help"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    for text in ("--fov DEGREES", "--fps RATE", "--intrinsics FILE", "for example cpu, cuda, cuda:1 or mps (default"):
+        assert text in shown
+    assert ", (" not in shown
+
+
 @pytest.mark.parametrize("path", sorted(Path(cli.__file__).parent.glob("commands/*.py")), ids=lambda p: p.stem)
 def test_no_command_has_a_console_of_its_own(path):
     assert path.stem == "_console" or " Console(" not in path.read_text()

@@ -34,6 +34,7 @@ def option(
     positional: bool = False,
     local: bool = False,
     parameter: str = "",
+    metavar: str = "",
     from_file: str = "",
     variants: Mapping[str, type[Any]] | None = None,
 ) -> Any:
@@ -49,6 +50,7 @@ def option(
         positional: whether it is a positional argument on the command line.
         local: whether the text may name a file; URLs are then refused, as for paths.
         parameter: another name for it in messages of the library.
+        metavar: placeholder for its value in the help of a command, such as DEGREES.
         from_file: name of the positional option with the YAML file for the values of this dataclass.
         variants: alternative dataclasses by the value of their field ``kind``; the first is the default.
     """
@@ -60,6 +62,7 @@ def option(
         "positional": positional,
         "local": local,
         "parameter": parameter,
+        "metavar": metavar,
         "from_file": from_file,
         "variants": variants or {},
     }

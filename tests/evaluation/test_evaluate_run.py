@@ -109,7 +109,11 @@ def test_a_share_of_the_sequences_is_not_put_beside_the_whole(people):
     made = evaluate(Wrong(*people), protocol)
     whole, again, half = (make_result(made, {"name": "a"}, o) for o in ({}, {"every": 1}, {"every": 2}))
     assert differences([whole, again]) == []
-    assert differences([whole, half]) == ["sequences scored differ: one of 1, one of 2"]
+    assert differences([whole, half]) == ["the sequences scored differ: one of 1, one of 2"]
+    changed = {**whole.protocol, "data": {"file": "x", "clips": 3}, "limit": 4}
+    other = {**whole.protocol, "data": {"file": "x", "clips": 5}, "limit": None}
+    told = differences([replace(whole, protocol=changed), replace(whole, protocol=other)])
+    assert told == ["the numbers of clips differ: 4, all", "the data differ: clips 3 and 5"]
     assert (whole.label, half.label) == ("a (source changed)", "a (source changed) (one sequence of 2)")
 
 

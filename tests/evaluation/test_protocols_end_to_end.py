@@ -131,7 +131,7 @@ def test_a_result_of_3dhp_from_before_is_refused_beside_a_new_one(data, weights,
     assert main([*argv, "--json", str(new)]) == 0
     old.write_text(new.read_text().replace('"3dhp-gt/2"', '"3dhp-gt/1"'))
     assert main(["compare", str(new), str(old)]) == 2
-    assert 'protocol differ: "3dhp-gt/1", "3dhp-gt/2"' in capsys.readouterr().err
+    assert "the protocols differ: 3dhp-gt/1, 3dhp-gt/2" in capsys.readouterr().err
 
 
 def test_results_of_one_protocol_compare_and_others_do_not(data, weights, tmp_path, capsys):
@@ -148,7 +148,7 @@ def test_results_of_one_protocol_compare_and_others_do_not(data, weights, tmp_pa
     assert "image (no flip)" in printed
     mixed = [same[0], str(files["h36m-gt-orthographic", "--flip"])]
     assert main(["compare", *mixed]) == 2
-    assert "not comparable: protocol differ" in capsys.readouterr().err
+    assert "not comparable: the protocols differ" in capsys.readouterr().err
     assert main(["compare", *mixed, "--mix"]) == 0
     assert "MIXED" in capsys.readouterr().out
     a, b = (json.loads(files[n, "--flip"].read_text())["scores"] for n in ("h36m-gt-orthographic", "h36m-gt-pasted"))

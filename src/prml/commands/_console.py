@@ -43,10 +43,20 @@ def plain(text: str) -> "Text":
 
 
 def print_tables(console: "Console", tables: Sequence["Table"]) -> None:
-    """Print tables; they may be wider than the terminal if numbers need it, and are wide in files and pipes."""
+    """Print tables; they may be wider than the terminal if numbers need it, and are wide in files and pipes.
+
+    There, they have no blank lines around them and no blanks at the end of a line.
+    """
     from rich.measure import Measurement
 
     for table in tables:
         needed = Measurement.get(console, console.options.update(width=500), table)
         width = console.width if console.is_terminal else FILE_WIDTH
-        plain_console(file=console.file, width=max(width, needed.minimum)).print(table)
+        wide = plain_console(file=console.file, width=max(width, needed.minimum))
+        if console.is_terminal:
+            wide.print(table)
+            continue
+        with wide.capture() as drawn:
+            wide.print(table)
+        lines = "\n".join(line.rstrip() for line in drawn.get().splitlines())
+        console.print(lines.strip("\n"), soft_wrap=True)

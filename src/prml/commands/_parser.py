@@ -83,6 +83,8 @@ class _Given:
     @property
     def metavar(self) -> str:
         """Placeholder for the value in the help."""
+        if stated := self.leaf.rules.get("metavar"):
+            return str(stated)
         kind = get_args(self.kinds[0])[0] if self.is_list else self.kinds[0]
         if get_origin(kind) is Literal:
             return f"{{{','.join(map(str, get_args(kind)))}}}"

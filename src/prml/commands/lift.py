@@ -63,6 +63,8 @@ def _report(console: "Console", result: "LiftResult") -> None:
     """Print the summary table."""
     from rich.table import Table
 
+    from prml.commands._console import print_tables
+
     sequence = result.sequence
     present = sequence.has_person if sequence.has_person is not None else [True] * len(sequence)
     with_person = int(sum(present))
@@ -87,4 +89,4 @@ def _report(console: "Console", result: "LiftResult") -> None:
     rows += [("wrote", str(path)) for path in result.files.values()]
     for row in rows:
         table.add_row(*row)
-    console.print(table)
+    print_tables(console, [table])

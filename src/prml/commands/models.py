@@ -1,5 +1,6 @@
 """``prml models``: list the networks with their counted costs and those printed in the paper."""
 
+from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
@@ -22,11 +23,12 @@ class Options:
 
 def run(options: Options) -> int:
     """Print the table or JSON; raise PrmlError for an unknown name."""
-    rows = model_rows(tuple(options.names))
+    from prml.commands._console import plain, plain_console
+
+    with plain_console(stderr=True).status("") as status:
+        rows = model_rows(tuple(options.names), progress=lambda text: status.update(plain(text)))
     if options.json:
         import json
-
-        from prml.commands._console import plain_console
 
         plain_console().print_json(json.dumps(rows))
     else:
@@ -34,17 +36,25 @@ def run(options: Options) -> int:
     return 0
 
 
-def model_rows(names: tuple[str, ...] = ()) -> list[dict[str, Any]]:
+def model_rows(
+    names: tuple[str, ...] = (), progress: Callable[[str], None] = lambda text: None
+) -> list[dict[str, Any]]:
     """Return one record per network, with the counted cost and that printed in the PrML paper (None if not printed).
+
+    Args:
+        names: the networks; all if empty.
+        progress: called with what is being done, since importing torch and counting take seconds.
 
     Raises:
         PrmlError: a name is unknown.
     """
+    progress("importing torch")
     from prml.networks import registry
     from prml.networks.cost import cost_of
 
     rows = []
     for record in [registry.entry(name) for name in names or registry.names()]:
+        progress(f"counting {record.name}")
         cost = cost_of(record.name)
         rows.append(
             {

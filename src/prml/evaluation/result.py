@@ -160,11 +160,20 @@ def make_result(
 def differences(results: Sequence[Result]) -> list[str]:
     """Return reasons why results must not share a table; empty if they may."""
     found: list[str] = []
-    for what, key in (("protocol", "id"), ("clips read", "limit"), ("data", "data"), ("rules", "rules")):
-        values = {json.dumps(r.protocol.get(key), sort_keys=True) for r in results}
+    for what, key in (("protocols", "id"), ("numbers of clips", "limit"), ("data", "data"), ("rules", "rules")):
+        values = {json.dumps(r.protocol.get(key), sort_keys=True): r.protocol.get(key) for r in results}
         if len(values) > 1 and not (what == "rules" and found):
-            shown = ", ".join(sorted(values)) if what != "rules" else "the wording of a rule changed"
-            found.append(f"{what} differ: {shown}")
+            told = ", ".join(_changed([values[text] for text in sorted(values)]))
+            found.append(f"the {what} differ: {told if what != 'rules' else 'the wording of a rule changed'}")
     if len(shares := {str(r.every) for r in results}) > 1:
-        found.append(f"sequences scored differ: one of {', one of '.join(sorted(shares))}")
+        found.append(f"the sequences scored differ: one of {', one of '.join(sorted(shares))}")
     return found
+
+
+def _changed(values: Sequence[Any]) -> list[str]:
+    """Return values as text; of mappings only the entries that differ."""
+    if not all(isinstance(value, dict) for value in values):
+        return ["all" if value is None else str(value) for value in values]
+    keys = list(dict.fromkeys(key for value in values for key in value))
+    differing = [key for key in keys if any(value.get(key) != values[0].get(key) for value in values)]
+    return [f"{key} {' and '.join(str(value.get(key, 'none')) for value in values)}" for key in differing]

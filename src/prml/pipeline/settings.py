@@ -23,7 +23,7 @@ class LiftSettings:
             networks imported from their authors, as they do).
         backbone: for networks that need image features: hrnet_w32, or a custom FILE.py:FUNCTION (default: the card's).
         backbone_weights: file with the backbone's weights, the same as in training.
-        device: device of the network: cpu, cuda, cuda:1, mps, ...
+        device: device of the network, for example cpu, cuda, cuda:1 or mps.
         video: video or image folder of a keypoint file or result file, drawn behind the poses.
         overlay: write overlay.mp4.
         viewer: write viewer.html.
@@ -34,12 +34,12 @@ class LiftSettings:
     detector: str = "mediapipe"
     model: str | None = option(None, local=True)
     skeleton: Literal["h36m17", "body28"] | None = None
-    fov: float | None = option(None, minimum=5, maximum=170)
-    intrinsics: str | None = option(None, local=True)
-    fps: float | None = option(None, minimum=0.1, maximum=1000)
+    fov: float | None = option(None, minimum=5, maximum=170, metavar="DEGREES")
+    intrinsics: str | None = option(None, local=True, metavar="FILE")
+    fps: float | None = option(None, minimum=0.1, maximum=1000, metavar="RATE")
     flip: bool | None = None
     backbone: str | None = option(None, local=True)
-    backbone_weights: str | None = option(None, local=True)
+    backbone_weights: str | None = option(None, local=True, metavar="FILE")
     device: str = "cpu"
     video: str | None = option(None, local=True)
     overlay: bool = True
