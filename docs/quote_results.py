@@ -24,7 +24,7 @@ NETWORK_SPEEDS, LIFT_SPEED = Path("results/bench_networks.json"), Path("results/
 COLUMNS = {
     "mpjpe": "MPJPE",
     "p_mpjpe": "P-MPJPE",
-    "velocity": "velocity",
+    "velocity": "MPJVE (velocity)",
     "x": "x",
     "y": "y",
     "z": "z",
@@ -37,7 +37,7 @@ def _order(result: Result) -> tuple[int, str]:
 
 
 def table(results: list[Result]) -> str:
-    """One row per weights and protocol, in mm (velocity: mm per frame)."""
+    """One row per weights and protocol, in mm (MPJVE: mm per frame)."""
     head = ["weights", "protocol", *COLUMNS.values(), "frames"]
     rows = [head, ["---"] * 2 + ["---:"] * (len(head) - 2)]
     for result in sorted(results, key=_order):
@@ -46,7 +46,7 @@ def table(results: list[Result]) -> str:
         rows.append([f"`{name}` (T = {result.weights['window']})", f"`{protocol}`", *values, f"{result.frames:,}"])
     lines = ["| " + " | ".join(row) + " |" for row in rows]
     commits = ", ".join(sorted({r.commit for r in results}))
-    return "\n".join([*lines, "", f"Errors in mm, velocity in mm/frame; code at commit {commits}."])
+    return "\n".join([*lines, "", f"Errors in mm, MPJVE in mm/frame; code at commit {commits}."])
 
 
 def results(root: Path) -> str:
