@@ -72,7 +72,7 @@ def test_one_network_is_really_measured(tmp_path, capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--networks", "prml"], "without it"),
+        (["--networks", "prml"], "leave it out"),
         (["prmll"], "did you mean"),
         (["--repeats", "0"], "at least 1"),
         (["--video", "absent.mp4"], "no video"),

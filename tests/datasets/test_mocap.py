@@ -120,7 +120,7 @@ def test_wrong_files_are_named(tmp_path, changes, words):
 def test_truncated_file_is_one_clear_line(tmp_path):
     path = write_mocap(tmp_path / "x.npz")
     path.write_bytes(path.read_bytes()[:300])
-    with pytest.raises(PrmlError, match="not a whole npz file"):
+    with pytest.raises(PrmlError, match="not a complete npz file"):
         MocapSet.read(path)
 
 

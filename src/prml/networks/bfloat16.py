@@ -61,11 +61,10 @@ def encode(x: Float[Tensor, "B T J C"], context: Tensor | None, encoder: "Encode
     """What ``encoder(x, context)`` returns."""
     attention, mlp = encoder.attention, encoder.mlp
     inputs: tuple[Any, ...]
-    if context is None:
+    norm = encoder.norm_context
+    if context is None or norm is None:
         inputs = (None, None, None, 0.0, attention.qkv.weight, attention.qkv.bias, None, None)
     else:
-        norm = encoder.norm_context
-        assert norm is not None
         query, pair = attention.query, attention.key_value
         inputs = (context, norm.weight, norm.bias, norm.eps, query.weight, query.bias, pair.weight, pair.bias)
     norm1, norm2, out = encoder.norm1, encoder.norm2, attention.out
