@@ -25,7 +25,7 @@ def bundle(run: Path, name: str, command: str, notes: str) -> Path:
     """Store the run's record under ``name`` without scores; return the path of the card."""
     record = load_record(run)
     training = {**record.card.training, "command": command, "validation_mm": record.card.scores.get("validation", {})}
-    card = replace(record.card, name=name, network=name, training=training, scores={}, notes=notes)
+    card = replace(record.card, name=name, training=training, scores={}, notes=notes)
     return save_record(FOLDER, card, record.network, record.uncertainty, half=True)
 
 

@@ -31,9 +31,9 @@ COLUMNS = {
 }
 
 
-def _order(result: Result) -> tuple[int, str]:
-    """Larger windows first, then the protocols by name."""
-    return -int(result.weights["window"]), str(result.protocol["name"])
+def _order(result: Result) -> tuple[int, str, str]:
+    """Larger windows first, then weights and protocols by name."""
+    return -int(result.weights["window"]), str(result.weights["name"]), str(result.protocol["name"])
 
 
 def table(results: list[Result]) -> str:
@@ -41,7 +41,7 @@ def table(results: list[Result]) -> str:
     head = ["weights", "protocol", *COLUMNS.values(), "frames"]
     rows = [head, ["---"] * 2 + ["---:"] * (len(head) - 2)]
     for result in sorted(results, key=_order):
-        values = [f"{result.scores[name]:.1f}" for name in COLUMNS]
+        values = [f"{result.scores[name]:.1f}" if name in result.scores else "" for name in COLUMNS]
         name, protocol = result.weights["name"], result.protocol["name"]
         rows.append([f"`{name}` (T = {result.weights['window']})", f"`{protocol}`", *values, f"{result.frames:,}"])
     lines = ["| " + " | ".join(row) + " |" for row in rows]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import prml
+from fixtures.own_network import NET
 from prml import cli
 from prml.commands._parser import parse
 
@@ -38,16 +39,32 @@ def _calls(program):
     return [pytest.param(words[1:], id=f"{page.stem}: {call}") for call, (page, words) in lines.items()]
 
 
+@pytest.fixture
+def users_folder(tmp_path, monkeypatch):
+    """The checkout's configurations, and the files that the pages tell users to write: # NAME.yaml, my_package.nets."""
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    for page in PAGES:
+        for block in _blocks(page, "yaml"):
+            if named := re.match(r"# (\w+\.yaml)\n", block):
+                (tmp_path / named[1]).write_text(block)
+    (tmp_path / "my_package").mkdir()
+    (tmp_path / "my_package" / "nets.py").write_text(NET.replace("frames: int = 9", "frames: int = 27"))
+    monkeypatch.syspath_prepend(tmp_path)
+    yield tmp_path
+    for name in ("my_package", "my_package.nets"):
+        sys.modules.pop(name, None)
+
+
 def test_the_readme_opens_with_the_two_commands():
     block = _blocks(ROOT / "README.md", "bash")[0]
     assert [line.split("#")[0].strip() for line in block.strip().splitlines()] == ["make lift", "make test"]
 
 
 @pytest.mark.parametrize("words", _calls("prml"))
-def test_a_documented_command_is_understood(words, monkeypatch):
+def test_a_documented_command_is_understood(words, monkeypatch, users_folder):
     if words[0].startswith("-"):
         return
-    monkeypatch.chdir(ROOT)  # where the configurations lie
+    monkeypatch.chdir(users_folder)
     module, command, rest = cli.find(words)
     options = parse(module.Options, command, rest)
     if command == "fit":

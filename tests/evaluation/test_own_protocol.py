@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from fixtures.made_up import Wrong, moving
+from fixtures.own_network import NET
 from prml.cli import main
 from prml.commands.fit import read_config
 from prml.datasets.custom import CUSTOM
@@ -21,24 +22,6 @@ from prml.training.smoke import smallest
 from prml.weights.record import Card, save_record
 
 TINY = {"frames": 9, "width": 16, "heads": 2, "branch_blocks": 1, "in_channels": 3}
-NET = """
-import torch
-from torch import nn
-
-from prml.networks import Network
-
-
-class Net(Network):
-    any_length = True
-
-    def __init__(self, *, frames: int = 9, joints: int = 17, in_channels: int = 2) -> None:
-        super().__init__(frames=frames, joints=joints, in_channels=in_channels)
-        self.head = nn.Linear(in_channels, 3)
-
-    def forward(self, x):
-        self.check(x)
-        return self.head(x)
-"""
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from prml.skeleton import Skeleton, joint_groups
 Array = np.ndarray
 NORMAL = (0.6827, 0.9545)  # shares of a normal distribution within one and two standard deviations
 AXES = ("x", "y", "z")
-_FACTORS = np.geomspace(0.2, 5.0, 400)
 
 
 @dataclass(frozen=True)
@@ -64,9 +63,9 @@ class Ratios:
         }
 
     def temperature(self) -> dict[str, list[float]]:
-        """Factors per group and axis whose coverage is nearest to a normal distribution's (smallest larger miss)."""
+        """Smallest factors per group and axis whose coverage is at least a normal distribution's, at one and at two."""
         return {
-            group: [round(_best_factor(ratios[:, a]), 3) for a in range(3)]
+            group: [round(_least_factor(ratios[:, a]), 3) for a in range(3)]
             for group, ratios in self.groups.items()
             if len(ratios)
         }
@@ -93,8 +92,5 @@ def _ratios(lifted: PoseSequence, truth: PoseSequence) -> Float[Array, "T J 3"]:
         return np.asarray(np.abs(error) / lifted.std_m)
 
 
-def _best_factor(ratios: Float[Array, " n"]) -> float:
-    ordered = np.sort(ratios)
-    shares = [np.searchsorted(ordered, k * _FACTORS, side="right") / len(ordered) for k in (1, 2)]
-    miss = np.maximum(*(np.abs(share - wanted) for share, wanted in zip(shares, NORMAL, strict=True)))
-    return float(_FACTORS[miss.argmin()])
+def _least_factor(ratios: Float[Array, " n"]) -> float:
+    return max(float(np.quantile(ratios, share)) / k for k, share in zip((1, 2), NORMAL, strict=True))

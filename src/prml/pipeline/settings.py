@@ -11,7 +11,8 @@ class LiftSettings:
     """How to lift.
 
     Attributes:
-        weights: bundled name (prml-s, prml-xs) or a .safetensors file with its card.
+        weights: bundled name (prml-s, prml-xs, or prml-xs28 with feet, hands and face) or a .safetensors
+            file with its card.
         detector: 2D detector for videos: mediapipe, or one added by an installed package.
         model: model of the detector; for mediapipe full, lite, or the path of a .task file (default: full).
         skeleton: joints of the result: h36m17 for the first 17 of weights with 28 joints (default: the weights' own).

@@ -13,6 +13,7 @@ from prml.training.module import LiftingModule
 from prml.weights.record import OPEN, Card, load_record
 
 _BLOCK = re.compile(r".*?\bblocks\.\d+\.")
+_BEFORE = "; of the weights it started from: "
 
 
 def resample_frames(tensor: Tensor, like: Tensor) -> Tensor:
@@ -101,6 +102,7 @@ def inherit_terms(card: Card, earlier: Card) -> Card:
     """The card of weights that began as those of ``earlier``: what binds these binds them too."""
     data = card.data_licence
     if earlier.data_licence not in ("", data):
-        data = f"{data}; of the weights it started from: {earlier.data_licence}"
+        before = earlier.data_licence.removeprefix(data).removeprefix(_BEFORE)
+        data = f"{data}{_BEFORE}{before}"
     terms = dict.fromkeys(t for t in (card.weights_licence, earlier.weights_licence) if t not in ("", OPEN))
     return replace(card, data_licence=data, weights_licence="; ".join(terms) or OPEN)
