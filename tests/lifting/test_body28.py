@@ -165,3 +165,18 @@ def test_28_joints_in_other_spaces_are_refused():
     card = Card(name="x", network="prml-xs", arguments=SMALL, window=9, skeleton="body28", normalisation="screen")
     with pytest.raises(PrmlError, match="x is of body28 joints"):
         card.check_joints()
+
+
+@pytest.mark.parametrize("name", ["blazepose33", "coco17", "halpe26"])
+def test_a_derived_trunk_is_no_more_inferred_than_what_it_follows_from(name):
+    """Nobody sees a spine; it is faint only where a hip or a shoulder was not seen."""
+    seen = _seen(SKELETONS[name])
+    marks = np.zeros((len(seen), len(seen.skeleton)), bool)
+    given = on_body28(seen.with_(inferred=marks), bridge=True)
+    np.testing.assert_array_equal(given.inferred, np.tile(np.isnan(given.keypoints_px).any((0, 2)), (len(seen), 1)))
+    assert not given.inferred[:, TRUNK].any()
+    marks[5:9, seen.skeleton.index("LHip")] = True
+    given = on_body28(seen.with_(inferred=marks), bridge=True)
+    spine = given.inferred[:, BODY28.index("Spine")]
+    assert np.flatnonzero(spine).tolist() == [5, 6, 7, 8]
+    assert not given.inferred[:, BODY28.index("Head")].any()  # hips carry hardly any of its weight

@@ -38,6 +38,11 @@ def on_body28(sequence: PoseSequence, bridge: bool) -> PoseSequence:
     nobody = not found.any()
     trunk, certainty = _trunk(points, confidence)
     missing = ~found[:, _TRUNK]
+    inferred = given.inferred
+    if inferred is not None:  # a derived joint is, if one that it follows from is
+        inferred = inferred.copy()
+        derived = _trunk(points, (~inferred).astype(np.float64))[1] < 0.5
+        inferred[:, _TRUNK] = np.where(missing, derived, inferred[:, _TRUNK])
     points[:, _TRUNK] = np.where(missing[..., None], trunk, points[:, _TRUNK])
     confidence[:, _TRUNK] = np.where(missing, certainty, confidence[:, _TRUNK])
     found = np.asarray(np.isfinite(points).all(-1))
@@ -54,7 +59,7 @@ def on_body28(sequence: PoseSequence, bridge: bool) -> PoseSequence:
         confidence=np.where(found, confidence, 0.0),
         has_person=person if has_person is None else has_person & person,
         filled=None if given.filled is None else given.filled & person,
-        inferred=None if given.inferred is None else given.inferred | ~found,
+        inferred=None if inferred is None else inferred | ~found,
         detected=given.detected if given.detected is not None else measured_joints(sequence),
     )
 
