@@ -298,6 +298,7 @@ def test_every_table_by_hand():
             "per_subject",
             "per_joint",
             "per_axis",
+            "per_sequence",
             "frames",
             "sequences",
         )
