@@ -173,7 +173,7 @@ def _resaved(saved, change):
             "holds the tensor 'more', which its card does not account for",
         ),
         (lambda t, m: (t | {"network.more": torch.zeros(1)}, m), "1 tensors differ, the first is network.more"),
-        (lambda t, m: ({k: v.to(torch.complex64) for k, v in t.items()}, m), "is of the type complex64"),
+        (lambda t, m: ({k: v.to(torch.int16) for k, v in t.items()}, m), "is of the type int16"),
         (lambda t, m: ({k: v.to(torch.float8_e5m2) for k, v in t.items()}, m), "is of the type float8_e5m2"),
         (lambda t, m: ({k: v.to(torch.int64) for k, v in t.items()}, m), "is of the type torch.int64"),
         (lambda t, m: ({k: v / 0 for k, v in t.items()}, m), "holds values that are not numbers"),

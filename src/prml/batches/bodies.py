@@ -97,7 +97,7 @@ def on_same_floor(
     return out
 
 
-def _angle_deg(a: Float[Array, "*n 3"], b: Float[Array, "*n 3"]) -> Float[Array, "*n"]:
+def _angle_deg(a: Float[Array, "*#n 3"], b: Float[Array, "*#n 3"]) -> Float[Array, "*#n"]:
     lengths = np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1)
     return np.asarray(np.degrees(np.arccos(np.clip((a * b).sum(-1) / np.maximum(lengths, 1e-9), -1, 1))))
 
