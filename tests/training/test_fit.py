@@ -105,10 +105,8 @@ def _same_weights(a: Path, b: Path) -> None:
         torch.testing.assert_close(value, second[key], rtol=1e-5, atol=1e-6, msg=key)
 
 
-@pytest.mark.parametrize("step", [2, 4, 6])
-def test_a_run_limited_by_epochs_has_all_its_steps_wherever_it_was_killed(tmp_path, monkeypatch, step):
-    config = _short(-1, epochs=3)
-    fit(config, tmp_path / "a")
+def _killed_after(step):
+    """A callback that saves a checkpoint after a step and dies."""
     save = SafeCheckpoint.on_train_batch_end
 
     def die(self, trainer, *rest):
@@ -117,7 +115,14 @@ def test_a_run_limited_by_epochs_has_all_its_steps_wherever_it_was_killed(tmp_pa
             self.save(trainer)
             raise KilledError
 
-    monkeypatch.setattr(SafeCheckpoint, "on_train_batch_end", die)
+    return die
+
+
+@pytest.mark.parametrize("step", [2, 4, 6])
+def test_a_run_limited_by_epochs_has_all_its_steps_wherever_it_was_killed(tmp_path, monkeypatch, step):
+    config = _short(-1, epochs=3)
+    fit(config, tmp_path / "a")
+    monkeypatch.setattr(SafeCheckpoint, "on_train_batch_end", _killed_after(step))
     with pytest.raises(KilledError):
         fit(config, tmp_path / "b")
     monkeypatch.undo()
@@ -151,16 +156,8 @@ def test_a_run_by_the_clock_that_is_killed_and_resumed_ends_where_an_undisturbed
     config = _short(-1, epochs=1, minutes=0.2)
     config.optimiser.schedule, config.optimiser.warmup_steps = "cosine", 4
     fit(config, tmp_path / "a")
-    save = SafeCheckpoint.on_train_batch_end
-
-    def die(self, trainer, *rest):
-        save(self, trainer, *rest)
-        if trainer.global_step == step:
-            self.save(trainer)
-            raise KilledError
-
     with monkeypatch.context() as patch:
-        patch.setattr(SafeCheckpoint, "on_train_batch_end", die)
+        patch.setattr(SafeCheckpoint, "on_train_batch_end", _killed_after(step))
         with pytest.raises(KilledError):
             fit(config, tmp_path / "b")
     fit(config, tmp_path / "b", resume=True)
