@@ -50,6 +50,7 @@ def _everything(frames=12, joints=17, skeleton=H36M17):
         track_id=3,
         valid=np.arange(frames) % 5 == 0,
         mm_per_px=numbered(),
+        contacts=numbered(4) % 2 == 0,
         labels={"split": "test"},
         truth=GroundTruth(image, 2 * image, numbered(4, 4), numbered(dtype=int), smpl),
         detection=DetectionLog(

@@ -17,6 +17,7 @@ Frame = Literal["world", "camera"]
 Rows = slice | Array
 Part = TypeVar("Part", "DetectionLog", "SmplMotion", "GroundTruth", "PoseSequence")
 FPS_RANGE = (0.1, 1000.0)
+CONTACTS = ("LHeel", "LToe", "RHeel", "RToe")  # the columns of PoseSequence.contacts
 MAX_CONFIDENCE = 2.0  # peaks of heat maps, which many detectors give, stray beyond 0 and 1
 
 
@@ -190,6 +191,8 @@ class PoseSequence:
         track_id: which of the people of a scene this is, 0 or more.
         valid: (T,) frames that count in a score; None if all do.
         mm_per_px: (T,) millimetres that a pixel spans at the root's depth, where the dataset says so.
+        contacts: (T, 4) whether left heel, left toe, right heel and right toe stand on the ground (``CONTACTS``); None
+            if nobody has looked.
         labels: further texts by name, such as ``split`` or ``camera_id``.
         truth: what a dataset knows and a predictor must not see.
         detection: what the detector tells.
@@ -218,6 +221,7 @@ class PoseSequence:
     track_id: int | None = None
     valid: Bool[Array, " T"] | None = None
     mm_per_px: Float[Array, " T"] | None = None
+    contacts: Bool[Array, "T 4"] | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     truth: GroundTruth | None = None
     detection: DetectionLog | None = None
@@ -236,6 +240,7 @@ class PoseSequence:
             "detected": (J,),
             "valid": (T,),
             "mm_per_px": (T,),
+            "contacts": (T, len(CONTACTS)),
         }
         _check_shapes(self, wanted, f"{self.skeleton.name} over {T} frames")
         if self.truth is not None:
@@ -310,7 +315,7 @@ class PoseSequence:
     def take(self, rows: Rows) -> "PoseSequence":
         """Some frames (a slice or increasing indices), with all that has one entry per frame."""
         arrays = ("times_s", "keypoints_px", "confidence", "joints_m", "std_m")
-        flags = ("has_person", "filled", "inferred", "valid", "mm_per_px")
+        flags = ("has_person", "filled", "inferred", "valid", "mm_per_px", "contacts")
         return _cut(self, rows, (*arrays, *flags), ("truth", "detection"))
 
     def to_skeleton(self, target: Skeleton) -> "PoseSequence":
