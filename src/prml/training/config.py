@@ -186,7 +186,14 @@ DATA_KINDS: Mapping[str, type[DataConfig]] = _DataKinds(
 # keep its hash. The options of newer kinds are recorded by runs on them only.
 _ALWAYS_RECORDED = ("mocap", "human36m", "human36m-sh")
 # how the names begin of options newer than runs whose hash must stay; left out while they have their defaults
-_RECORDED_IF_SET = ("run.minutes", "run.compile", "data.windows.video.", "data.skeleton", "data.windows.hide.")
+_RECORDED_IF_SET = (
+    "run.minutes",
+    "run.compile",
+    "data.windows.video.",
+    "data.skeleton",
+    "data.windows.hide.",
+    "objective.lambda_direction",
+)
 
 
 # ---------------------------------------------------------------------- objective, optimiser, run
@@ -200,6 +207,7 @@ class ObjectiveConfig:
         lambda_mi: weight of the term (Table 11).
         lambda_2d, lambda_depth: weights of the two tasks within it (eq. 7); the paper does not print them.
         lambda_t: weight of the temporal consistency loss; the paper does not print it.
+        lambda_direction: weight of the loss on bone directions, which the paper does not have; 0 leaves it out.
     """
 
     pose: Literal["tasks", "mpjpe"] = "tasks"
@@ -208,6 +216,7 @@ class ObjectiveConfig:
     lambda_2d: float = option(1.0, minimum=0)
     lambda_depth: float = option(1.0, minimum=0)
     lambda_t: float = option(0.5, minimum=0)
+    lambda_direction: float = option(0.0, minimum=0)
 
 
 @dataclass

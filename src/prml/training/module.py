@@ -14,6 +14,7 @@ from prml.networks import registry
 from prml.networks.base import Features, Network
 from prml.networks.init import distinct_joints
 from prml.objectives import pose as pose_loss
+from prml.objectives.directions import bone_directions
 from prml.objectives.masks import check_mask
 from prml.objectives.mutual_information import MIResult, MutualInformation, build_mi
 from prml.objectives.temporal import BODY28_WEIGHTS, HOSSAIN_LITTLE, temporal_consistency
@@ -122,6 +123,9 @@ class LiftingModule(SteppingModule):
         target = self._scored(target)
         terms = self._pose_terms(prediction, target, known)
         loss = terms["pose"] + options.lambda_t * terms["temporal"]
+        if options.lambda_direction:
+            terms["direction"] = bone_directions(prediction, target, skeleton_of(self.config.data), known)
+            loss = loss + options.lambda_direction * terms["direction"]
         if information is not None and features is not None:
             terms |= self._information_terms(information, target, features, known)
             loss = loss + options.lambda_mi * terms["mi"]
