@@ -1,4 +1,4 @@
-"""Write ``docs/api/``: one page per room of the package with all its docstrings, and the public door first.
+"""Write ``docs/api/``: one page per room of the package with all its docstrings, and the public names first.
 
 Called by ``conf.py``, so that the pages cannot lag behind the code.
 """
@@ -8,10 +8,10 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 SOURCE = HERE.parent / "src" / "prml"
-CORE = ("skeleton", "camera", "sequence", "errors", "cli")
-DOOR = """# API
+CORE = ("skeleton", "camera", "sequence", "scene", "progress", "errors", "cli")
+INDEX = """# API
 
-The public door is `prml` itself; its names are imported on first use.
+The entry point is `prml` itself; its names are imported on first use.
 
 {public}
 
@@ -49,7 +49,7 @@ def write(folder: Path = HERE / "api") -> None:
     rooms = sorted(p.parent.name for p in SOURCE.glob("*/__init__.py") if p.parent.name != "commands")
     pages = {room: _page(f"prml.{room}", _modules(SOURCE / room)) for room in rooms}
     pages["core"] = _page("Core", [f"prml.{name}" for name in CORE])
-    pages["index"] = DOOR.format(public=_public(), rooms="\n".join(rooms))
+    pages["index"] = INDEX.format(public=_public(), rooms="\n".join(rooms))
     folder.mkdir(exist_ok=True)
     for name, text in pages.items():
         path = folder / f"{name}.md"

@@ -1,10 +1,9 @@
 """Detect the 2D keypoints of one person in a video."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
-from typing import TypeVar
 
 import numpy as np
 
@@ -19,13 +18,12 @@ from prml.filters.resample import frame_rate
 from prml.media.frames import VideoInfo
 from prml.media.prefetch import prefetch
 from prml.media.read import probe, read_frames
+from prml.progress import Progress, timed
 from prml.sequence import DetectionLog, Event, PoseSequence
 
 Array = np.ndarray
-Progress = Callable[[int, int | None], None]
 Warn = Callable[[str], None]
 OnPerson = Callable[[float, Detection | None], None]
-T = TypeVar("T")
 CHOICE_S, CHOICE_STEP_S = 2.0, 0.5  # the person is chosen from frames half a second apart in the first two seconds
 CHOICE_SIDE_PX = 1280  # larger images are shrunk for the choice
 PERSON_PX = 480  # larger people are shrunk to this size: the landmark network works on 256 pixels
@@ -131,7 +129,7 @@ class _Run:
         try:
             frames = prefetch(read_frames(self.info.path, fps=self.fps, scale=self.scale, on_warning=self.warn))
             done = len(self.track)
-            for frame in _timed(frames, self.stage_s, "wait_for_frames"):
+            for frame in timed(frames, self.stage_s, "wait_for_frames"):
                 if frame.index >= self.warm:
                     self._see(frame.image, frame.time_s, frame.index, frame.index >= done)
             self.complete = True
@@ -216,15 +214,3 @@ def _choose(info: VideoInfo, detector: Detector, fps: float | None) -> Track:
     if not found:
         raise PrmlError(f"no person was found in {info.path}; the lifter needs one who is seen from head to foot")
     return max(link(found), key=lambda t: t.prominence(info.width, info.height))
-
-
-def _timed(items: Iterator[T], stage_s: dict[str, float], name: str) -> Iterator[T]:
-    while True:
-        started = perf_counter()
-        try:
-            item = next(items)
-        except StopIteration:
-            return
-        finally:
-            stage_s[name] += perf_counter() - started
-        yield item

@@ -14,6 +14,7 @@ from jaxtyping import Float
 from prml.errors import PrmlError
 from prml.evaluation.protocols.base import EvaluationProtocol
 from prml.evaluation.scoring import Scored, Scores, Tally, joined, scores, values_of, with_motion_rules
+from prml.progress import timed
 from prml.sequence import PoseSequence
 
 Predictor = Callable[[PoseSequence], Float[np.ndarray, "T 17 3"]]
@@ -159,16 +160,6 @@ def score_sequence(
     evaluation.seconds["metrics"] += time.perf_counter() - start
 
 
-def _timed(sequences: Iterator[PoseSequence], seconds: dict[str, float]) -> Iterator[PoseSequence]:
-    while True:
-        start = time.perf_counter()
-        sequence = next(sequences, None)
-        seconds["data"] += time.perf_counter() - start
-        if sequence is None:
-            return
-        yield sequence
-
-
 def evaluate(
     predictor: Predictor,
     protocol: EvaluationProtocol,
@@ -200,7 +191,7 @@ def evaluate(
         raise PrmlError(f"limit must be at least 1, got {limit}")
     evaluation = Evaluation(protocol, limit=limit)
     share = islice(protocol.sequences(data, limit), shard[0], None, shard[1])
-    for sequence in _timed(share, evaluation.seconds):
+    for sequence in timed(share, evaluation.seconds, "data"):
         score_sequence(evaluation, sequence, predictor, window, change)
         if progress is not None:
             progress(evaluation)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,11 +22,11 @@ from prml.image_features.options import CacheOptions
 from prml.image_features.source import FrameFeatures
 from prml.networks.peers.capf import LEVELS
 from prml.options import check
+from prml.progress import Progress
 from prml.sequence import PoseSequence
 from prml.skeleton import H36M17
 
 Array = np.ndarray
-Progress = Callable[[int, int], None]
 _BATCH = 16
 
 

@@ -25,10 +25,11 @@ from prml.pipeline.camera import camera_of, image_size
 from prml.pipeline.checkpoint import TRACK, TrackFile, identity
 from prml.pipeline.folder import ResultsFolder, results_folder
 from prml.pipeline.outputs.registry import OUTPUTS, Job, write_outputs
-from prml.pipeline.result import LiftResult, Progress, Warn, doubtful_residual, residual_px
+from prml.pipeline.result import LiftResult, Warn, doubtful_residual, residual_px
 from prml.pipeline.settings import LiftSettings
 from prml.pipeline.source import WHAT, Source, input_path, read_file
 from prml.pipeline.weights import LazyLifter, check_weights, open_lifter
+from prml.progress import StageProgress
 from prml.provenance import commit
 from prml.scene import Scene
 from prml.sequence import PoseSequence
@@ -45,7 +46,7 @@ def lift(
     source: str | os.PathLike[str],
     out: str | os.PathLike[str] | None = None,
     *,
-    progress: Progress | None = None,
+    progress: StageProgress | None = None,
     warn: Warn | None = None,
     lifter: "Lifter | None" = None,
     **settings: Any,
@@ -93,7 +94,7 @@ def _lifter(source: Source, settings: LiftSettings, given: "Lifter | None") -> L
     return LazyLifter(partial(open_lifter, source, settings))
 
 
-def redraw(path: Path, settings: LiftSettings, progress: Progress | None, warn: Warn | None) -> LiftResult:
+def redraw(path: Path, settings: LiftSettings, progress: StageProgress | None, warn: Warn | None) -> LiftResult:
     """Return the scene of a result file unchanged, with the video from the settings; raises PrmlError."""
     return _Lift(Source.of(path, settings), settings, None, progress or (lambda *_: None), warn).redraw()
 
@@ -105,7 +106,7 @@ class _Lift:
     source: Source
     settings: LiftSettings
     place: ResultsFolder | None
-    tell: Progress
+    tell: StageProgress
     warn: Warn | None
     warnings: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
@@ -258,7 +259,11 @@ def _provenance(source: Path, lifter: "Lifter", seen: Scene, scale: float) -> di
 
 
 def write_results(
-    result: LiftResult, source: Path, place: ResultsFolder, settings: LiftSettings, progress: Progress | None = None
+    result: LiftResult,
+    source: Path,
+    place: ResultsFolder,
+    settings: LiftSettings,
+    progress: StageProgress | None = None,
 ) -> None:
     """Write all files into a folder; record them and the time they took in ``result``. Raises PrmlError."""
     title = str(result.provenance.get("input") or source.name)

@@ -13,7 +13,6 @@ from prml.io.registry import save_file
 from prml.scene import Scene
 from prml.sequence import PoseSequence
 
-Progress = Callable[[str, int, int | None], None]
 Warn = Callable[[str], None]
 
 

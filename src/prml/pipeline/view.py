@@ -9,9 +9,10 @@ from prml.io.files import existing
 from prml.io.poses import read_poses
 from prml.pipeline.folder import results_folder
 from prml.pipeline.lift import redraw, write_results
-from prml.pipeline.result import LiftResult, Progress, Warn
+from prml.pipeline.result import LiftResult, Warn
 from prml.pipeline.settings import LiftSettings
 from prml.pipeline.source import KEYPOINT_FILES, Source, read_file
+from prml.progress import StageProgress
 
 POSES = ("poses.npz", "poses.json")
 
@@ -22,7 +23,7 @@ def view(
     video: str | os.PathLike[str] | None = None,
     overlay: bool = False,
     overwrite: bool = False,
-    progress: Progress | None = None,
+    progress: StageProgress | None = None,
     warn: Warn | None = None,
 ) -> LiftResult:
     """Write ``viewer.html`` into a result folder, from its ``poses.npz`` or ``poses.json``.

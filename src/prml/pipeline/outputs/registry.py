@@ -11,8 +11,9 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from prml.pipeline.result import LiftResult, Progress
+from prml.pipeline.result import LiftResult
 from prml.pipeline.settings import LiftSettings
+from prml.progress import StageProgress
 
 if TYPE_CHECKING:
     from prml.view.thumbnails import Thumbnails
@@ -43,7 +44,7 @@ class Job:
     result: LiftResult
     title: str
     settings: LiftSettings
-    progress: Progress
+    progress: StageProgress
     files: Sequence[str] = OUTPUTS
     thumbnails: "Thumbnails | None" = None
 
