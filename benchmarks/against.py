@@ -28,11 +28,11 @@ LIFT = ["lift", "{base}/examples/jump.mp4", "--weights", WEIGHTS, "--out", "{out
 EVALUATE = [
     "evaluate",
     "--weights",
-    WEIGHTS,
+    "{base}/src/prml/weights/prml-xs.yaml",
     "--protocol",
     "mocap-noisy",
     "--limit",
-    "4",
+    "20",
     "--json",
     "{out}/scores.json",
 ]
@@ -52,7 +52,7 @@ FIT = [
     "--data.validation_windows",
     "16",
 ]
-TASKS = {"lift the example": LIFT, "evaluate 4 clips": EVALUATE, "train 50 steps": FIT}
+TASKS = {"lift the example": LIFT, "evaluate 20 clips": EVALUATE, "train 50 steps": FIT}
 
 
 def run(root: Path, words: list[str]) -> tuple[float, float]:
