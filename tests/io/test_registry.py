@@ -103,7 +103,7 @@ def test_a_scene_of_two_is_refused_by_a_format_for_one(tmp_path):
         (lambda d: save_file(None, d / "a.npz"), "takes a PoseSequence or Scene, then a path, got NoneType first"),
         (lambda d: save_file(str(d / "a.npz"), _lifted()), "takes a PoseSequence or Scene, then a path, got str first"),
         (lambda d: save_file(_lifted(), None), "expected the path of a file, got NoneType"),
-        (lambda d: save_file(_lifted(), d / "a.bvh", "bvh"), "bvh can only be read"),
+        (lambda d: save_file(_lifted(), d / "a.amc", "asf_amc"), "asf_amc can only be read"),
         (lambda d: save_file(_lifted(), d / "a.npz", "fbx"), "unknown format 'fbx'; expected one of poses, keypoints"),
         (lambda d: load_file(d / "a.fbx"), r"no such file"),
         (lambda d: load_file(d / "other.txt"), r"other\.txt: no format to read has this suffix; known are \.amc"),

@@ -3,6 +3,10 @@
 A joint is at the start of its bone; the end of the last bone of a chain is called ``<joint>_end``. A rotation is the
 product of the channel rotations from left to right (the last acts first); a position channel replaces the offset.
 Keywords are read as in Blender: in any case, with CHANNELS on one line or several.
+
+Written are centimetres, Y up, a T pose at rest (facing +Z, left at +X) with the bones of :mod:`prml.rig`, one person, a
+frame every 1 / rate seconds. A person who is absent stays in the last pose seen. Names consist of letters, digits and
+underscores: a colon stops all motion in three.js, which also takes a name to end at a space.
 """
 
 import re
@@ -14,9 +18,13 @@ import numpy as np
 from jaxtyping import Float
 
 from prml.errors import PrmlError
+from prml.io.files import write_file
 from prml.io.guard import guarded
 from prml.io.motion import Motion, axis_rotation, floats, prefixes
-from prml.io.registry import Format
+from prml.io.registry import Format, only_person
+from prml.rig import RigMotion, to_rig
+from prml.rotations import euler_degrees, to_matrix
+from prml.scene import Scene
 
 _CHANNEL = re.compile(r"[xyz](position|rotation)", re.IGNORECASE)
 _MOTION = re.compile(r"^[ \t]*MOTION[ \t]*(?=$|Frames)", re.IGNORECASE | re.MULTILINE)
@@ -203,11 +211,54 @@ def _positions(joints: list[_Joint], data: Float[np.ndarray, "frames channels"])
     return xyz
 
 
+def bvh_text(motion: RigMotion, order: str = "ZXY") -> str:
+    """Return a rig's motion as the text of a BVH file.
+
+    Args:
+        motion: its bones need names without spaces and marks.
+        order: axes of the three rotations of every joint, in the order of the channels.
+    """
+    motion = motion.regular()
+    rig, lines, walk = motion.rig, ["HIERARCHY"], list[int]()
+
+    def offset(depth: str, metres: Float[np.ndarray, "3"]) -> None:
+        lines.append(f"{depth}OFFSET {' '.join(f'{value:.6f}' for value in np.round(100 * metres, 6) + 0.0)}")
+
+    def joint(bone: int, depth: str) -> None:
+        walk.append(bone)
+        rotations = " ".join(f"{axis}rotation" for axis in order)
+        lines.extend([f"{depth}{'ROOT' if bone == 0 else 'JOINT'} {rig.names[bone]}", f"{depth}{{"])
+        offset(depth + "\t", rig.offsets_m[bone])
+        places = "6 Xposition Yposition Zposition" if bone == 0 else "3"
+        lines.append(f"{depth}\tCHANNELS {places} {rotations}")
+        for child in rig.children(bone):
+            joint(child, depth + "\t")
+        if rig.names[bone] in rig.ends_m:
+            lines.extend([f"{depth}\tEnd Site", f"{depth}\t{{"])
+            offset(depth + "\t\t", rig.ends_m[rig.names[bone]])
+            lines.append(f"{depth}\t}}")
+        lines.append(f"{depth}}}")
+
+    joint(0, "")
+    angles = euler_degrees(to_matrix(motion.rotations[:, walk]), order).reshape(len(motion), -1)
+    rows = np.round(np.concatenate([100 * motion.root_m, angles], 1), 6) + 0.0  # no -0
+    row = " ".join(["%.6f"] * rows.shape[1])
+    lines += ["MOTION", f"Frames: {len(rows)}", f"Frame Time: {1 / motion.fps:.8f}"]
+    lines += [row % tuple(values) for values in rows.tolist()]
+    return "\n".join(lines) + "\n"
+
+
+def write_bvh(scene: Scene, path: Path, overwrite: bool = False) -> None:
+    """Write the only person of a scene; raise PrmlError as :func:`prml.rig.to_rig` does, or if there are more."""
+    write_file(path, bvh_text(to_rig(only_person(scene, "a BVH file"))), overwrite)
+
+
 FORMAT = Format(
     "bvh",
     (".bvh",),
     "a skeleton and its joint angles, as written by nearly every animation program",
     read_bvh,
+    write_bvh,
     options=("lost_offsets",),
     kind="motion",
 )
