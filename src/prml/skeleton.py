@@ -375,6 +375,10 @@ _TRUNK_RULE: dict[str, _Rule] = {
 _FACE: dict[str, _Rule] = {"NoseTip": "Nose", "LEar": "LEar", "REar": "REar"}
 _FEET: dict[str, _Rule] = {f"{side}{part}": f"{side}{source}" for side in "LR" for part, source in _FOOT_PARTS}
 _DETECTED: dict[str, _Rule] = {"Hip": _MID_HIP, **_SAME_LIMBS, **_FACE}  # of a skeleton that has no trunk
+_HEAD: dict[str, _Rule] = {joint: joint for joint in ("Nose", "LEar", "REar")}
+_EYES: dict[str, _Rule] = {joint: joint for joint in ("LEye", "REye")}
+_HEAD_OF_28: dict[str, _Rule] = {"Nose": "NoseTip", "LEar": "LEar", "REar": "REar"}
+_MID_SHOULDER = {"LShoulder": 0.5, "RShoulder": 0.5}
 _TRUNK_JOINTS = ("Hip", "Spine", "Thorax", "Nose", "Head")
 
 _RULES: dict[tuple[str, str], dict[str, _Rule]] = {
@@ -405,6 +409,31 @@ _RULES: dict[tuple[str, str], dict[str, _Rule]] = {
         **{f"{s}Hand": {f"{s}Index": 0.5, f"{s}Pinky": 0.5} for s in "LR"},
         **{f"{s}Thumb": f"{s}Thumb" for s in "LR"},
     },
+    # what other programs' files of 2D hold: COCO's 17 and OpenPose's 25
+    **{
+        (name, "coco17"): {**_SAME_LIMBS, **_HEAD, **_EYES}
+        for name in ("blazepose33", "coco_wholebody133", "halpe26", "openpose18", "openpose25")
+    },
+    ("body28", "coco17"): {**_SAME_LIMBS, **_HEAD_OF_28},
+    ("blazepose33", "openpose25"): {
+        **_SAME_LIMBS,
+        **_HEAD,
+        **_EYES,
+        "Hip": _MID_HIP,
+        "~Neck": _MID_SHOULDER,
+        **{f"{s}BigToe": f"{s}FootIndex" for s in "LR"},
+        **{f"{s}Heel": f"{s}Heel" for s in "LR"},
+    },
+    ("body28", "openpose25"): {
+        **_SAME_LIMBS,
+        **_HEAD_OF_28,
+        "Hip": "Hip",
+        "~Neck": _MID_SHOULDER,
+        **{f"{s}BigToe": f"{s}Toe" for s in "LR"},
+        **{f"{s}Heel": f"{s}Heel" for s in "LR"},
+    },
+    ("h36m17", "openpose25"): {**_SAME_LIMBS, "Hip": "Hip", "~Neck": _MID_SHOULDER},
+    ("h36m17", "coco17"): _SAME_LIMBS,
     ("mpi_inf_3dhp28", "body28"): {
         **_SAME_LIMBS,
         **{joint: "Neck" if joint == "Thorax" else joint for joint in _TRUNK_JOINTS},

@@ -229,7 +229,7 @@ def test_truncated_npz_and_wrong_type(tmp_path):
     with pytest.raises(PrmlError, match="expected numbers in 'keypoints_px', got <U1"):
         read_keypoints(tmp_path / "t.npz")
     np.savez(tmp_path / "p.npz", allow_pickle=True, **(plain() | {"keypoints_px": np.array([{}, 1], dtype=object)}))
-    with pytest.raises(PrmlError, match="'keypoints_px': it contains a pickled object, which our files never do"):
+    with pytest.raises(PrmlError, match="'keypoints_px': it contains a pickled object, which is not read"):
         read_keypoints(tmp_path / "p.npz")
 
 

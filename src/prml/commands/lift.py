@@ -18,7 +18,8 @@ class Options(LiftSettings):
     """Lift a video, an image folder or a keypoint file to 3D joints, an overlay video and a viewer page.
 
     Attributes:
-        input: video file, folder of images, or keypoint file (.json or .npz, see docs/file_schema.md).
+        input: video file, folder of images, or keypoint file: ours, or of OpenPose (a folder), COCO, MMPose, AlphaPose,
+            DeepLabCut, MediaPipe, Sports2D or rtmlib (docs/file_schema.md).
         out: folder for the results (default: the input's name + _prml, in the current folder).
     """
 

@@ -7,10 +7,10 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from prml.detect.base import Detection
+from prml.filters.tracks import gate
 from prml.skeleton import Skeleton
 
 Array = np.ndarray
-GATE, GATE_PER_S, GATE_MOST = 0.30, 2.5, 1.5  # in person sizes: allowed median joint movement
 SIZE_RATIO = 2.2
 LOOK_BINS, LOOK_LEAST = 6, 0.5
 MAX_TILES = 8  # tiles along the longer side of an image, not counting overlap
@@ -100,11 +100,6 @@ def link(found: Sequence[tuple[float, Sequence[Detection]]]) -> list[Track]:
             used[1].add(j)
         tracks += [Track([time_s], [p]) for j, p in enumerate(people) if j not in used[1]]
     return tracks
-
-
-def gate(elapsed_s: float) -> float:
-    """Return how far, in person sizes, the joints of one person may move in ``elapsed_s`` seconds."""
-    return min(GATE + GATE_PER_S * abs(elapsed_s), GATE_MOST)
 
 
 def look(image: UInt8[Array, "H W 3"], person: Detection, skeleton: Skeleton) -> Float[Array, " bins"] | None:

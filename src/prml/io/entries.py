@@ -1,7 +1,9 @@
 """Read our own npz and JSON files: any input gives checked arrays or a one-line error."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from prml.io.npz import load_arrays, load_npz, npz_keys
 from prml.sequence import check_fps
 
 Array = np.ndarray
+_INCOMPLETE_NPZ = "it is not a complete npz file"
 MAX_JSON_BYTES = 2**30
 MAX_NUMBER = 1e12  # of any number: single precision ends at 3e38, and what is beyond 1e12 was never measured
 
@@ -177,26 +180,33 @@ def load_entries(path: str | Path) -> Entries:
     ending = path.suffix.lower()
     if ending not in (".npz", ".json"):
         raise PrmlError(f"{path.name}: expected a .npz or .json file; give a file with one of these suffixes")
-    if path.is_file() and ending == ".json" and path.stat().st_size > MAX_JSON_BYTES:
-        raise PrmlError(f"{path.name} is larger than {MAX_JSON_BYTES // 2**20} MiB; write it as .npz")
-    entries = guarded(
-        path,
-        lambda: _load_npz(path) if ending == ".npz" else json.loads(path.read_bytes()),
-        f"it is not a complete {ending[1:]} file",
-    )
+    entries = load_json(path) if ending == ".json" else guarded(path, lambda: _load_npz(path), _INCOMPLETE_NPZ)
     if not isinstance(entries, dict):
         raise PrmlError(f"{path.name}: expected names and values, got {_short(entries)}; see docs/file_schema.md")
     return Entries(path, entries)
 
 
+def load_json(path: Path) -> Any:
+    """Read a JSON file of at most ``MAX_JSON_BYTES``; raise PrmlError if it is damaged or larger."""
+    if path.is_file() and path.stat().st_size > MAX_JSON_BYTES:
+        raise PrmlError(f"{path.name} is larger than {MAX_JSON_BYTES // 2**20} MiB; write it as .npz")
+    return guarded(path, lambda: json.loads(path.read_bytes()), "it is not a complete json file")
+
+
 def stated_schema(path: Path) -> str | None:
-    """Return the schema that an npz or JSON file states, or None; raise PrmlError for a damaged file."""
+    """Return the schema that an npz or JSON file states, or None; raise PrmlError for a damaged npz file.
+
+    A JSON file is searched, not parsed, as it may be a large one of another program.
+    """
     if path.suffix.lower() == ".npz":
         schema = load_npz(path, ("schema",))["schema"] if "schema" in npz_keys(path) else None
         schema = schema.item() if isinstance(schema, np.ndarray) and schema.ndim == 0 else schema
-    else:
-        schema = load_entries(path).entries.get("schema")
-    return schema if isinstance(schema, str) else None
+        return schema if isinstance(schema, str) else None
+    if not path.is_file() or path.stat().st_size == 0:
+        return None
+    with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as text:
+        found = re.search(rb'"schema"\s*:\s*"([^"\\]*)"', text)
+        return found[1].decode(errors="replace") if found else None
 
 
 def _load_npz(path: Path) -> dict[str, Any]:

@@ -74,12 +74,7 @@ def read_keypoints(path: str | Path, *, fps: float | None = None, warn: Warn | N
         raise record.fail(
             f"'camera' is for {camera.width} x {camera.height} pixels, 'width' and 'height' say {size[0]} x {size[1]}"
         )
-    points = np.where(has_person[:, None, None], points, np.nan)
-    for doubt in check_keypoints(joints, points, confidence if "confidence" in record else None, size):
-        if doubt.level == "error":
-            raise record.fail(doubt.text)
-        tell(doubt.text)
-    return PoseSequence(
+    sequence = PoseSequence(
         skeleton=joints,
         times_s=times_s,
         keypoints_px=points,
@@ -92,6 +87,28 @@ def read_keypoints(path: str | Path, *, fps: float | None = None, warn: Warn | N
         source=record.path.name,
         image_size=size,
     )
+    return checked(sequence, "confidence" in record, record.fail, tell)
+
+
+def checked(sequence: PoseSequence, sure: bool, fail: Callable[[str], PrmlError], tell: Warn) -> PoseSequence:
+    """Return keypoints that a file holds, NaN in frames without a person, after the rules for everything that is read.
+
+    Args:
+        sequence: with keypoints, confidence, ``has_person`` and ``image_size``.
+        sure: whether the confidence is the file's own.
+        fail: makes the error of a text.
+        tell: called with each doubt (rules in :mod:`prml.io.keypoint_checks`).
+
+    Raises:
+        PrmlError: from ``fail``, if the positions cannot be right.
+    """
+    points, confidence = np.asarray(sequence.keypoints_px), np.asarray(sequence.confidence)
+    points = np.where(np.asarray(sequence.has_person)[:, None, None], points, np.nan)
+    for doubt in check_keypoints(sequence.skeleton, points, confidence if sure else None, sequence.image_size):
+        if doubt.level == "error":
+            raise fail(doubt.text)
+        tell(doubt.text)
+    return sequence.with_(keypoints_px=points)
 
 
 def _points(record: Entries, tell: Warn) -> tuple[Array, Skeleton]:

@@ -60,16 +60,21 @@ def _numbers(stream: Any, shape: tuple[int, ...], fortran: bool, dtype: np.dtype
 def _member(archive: zipfile.ZipFile, name: str, objects: bool) -> Any:
     """Read one array; pickled ones, if allowed, with the restricted unpickler."""
     with archive.open(name) as stream:
-        version = npy_format.read_magic(stream)
-        readers = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0}
-        if version not in readers:
-            raise PrmlError(f"npy format {version} is not known; expected 1.0 or 2.0")
-        shape, fortran, dtype = readers[version](stream)
-        if dtype.hasobject and objects:
-            return unpickle(stream.read())
-        if dtype.hasobject:
-            raise PrmlError("it contains a pickled object, which our files never do; write it again")
-        return _numbers(stream, shape, fortran, dtype, archive.getinfo(name).file_size - stream.tell())
+        return _array(stream, archive.getinfo(name).file_size, objects)
+
+
+def _array(stream: Any, size: int, objects: bool) -> Any:
+    """Read an array in the npy format from a stream of ``size`` bytes."""
+    version = npy_format.read_magic(stream)
+    readers = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0}
+    if version not in readers:
+        raise PrmlError(f"npy format {version} is not known; expected 1.0 or 2.0")
+    shape, fortran, dtype = readers[version](stream)
+    if dtype.hasobject and objects:
+        return unpickle(stream.read())
+    if dtype.hasobject:
+        raise PrmlError("it contains a pickled object, which is not read; store plain arrays of numbers")
+    return _numbers(stream, shape, fortran, dtype, size - stream.tell())
 
 
 def _opened(path: Path, keys: Sequence[str] | None, objects: bool) -> dict[str, Any]:
@@ -109,6 +114,17 @@ def load_arrays(path: Path | str) -> dict[str, np.ndarray]:
     """Load all arrays of an npz file of numbers and texts; raise PrmlError as :func:`load_npz` and for any pickle."""
     path = Path(path)
     return guarded(path, lambda: _opened(path, None, objects=False), _REASON)
+
+
+def read_npy(path: Path | str) -> np.ndarray:
+    """Load an npy file of numbers; raise PrmlError if it is missing or damaged, or contains a pickle."""
+    path = Path(path)
+
+    def read() -> np.ndarray:
+        with path.open("rb") as file:
+            return np.asarray(_array(file, path.stat().st_size, objects=False))
+
+    return guarded(path, read, "it is not a complete npy file")
 
 
 def npz_keys(path: Path | str) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ the group ``prml.formats`` (see :mod:`prml.plugins`). Most callers need :func:`l
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +15,7 @@ from typing import Any, Literal
 from prml.errors import PrmlError
 from prml.io.axes import Axis
 from prml.io.files import existing
+from prml.io.guard import guarded
 from prml.io.motion import Motion
 from prml.plugins import plugin, plugin_names
 from prml.scene import Scene
@@ -25,6 +26,14 @@ _SHIPPED = {
     "poses": "prml.io.poses",
     "keypoints": "prml.io.keypoints",
     "sequences": "prml.io.sequences",
+    "openpose": "prml.io.openpose",
+    "mmpose": "prml.io.mmpose",
+    "alphapose": "prml.io.alphapose",
+    "coco": "prml.io.coco",
+    "mediapipe": "prml.io.mediapipe",
+    "rtmlib": "prml.io.rtmlib",
+    "deeplabcut": "prml.io.deeplabcut",
+    "sports2d": "prml.io.sports2d",
     "bvh": "prml.io.bvh",
     "asf_amc": "prml.io.asf_amc",
     "c3d": "prml.io.c3d",
@@ -48,6 +57,7 @@ class Format:
         options: names of keyword arguments of ``read``.
         companions: suffixes of files that accompany one of this format, such as a skeleton; ``read`` then takes
             ``given``, the companions named by the user.
+        folder: whether it may be a folder of files.
         kind: "poses" or "motion".
         extra: the extra of prml-pose that it needs; "" for none.
     """
@@ -61,6 +71,7 @@ class Format:
     detect: Callable[[Path], bool] = lambda path: True
     options: tuple[str, ...] = ()
     companions: tuple[str, ...] = ()
+    folder: bool = False
     kind: Literal["poses", "motion"] = "poses"
     extra: str = ""
 
@@ -110,18 +121,34 @@ def _for_suffix(path: Path, can: Literal["read", "write"]) -> list[Format]:
 def format_of(path: Path) -> Format:
     """Return the format of an existing file by its suffix, and by its content if several formats share it.
 
+    A folder is recognised by its files.
+
     Raises:
         PrmlError: the suffix is unknown, or the content fits none of its formats.
     """
-    fitting = _for_suffix(path, "read")
-    if len(fitting) == 1:
-        return fitting[0]
     existing(path, "file of poses or motion")
+    if path.is_dir():
+        fitting = [f for f in formats() if f.folder and f.read is not None]
+        what = f"{path.name}: expected a folder of files of"
+    else:
+        fitting = _for_suffix(path, "read")
+        if len(fitting) == 1:
+            return fitting[0]
+        what = f"{path.name}: expected"
     for candidate in fitting:
-        if candidate.detect(path):
+        if guarded(path, partial(candidate.detect, path)):
             return candidate
     names = ", ".join(f.name for f in fitting)
-    raise PrmlError(f"{path.name}: expected one of the formats {names} by its content; it is none of them")
+    _say_if_damaged(path)
+    raise PrmlError(f"{what} one of the formats {names} by its content; it is none of them")
+
+
+def _say_if_damaged(path: Path) -> None:
+    """Raise PrmlError for a JSON file that is damaged, or something else under its name."""
+    if path.suffix.lower() == ".json" and path.is_file():
+        from prml.io.entries import load_json
+
+        load_json(path)
 
 
 def load_file(
@@ -132,17 +159,19 @@ def load_file(
     unit_m: float | None = None,
     up: Axis | None = None,
     fps: float | None = None,
+    image_size: tuple[int, int] | None = None,
     warn: Callable[[str], None] = lambda line: None,
 ) -> Scene:
     """Read a file of poses or motion.
 
     Args:
-        path: the file.
+        path: the file, or a folder of OpenPose JSON files.
         format: name of its format; None to choose by suffix and content.
         skeleton: joint map for a motion file: a name or a YAML file; None for the bundled one that fits its names.
         unit_m: metres per unit of a motion file, overriding the file, the map and the estimate from people's size.
         up: axis of a motion file that points up, overriding the file and the map.
         fps: frame rate, overriding the file.
+        image_size: width and height in pixels of the images of a keypoint file that does not state them.
         warn: called with one line for each thing that looks wrong or was estimated rather than read.
 
     Returns:
@@ -161,7 +190,7 @@ def load_file(
         from prml.io.people import scene_of_motion
 
         return scene_of_motion(path, chosen, joint_map(skeleton) if skeleton else None, unit_m, up, fps, warn)
-    given = {"fps": fps, "skeleton": skeleton, "unit_m": unit_m, "up": up}
+    given = {"fps": fps, "skeleton": skeleton, "unit_m": unit_m, "up": up, "image_size": image_size}
     offered = {name: value for name, value in given.items() if value is not None}
     if unused := [name for name in offered if name not in chosen.options]:
         raise PrmlError(f"{path.name}: {unused[0]}= is not an option of the format {chosen.name}; leave it out")

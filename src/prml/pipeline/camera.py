@@ -1,6 +1,7 @@
 """The camera of a lift: given, stated by the input, or assumed."""
 
 import json
+import re
 from pathlib import Path
 
 from prml.camera import Camera
@@ -9,6 +10,7 @@ from prml.pipeline.settings import LiftSettings
 from prml.sequence import PoseSequence
 
 DEFAULT_FOV_DEG = 55.0
+MAX_SIDE = 100_000
 
 
 def camera_of(sequence: PoseSequence, settings: LiftSettings) -> Camera:
@@ -30,7 +32,27 @@ def image_size(sequence: PoseSequence) -> tuple[int, int]:
     return sequence.image_size
 
 
+def stated_size(settings: LiftSettings) -> tuple[int, int] | None:
+    """Return the size of the image that the settings state, directly or with the intrinsics; raises PrmlError."""
+    if settings.image_size is not None:
+        found = re.fullmatch(r"\s*(\d{1,6})\s*[x*,X]\s*(\d{1,6})\s*", settings.image_size)
+        if not found or not all(0 < int(side) <= MAX_SIDE for side in found.groups()):
+            raise PrmlError(f"image_size must be like 1920x1080 (width, height in pixels), got {settings.image_size!r}")
+        return int(found[1]), int(found[2])
+    if settings.intrinsics:
+        camera = _read_camera(Path(settings.intrinsics))
+        return camera.width, camera.height
+    return None
+
+
 def _camera_file(path: Path, width: int, height: int) -> Camera:
+    camera = _read_camera(path)
+    if (camera.width, camera.height) != (width, height):
+        raise PrmlError(f"{path} is for {camera.width} x {camera.height} pixels, the input has {width} x {height}")
+    return camera
+
+
+def _read_camera(path: Path) -> Camera:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
@@ -40,9 +62,6 @@ def _camera_file(path: Path, width: int, height: int) -> Camera:
     if not isinstance(record, dict):
         raise PrmlError(f"{path} must contain an object with width, height, fx, fy, cx, cy")
     try:
-        camera = Camera.from_dict({"source": f"file {path.name}", **record})
+        return Camera.from_dict({"source": f"file {path.name}", **record})
     except PrmlError as error:
         raise PrmlError(f"{path}: {error}") from None
-    if (camera.width, camera.height) != (width, height):
-        raise PrmlError(f"{path} is for {camera.width} x {camera.height} pixels, the input has {width} x {height}")
-    return camera

@@ -237,14 +237,13 @@ def _eagerly(
 
 
 def _provenance(source: Path, lifter: "Lifter", seen: Scene, scale: float) -> dict[str, Any]:
-    log = seen.prominent.detection
     made_by = {
         "prml": __version__,
         "commit": commit(),
         "weights": lifter.card.name,
         "weights_sha256": lifter.card.sha256,
         "weights_data_licence": lifter.card.data_licence,
-        "detector": "given keypoints" if log is None else log.detector,
+        "detector": _detector(seen.prominent),
         "input": source.name,
         "flip": lifter.options.flip,
         "overlap": lifter.options.overlap,
@@ -256,6 +255,13 @@ def _provenance(source: Path, lifter: "Lifter", seen: Scene, scale: float) -> di
     if scale != 1.0:
         made_by["scale"] = f"x {scale:.4g}: long bones of an adult (the network predicts in image space)"
     return made_by
+
+
+def _detector(person: PoseSequence) -> str:
+    if person.detection is not None:
+        return person.detection.detector
+    program = person.labels.get("format")
+    return f"given keypoints ({program})" if program else "given keypoints"
 
 
 def write_results(

@@ -20,6 +20,10 @@ class LiftSettings:
         intrinsics: JSON file with the camera: width, height, fx, fy, cx, cy, radial, tangential.
         fps: capture rate of an image folder (default: 30); for a video or keypoint file, replaces the stated rate (240
             for slow motion at 240 frames/s that is saved to play at 30).
+        image_size: width and height in pixels, such as 1920x1080, of the images of a keypoint file that does not state
+            them.
+        person: which person of a keypoint file with several to lift, by the number that is said when it is read
+            (default: the most prominent).
         flip: average with the result for the mirrored input: twice the work, slightly more accurate (default: only for
             networks imported from their authors, as they do).
         backbone: for networks that need image features: hrnet_w32, or a custom FILE.py:FUNCTION (default: the card's).
@@ -38,6 +42,8 @@ class LiftSettings:
     fov: float | None = option(None, minimum=5, maximum=170, metavar="DEGREES")
     intrinsics: str | None = option(None, local=True, metavar="FILE")
     fps: float | None = option(None, minimum=0.1, maximum=1000, metavar="RATE")
+    image_size: str | None = option(None, metavar="WIDTHxHEIGHT")
+    person: int | None = option(None, minimum=0, metavar="NUMBER")
     flip: bool | None = None
     backbone: str | None = option(None, local=True)
     backbone_weights: str | None = option(None, local=True, metavar="FILE")

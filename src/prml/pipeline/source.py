@@ -1,21 +1,21 @@
 """The input of a lift: video or images, keypoints, or a result to redraw."""
 
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from prml.errors import PrmlError
-from prml.io.entries import stated_schema
 from prml.io.files import existing, refuse_url
+from prml.pipeline.camera import stated_size
 from prml.pipeline.result import Warn
 from prml.pipeline.settings import LiftSettings
 from prml.scene import Scene, VideoSource
+from prml.sequence import PoseSequence
 
-KEYPOINT_FILES = (".json", ".npz")
+KEYPOINT_FILES = (".json", ".npz", ".npy", ".csv", ".h5", ".hdf5", ".trc")
+MOTION_FILES = (".bvh", ".amc", ".asf", ".c3d")
 WHAT = "video, a folder of images, a keypoint file or a result file"
-_HEAD = 4096  # our writers state the schema within this many bytes of a JSON file
 
 
 def input_path(source: object) -> Path:
@@ -37,31 +37,46 @@ class Source:
         path: path of the input.
         kind: "video" (or a folder of images), "keypoints", or "poses" (a result file).
         video: the video or image folder; None if there is none.
+        format: name of the format of a file, see :mod:`prml.io.registry`.
     """
 
     path: Path
     kind: Literal["video", "keypoints", "poses"]
     video: Path | None = None
+    format: str = ""
 
     @classmethod
     def of(cls, path: Path, settings: LiftSettings) -> "Source":
         """Determine the kind of an input; raise PrmlError if it does not exist or a setting does not apply to it."""
         path = existing(path, WHAT)
-        if path.is_dir() or path.suffix.lower() not in KEYPOINT_FILES:
-            if settings.video is not None:
-                raise PrmlError(f"{path} is itself a video or image folder; leave video=... out")
-            return cls(path, "video", path)
-        from prml.io.poses import SCHEMAS
+        if path.is_dir() and not _holds_keypoints(path):
+            return cls._of_pictures(path, settings)
+        if not path.is_dir() and path.suffix.lower() not in (*KEYPOINT_FILES, *MOTION_FILES):
+            return cls._of_pictures(path, settings)
+        from prml.io.registry import format_of
 
+        chosen = format_of(path)
+        if chosen.kind == "motion":
+            raise PrmlError(
+                f"{path.name} ({chosen.name}) holds 3D motion, which needs no lifting; 'prml export' converts it, "
+                "'prml data import' makes training data of it"
+            )
         video = None if settings.video is None else existing(settings.video)
-        if _schema(path) not in SCHEMAS:
-            return cls(path, "keypoints", video)
-        for name in ("fov", "intrinsics", "fps", "flip"):
+        if chosen.name != "poses":
+            return cls(path, "keypoints", video, chosen.name)
+        for name in ("fov", "intrinsics", "fps", "flip", "image_size", "person"):
             if getattr(settings, name) is not None:
                 raise PrmlError(
                     f"{path.name} is already lifted and is only redrawn; leave {name}=... out, or lift the video"
                 )
-        return cls(path, "poses", video)
+        return cls(path, "poses", video, chosen.name)
+
+    @classmethod
+    def _of_pictures(cls, path: Path, settings: LiftSettings) -> "Source":
+        for name in ("video", "image_size", "person"):
+            if getattr(settings, name) is not None:
+                raise PrmlError(f"{path} is itself a video or image folder; leave {name}=... out")
+        return cls(path, "video", path)
 
     def pictures(self, settings: LiftSettings) -> VideoSource:
         """Probe the video; raise PrmlError if it cannot be read or there is none."""
@@ -89,20 +104,49 @@ class Source:
 
 
 def read_file(source: Source, settings: LiftSettings, warn: Warn | None = None) -> Scene:
-    """Read the scene of a result file, or of a keypoint file with short gaps filled, with the video if given."""
+    """Read the scene of a result file, or of a keypoint file with short gaps filled, with the video if given.
+
+    Of several people in a keypoint file, the most prominent or ``settings.person`` is kept, and a warning says so.
+    """
+    video = None if source.video is None else source.pictures(settings)
     if source.kind == "poses":
         from prml.io.poses import read_poses
 
         sequence = read_poses(source.path)
     else:
         from prml.filters.repair import filled_in
-        from prml.io.keypoints import read_keypoints
 
-        sequence = filled_in(read_keypoints(source.path, fps=settings.fps, warn=warn))
-    if source.video is None:
+        sequence = filled_in(_person(_keypoints(source, settings, video, warn), source, settings, warn))
+    if source.video is None or video is None:
         return Scene.of(sequence)
     _check_length(source.video, source.path, len(sequence))
-    return Scene.of(sequence, source.pictures(settings))
+    return Scene.of(sequence, video)
+
+
+def _keypoints(source: Source, settings: LiftSettings, video: VideoSource | None, warn: Warn | None) -> Scene:
+    """Read all people of a keypoint file."""
+    from prml.io.registry import get_format
+
+    chosen = get_format(source.format)
+    size = stated_size(settings)
+    if size is not None and "image_size" not in chosen.options and settings.image_size is not None:
+        raise PrmlError(f"{source.path.name} states the size of its images; leave image_size=... out")
+    scene = chosen.read_with(source.path, fps=settings.fps, image_size=size, video=video, warn=warn)
+    if not isinstance(scene, Scene) or scene.prominent.keypoints_px is None:
+        raise PrmlError(f"{source.path.name} ({chosen.name}) holds no 2D keypoints of a clip; there is nothing to lift")
+    return scene
+
+
+def _person(scene: Scene, source: Source, settings: LiftSettings, warn: Warn | None) -> PoseSequence:
+    if settings.person is not None:
+        return scene.person(settings.person)
+    if len(scene) > 1 and warn:
+        others = ", ".join(map(str, scene.track_ids[1:]))
+        warn(
+            f"{source.path.name}: only the most prominent of {len(scene)} people is lifted; give person=N for another "
+            f"({others})"
+        )
+    return scene.prominent
 
 
 def _check_length(video: Path, path: Path, frames: int) -> None:
@@ -114,10 +158,8 @@ def _check_length(video: Path, path: Path, frames: int) -> None:
         raise PrmlError(f"{video.name} has {count} frames, {path.name} has {frames}; give the video it came from")
 
 
-def _schema(path: Path) -> str | None:
-    if path.suffix.lower() == ".json":
-        with path.open("rb") as file:
-            named = re.search(rb'"schema"\s*:\s*"([^"\\]*)"', file.read(_HEAD))
-        if named:
-            return named[1].decode(errors="replace")
-    return stated_schema(path)
+def _holds_keypoints(folder: Path) -> bool:
+    """Whether a folder is a keypoint folder rather than one of images."""
+    from prml.io.openpose import is_openpose
+
+    return is_openpose(folder)
