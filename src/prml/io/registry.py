@@ -35,6 +35,7 @@ _SHIPPED = {
     "deeplabcut": "prml.io.deeplabcut",
     "sports2d": "prml.io.sports2d",
     "bvh": "prml.io.bvh",
+    "glb": "prml.io.glb",
     "asf_amc": "prml.io.asf_amc",
     "c3d": "prml.io.c3d",
     "trc": "prml.io.trc",
