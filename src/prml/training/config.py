@@ -187,36 +187,68 @@ DATA_KINDS: Mapping[str, type[DataConfig]] = _DataKinds(
 _ALWAYS_RECORDED = ("mocap", "human36m", "human36m-sh")
 # how the names begin of options newer than runs whose hash must stay; left out while they have their defaults
 _RECORDED_IF_SET = (
-    "run.minutes",
-    "run.compile",
-    "data.windows.video.",
-    "data.skeleton",
-    "data.windows.hide.",
-    "objective.lambda_direction",
+    *("run.minutes", "run.compile", "data.windows.video.", "data.skeleton", "data.windows.hide."),
+    *("objective.lambda_direction", "objective.lambda_pose", "objective.consistency", "objective.squared"),
+    "objective.terms.",
+    *("optimiser.step_every", "optimiser.step_decay"),
 )
 
 
 # ---------------------------------------------------------------------- objective, optimiser, run
 @dataclass
-class ObjectiveConfig:
-    """What is minimised (paper eq. 7 to 9).
+class TermsConfig:
+    """Weights of the terms that peers add to their losses; 0 leaves a term out.
 
     Attributes:
-        pose: "tasks" is eq. 8 (L2 norm of x, y plus absolute depth error); "mpjpe" the error of the pose, as for peers.
+        velocity: mean length of the error of the motion from frame to frame.
+        scale: MPJPE after the best scale of each frame (N-MPJPE).
+        limb_variation: variance of the predicted lengths of limbs over time.
+        limb_length: absolute error of the lengths of limbs.
+        angle: absolute error of the angles between limbs.
+        angle_velocity: absolute error of their change from frame to frame.
+        all_frames: MPJPE of all frames, for networks that answer for the middle of a window (mhformer, pstmo).
+    """
+
+    velocity: float = option(0.0, minimum=0)
+    scale: float = option(0.0, minimum=0)
+    limb_variation: float = option(0.0, minimum=0)
+    limb_length: float = option(0.0, minimum=0)
+    angle: float = option(0.0, minimum=0)
+    angle_velocity: float = option(0.0, minimum=0)
+    all_frames: float = option(0.0, minimum=0)
+
+
+@dataclass
+class ObjectiveConfig:
+    """What is minimised (paper eq. 7 to 9), or a peer's own loss.
+
+    Attributes:
+        pose: "tasks" is eq. 8 (L2 norm of x, y plus absolute depth error); "mpjpe" the error of the pose, as for peers;
+            "weighted" that error with MixSTE's weights of the joints.
+        lambda_pose: weight of the pose term.
         mutual_information: estimator of I(Y; S); "none" leaves the term out (Table 4). Only PrML has support features.
         lambda_mi: weight of the term (Table 11).
         lambda_2d, lambda_depth: weights of the two tasks within it (eq. 7); the paper does not print them.
         lambda_t: weight of the temporal consistency loss; the paper does not print it.
         lambda_direction: weight of the loss on bone directions, which the paper does not have; 0 leaves it out.
+        consistency: form of that loss: Hossain and Little's weights of the joints ("hossain-little"), or MixSTE's, with
+            a mean over the axes too ("mixste").
+        squared: minimise half the square of the sum instead, as MixSTE and KTPFormer do: they multiply the gradient by
+            the loss.
+        terms: weights of further terms.
     """
 
-    pose: Literal["tasks", "mpjpe"] = "tasks"
+    pose: Literal["tasks", "mpjpe", "weighted"] = "tasks"
+    lambda_pose: float = option(1.0, minimum=0)
     mutual_information: MIKind = "variational"
     lambda_mi: float = option(0.01, minimum=0)
     lambda_2d: float = option(1.0, minimum=0)
     lambda_depth: float = option(1.0, minimum=0)
     lambda_t: float = option(0.5, minimum=0)
     lambda_direction: float = option(0.0, minimum=0)
+    consistency: Literal["hossain-little", "mixste"] = "hossain-little"
+    squared: bool = False
+    terms: TermsConfig = option(factory=TermsConfig)
 
 
 @dataclass
@@ -224,23 +256,27 @@ class OptimiserConfig:
     """How it is minimised (paper appendix B.2).
 
     Attributes:
-        kind: "adamw", or "muon" for the matrices inside attention and MLPs with AdamW for the rest.
+        kind: "adamw"; "adam" with AMSGrad, as several peers train; or "muon" for the matrices inside attention and MLPs
+            with AdamW for the rest.
         learning_rate: at the start (after the warm-up).
         muon_rate: factor on the learning rate for Muon's matrices.
-        weight_decay: of AdamW.
+        weight_decay: of AdamW, or of the L2 penalty of Adam.
         schedule: "exponential" multiplies the rate by ``decay`` every epoch; "cosine" falls to a hundredth at the end.
         decay: factor per epoch.
+        step_every, step_decay: every n-th epoch is followed by ``step_decay`` in place of ``decay``; 0 for never.
         warmup_steps: linear rise at the start.
         clip: largest norm of the gradient; 0 does not clip.
         ema: decay of the moving average of the weights that is validated and saved; 0 averages nothing.
     """
 
-    kind: Literal["adamw", "muon"] = "adamw"
+    kind: Literal["adamw", "adam", "muon"] = "adamw"
     learning_rate: float = option(5e-4, minimum=0)
     muon_rate: float = option(3.0, minimum=0)
     weight_decay: float = option(0.01, minimum=0)
     schedule: Literal["exponential", "cosine"] = "exponential"
     decay: float = option(0.99, minimum=0, maximum=1)
+    step_every: int = option(0, minimum=0)
+    step_decay: float = option(0.5, minimum=0, maximum=1)
     warmup_steps: int = option(0, minimum=0)
     clip: float = option(1.0, minimum=0)
     ema: float = option(0.999, minimum=0, maximum=0.999999)  # 1 would save the first weights

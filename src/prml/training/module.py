@@ -13,6 +13,7 @@ from prml.evaluation import metrics
 from prml.networks import registry
 from prml.networks.base import Features, Network
 from prml.networks.init import distinct_joints
+from prml.objectives import peers
 from prml.objectives import pose as pose_loss
 from prml.objectives.directions import bone_directions
 from prml.objectives.masks import check_mask
@@ -56,6 +57,26 @@ def mutual_information(network: Network, options: ObjectiveConfig) -> nn.Module 
         "depth": build_mi(options.mutual_information, c=1, support_width=width_depth, joints=network.joints),
     }
     return nn.ModuleDict(parts)
+
+
+_TERMS = {
+    "velocity": peers.velocity,
+    "scale": peers.scaled_mpjpe,
+    "limb_length": peers.limb_length,
+    "angle": peers.angle,
+    "angle_velocity": peers.angle_velocity,
+}
+
+
+def train_all_frames(name: str, network: Network) -> None:
+    """Have a network that answers for the middle of a window learn from all frames; PrmlError if it has none else."""
+    if not hasattr(network, "forward_with_sequence"):
+        raise PrmlError(
+            f"objective.terms.all_frames is for networks with a pose of every frame beside the middle one (mhformer, "
+            f"pstmo), which {name} has not; leave it out"
+        )
+    for head in network.HEADS:  # P-STMO's second head is frozen otherwise
+        network.get_submodule(head).requires_grad_(True)
 
 
 class _Task(NamedTuple):
@@ -108,28 +129,46 @@ class LiftingModule(SteppingModule):
         self.network = registry.build(config.network.name, **arguments)
         if config.network.start == "distinct":
             distinct_joints(self.network)
+        if config.objective.terms.all_frames:
+            train_all_frames(config.network.name, self.network)
         self.information = mutual_information(self.network, config.objective)
         self.validation: list[Tensor] = []
         self.validated_step: int | None = None
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Every term apart (unweighted), and their weighted sum ``loss`` (paper eq. 9)."""
-        options, target, known = self.config.objective, batch["target"], self._known(batch)
-        information, features = self.information, None
-        if information is None:
-            prediction = self.network(batch["input"], *context_of(batch))
-        else:
+        options, known = self.config.objective, self._known(batch)
+        information, features, sequence = self.information, None, None
+        if information is not None:
             prediction, features = self.network(batch["input"], features=True)
-        target = self._scored(target)
+        elif options.terms.all_frames:
+            prediction, sequence = self.network.forward_with_sequence(batch["input"])  # type: ignore[operator]
+        else:
+            prediction = self.network(batch["input"], *context_of(batch))
+        target = self._scored(batch["target"])
         terms = self._pose_terms(prediction, target, known)
-        loss = terms["pose"] + options.lambda_t * terms["temporal"]
+        loss = options.lambda_pose * terms["pose"] + options.lambda_t * terms["temporal"]
         if options.lambda_direction:
             terms["direction"] = bone_directions(prediction, target, skeleton_of(self.config.data), known)
             loss = loss + options.lambda_direction * terms["direction"]
+        for name, value in self._peer_terms(prediction, target, known).items():
+            terms[name] = value
+            loss = loss + getattr(options.terms, name) * value
+        if sequence is not None:
+            terms["all_frames"] = pose_loss.mpjpe(sequence, batch["target"], known)
+            loss = loss + options.terms.all_frames * terms["all_frames"]
         if information is not None and features is not None:
             terms |= self._information_terms(information, target, features, known)
             loss = loss + options.lambda_mi * terms["mi"]
-        return {"loss": loss, **terms}
+        return {"loss": loss.square() / 2, "sum": loss, **terms} if options.squared else {"loss": loss, **terms}
+
+    def _peer_terms(self, prediction: Tensor, target: Tensor, known: Tensor | None) -> dict[str, Tensor]:
+        """The further terms that have a weight, by name."""
+        weights = self.config.objective.terms
+        found = {name: term(prediction, target, known) for name, term in _TERMS.items() if getattr(weights, name)}
+        if weights.limb_variation:
+            found["limb_variation"] = peers.limb_variation(prediction, known)
+        return found
 
     def _known(self, batch: Batch) -> Tensor | None:
         """The joints of each window that have a truth; None if all have. Raises PrmlError for another shape or kind."""
@@ -147,14 +186,21 @@ class LiftingModule(SteppingModule):
         return target[:, at : at + 1]
 
     def _pose_terms(self, prediction: Tensor, target: Tensor, known: Tensor | None) -> dict[str, Tensor]:
+        options = self.config.objective
         weights = HOSSAIN_LITTLE if self.network.joints == len(HOSSAIN_LITTLE) else BODY28_WEIGHTS
+        mixste = options.consistency == "mixste"
         terms = {
             "2d": pose_loss.loss_2d(prediction, target, known),
             "depth": pose_loss.loss_depth(prediction, target, known),
-            "temporal": temporal_consistency(prediction, weights, known),
+            "temporal": peers.mean_consistency(prediction, known)
+            if mixste
+            else temporal_consistency(prediction, weights, known),
         }
-        tasks = self.config.objective.pose == "tasks"
-        terms["pose"] = terms["2d"] + terms["depth"] if tasks else pose_loss.mpjpe(prediction, target, known)
+        if options.pose == "tasks":
+            terms["pose"] = terms["2d"] + terms["depth"]
+        else:
+            loss = peers.weighted_mpjpe if options.pose == "weighted" else pose_loss.mpjpe
+            terms["pose"] = loss(prediction, target, known)
         return terms
 
     def _information_terms(

@@ -1,4 +1,4 @@
-"""The optimisers of a training run: AdamW (the paper's), or Muon for the matrices inside the network with AdamW beside.
+"""The optimisers of a training run: AdamW (the paper's), Adam with AMSGrad (several peers'), or Muon.
 
 Muon (Jordan et al. 2024; Liu et al. 2025 for the scale of its rate) orthogonalises the update of every hidden matrix.
 Embeddings, norms, biases, heads and estimators, for which it is not meant, stay with AdamW.
@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.optim import AdamW, Optimizer
+from torch.optim import Adam, AdamW, Optimizer
 
 from prml.errors import PrmlError
 from prml.networks.layers import Attention, Mlp
@@ -74,6 +74,8 @@ def build_optimiser(
     rate, decay = options.learning_rate, options.weight_decay
     if options.kind == "adamw":
         return AdamW(trained, lr=rate, weight_decay=decay, fused=fused)
+    if options.kind == "adam":
+        return Adam(trained, lr=rate, weight_decay=decay, amsgrad=True, fused=fused)
     if not (matrices := hidden_matrices(network)):
         raise PrmlError("this network has no layers of prml.networks.layers that Muon could train; use adamw")
     theirs = {id(p) for p in matrices}

@@ -20,6 +20,8 @@ def rate_factor(
     if step < options.warmup_steps:
         return (step + 1) / options.warmup_steps
     if options.schedule == "exponential":
-        return options.decay ** (step // max(1, steps_per_epoch))
+        epochs = step // max(1, steps_per_epoch)
+        large = epochs // options.step_every if options.step_every else 0
+        return options.decay ** (epochs - large) * options.step_decay**large
     done = (step - options.warmup_steps) / max(1, total_steps - options.warmup_steps) if total_steps > 0 else 0.0
     return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, max(done, share_of_time))))

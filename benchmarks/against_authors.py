@@ -1,0 +1,413 @@
+"""Scores of the authors' own evaluation code and ours, of the same weights on the same made-up files.
+
+    python benchmarks/against_authors.py --checkouts FOLDER --json results/authors.json --write docs/protocols.md
+
+FOLDER holds checkouts of the authors' repositories under their own names (MixSTE, P-STMO, ...); rows of those that are
+missing are left out. Nothing of them is kept. For every network a checkpoint with weights drawn by the rule of
+tests/networks/golden goes through the authors' script (``authors_code.py``), and through ``prml import`` and ``prml
+evaluate`` without any option about rules. The files are in the official layouts: motion capture seen by Human3.6M's
+cameras as the authors' code lists them. The networks are narrow, since rules do not depend on width.
+"""
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "networks")]
+
+import torch  # noqa: E402
+import yaml  # noqa: E402
+from published_rule import filled  # noqa: E402
+
+from fixtures import human36m, mpi_inf_3dhp  # noqa: E402
+from prml.datasets.human36m import ACTIONS  # noqa: E402
+from prml.datasets.human36m_cameras import read_cameras  # noqa: E402
+from prml.evaluation.result import read_result  # noqa: E402
+from prml.io.files import write_file  # noqa: E402
+from prml.networks.published.convert import published_keys  # noqa: E402
+from prml.provenance import commit, versions  # noqa: E402
+
+NEAR_MM = 1e-3
+BEGIN, END = "<!-- against_authors.py begins -->", "<!-- against_authors.py ends -->"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One network under one protocol.
+
+    Attributes:
+        repository: folder of the checkout.
+        network, arguments: ours.
+        protocol: ours.
+        script: theirs; ``words`` its arguments, where {file} is the checkpoint and {name} its name.
+        file: name of the checkpoint; ``key`` of the weights in it ("" for a bare state_dict); ``prefix`` of the names.
+        config: their configuration file and what is changed in it; {config} in ``words``.
+        before: scripts that cut the clips, with their arguments and the folder in which they run.
+        recorded, call: as in ``authors_code.run``.
+        imports: further words of ``prml import``; ``options`` of ``prml evaluate`` for a figure that is an option here.
+        reasons: metric -> why the figures differ.
+    """
+
+    repository: str
+    network: str
+    arguments: Mapping[str, Any]
+    protocol: str
+    script: str
+    words: Sequence[str]
+    file: str = "net.bin"
+    key: str = "model_pos"
+    prefix: str = ""
+    config: tuple[str, Mapping[str, Any]] | None = None
+    before: tuple[str, Sequence[str], str] | None = None
+    recorded: str = ""
+    call: str = ""
+    imports: Sequence[str] = ()
+    options: Sequence[str] = ()
+    reasons: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_3dhp(self) -> bool:
+        """Whether the weights are of MPI-INF-3DHP."""
+        return self.protocol == "3dhp-gt"
+
+
+MIXED = "they give every frame the mean of its batch, in which actions meet"
+_VIDEOPOSE3D = ("-k", "cpn_ft_h36m_dbb", "-c", ".", "--evaluate", "{name}")
+_MHFORMER = {"key": "", "reasons": {"p_mpjpe": MIXED}}
+_PSTMO = ("--layers", "1", "--channel", "64", "--d_hid", "128", "--reload", "1", "--previous_dir", "{file}")
+_AGFORMER = {"frames": 27, "width": 64, "depth": 2, "representation": 64}
+_AGFORMER_CONFIG = {"n_layers": 2, "dim_feat": 64, "dim_rep": 64}
+_AGFORMER_WORDS = ("--config", "{config}", "--checkpoint", ".", "--checkpoint-file", "{name}", "--eval-only")
+CASES = (
+    Case(
+        "VideoPose3D",
+        "videopose3d",
+        {"kernels": (3, 3, 3), "width": 64},
+        "h36m-cpn",
+        "run.py",
+        (*_VIDEOPOSE3D, "-arc", "3,3,3", "-ch", "64"),
+        options=("--velocity", "as-videopose3d"),
+    ),
+    Case(
+        "MHFormer",
+        "mhformer",
+        {"frames": 27, "width": 64, "hidden": 128, "depth": 2},
+        "h36m-cpn",
+        "main.py",
+        ("--test", "--frames", "27", "--channel", "64", "--d_hid", "128", "--layers", "2", "--previous_dir", "."),
+        file="model_1.pth",
+        **_MHFORMER,
+    ),
+    Case(
+        "MixSTE",
+        "mixste",
+        {"frames": 27, "width": 32, "depth": 2},
+        "h36m-cpn",
+        "run.py",
+        (*_VIDEOPOSE3D, "-f", "27", "-cs", "32", "-dep", "2", "--nolog"),
+        options=("--velocity", "as-mixste"),
+    ),
+    Case(
+        "P-STMO",
+        "pstmo",
+        {"frames": 27, "width": 64, "depth": 1, "hidden": 128},
+        "h36m-cpn",
+        "run.py",
+        ("-f", "27", "-tds", "2", *_PSTMO),
+        prefix="module.",
+        **_MHFORMER,
+    ),
+    Case(
+        "PoseFormerV2",
+        "poseformerv2",
+        {"frames": 27, "kept_frames": 9, "kept_coefficients": 9, "width": 16, "depth": 2},
+        "h36m-cpn",
+        "run_poseformer.py",
+        (*_VIDEOPOSE3D, "-g", "0", "-frame", "27", "-frame-kept", "9", "-coeff-kept", "9", "--depth", "2")
+        + ("--embed-dim-ratio", "16"),
+        imports=("--frames", "27"),
+        options=("--velocity", "as-videopose3d"),
+    ),
+    Case(
+        "STCFormer",
+        "stcformer",
+        {"frames": 27, "width": 64, "depth": 2},
+        "h36m-cpn",
+        "run_stc.py",
+        ("-f", "27", "--layers", "2", "--channel", "64", "--d_hid", "64", "--root_path", "dataset/")
+        + ("--reload", "1", "--previous_dir", "{file}"),
+        imports=("--frames", "27"),
+        **_MHFORMER,
+    ),
+    Case(
+        "GLA-GCN",
+        "glagcn",
+        {"strides": (3, 3, 3), "width": 16},
+        "h36m-cpn",
+        "run_s-agcn.py",
+        (*_VIDEOPOSE3D, "-arc", "3,3,3", "-ch", "16", "-tta"),
+        options=("--velocity", "as-videopose3d"),
+    ),
+    Case(
+        "KTPFormer",
+        "ktpformer",
+        {"frames": 27, "width": 32, "depth": 2},
+        "h36m-cpn",
+        "run_ktpformer.py",
+        (*_VIDEOPOSE3D, "-f", "27", "-cs", "32", "-dep", "2", "--nolog"),
+        options=("--velocity", "as-mixste"),
+    ),
+    Case(
+        "MotionBERT",
+        "motionbert",
+        {"width": 32, "depth": 2, "mlp_ratio": 2.0, "representation": 32},
+        "h36m-sh-2.5d",
+        "train.py",
+        ("--config", "{config}", "--evaluate", "{file}", "--checkpoint", "log"),
+        config=("configs/pose3d/MB_train_h36m.yaml", {"dim_feat": 32, "depth": 2, "dim_rep": 32}),
+        before=("tools/convert_h36m.py", (), "."),
+        imports=("--rootrel",),
+    ),
+    Case(
+        "MotionAGFormer",
+        "motionagformer-xs",
+        _AGFORMER,
+        "h36m-sh-2.5d",
+        "train.py",
+        _AGFORMER_WORDS,
+        key="model",
+        config=("configs/h36m/MotionAGFormer-xsmall.yaml", _AGFORMER_CONFIG),
+        before=("data/preprocess/h36m.py", ("--n-frames", "27"), "data/preprocess"),
+        options=("--acceleration", "as-motionagformer"),
+    ),
+    Case(
+        "P-STMO",
+        "pstmo",
+        {"frames": 27, "width": 64, "depth": 1, "hidden": 128},
+        "3dhp-gt",
+        "run_3dhp.py",
+        ("-f", "27", "--dataset", "3dhp", *_PSTMO, "-c", "."),
+        key="",
+        prefix="module.",
+    ),
+    Case(
+        "PoseFormerV2",
+        "poseformerv2",
+        {"frames": 27, "kept_frames": 9, "kept_coefficients": 9, "depth": 2},
+        "3dhp-gt",
+        "mpi_inf_3dhp/run_3dhp.py",
+        ("-f", "27", "-frame-kept", "9", "-coeff-kept", "9", "--layers", "2", "--dataset", "3dhp", "-c", ".")
+        + ("--reload", "1", "--previous_dir", "{file}"),
+        key="",
+        prefix="module.",
+        imports=("--frames", "27"),
+    ),
+    Case(
+        "MotionAGFormer",
+        "motionagformer-xs",
+        _AGFORMER,
+        "3dhp-gt",
+        "train_3dhp.py",
+        _AGFORMER_WORDS,
+        key="model",
+        config=("configs/mpi/MotionAGFormer-xsmall.yaml", _AGFORMER_CONFIG),
+        recorded="evaluate",
+        call="main",
+    ),
+)
+# what the authors' scripts cannot be run for
+LEFT_OUT = {
+    "STCFormer on MPI-INF-3DHP": "its weights there are of another network (model/stc_pe_3dhp.py), which is not here",
+    "GLA-GCN on MPI-INF-3DHP": "the file of its network is not in the repository",
+    "MixSTE and KTPFormer on MPI-INF-3DHP": "their repositories have no script for it",
+    "PCK and AUC": "the authors leave them to the data set's MATLAB script",
+}
+
+
+# ---------------------------------------------------------------------- files
+def make_files(folder: Path, calibration: Path) -> None:
+    """The official files of Human3.6M (both kinds) and MPI-INF-3DHP, small."""
+    table = read_cameras(calibration)
+    cameras = {
+        subject: {
+            c: {
+                "f": (view.fx, view.fy),
+                "c": (view.cx, view.cy),
+                "k": (0.0, 0.0, 0.0),
+                "p": (0.0, 0.0),
+                "R": view.R_world_to_camera,
+                "position": -view.R_world_to_camera.T @ view.t_m,
+            }
+            for c, view in views.items()
+        }
+        for subject, views in table.cameras.items()
+    }
+    named = tuple(f"{a} 1" if i % 2 else a for i, a in enumerate(ACTIONS[1:]))
+    human36m.write_npz_pair(folder, actions=("Directions 1", *named), frames=90, cameras=cameras)
+    shutil.copy(calibration, folder / "h36m_dataset.py")
+    human36m.write_sh_pickle(folder / "motion3d" / "h36m_sh_conf_cam_source_final.pkl", frames=280, short=False)
+    (folder / "h36m_sh_conf_cam_source_final.pkl").symlink_to(folder / "motion3d" / "h36m_sh_conf_cam_source_final.pkl")
+    for place in (folder, folder / "motion3d"):
+        mpi_inf_3dhp.write_test_npz(place, frames=80)
+        mpi_inf_3dhp.write_train_npz(place, frames=40)
+
+
+def checkpoint(case: Case, folder: Path) -> Path:
+    """The weights of a case in its authors' container."""
+    state = filled(published_keys(case.network, **case.arguments), seed=3)
+    state = {case.prefix + name: value for name, value in state.items()}
+    path = folder / case.file
+    torch.save({case.key: state, "epoch": 1, "lr": 0.0} if case.key else state, path)
+    return path
+
+
+# ---------------------------------------------------------------------- theirs
+def _script(checkout: Path, script: str, words: Sequence[str], folder: Path, out: Path, more: Sequence[str]) -> None:
+    runner = ROOT / "benchmarks" / "authors_code.py"
+    command = [sys.executable, str(runner), "--checkout", str(checkout), "--script", script, "--out", str(out), *more]
+    done = subprocess.run([*command, "--", *words], cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{checkout.name}/{script} failed:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}")
+
+
+def theirs(case: Case, checkout: Path, work: Path, weights: Path) -> dict[str, float]:
+    """The figures of the authors' code."""
+    out = work / "theirs.json"
+    known = {"file": str(weights), "name": weights.name}
+    if case.config:
+        source, changes = case.config
+        values = yaml.safe_load((checkout / source).read_text(encoding="utf-8")) | dict(changes)
+        known["config"] = str(work / "config.yaml")
+        Path(known["config"]).write_text(yaml.safe_dump(values), encoding="utf-8")
+    if case.before:
+        script, words, place = case.before
+        (work / place).mkdir(parents=True, exist_ok=True)
+        _script(checkout, script, words, work / place, out, ())
+    more = ["--recorded", case.recorded, "--call", case.call] if case.call else []
+    _script(checkout, case.script, [w.format(**known) for w in case.words], work, out, more)
+    found: dict[str, float] = json.loads(out.read_text(encoding="utf-8"))
+    return found
+
+
+def _commit(checkout: Path) -> str:
+    """The commit of a checkout, from git or from a file COMMIT beside the code."""
+    if (stated := checkout / "COMMIT").is_file():
+        return stated.read_text(encoding="utf-8").strip()
+    done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=checkout, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"
+
+
+# ---------------------------------------------------------------------- ours
+def ours(case: Case, work: Path, weights: Path, data: Path) -> dict[str, float]:
+    """The figures of ``prml import`` and ``prml evaluate``; those that need an option are of a second run."""
+    dataset, record = "3dhp" if case.is_3dhp else "h36m", work / "record"
+    named = ("--dataset", dataset, "--out", str(record), "--name", "net")
+    _prml("import", case.network, str(weights), *named, *case.imports)
+    evaluate = ["evaluate", "--weights", str(record / "net.yaml"), "--protocol", case.protocol, "--data", str(data)]
+    _prml(*evaluate, "--json", str(work / "ours.json"))
+    scores = dict(read_result(work / "ours.json").scores)
+    if case.options:
+        _prml(*evaluate, *case.options, "--json", str(work / "option.json"))
+        changed = case.options[0].removeprefix("--")
+        scores[changed] = read_result(work / "option.json").scores[changed]
+    return scores
+
+
+def _prml(*words: str) -> None:
+    done = subprocess.run([sys.executable, "-m", "prml", *words], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"prml {' '.join(words)} failed:\n{done.stderr[-2000:]}")
+
+
+# ---------------------------------------------------------------------- both
+def rows_of(case: Case, checkout: Path, data: Path, work: Path) -> list[dict[str, Any]]:
+    """One row for every figure that the authors' script gives."""
+    work.mkdir()
+    for name in ("data", "dataset"):
+        (work / name).symlink_to(data)
+    if case.before and case.before[2].startswith("data/"):  # their script writes beside its own folder
+        (work / "data").unlink()
+        shutil.copytree(data, work / "data", symlinks=True)
+    weights = checkpoint(case, work)
+    found, own = theirs(case, checkout, work, weights), ours(case, work, weights, data)
+    rows = []
+    for metric, value in found.items():
+        difference = own[metric] - value
+        row = {
+            "network": case.network,
+            "repository": case.repository,
+            "commit": _commit(checkout),
+            "script": case.script,
+            "protocol": case.protocol,
+            "metric": metric,
+            "options": list(case.options) if case.options and case.options[0] == f"--{metric}" else [],
+            "authors": value,
+            "ours": own[metric],
+            "difference": difference,
+        }
+        if abs(difference) >= NEAR_MM:
+            row["reason"] = case.reasons.get(metric, "")
+        rows.append(row)
+    return rows
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The rows in Markdown."""
+    lines = [
+        "| network | protocol | figure | authors' | ours | difference | authors' code |",
+        "|---|---|---|---:|---:|---:|---|",
+    ]
+    for row in rows:
+        figure = " ".join([row["metric"], *(f"`{' '.join(row['options'])}`" for _ in row["options"][:1])])
+        code = f"{row['repository']} {row['commit'][:7]}, `{row['script']}`"
+        reason = f": {row['reason']}" if row.get("reason") else ""
+        lines.append(
+            f"| {row['network']} | `{row['protocol']}` | {figure} | {row['authors']:.4f} | {row['ours']:.4f} "
+            f"| {row['difference']:+.1e}{reason} | {code} |"
+        )
+    return "\n".join(lines)
+
+
+def write_into(document: Path, text: str) -> None:
+    """Replace what stands between the two marks of a document."""
+    before, _, rest = document.read_text(encoding="utf-8").partition(BEGIN)
+    _, _, after = rest.partition(END)
+    write_file(document, (f"{before}{BEGIN}\n{text}\n{END}{after}").encode(), overwrite=True)
+
+
+def main() -> int:
+    """Compare, write, and tell whether every row is near or has its reason."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--checkouts", type=Path, required=True)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--write", type=Path, help="document whose table is replaced")
+    parser.add_argument("--only", nargs="*", help="repositories")
+    o = parser.parse_args()
+    rows: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder) / "files"
+        make_files(data, o.checkouts.absolute() / "VideoPose3D" / "common" / "h36m_dataset.py")
+        for number, case in enumerate(CASES):
+            checkout = o.checkouts.absolute() / case.repository
+            if checkout.is_dir() and (not o.only or case.repository in o.only):
+                rows += rows_of(case, checkout, data, Path(folder) / f"case{number}")
+                print(table(rows[-4:]), flush=True)
+    far = [r for r in rows if abs(r["difference"]) >= NEAR_MM and not r["reason"]]
+    if o.json:
+        record = {"commit": commit(), "versions": versions(), "near_mm": NEAR_MM, "left_out": LEFT_OUT, "rows": rows}
+        write_file(o.json, json.dumps(record, indent=2).encode() + b"\n", overwrite=True)
+    if o.write:
+        write_into(o.write, table(rows))
+    return 1 if far else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
