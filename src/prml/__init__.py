@@ -18,6 +18,7 @@ _PUBLIC = {
     "Lifter": "prml.lifting.lifter",
     "load": "prml.lifting.lifter",
     "lift": "prml.pipeline.lift",
+    "lift_many": "prml.pipeline.batch",
     "load_file": "prml.io.registry",
     "save_file": "prml.io.registry",
 }
@@ -31,6 +32,7 @@ __all__ = [
     "Skeleton",
     "__version__",
     "lift",
+    "lift_many",
     "load",
     "load_file",
     "save_file",
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from prml.errors import PrmlError
     from prml.io.registry import load_file, save_file
     from prml.lifting.lifter import Lifter, load
+    from prml.pipeline.batch import lift_many
     from prml.pipeline.lift import lift
     from prml.scene import Scene
     from prml.sequence import PoseSequence

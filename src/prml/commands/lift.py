@@ -1,4 +1,4 @@
-"""``prml lift INPUT``: lift a video to 3D joints."""
+"""``prml lift INPUT ...``: lift one video, or many, to 3D joints."""
 
 from dataclasses import KW_ONLY, asdict, dataclass
 from pathlib import Path
@@ -17,19 +17,28 @@ if TYPE_CHECKING:
 class Options(LiftSettings):
     """Lift a video, an image folder or a keypoint file to 3D joints, an overlay video and a viewer page.
 
+    Several inputs are lifted side by side into a folder each, with a manifest: run the same command again after an
+    interruption, or with more inputs, and it lifts what is missing.
+
     Attributes:
         input: video file, folder of images, or keypoint file: ours, or of OpenPose (a folder), COCO, MMPose, AlphaPose,
             DeepLabCut, MediaPipe, Sports2D or rtmlib (docs/file_schema.md).
-        out: folder for the results (default: the input's name + _prml, in the current folder).
+        out: folder for the results (default: the input's name + _prml, or prml_results for several).
+        jobs: processes for several inputs (default: one per core).
     """
 
-    input: str = option(positional=True, local=True)
+    input: list[str] = option(positional=True, local=True)
     _: KW_ONLY
     out: Path | None = None
+    jobs: int | None = option(None, minimum=1)
 
 
 def run(options: Options) -> int:
     """Lift with a progress bar, then print a summary."""
+    if len(options.input) > 1:
+        from prml.commands._batch import run_batch
+
+        return run_batch(options)
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from prml.commands._console import plain_console
@@ -38,7 +47,7 @@ def run(options: Options) -> int:
     from prml.pipeline.lift import lift
 
     settings = asdict(options)
-    source, out = settings.pop("input"), settings.pop("out")
+    [source], out, _ = (settings.pop(name) for name in ("input", "out", "jobs"))
     console = plain_console()
     columns = (TextColumn("{task.description:<8}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with tidy_end(), Progress(*columns, console=console, transient=True) as bar:

@@ -34,14 +34,15 @@ def identity(path: Path, settings: LiftSettings) -> dict[str, Any]:
     model = None if settings.model is None else Path(settings.model)
     return {
         "prml": __version__,
-        "input": _stamp(path),
+        "input": file_stamp(path),
         "detector": settings.detector,
-        "model": settings.model if model is None or not model.is_file() else _stamp(model),
+        "model": settings.model if model is None or not model.is_file() else file_stamp(model),
         "fps": settings.fps,
     }
 
 
-def _stamp(path: Path) -> list[Any]:
+def file_stamp(path: Path) -> list[Any]:
+    """Return what tells a file, or a folder of images, from others: name, size, time, and a hash of both ends."""
     if path.is_dir():
         inside = [[p.name, p.stat().st_size, p.stat().st_mtime_ns] for p in sorted(path.iterdir()) if p.is_file()]
         return [path.name, sha256(json.dumps(inside).encode()).hexdigest()]
