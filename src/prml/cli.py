@@ -20,6 +20,7 @@ from prml.errors import PrmlError, printable
 COMMANDS: dict[str, str] = {
     "lift": "video, image folder or 2D keypoints -> 3D joints, overlay, viewer",
     "view": "rebuild the page of a result folder, without detecting or lifting",
+    "check": "print how good a motion is, and fail if it is beyond given limits",
     "fit": "train a network from a YAML configuration",
     "evaluate": "score weights under a named protocol",
     "compare": "show result files of one protocol side by side",

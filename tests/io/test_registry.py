@@ -109,7 +109,7 @@ def test_a_scene_of_two_is_refused_by_a_format_for_one(tmp_path):
         (lambda d: load_file(d / "other.txt"), r"other\.txt: no format to read has this suffix; known are \.amc"),
         (
             lambda d: load_file(d / "other.json"),
-            "expected one of the formats poses, keypoints, openpose, .* by its content",
+            "expected one of the formats poses, keypoints, motion, openpose, .* by its content",
         ),
         (lambda d: load_file(d / "lifted.npz", up="z"), r"lifted\.npz: up= is not an option of the format poses"),
         (lambda d: load_file(d / "lifted.npz", fps=20), r"lifted\.npz: fps= is not an option of the format poses"),

@@ -132,7 +132,13 @@ def test_every_trained_network_lifts_the_example_clip(name, jump, tmp_path):
 def test_a_trained_network_lifts_the_video_itself(name, tmp_path):
     weights = train(name, tmp_path, 40)
     assert main(["lift", str(CLIP), "--weights", str(weights), "--out", str(tmp_path / "out")]) == 0
-    assert {p.name for p in (tmp_path / "out").iterdir()} == {"poses.npz", "poses.json", "overlay.mp4", "viewer.html"}
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {
+        "poses.npz",
+        "poses.json",
+        "motion.npz",
+        "overlay.mp4",
+        "viewer.html",
+    }
     lifted = read_poses(tmp_path / "out" / "poses.npz")
     check(lifted, lifted)
     assert len(lifted) == 108

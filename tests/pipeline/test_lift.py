@@ -56,7 +56,7 @@ def _full(*_, **__):
 def test_results_are_written_and_read_back(keypoints, weights, tmp_path):
     stages = []
     result = lift(keypoints, tmp_path / "out", weights=weights, progress=lambda s, n, of: stages.append(s))
-    assert set(result.files) == {"poses.npz", "poses.json", "viewer.html"}
+    assert set(result.files) == {"poses.npz", "poses.json", "motion.npz", "viewer.html"}
     for name in ("poses.npz", "poses.json"):
         again = read_poses(tmp_path / "out" / name)
         np.testing.assert_allclose(again.joints_m, result.sequence.joints_m, atol=1e-4)
@@ -127,7 +127,7 @@ def test_a_folder_holds_the_results_of_one_input(keypoints, weights, tmp_path, m
             lift(keypoints, out, weights=weights, overwrite=True)
     assert {p.name: p.read_text() for p in out.iterdir()} == former, "a failure loses nothing"
     lift(keypoints, out, weights=weights, overwrite=True, viewer=False)
-    assert {p.name for p in out.iterdir()} == {"poses.npz", "poses.json", "mine.mp4"}
+    assert {p.name for p in out.iterdir()} == {"poses.npz", "poses.json", "motion.npz", "mine.mp4"}
 
 
 def test_a_failure_leaves_nothing_behind(keypoints, weights, tmp_path, monkeypatch):

@@ -91,7 +91,8 @@ def _report(console: "Console", result: "LiftResult") -> None:
         ("mean confidence", f"{confidence:.2f}"),
         ("mean residual", f"{result.residual_px:.1f} px between the input 2D and the projected pose"),
         ("camera", camera + assumed),
-        ("joints", "metres, camera frame (x right, y down, z forward), relative to the hip; its path is not estimated"),
+        ("joints", "metres, camera frame (x right, y down, z forward), relative to the hip"),
+        *_about_motion(result),
         ("seconds", ", ".join(f"{k} {v:.1f}" for k, v in result.seconds.items())),
     ]
     for event in result.provenance.get("events", [])[:5]:
@@ -100,3 +101,16 @@ def _report(console: "Console", result: "LiftResult") -> None:
     for row in rows:
         table.add_row(*row)
     print_tables(console, [table])
+
+
+def _about_motion(result: "LiftResult") -> list[tuple[str, str]]:
+    """Rows on the person in the room and its gates."""
+    motion = result.motion
+    if motion is None:
+        return [("motion", "none: the path is not estimated")]
+    up = motion.stage("gravity").figures["std_deg"]
+    gates = ", ".join(f"{name} {value:.3g}" for name, value in motion.gates.items() if value == value)
+    return [
+        ("motion", f"metres in a room (z up, floor at 0); up is known to about {up:.0f} degrees"),
+        ("gates", f"{gates} (prml check has limits)"),
+    ]

@@ -47,9 +47,9 @@ def entries_of(sequence: PoseSequence, provenance: dict[str, Any]) -> dict[str, 
     present = np.ones(frames, bool) if sequence.has_person is None else sequence.has_person
     entries: dict[str, Any] = {
         "schema": SCHEMA_28 if sequence.skeleton == BODY28 else SCHEMA,
-        "joints_cam_m": _blank(sequence.joints_m, present),
-        "std_m": _blank(sequence.std_m, present),
-        "keypoints_px": _blank(sequence.keypoints_px, present),
+        "joints_cam_m": blank(sequence.joints_m, present),
+        "std_m": blank(sequence.std_m, present),
+        "keypoints_px": blank(sequence.keypoints_px, present),
         "confidence": _float32(sequence.confidence),
         "times_s": np.asarray(sequence.times_s, np.float64),
         "has_person": present,
@@ -57,7 +57,7 @@ def entries_of(sequence: PoseSequence, provenance: dict[str, Any]) -> dict[str, 
         "inferred": sequence.inferred,
         "detected": _detected(sequence),
         "fps": float(sequence.fps),
-        "skeleton": _skeleton_record(sequence.skeleton),
+        "skeleton": skeleton_record(sequence.skeleton),
         "camera": None if sequence.camera is None else sequence.camera.to_dict(),
         "provenance": provenance,
         "name": sequence.name or None,
@@ -99,12 +99,13 @@ def _float32(values: Array | None) -> Array | None:
     return None if values is None else np.asarray(values, np.float32)
 
 
-def _blank(values: Array | None, present: Array) -> Array | None:
+def blank(values: Array | None, present: Array) -> Array | None:
     """Convert to float32, with NaN in gaps so that hallucinated poses are never mistaken for real ones."""
     return None if values is None else np.where(present[:, None, None], values, np.nan).astype(np.float32)
 
 
-def _skeleton_record(joints: Skeleton) -> dict[str, Any]:
+def skeleton_record(joints: Skeleton) -> dict[str, Any]:
+    """A skeleton as it stands in a file."""
     return {
         "name": joints.name,
         "joints": list(joints.joints),
@@ -115,13 +116,14 @@ def _skeleton_record(joints: Skeleton) -> dict[str, Any]:
     }
 
 
-def _read_skeleton(record: Entries) -> Skeleton:
+def read_skeleton(record: Entries) -> Skeleton:
+    """The skeleton of a file; raises PrmlError unless it is one of this version."""
     stated = record.mapping("skeleton")
     try:
         known = skeleton(str(stated.get("name")))
     except PrmlError as error:
         raise record.fail(str(error)) from None
-    if stated != _skeleton_record(known):
+    if stated != skeleton_record(known):
         raise record.fail(f"its skeleton {known.name} is not the {known.name} of this version; lift the video again")
     return known
 
@@ -140,7 +142,7 @@ def read_poses(path: str | Path) -> PoseSequence:
     newer = record.entries.get("schema") == SCHEMA_28
     record.check_schema(SCHEMA_28 if newer else SCHEMA)
     record.check_names(ENTRIES if newer else [name for name in ENTRIES if name != "detected"])
-    joints = _read_skeleton(record)
+    joints = read_skeleton(record)
     if newer != (joints == BODY28):
         raise record.fail(f"results on {joints.name} have the schema {SCHEMA if newer else SCHEMA_28}")
     points = record.numbers("joints_cam_m", (None, len(joints), 3), nan=True)

@@ -25,6 +25,7 @@ GROUP = "prml.formats"
 _SHIPPED = {
     "poses": "prml.io.poses",
     "keypoints": "prml.io.keypoints",
+    "motion": "prml.io.motion_file",
     "sequences": "prml.io.sequences",
     "openpose": "prml.io.openpose",
     "mmpose": "prml.io.mmpose",

@@ -20,10 +20,12 @@ from prml.filters.marks import mark_inferred
 from prml.filters.scale import to_metres
 from prml.io.files import existing
 from prml.lifting.prediction_cache import PredictionCache
+from prml.motion import Motion
 from prml.options import check
 from prml.pipeline.camera import camera_of, image_size
 from prml.pipeline.checkpoint import TRACK, TrackFile, identity
 from prml.pipeline.folder import ResultsFolder, results_folder
+from prml.pipeline.motion import to_motion
 from prml.pipeline.outputs.registry import OUTPUTS, Job, write_outputs
 from prml.pipeline.result import LiftResult, Warn, doubtful_residual, residual_px
 from prml.pipeline.settings import LiftSettings
@@ -159,7 +161,21 @@ class _Lift:
         residual = float("nan") if shown.keypoints_px is None or shown.camera is None else residual_px(shown)
         if shown.camera is not None and (doubt := doubtful_residual(residual, image_size(shown))):
             self.note(doubt)
-        return LiftResult(scene, residual, self.seconds, warnings=self.warnings, provenance=made_by)
+        motion = self._motion(shown)
+        return LiftResult(scene, residual, self.seconds, warnings=self.warnings, motion=motion, provenance=made_by)
+
+    def _motion(self, person: PoseSequence) -> Motion | None:
+        """Place the person in a room; say why not if there can be no motion."""
+        if not self.settings.motion:
+            return None
+        started = perf_counter()
+        try:
+            return to_motion(person, self.settings)
+        except PrmlError as error:
+            self.note(f"no motion is written: {error}")
+            return None
+        finally:
+            self.seconds["motion"] = perf_counter() - started
 
     def _read(self, lifter: LazyLifter, cache: PredictionCache) -> Scene:
         """Return the scene in 2D; ``cache`` receives predictions made during detection."""
@@ -249,7 +265,7 @@ def _provenance(source: Path, lifter: "Lifter", seen: Scene, scale: float) -> di
         "overlap": lifter.options.overlap,
         "normalisation": lifter.card.normalisation,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "trajectory": "absent: joints are relative to the hip",
+        "trajectory": "joints are relative to the hip; motion.npz has the path",
         "events": [event.record() for event in seen.events],
     }
     if scale != 1.0:

@@ -10,6 +10,7 @@ import numpy as np
 from prml.errors import PrmlError
 from prml.filters.root import Placement
 from prml.io.registry import save_file
+from prml.motion import Motion
 from prml.scene import Scene
 from prml.sequence import PoseSequence
 
@@ -27,6 +28,7 @@ class LiftResult:
         seconds: wall time per stage.
         files: written files, by name.
         warnings: one line each.
+        motion: the most prominent person in a room; None if it was not wanted or there can be none.
         provenance: version, weights, detector, settings and so on.
     """
 
@@ -35,6 +37,7 @@ class LiftResult:
     seconds: dict[str, float]
     files: dict[str, Path] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    motion: Motion | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
 
     @property

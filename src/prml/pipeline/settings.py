@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from prml.options import option
+from prml.pipeline.motion_settings import MotionSettings
 
 
 @dataclass(frozen=True, kw_only=True)
-class LiftSettings:
+class LiftSettings(MotionSettings):
     """How to lift.
 
     Attributes:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _SHIPPED = {
     "poses.npz": "prml.pipeline.outputs.poses:NPZ",
     "poses.json": "prml.pipeline.outputs.poses:JSON",
+    "motion.npz": "prml.pipeline.outputs.motion:NPZ",
     "overlay.mp4": "prml.pipeline.outputs.overlay:OVERLAY",
     "viewer.html": "prml.pipeline.outputs.viewer:VIEWER",
 }

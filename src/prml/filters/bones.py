@@ -1,0 +1,213 @@
+"""Skeleton fit: one set of bone lengths per person and clip, and joints posed on it."""
+
+from functools import cache
+
+import numpy as np
+from jaxtyping import Float
+
+from prml.camera import Camera
+from prml.filters.root import solve_root
+from prml.skeleton import Skeleton
+from prml.spans import blocks
+
+Array = np.ndarray
+MIN_STD_M = 0.004  # below it a network's deviation is not believed
+UNKNOWN_STD_M = 0.05  # of a network that states none
+POINT_STD_M = 0.04  # error of a detector's point, seen at the person's distance (measured on mocap-noisy)
+ANKLE_HEIGHT_M = 0.08
+_BONE_STD_M = 0.003  # how much a bone may give while the pose is sought; it gives nothing in the result
+_PASSES = 6
+_FAR = 3.0  # deviations beyond which a point of the detector loses its weight
+_BLOCK = 1024
+_NEAREST_M = 0.3
+
+
+@cache
+def from_root(skeleton: Skeleton) -> tuple[int, ...]:
+    """Joints from the root outwards: every joint after its parent."""
+    order = [skeleton.root]
+    for joint in order:
+        order += [child for child, parent in enumerate(skeleton.parents) if parent == joint]
+    return tuple(order)
+
+
+def bone_lengths(
+    joints_m: Float[Array, "T J 3"], skeleton: Skeleton, std_m: Float[Array, "T J 3"] | None = None
+) -> Float[Array, " J"]:
+    """Length of the bone to every joint from its parent; 0 for the root.
+
+    Median over time, weighted by the inverse variance along the bone, and the mean of left and right. NaN for bones
+    that no frame has.
+    """
+    lengths = np.zeros(len(skeleton))
+    for parent, child in skeleton.bones:
+        bone = joints_m[:, child] - joints_m[:, parent]
+        size = np.linalg.norm(bone, axis=-1)
+        known = np.isfinite(size) & (size > 0)
+        if not known.any():
+            lengths[child] = np.nan
+            continue
+        weight = np.ones(int(known.sum()))
+        if std_m is not None:
+            along = bone[known] / size[known, None] * np.maximum(std_m[known, child], MIN_STD_M)
+            weight = 1 / np.maximum((along**2).sum(-1), MIN_STD_M**2)
+        lengths[child] = _weighted_median(size[known], weight)
+    both = np.stack([lengths, lengths[list(skeleton.mirror)]])
+    return np.asarray(np.where(np.isfinite(both).all(0), both.mean(0), np.where(np.isnan(both[0]), both[1], both[0])))
+
+
+def _weighted_median(values: Float[Array, " n"], weights: Float[Array, " n"]) -> float:
+    order = np.argsort(values)
+    total = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(total, total[-1] / 2)])
+
+
+def stature_m(lengths_m: Float[Array, " J"], skeleton: Skeleton) -> float:
+    """Height of a person with these bones who stands straight: ankle's height, leg, trunk, neck and head."""
+    chain = ("LKnee", "LAnkle", "Spine", "Thorax", "Nose", "Head")
+    return float(ANKLE_HEIGHT_M + sum(lengths_m[skeleton.index(joint)] for joint in chain))
+
+
+def bone_spread_m(joints_m: Float[Array, "T J 3"], skeleton: Skeleton) -> float:
+    """Largest standard deviation of a bone's length over time, metres; NaN if no bone was seen twice."""
+    starts, ends = (np.array(side) for side in zip(*skeleton.bones, strict=True))
+    size = np.linalg.norm(joints_m[:, ends] - joints_m[:, starts], axis=-1)
+    known = np.isfinite(size).sum(0) > 1
+    return float(np.nanstd(size[:, known], axis=0).max()) if known.any() else float("nan")
+
+
+def with_lengths(
+    joints_m: Float[Array, "T J 3"], lengths_m: Float[Array, " J"], skeleton: Skeleton
+) -> Float[Array, "T J 3"]:
+    """The joints with bones of given lengths in the directions that they have; the root stays."""
+    out = np.full(joints_m.shape, np.nan)
+    out[:, skeleton.root] = joints_m[:, skeleton.root]
+    for child in from_root(skeleton)[1:]:
+        parent = skeleton.parents[child]
+        bone = joints_m[:, child] - joints_m[:, parent]
+        size = np.linalg.norm(bone, axis=-1, keepdims=True)
+        out[:, child] = out[:, parent] + bone * (lengths_m[child] / np.maximum(size, 1e-9))
+    return out
+
+
+def fit_pose(
+    joints_m: Float[Array, "T J 3"],
+    std_m: Float[Array, "T J 3"],
+    lengths_m: Float[Array, " J"],
+    skeleton: Skeleton,
+    camera: Camera | None = None,
+    points_px: Float[Array, "T J 2"] | None = None,
+    confidence: Float[Array, "T J"] | None = None,
+) -> Float[Array, "T J 3"]:
+    """Pose root-relative joints on bones of given lengths: near the network's pose and near the detector's points.
+
+    Per frame, a sum of squares is minimised by Gauss-Newton steps: distances to the network's joints in units of their
+    deviations, distances to the detector's points in units of ``POINT_STD_M`` at the person's depth (far ones lose
+    their weight), and errors of the bones. As bones form a tree, a step costs one pass along it for all frames
+    together. Time and memory are linear in the number of frames.
+
+    Args:
+        joints_m: (T, J, 3) of the network, metres, camera frame, root at the origin; all finite.
+        std_m: (T, J, 3) deviations.
+        lengths_m: (J,) as from :func:`bone_lengths`.
+        skeleton: the joint set.
+        camera: of the detector's points; without it only the network's pose counts.
+        points_px: (T, J, 2) the detector's points; NaN where it has none.
+        confidence: (T, J) of these; 0 where it has none, 1 everywhere if left out.
+
+    Returns:
+        (T, J, 3) root-relative joints with exactly these bone lengths.
+    """
+    out = np.empty(joints_m.shape)
+    for block, _, _ in blocks(len(joints_m), _BLOCK):
+        plane, weight = None, None
+        if camera is not None and points_px is not None:
+            plane = camera.unproject(np.asarray(points_px[block], np.float64))
+            weight = np.ones(plane.shape[:2]) if confidence is None else np.asarray(confidence[block], np.float64)
+            weight = np.where(np.isfinite(plane).all(-1), np.clip(weight, 0, 1), 0.0)
+        out[block] = _fit_block(
+            np.asarray(joints_m[block], np.float64),
+            np.asarray(std_m[block], np.float64),
+            lengths_m,
+            skeleton,
+            plane,
+            weight,
+        )
+    return out
+
+
+def _fit_block(
+    given: Float[Array, "T J 3"],
+    std_m: Float[Array, "T J 3"],
+    lengths_m: Float[Array, " J"],
+    skeleton: Skeleton,
+    plane: Float[Array, "T J 2"] | None,
+    weight: Float[Array, "T J"] | None,
+) -> Float[Array, "T J 3"]:
+    joints = given.copy()
+    precision = 1 / np.maximum(std_m, MIN_STD_M) ** 2
+    for _ in range(_PASSES):
+        normal = precision[..., None] * np.eye(3)
+        right = precision * given
+        if plane is not None and weight is not None and weight.any():
+            extra, pull = _seen(joints, plane, weight)
+            normal, right = normal + extra, right + pull
+        joints = _solve_tree(joints, normal, right, lengths_m, skeleton)
+    return with_lengths(joints, lengths_m, skeleton)
+
+
+def _seen(
+    joints: Float[Array, "T J 3"], plane: Float[Array, "T J 2"], weight: Float[Array, "T J"]
+) -> tuple[Float[Array, "T J 3 3"], Float[Array, "T J 3"]]:
+    """Normal equations of the detector's points, given the root that fits the present joints best."""
+    root = solve_root(joints, plane, weight)[:, None]
+    points = np.where(weight[..., None] > 0, plane, 0.0)
+    depth = np.maximum(joints[..., 2] + root[..., 2], _NEAREST_M)
+    away = joints[..., :2] + root[..., :2] - points * depth[..., None]
+    share = weight**2 / POINT_STD_M**2
+    share = share / (1 + share * (away**2).sum(-1) / _FAR**2)
+    rows = np.zeros((*points.shape[:2], 2, 3))
+    rows[..., 0, 0] = rows[..., 1, 1] = 1
+    rows[..., 2] = -points
+    target = points * root[..., 2:] - root[..., :2]
+    weighted = rows * share[..., None, None]
+    return np.swapaxes(weighted, -1, -2) @ rows, np.einsum("tjka,tjk->tja", weighted, target)
+
+
+def _solve_tree(
+    joints: Float[Array, "T J 3"],
+    normal: Float[Array, "T J 3 3"],
+    right: Float[Array, "T J 3"],
+    lengths_m: Float[Array, " J"],
+    skeleton: Skeleton,
+) -> Float[Array, "T J 3"]:
+    """Solve the joints' normal equations joined by bones linearised at ``joints``: leaves to root, and back.
+
+    A bone adds ``w (u (x_child - x_parent) - length)^2`` with ``u`` its direction: a coupling of rank one, whose
+    elimination takes no more than a 3 x 3 inverse per joint.
+    """
+    root, order, w = skeleton.root, from_root(skeleton), 1 / _BONE_STD_M**2
+    unit = np.zeros_like(joints)
+    for child in order[1:]:
+        bone = joints[:, child] - joints[:, skeleton.parents[child]]
+        unit[:, child] = bone / np.maximum(np.linalg.norm(bone, axis=-1, keepdims=True), 1e-9)
+    square = w * unit[..., :, None] * unit[..., None, :]
+    pull = w * lengths_m[:, None] * unit
+    normal, right = normal + square, right + pull
+    for child in order[1:]:
+        if (parent := skeleton.parents[child]) != root:
+            normal[:, parent] += square[:, child]
+            right[:, parent] -= pull[:, child]
+    inverse = np.empty_like(normal)
+    for child in reversed(order[1:]):
+        inverse[:, child] = np.linalg.inv(normal[:, child])
+        if (parent := skeleton.parents[child]) != root:
+            reach = np.einsum("tij,tj->ti", inverse[:, child], unit[:, child])
+            normal[:, parent] -= (w * (reach * unit[:, child]).sum(-1))[:, None, None] * square[:, child]
+            right[:, parent] += w * (reach * right[:, child]).sum(-1)[:, None] * unit[:, child]
+    out = np.zeros_like(joints)
+    for child in order[1:]:
+        parent = skeleton.parents[child]
+        drawn = w * (unit[:, child] * out[:, parent]).sum(-1)[:, None] * unit[:, child]
+        out[:, child] = np.einsum("tij,tj->ti", inverse[:, child], right[:, child] + drawn)
+    return out

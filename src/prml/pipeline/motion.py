@@ -1,0 +1,303 @@
+"""From lifted joints to a motion: every stage in order, with its assumption and figures."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from prml.camera import Camera, normalise
+from prml.errors import PrmlError
+from prml.filters import bones, floor, gates, legs, smooth, trajectory
+from prml.filters.contacts import find_contacts, foot_points
+from prml.filters.gravity import Gravity, estimate_gravity, stated_gravity
+from prml.filters.resample import stretches
+from prml.motion import Motion, Stage
+from prml.options import check
+from prml.pipeline.motion_settings import MotionSettings
+from prml.sequence import CONTACTS, PoseSequence
+from prml.skeleton import Skeleton
+
+Array = np.ndarray
+_ROUNDS = 2  # path and contacts depend on each other
+
+
+def to_motion(sequence: PoseSequence, settings: MotionSettings | None = None) -> Motion:
+    """Place a lifted person in a room: steady bones, a path, gravity, a floor, feet that stand.
+
+    Args:
+        sequence: root-relative joints in the camera's frame with 2D keypoints and camera, as lifting returns; BODY28
+            or H36M17. Frames without a person (NaN) stay gaps.
+        settings: None for the defaults.
+
+    Raises:
+        PrmlError: the sequence lacks joints, 2D or camera, has no frame with a person, or the camera moves.
+    """
+    settings = MotionSettings() if settings is None else settings
+    check(settings)
+    if not settings.static_camera:
+        raise PrmlError(
+            "a motion needs a camera that stands still, got static_camera=False; use the root-relative joints"
+        )
+    work = _Work.of(sequence)
+    work.set_size(settings.height)
+    work.fit_skeleton(settings.refine)
+    work.smooth(settings.smooth, settings.cutoff)
+    work.find_room(settings)
+    joints, camera = work.to_world(settings)
+    held = work.hold_feet(joints, settings.hold_feet)
+    world = sequence.with_(
+        joints_m=held,
+        std_m=work.std_m,
+        frame="world",
+        root_relative=False,
+        camera=camera,
+        contacts=work.contacts,
+    )
+    return Motion(world, work.contacts, tuple(work.stages), gates.gates_of(world, work.contacts))
+
+
+def motion_of_folder(path: Path) -> Motion:
+    """Read the motion of a result folder, or of a motion file; raise PrmlError if there is none."""
+    from prml.io.motion_file import read_motion
+
+    if not path.is_dir():
+        return read_motion(path)
+    file = path / "motion.npz"
+    if not file.is_file():
+        raise PrmlError(f"{path} has no motion.npz; lift its input again, or its poses.npz, which takes a moment")
+    return read_motion(file)
+
+
+@dataclass
+class _Work:
+    """Joints on their way to a motion; arrays have all frames, NaN in gaps.
+
+    Attributes:
+        sequence: what came in.
+        camera: its camera.
+        joints_m: (T, J, 3) root-relative, camera frame.
+        std_m: (T, J, 3) or None.
+        plane: (T, J, 2) the 2D on the undistorted image plane.
+        weight: (T, J) its confidence.
+        present: (T,) frames with a pose.
+    """
+
+    sequence: PoseSequence
+    camera: Camera
+    joints_m: Float[Array, "T J 3"]
+    std_m: Float[Array, "T J 3"] | None
+    plane: Float[Array, "T J 2"]
+    weight: Float[Array, "T J"]
+    present: Bool[Array, " T"]
+    feet: tuple[int, int, int, int]
+    sole_m: float
+    stages: list[Stage] = field(default_factory=list)
+    root_m: Float[Array, "T 3"] = field(default_factory=lambda: np.zeros((0, 3)))
+    contacts: Bool[Array, "T 4"] = field(default_factory=lambda: np.zeros((0, 4), bool))
+    gravity: Gravity | None = None
+    level_m: float = 0.0
+
+    @classmethod
+    def of(cls, sequence: PoseSequence) -> "_Work":
+        joints, points, camera = sequence.joints_m, sequence.keypoints_px, sequence.camera
+        if joints is None or points is None or camera is None or sequence.frame != "camera":
+            raise PrmlError("a motion needs lifted joints in the camera's frame, their 2D keypoints and the camera")
+        relative = sequence.relative_to_root().joints_m
+        present = np.isfinite(joints).all((1, 2))
+        if not present.any():
+            raise PrmlError("a motion needs at least one frame with a person, got none")
+        plane = camera.unproject(np.asarray(points, np.float64))
+        weight = np.ones(plane.shape[:2]) if sequence.confidence is None else np.asarray(sequence.confidence, float)
+        if sequence.inferred is not None:
+            weight = np.where(sequence.inferred, 0.1 * weight, weight)
+        weight = np.where(np.isfinite(plane).all(-1), np.nan_to_num(weight), 0.0)
+        feet, sole = foot_points(sequence.skeleton, sequence.detected)
+        std = None if sequence.std_m is None else np.asarray(sequence.std_m, np.float64)
+        return cls(sequence, camera, np.array(relative, np.float64), std, plane, weight, present, feet, sole)
+
+    @property
+    def skeleton(self) -> Skeleton:
+        return self.sequence.skeleton
+
+    @property
+    def times_s(self) -> Float[Array, " T"]:
+        return self.sequence.times_s
+
+    def tell(self, name: str, on: bool, assumption: str, **figures: float) -> None:
+        """Add a stage to the record."""
+        self.stages.append(Stage(name, on, assumption, {key: float(value) for key, value in figures.items()}))
+
+    def set_size(self, height_cm: float | None) -> None:
+        """Scale the person to a stated height."""
+        stature = bones.stature_m(bones.bone_lengths(self.joints_m[self.present], self.skeleton), self.skeleton)
+        if height_cm is None:
+            told = "the person is as tall as the network says, which is near an average adult"
+            self.tell("size", False, told, stature_m=stature)
+            return
+        factor = height_cm / 100 / stature
+        self.joints_m = self.joints_m * factor
+        self.std_m = None if self.std_m is None else self.std_m * factor
+        self.tell(
+            "size", True, "the stated height is that of the standing person", stature_m=height_cm / 100, factor=factor
+        )
+
+    def fit_skeleton(self, on: bool) -> None:
+        """Pose the joints on bones of constant length."""
+        before = bones.bone_spread_m(self.joints_m, self.skeleton) * gates.MM_PER_M
+        if not on:
+            self.tell("skeleton", False, "the network's joints are kept: bones change length", spread_before_mm=before)
+            return
+        at, given = self.present, self.joints_m[self.present]
+        std = np.full(given.shape, bones.UNKNOWN_STD_M) if self.std_m is None else self.std_m[at]
+        lengths = bones.bone_lengths(given, self.skeleton, std)
+        points = np.asarray(self.sequence.keypoints_px)[at]
+        fitted = bones.fit_pose(given, std, lengths, self.skeleton, self.camera, points, self.weight[at])
+        moved = np.linalg.norm(fitted - given, axis=-1).mean() * gates.MM_PER_M
+        self.joints_m[at] = fitted
+        told = "bones keep their length through the clip, and left and right are equally long"
+        self.tell("skeleton", True, told, spread_before_mm=before, moved_mm=moved)
+
+    def smooth(self, kind: str, cutoff_hz: float) -> None:
+        """Smooth the root-relative joints; bones keep their lengths if the skeleton was fitted."""
+        before = gates.MM_PER_M * smooth.jitter_m(self.joints_m, self.times_s)
+        if kind == "off":
+            self.tell("smoothing", False, "off: jitter of the network stays", jitter_before_mm=before)
+            return
+        steady = smooth.smoothed(self.joints_m, self.times_s, cutoff_hz, causal=kind == "one-euro")
+        if any(stage.name == "skeleton" and stage.on for stage in self.stages):
+            lengths = bones.bone_lengths(self.joints_m[self.present], self.skeleton)
+            steady[self.present] = bones.with_lengths(steady[self.present], lengths, self.skeleton)
+        self.joints_m = steady
+        after = gates.MM_PER_M * smooth.jitter_m(steady, self.times_s)
+        told = f"the body does not move faster than {cutoff_hz:g} Hz"
+        self.tell("smoothing", True, told, jitter_before_mm=before, jitter_after_mm=after, cutoff_hz=cutoff_hz)
+
+    def find_room(self, settings: MotionSettings) -> None:
+        """Find path, contacts, gravity and floor, which depend on each other."""
+        at, clock = self.present, self.times_s
+        self.root_m = np.full((len(clock), 3), np.nan)
+        self.contacts = np.zeros((len(clock), len(CONTACTS)), bool)
+        support = None
+        for _ in range(_ROUNDS + 1):
+            solved = trajectory.solve_path(self.joints_m[at], self.plane[at], self.weight[at], clock[at], support)
+            self.root_m[at] = solved
+            self._find_contacts()
+            self._find_gravity(settings.gravity)
+            heights = self._feet() @ self._up()
+            found = floor.floor_level(heights, self.contacts)
+            everything = (self.joints_m + self.root_m[:, None]) @ self._up()
+            self.level_m = floor.lowest_level(everything[at]) if found is None else found
+            ground = floor.standing_heights(heights, self.contacts, self.level_m)
+            feet = self.joints_m[:, list(self.feet)]
+            support = trajectory.Support(feet[at], self.contacts[at], self._up(), ground[at])
+        self._tell_of_room(found is not None)
+
+    def _feet(self) -> Float[Array, "T 4 3"]:
+        return np.asarray(self.joints_m[:, list(self.feet)] + self.root_m[:, None])
+
+    def _up(self) -> Float[Array, "3"]:
+        assert self.gravity is not None  # set in every round before it is used
+        return self.gravity.up
+
+    def _find_contacts(self) -> None:
+        sight = normalise(self.root_m)
+        up = None if self.gravity is None else self.gravity.up
+        found = find_contacts(self._feet(), self.times_s, sight, up)
+        if self.sequence.inferred is not None:
+            found &= ~self.sequence.inferred[:, list(self.feet)]
+        self.contacts = found
+
+    def _find_gravity(self, kind: str) -> None:
+        stated = stated_gravity(self.camera) if kind == "auto" else None
+        if stated is not None:
+            self.gravity = stated
+        elif kind == "level":
+            self.gravity = Gravity(np.array([0.0, -1.0, 0.0]), 0.0, "given")
+        else:
+            at = self.present
+            whole = self.joints_m[at] + self.root_m[at, None]
+            self.gravity = estimate_gravity(whole, self._feet()[at], self.contacts[at], self.skeleton)
+
+    def _tell_of_room(self, stands: bool) -> None:
+        at, found = self.present, self.gravity
+        assert found is not None
+        path = self.root_m[at]
+        self.tell(
+            "path",
+            True,
+            "the camera stands still, and the person's size is right: twice the size is twice as far away",
+            length_m=float(np.linalg.norm(np.diff(path, axis=0), axis=-1).sum()),
+            distance_m=float(np.linalg.norm(path, axis=-1).mean()),
+        )
+        self.tell("gravity", True, _GRAVITY[found.source], std_deg=found.std_deg, upright_frames=found.upright_frames)
+        told = (
+            "the floor is level, and where feet stand most of the time"
+            if stands
+            else ("no foot is seen to stand: the floor lies under the lowest joint")
+        )
+        ground = floor.standing_heights(self._feet() @ found.up, self.contacts, self.level_m)
+        raised = np.isfinite(ground) & (ground != self.level_m)
+        share = raised.sum() / max(1, int(self.contacts.sum()))
+        self.tell("floor", stands, told, raised_share=share)
+
+    def to_world(self, settings: MotionSettings) -> tuple[Float[Array, "T J 3"], Camera]:
+        """Joints in the world and the camera's pose there."""
+        axes = self._axes(settings)
+        whole = (self.joints_m + self.root_m[:, None]) @ axes.T
+        first = whole[self.present][0, self.skeleton.root]
+        origin = np.array([first[0], first[1], self.level_m - self.sole_m])
+        camera = replace(self.camera, R_world_to_camera=axes.T, t_m=axes.T @ origin)
+        return whole - origin, camera
+
+    def _axes(self, settings: MotionSettings) -> Float[Array, "3 3"]:
+        """Axes of the world in the camera's frame, as rows."""
+        up = self._up()
+        if self.gravity is not None and self.gravity.source == "extrinsics" and not settings.facing:
+            return np.asarray(self.camera.R_world_to_camera, np.float64).T
+        ahead = np.array([0.0, 0.0, 1.0])
+        if settings.facing:
+            pose = self.joints_m[self.present][0]
+            left = pose[self.skeleton.index("LHip")] - pose[self.skeleton.index("RHip")]
+            ahead = np.cross(left, up)
+        elif abs(up[2]) > 0.99:  # it looks straight down or up
+            ahead = np.array([0.0, -1.0, 0.0]) * -np.sign(up[2])
+        ahead = normalise(ahead - (ahead @ up) * up)
+        right = np.cross(ahead, up)
+        return np.stack([ahead, -right, up]) if settings.facing else np.stack([right, ahead, up])
+
+    def hold_feet(self, joints: Float[Array, "T J 3"], on: bool) -> Float[Array, "T J 3"]:
+        """Keep standing feet in place."""
+        feet = joints[:, list(self.feet)]
+        before = gates.slides_m(feet, self.contacts)
+        figures = {
+            "contacts": float(len(before)),
+            "slide_before_mm": gates.MM_PER_M * float(np.mean(before)) if before else float("nan"),
+        }
+        if not on:
+            self.tell("feet", False, "off: standing feet may slide and sink", **figures)
+            return joints
+        out = self._held(joints)
+        self.contacts = legs.reached(out[:, list(self.feet)], self.contacts)
+        out = self._held(joints)
+        after = gates.slides_m(out[:, list(self.feet)], self.contacts)
+        figures["slide_after_mm"] = gates.MM_PER_M * float(np.mean(after)) if after else float("nan")
+        self.tell("feet", True, "a foot that is slow and low stands still; its leg bends to keep it there", **figures)
+        return out
+
+    def _held(self, joints: Float[Array, "T J 3"]) -> Float[Array, "T J 3"]:
+        """The joints with feet held where they stand."""
+        out = joints.copy()
+        ground = floor.standing_heights(joints[:, list(self.feet), 2], self.contacts, self.sole_m)
+        for part in stretches(self.present, self.times_s):
+            given = (joints[part], self.contacts[part], ground[part], self.times_s[part])
+            out[part] = legs.hold_feet(*given, self.skeleton, self.feet, self.sole_m)
+        return out
+
+
+_GRAVITY = {
+    "extrinsics": "the camera's extrinsics say which way is up",
+    "given": "the camera is held level",
+    "person": "an upright body is balanced over its feet on average, and feet stand on level ground",
+    "camera": "nobody stands upright: the camera is held about level",
+}
