@@ -1,7 +1,8 @@
 """Registry of file formats for poses and motion, by suffix.
 
-A format is a module with a ``FORMAT`` and one line in ``_SHIPPED``. Other packages add formats with an entry point in
-the group ``prml.formats`` (see :mod:`prml.plugins`). Most callers need :func:`load_file` and :func:`save_file`.
+A format is a module with a ``FORMAT`` (or ``module:NAME``, if it has several) and one line in ``_SHIPPED``. Other
+packages add formats with an entry point in the group ``prml.formats`` (see :mod:`prml.plugins`). Most callers need
+:func:`load_file` and :func:`save_file`.
 """
 
 import os
@@ -36,6 +37,9 @@ _SHIPPED = {
     "deeplabcut": "prml.io.deeplabcut",
     "sports2d": "prml.io.sports2d",
     "bvh": "prml.io.bvh",
+    "bvh_mixamo": "prml.io.bvh_flavours:MIXAMO",
+    "bvh_rokoko": "prml.io.bvh_flavours:ROKOKO",
+    "bvh_lafan1": "prml.io.bvh_flavours:LAFAN1",
     "glb": "prml.io.glb",
     "asf_amc": "prml.io.asf_amc",
     "c3d": "prml.io.c3d",
@@ -87,7 +91,8 @@ class Format:
 
 @cache
 def _shipped(name: str) -> Format:
-    found: Format = import_module(_SHIPPED[name]).FORMAT
+    module, _, attribute = _SHIPPED[name].partition(":")
+    found: Format = getattr(import_module(module), attribute or "FORMAT")
     return found
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from prml.errors import PrmlError
-from prml.rotations import continuous, to_matrix, to_quaternion, unit
+from prml.rotations import IDENTITY, continuous, to_matrix, to_quaternion, unit
 from prml.skeleton import Skeleton
 
 Array = np.ndarray
@@ -72,6 +72,26 @@ class Rig:
     def children(self, bone: int) -> tuple[int, ...]:
         """Return the bones that start from a bone."""
         return tuple(child for child, parent in enumerate(self.parents) if parent == bone)
+
+    @cached_property
+    def walk(self) -> tuple[int, ...]:
+        """The bones from the root into every branch, parents first."""
+        out, todo = list[int](), [0]
+        while todo:
+            bone = todo.pop()
+            out.append(bone)
+            todo += reversed(self.children(bone))
+        return tuple(out)
+
+    def sorted(self) -> "Rig":
+        """Return the rig with its bones in the order of ``walk``."""
+        order = self.walk
+        return replace(
+            self,
+            names=tuple(self.names[bone] for bone in order),
+            parents=tuple(-1 if self.parents[bone] < 0 else order.index(self.parents[bone]) for bone in order),
+            offsets_m=self.offsets_m[list(order)],
+        )
 
     @cached_property
     def heads_m(self) -> Float[Array, "B 3"]:
@@ -150,6 +170,27 @@ class RigMotion:
         root = (1 - share) * held.root_m[before] + share * held.root_m[after]
         nearest = np.where(share[:, 0] < 0.5, before, after)
         return replace(held, rotations=unit(mixed), root_m=root, times_s=grid, present=self.present[nearest])
+
+    def split(self, bone: str, new: str, share: float = 0.5) -> "RigMotion":
+        """Return the motion on a rig in which another bone, that never turns, follows at a share of a bone's length.
+
+        The bone's children, which must start from one place, start from the new one.
+        """
+        rig = self.rig
+        at, parents = rig.index(bone), list(rig.parents)
+        children = rig.children(at)
+        way, offsets = rig.offsets_m[children[0]], rig.offsets_m.copy()
+        for child in children:
+            offsets[child] = (1 - share) * way
+            parents[child] = len(rig)
+        made = replace(
+            rig,
+            names=(*rig.names, new),
+            parents=(*parents, at),
+            offsets_m=np.concatenate([offsets, share * way[None]]),
+        )
+        still = np.where(self.present[:, None, None], np.array(IDENTITY), np.nan)
+        return replace(self, rig=made.sorted(), rotations=np.concatenate([self.rotations, still], 1)[:, made.walk])
 
     def with_rest(self, turns: Mapping[str, Float[Array, "3 3"]], rest: Rest | None = None) -> "RigMotion":
         """Return the same motion on a rig whose rest pose, or whose bones' own axes, are turned.
