@@ -41,6 +41,8 @@ _SHIPPED = {
     "bvh_rokoko": "prml.io.bvh_flavours:ROKOKO",
     "bvh_lafan1": "prml.io.bvh_flavours:LAFAN1",
     "glb": "prml.io.glb",
+    "vrma": "prml.io.vrma",
+    "usd": "prml.io.usd",
     "asf_amc": "prml.io.asf_amc",
     "c3d": "prml.io.c3d",
     "trc": "prml.io.trc",
