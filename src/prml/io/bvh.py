@@ -261,4 +261,6 @@ FORMAT = Format(
     write_bvh,
     options=("lost_offsets",),
     kind="motion",
+    wants="world",
+    one_person=True,
 )

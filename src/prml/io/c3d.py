@@ -1,4 +1,7 @@
-"""C3D: labelled markers (or joints) over time; read by ezc3d, an optional dependency, in a separate process."""
+"""C3D: labelled markers (or joints) over time.
+
+Read by ezc3d, an optional dependency, in a separate process; written without it (:mod:`prml.io.c3d_write`).
+"""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -8,6 +11,7 @@ import numpy as np
 
 from prml.errors import PrmlError
 from prml.io.axes import Axis
+from prml.io.c3d_write import MAX_FRAMES, write_c3d
 from prml.io.guard import guarded
 from prml.io.motion import Motion, by_name, zeros_as_gaps
 from prml.io.registry import Format
@@ -89,4 +93,14 @@ def _axis(text: str) -> Axis | None:
     return axes.get(text.lower().removeprefix("+").replace(" ", ""))
 
 
-FORMAT = Format("c3d", (".c3d",), "markers of a motion capture laboratory", read_c3d, kind="motion", extra="c3d")
+FORMAT = Format(
+    "c3d",
+    (".c3d",),
+    "points of a motion capture laboratory",
+    read_c3d,
+    write_c3d,
+    kind="motion",
+    max_frames=MAX_FRAMES,
+    extra="c3d",
+    wants="world",
+)

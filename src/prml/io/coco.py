@@ -186,5 +186,6 @@ FORMAT = Format(
     write_coco,
     holds=lambda scene: False,
     detect=is_coco,
+    wants="2d",
     options=("fps", "image_size", "video", "warn"),
 )

@@ -150,6 +150,7 @@ FORMAT = Format(
     write_openpose,
     holds=lambda scene: False,
     detect=is_openpose,
+    wants="2d",
     options=("fps", "image_size", "video", "warn"),
     folder=True,
 )

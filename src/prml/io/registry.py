@@ -36,6 +36,11 @@ _SHIPPED = {
     "rtmlib": "prml.io.rtmlib",
     "deeplabcut": "prml.io.deeplabcut",
     "sports2d": "prml.io.sports2d",
+    "csv": "prml.io.table",
+    "csv_long": "prml.io.table:LONG",
+    "parquet": "prml.io.table:PARQUET",
+    "parquet_long": "prml.io.table:PARQUET_LONG",
+    "holosoma": "prml.io.holosoma",
     "bvh": "prml.io.bvh",
     "bvh_mixamo": "prml.io.bvh_flavours:MIXAMO",
     "bvh_rokoko": "prml.io.bvh_flavours:ROKOKO",
@@ -66,6 +71,11 @@ class Format:
         companions: suffixes of files that accompany one of this format, such as a skeleton; ``read`` then takes
             ``given``, the companions named by the user.
         folder: whether it may be a folder of files.
+        wants: what a scene must have to be written: "world" (absolute joints), "2d" (keypoints), or "" for what ``holds``
+            says.
+        one_person: whether a written file holds one person only; ``prml export`` writes one of each.
+        gaps: whether a written file can hold frames without the person; ``prml export`` writes one per stretch if not.
+        max_frames: largest number of frames of a written file; ``prml export`` writes several if there are more.
         kind: "poses" or "motion".
         extra: the extra of prml-pose that it needs; "" for none.
     """
@@ -80,6 +90,10 @@ class Format:
     options: tuple[str, ...] = ()
     companions: tuple[str, ...] = ()
     folder: bool = False
+    wants: Literal["", "world", "2d"] = ""
+    one_person: bool = False
+    gaps: bool = True
+    max_frames: int | None = None
     kind: Literal["poses", "motion"] = "poses"
     extra: str = ""
 

@@ -7,15 +7,20 @@ miscount frames and markers; all of these are supported.
 """
 
 import math
+from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from jaxtyping import Float
 
 from prml.errors import PrmlError
+from prml.io.files import write_file
 from prml.io.guard import guarded
 from prml.io.motion import Motion, by_name, zeros_as_gaps
-from prml.io.registry import Format
+from prml.io.registry import Format, only_person
+from prml.io.world import file_times, unbroken, world_joints, y_up
+from prml.scene import Scene
 
 _UNITS_M = {"mm": 0.001, "cm": 0.01, "m": 1.0, "meters": 1.0, "metres": 1.0, "millimeters": 0.001, "in": 0.0254}
 _HEADER = 5
@@ -90,4 +95,77 @@ def _notes(stated: str, frames: int) -> tuple[str, ...]:
     return (f"states {stated} frames but has {frames}; all are read",)
 
 
-FORMAT = Format("trc", (".trc",), "markers as text: OpenSim, Pose2Sim, Cortex", read_trc, kind="motion")
+# ------------------------------------------------------------------------------------------------ writing
+# marker of HALPE_26, as Pose2Sim's model has it -> joint of BODY28 or H36M17; the small toes are not measured
+_MARKERS = {
+    **dict.fromkeys(("Hip", "RHip", "RKnee", "RAnkle"), ""),
+    "RBigToe": "RToe",
+    "RHeel": "",
+    **dict.fromkeys(("LHip", "LKnee", "LAnkle"), ""),
+    "LBigToe": "LToe",
+    "LHeel": "",
+    "Neck": "Thorax",
+    "Head": "",
+    "Nose": "NoseTip",
+    **dict.fromkeys(("RShoulder", "RElbow", "RWrist", "LShoulder", "LElbow", "LWrist"), ""),
+}
+_WHAT = "a TRC file"
+
+
+def write_trc(scene: Scene, path: Path, overwrite: bool = False) -> None:
+    """Write one person as markers: metres, y up, the names of HALPE_26 as Pose2Sim and OpenSim know them.
+
+    A marker that is not known in a frame is ``NaN``, never zero; the person must be in every frame. Times are frame /
+    rate in full. Joints of the trunk and hands that HALPE_26 lacks are left out.
+
+    Raises:
+        PrmlError: there are several people, gaps, or no absolute joints in the world; the file exists.
+    """
+    person = only_person(scene, _WHAT)
+    joints = world_joints(person, _WHAT)
+    unbroken(person, _WHAT)
+    where = {marker: joint or marker for marker, joint in _MARKERS.items()}
+    names = [marker for marker, joint in where.items() if joint in person.skeleton.joints]
+    seen = np.isfinite(joints).all(-1).any(0)  # a marker that is never known is left out
+    names = [marker for marker in names if seen[person.skeleton.index(where[marker])]]
+    known = [person.skeleton.index(where[marker]) for marker in names]
+    table = y_up(joints[:, known]).reshape(len(person), -1)
+    write_file(path, partial(_write, names, table, file_times(person), person.fps, path.name), overwrite)
+
+
+def _write(
+    names: list[str],
+    table: Float[np.ndarray, "frames cells"],
+    times_s: Float[np.ndarray, " frames"],
+    fps: float,
+    title: str,
+    file: BinaryIO,
+) -> None:
+    """The dialect that every reader takes: a blank sixth line, all rows and the header equally long, exact counts."""
+    first, frames, rate = round(float(times_s[0] * fps)) + 1, len(table), repr(float(fps)).removesuffix(".0")
+    heads = [
+        f"PathFileType\t4\t(X/Y/Z)\t{' '.join(title.split())}",
+        "DataRate\tCameraRate\tNumFrames\tNumMarkers\tUnits\tOrigDataRate\tOrigDataStartFrame\tOrigNumFrames",
+        f"{rate}\t{rate}\t{frames}\t{len(names)}\tm\t{rate}\t{first}\t{frames}",
+        "Frame#\tTime\t" + "\t\t\t".join(names) + "\t\t",
+        "\t\t" + "\t".join(f"X{i}\tY{i}\tZ{i}" for i in range(1, len(names) + 1)),
+        "",
+    ]
+    file.write("".join(f"{line}\n" for line in heads).encode())
+    row = "\t%.6f" * table.shape[1]
+    for frame, (time, values) in enumerate(zip(times_s.tolist(), table.tolist(), strict=True)):
+        text = row % tuple(values)
+        file.write(f"{first + frame}\t{time!r}{text.replace('nan', 'NaN')}\n".encode())
+
+
+FORMAT = Format(
+    "trc",
+    (".trc",),
+    "markers as text: OpenSim, Pose2Sim, Cortex",
+    read_trc,
+    write_trc,
+    kind="motion",
+    one_person=True,
+    gaps=False,
+    wants="world",
+)
