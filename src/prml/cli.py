@@ -19,6 +19,7 @@ from prml.errors import PrmlError, printable
 # ``run(options)``; a command with subcommands has ``COMMANDS`` as here.
 COMMANDS: dict[str, str] = {
     "lift": "video, image folder or 2D keypoints -> 3D joints, overlay, viewer",
+    "export": "files for Blender, OpenSim, robots and others from a result folder or a motion file",
     "view": "rebuild the page of a result folder, without detecting or lifting",
     "check": "print how good a motion is, and fail if it is beyond given limits",
     "fit": "train a network from a YAML configuration",

@@ -262,5 +262,6 @@ FORMAT = Format(
     options=("lost_offsets",),
     kind="motion",
     wants="world",
+    gap_rule="the last pose is held",
     one_person=True,
 )

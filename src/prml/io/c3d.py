@@ -100,6 +100,7 @@ FORMAT = Format(
     read_c3d,
     write_c3d,
     kind="motion",
+    gap_rule="points at zero with residual -1",
     max_frames=MAX_FRAMES,
     extra="c3d",
     wants="world",

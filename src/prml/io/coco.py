@@ -187,5 +187,6 @@ FORMAT = Format(
     holds=lambda scene: False,
     detect=is_coco,
     wants="2d",
+    gap_rule="no entry",
     options=("fps", "image_size", "video", "warn"),
 )

@@ -74,4 +74,11 @@ def write_glb(scene: Scene, path: Path, overwrite: bool = False) -> None:
     write_file(path, glb_data([to_rig(person) for person in scene]), overwrite)
 
 
-FORMAT = Format("glb", (".glb",), "mannequins that move, for Blender, three.js, Unity and browsers", write=write_glb)
+FORMAT = Format(
+    "glb",
+    (".glb",),
+    "mannequins that move, for Blender, three.js, Unity and browsers",
+    write=write_glb,
+    wants="world",
+    gap_rule="the last pose is held",
+)

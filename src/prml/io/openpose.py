@@ -151,6 +151,7 @@ FORMAT = Format(
     holds=lambda scene: False,
     detect=is_openpose,
     wants="2d",
+    gap_rule="no person",
     options=("fps", "image_size", "video", "warn"),
     folder=True,
 )

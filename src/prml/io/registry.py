@@ -71,10 +71,10 @@ class Format:
         companions: suffixes of files that accompany one of this format, such as a skeleton; ``read`` then takes
             ``given``, the companions named by the user.
         folder: whether it may be a folder of files.
-        wants: what a scene must have to be written: "world" (absolute joints), "2d" (keypoints), or "" for what ``holds``
-            says.
+        wants: what a scene must have to be written: "world" (absolute joints), "2d" (keypoints), or "": see ``holds``.
         one_person: whether a written file holds one person only; ``prml export`` writes one of each.
         gaps: whether a written file can hold frames without the person; ``prml export`` writes one per stretch if not.
+        gap_rule: what stands in a written file in frames without the person.
         max_frames: largest number of frames of a written file; ``prml export`` writes several if there are more.
         kind: "poses" or "motion".
         extra: the extra of prml-pose that it needs; "" for none.
@@ -93,6 +93,7 @@ class Format:
     wants: Literal["", "world", "2d"] = ""
     one_person: bool = False
     gaps: bool = True
+    gap_rule: str = ""
     max_frames: int | None = None
     kind: Literal["poses", "motion"] = "poses"
     extra: str = ""

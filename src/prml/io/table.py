@@ -302,6 +302,7 @@ FORMAT = Format(
     detect=is_table,
     kind="motion",
     wants="world",
+    gap_rule="empty cells",
 )
 LONG = Format(
     "csv_long",
@@ -311,6 +312,7 @@ LONG = Format(
     write_csv_long,
     holds=lambda scene: False,
     wants="world",
+    gap_rule="empty cells",
 )
 PARQUET = Format(
     "parquet",
@@ -320,6 +322,7 @@ PARQUET = Format(
     write_parquet,
     holds=lambda scene: False,
     wants="world",
+    gap_rule="empty cells",
     extra="parquet",
 )
 PARQUET_LONG = Format(
@@ -330,5 +333,6 @@ PARQUET_LONG = Format(
     partial(write_parquet, layout="long"),
     holds=lambda scene: False,
     wants="world",
+    gap_rule="empty cells",
     extra="parquet",
 )
