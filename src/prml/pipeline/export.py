@@ -70,7 +70,7 @@ def formats_named(names: str | Sequence[str]) -> list[Format]:
     wanted = list(dict.fromkeys(word.strip().lower() for word in words if word.strip()))
     if not wanted:
         raise PrmlError(f"name at least one format, such as bvh,glb,trc; known are {', '.join(writable())}")
-    unknown = [name for name in wanted if name not in format_names() or get_format(name).write is None]
+    unknown = [name for name in wanted if name not in writable()]
     if unknown:
         raise PrmlError(f"no format {unknown[0]!r} to export to; known are {', '.join(writable())}")
     return [get_format(name) for name in wanted]
@@ -140,10 +140,10 @@ def _spans(scene: Scene, chosen: Format) -> list[slice]:
     if not chosen.gaps:
         there = np.any([present(person) for person in scene], axis=0)
         spans = [run for run in runs(there) if run.stop - run.start >= min(_MIN_FRAMES, frames)]
-    most = chosen.max_frames
-    if most is None:
+    limit = chosen.max_frames
+    if limit is None:
         return spans
-    return [slice(a, min(a + most, s.stop)) for s in spans for a in range(s.start, s.stop, most)]
+    return [slice(a, min(a + limit, s.stop)) for s in spans for a in range(s.start, s.stop, limit)]
 
 
 def _cut(scene: Scene, span: slice) -> Scene:
@@ -163,9 +163,7 @@ def _tell(scene: Scene, chosen: Format, spans: Sequence[slice], found: Sequence[
     if len(spans) > 1:
         reason = "a file without gaps" if not chosen.gaps else f"at most {chosen.max_frames} frames a file"
         ranges = ", ".join(f"{s.start} to {s.stop - 1}" for s in spans[:6]) + (", ..." if len(spans) > 6 else "")
-        warn(
-            f"{names[0]} to {names[-1]}: {len(spans)} files ({reason}), frames {ranges}; times are those of the motion"
-        )
+        warn(f"{names[0]} to {names[-1]}: {len(spans)} files ({reason}), frames {ranges}, at the motion's times")
     elif kept < frames:
         span = spans[0]
         warn(f"{names[0]}: frames {span.start} to {span.stop - 1} of {frames}, in which the person is there")
