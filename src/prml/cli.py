@@ -26,6 +26,7 @@ COMMANDS: dict[str, str] = {
     "evaluate": "score weights under a named protocol",
     "compare": "show result files of one protocol side by side",
     "compare-networks": "train networks of equal cost on equal data, and compare them",
+    "paper": "the tables and figures of the PrML paper, by number",
     "robustness": "measure how the error grows when the 2D input gets worse",
     "data": "import motion files, check a dataset, extract Human3.6M's calibration from your own copy",
     "import": "convert another paper's published checkpoint to our weights format",

@@ -6,7 +6,9 @@ continues from its last checkpoint.
 
 import hashlib
 import json
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -49,12 +51,34 @@ def train(config: FitConfig, folder: Path) -> Literal["kept", "resumed", "traine
     if finished(folder, config.run.max_steps):
         return "kept"
     resume = (folder / CHECKPOINT).is_file()
-    fit(config, folder, resume=resume, overwrite=not resume)
+    with _quiet():
+        fit(config, folder, resume=resume, overwrite=not resume)
     return "resumed" if resume else "trained"
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Within the block, Lightning logs warnings only: a study has a line of its own for every run."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
+
+
 def score(
-    folder: Path, protocol: str, *, overlap: int, every: int = 1, limit: int | None = None, device: str = "cpu"
+    folder: Path,
+    protocol: str,
+    *,
+    overlap: int | None,
+    every: int = 1,
+    limit: int | None = None,
+    device: str = "cpu",
+    data: Path | None = None,
 ) -> Result:
     """Score the final weights, or read the score if they were already scored on these data under these rules."""
     from prml.evaluation.result import read_result
@@ -62,7 +86,7 @@ def score(
     from prml.lifting.lifter import load
 
     lifter = load(folder / "last.safetensors", device=device)
-    conditions = Conditions(protocols.get(protocol), overlap=overlap, every=every, limit=limit)
+    conditions = Conditions(protocols.get(protocol), overlap=overlap, every=every, limit=limit, data=data)
     path = folder / f"{protocol}{'' if limit is None else f'-first{limit}'}.json"
     if path.is_file() and conditions.made(kept := read_result(path), lifter.card.sha256):
         return kept
