@@ -139,12 +139,12 @@ CASES = (
     Case(
         "STCFormer",
         "stcformer",
-        {"frames": 27, "width": 64, "depth": 2},
+        {"frames": 9, "width": 64, "depth": 2},
         "h36m-cpn",
         "run_stc.py",
-        ("-f", "27", "--layers", "2", "--channel", "64", "--d_hid", "64", "--root_path", "dataset/")
+        ("-f", "9", "--layers", "2", "--channel", "64", "--d_hid", "64", "--root_path", "dataset/")
         + ("--reload", "1", "--previous_dir", "{file}"),
-        imports=("--frames", "27"),
+        imports=("--frames", "9"),
         **_MHFORMER,
     ),
     Case(
@@ -251,7 +251,7 @@ def make_files(folder: Path, calibration: Path) -> None:
         for subject, views in table.cameras.items()
     }
     named = tuple(f"{a} 1" if i % 2 else a for i, a in enumerate(ACTIONS[1:]))
-    human36m.write_npz_pair(folder, actions=("Directions 1", *named), frames=90, cameras=cameras)
+    human36m.write_npz_pair(folder, actions=("Directions 1", *named), frames=60, cameras=cameras)
     shutil.copy(calibration, folder / "h36m_dataset.py")
     human36m.write_sh_pickle(folder / "motion3d" / "h36m_sh_conf_cam_source_final.pkl", frames=280, short=False)
     (folder / "h36m_sh_conf_cam_source_final.pkl").symlink_to(folder / "motion3d" / "h36m_sh_conf_cam_source_final.pkl")

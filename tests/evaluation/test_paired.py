@@ -3,7 +3,8 @@
 import csv
 import io
 import json
-from dataclasses import asdict
+import re
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -129,3 +130,38 @@ def test_compare_prints_the_difference_and_tables_to_paste(tmp_path, capsys):
     assert "$\\downarrow$" in latex
     assert main(["compare", *files, "--metric", "pck"]) == 2
     assert "has no pck per sequence" in capsys.readouterr().err
+
+
+def test_two_spaces_stand_side_by_side_with_the_rule_over_each_column(tmp_path, capsys):
+    errors = np.random.default_rng(0).uniform(20, 80, 40)
+    spaces = {"cpn": "camera-frame metres, root-relative", "sh": "2.5D: x, y in pixels"}
+    for (name, space), shift in zip(spaces.items(), (0, 5), strict=True):
+        for weights in ("a", "b"):
+            made = result(weights, errors + shift + (weights == "b"))
+            rules = {**made.protocol.get("rules", {}), "output space": space}
+            made = replace(made, protocol={**made.protocol, "id": f"{name}/1", "rules": rules})
+            made.write(tmp_path / f"{name}-{weights}.json")
+    files = [str(path) for path in sorted(tmp_path.glob("*.json"))]
+    assert main(["compare", *files]) == 2
+    assert "pass --spaces to show protocols side by side" in capsys.readouterr().err
+    assert main(["compare", *files, "--spaces", "--metric", "mpjpe"]) == 0
+    out = capsys.readouterr().out
+    assert re.search(r"cpn/1 +sh/1\n", out)
+    assert re.search(r"camera-frame metres +2\.5D\n", out)
+    assert re.search(rf"a +{errors.mean():.1f} +{errors.mean() + 5:.1f}", out)
+    assert out.count("b - a: MPJPE +1.00 mm") == 2  # compared within a rule, never across
+    assert main(["compare", *files, "--spaces", "--metric", "pck"]) == 2
+    assert "not every result has the metric 'pck'" in capsys.readouterr().err
+
+
+def test_figure_3_is_drawn_from_results(tmp_path, capsys):
+    made = replace(result("a", np.arange(1.0, 9)), per_axis={"all": {"x": 1.0, "y": 2.0, "z": 3.0}})
+    made.write(tmp_path / "a.json")
+    (replace(made, per_axis={})).write(tmp_path / "none.json")
+    figure = tmp_path / "axes.svg"
+    assert main(["compare", str(tmp_path / "a.json"), "--figure", str(figure)]) == 0
+    assert figure.read_text().count("<!-- along ") == 3
+    assert main(["compare", str(tmp_path / "a.json"), "--figure", str(figure)]) == 2
+    assert "--overwrite" in capsys.readouterr().err
+    assert main(["compare", str(tmp_path / "none.json"), "--figure", str(tmp_path / "b.svg")]) == 2
+    assert "has no errors per axis" in capsys.readouterr().err

@@ -204,3 +204,12 @@ def test_whatever_a_file_says_it_is_a_configuration_or_one_line(values):
         assert "\n" not in str(error)  # noqa: PT017
     else:
         assert record_of(config).keys() == record_of(FitConfig()).keys()
+
+
+def test_the_record_of_a_run_is_a_configuration_for_another(tmp_path):
+    config = read_config(str(CONFIGS / "mocap/prml-xs.yaml"))
+    record = {"config": record_of(config), "commit": "0", "versions": {}, "data": {}}
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(record))
+    again = read_config(str(tmp_path / "run.yaml"), ["--run.max_steps=7"])
+    assert again.run.max_steps == 7
+    assert config_hash(replace(again, run=config.run)) == config_hash(config)

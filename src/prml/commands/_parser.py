@@ -318,6 +318,9 @@ def _read(path: Path, kind: type[Any]) -> dict[str, Any]:
         values = {}
     if not isinstance(values, dict):
         raise PrmlError(f"{path} must contain a mapping of options to values")
+    recorded = values.get("config")
+    if isinstance(recorded, dict) and "config" not in options.hints(kind):  # run.yaml, the record of a run
+        values = recorded
     try:
         options.build(kind, values)
     except PrmlError as error:

@@ -5,8 +5,9 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
+from prml.errors import PrmlError
 from prml.evaluation.protocols.base import EvaluationProtocol
-from prml.evaluation.result import Result
+from prml.evaluation.result import Result, weights_label
 from prml.evaluation.scoring import metric as metric_of
 
 if TYPE_CHECKING:
@@ -78,6 +79,39 @@ def score_table(results: Sequence[Result], title: str = "", digits: int = 1) -> 
     for result in results:
         cells = [_cell(result.scores.get(m), digits) for m in metrics]
         table.add_row(result.label, str(result.weights.get("window", "")), *cells)
+    return table
+
+
+def space_of(result: Result) -> str:
+    """Return the first words of the rule for the scored space: "2.5D", "camera-frame metres"."""
+    return str(result.protocol.get("rules", {}).get("output space", "")).partition(":")[0].partition(",")[0] or "?"
+
+
+def spaces_table(results: Sequence[Result], metric: str | None = None, digits: int = 1) -> "Table":
+    """Return a table of results under several rules: one row per weights, the rule over each column.
+
+    Args:
+        results: of any protocols and data; weights without a result under a rule have an empty cell.
+        metric: its name; None for the first two that all results have.
+        digits: after the decimal point.
+
+    Raises:
+        PrmlError: a metric that a result does not have.
+    """
+    rules = {str(r.protocol["id"]): r for r in results}
+    common = [m for m in results[0].scores if all(m in r.scores for r in results)]
+    if metric is not None and metric not in common:
+        raise PrmlError(f"not every result has the metric {metric!r}; all have {', '.join(common) or 'none'}")
+    metrics = common[:2] if metric is None else [metric]
+    heads = [f"{name}\n{space_of(r)}\n{_heading(m)}" for name, r in rules.items() for m in metrics]
+    table = _table("side by side: compare within a rule only", heads)
+    rows: dict[tuple[str, str], dict[str, Result]] = {}
+    for result in results:
+        weights = weights_label(result.weights), str(result.weights.get("sha256", ""))
+        rows.setdefault(weights, {}).setdefault(str(result.protocol["id"]), result)
+    for (label, _), found in rows.items():
+        cells = [_cell(found[name].scores[m] if name in found else None, digits) for name in rules for m in metrics]
+        table.add_row(label, *cells)
     return table
 
 

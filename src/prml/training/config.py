@@ -22,12 +22,15 @@ NOT_THE_RESULT = (
     "run.progress",
     "run.checkpoint_minutes",
     "run.log_every",
+    "run.track",
+    "run.project",
     "run.threads",
     "run.compile",
     "data.workers",
 )
 MIKind = Literal["none", "variational", "infonce", "jsd", "conditional"]
 Init = Literal["own", "distinct"]
+Tracker = Literal["wandb", "mlflow"]
 Precision = Literal["32-true", "bf16-mixed", "16-mixed", "bf16-true", "16-true", "64-true"]
 
 
@@ -190,7 +193,7 @@ _RECORDED_IF_SET = (
     *("run.minutes", "run.compile", "data.windows.video.", "data.skeleton", "data.windows.hide."),
     *("objective.lambda_direction", "objective.lambda_pose", "objective.consistency", "objective.squared"),
     "objective.terms.",
-    *("optimiser.step_every", "optimiser.step_decay"),
+    *("optimiser.step_every", "optimiser.step_decay", "run.track", "run.project"),
 )
 
 
@@ -298,6 +301,8 @@ class RunConfig:
         compile: let torch compile the network; "auto" does on CUDA. If that fails, training goes on without.
         threads: torch threads on a CPU; 0 leaves torch's choice.
         log_every: steps between log entries.
+        track: services that the log goes to beside CSV and TensorBoard: wandb (Weights & Biases), mlflow.
+        project: name of the project (experiment) there.
         progress: show a progress bar.
     """
 
@@ -313,6 +318,8 @@ class RunConfig:
     compile: Literal["auto", "always", "never"] = "auto"
     threads: int = option(0, minimum=0)
     log_every: int = option(20, minimum=0)
+    track: list[Tracker] = option(factory=list)
+    project: str = "prml"
     progress: bool = True
 
 

@@ -7,7 +7,6 @@ import threading
 import warnings
 from collections.abc import Mapping
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ import lightning.pytorch as pl
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import RichProgressBar
-from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities import rank_zero_only
 
@@ -30,6 +28,7 @@ from prml.training.clock import RunClock
 from prml.training.config import FitConfig
 from prml.training.datamodule import WindowsDataModule
 from prml.training.folder import check_same_run, clear, describe, open_folder
+from prml.training.loggers import check_trackers, loggers
 from prml.training.module import LiftingModule
 from prml.training.warm_start import inherit_terms, start_from
 from prml.weights.record import Card, find_record, read_card
@@ -97,15 +96,10 @@ def _trainer(
     """A trainer that counts steps only: Lightning would take the rest of a resumed epoch for a whole one."""
     run = config.run
     precision: Any = run.precision  # FitConfig.check knows the names
-    # a CSV log cannot be continued: each start has its own
-    parts = len(list((out / "logs").glob("csv*"))) if resumed else 0
-    loggers: list[Logger] = [CSVLogger(out, name="logs", version=f"csv{parts + 1}" if parts else "csv")]
-    if find_spec("tensorboard"):
-        loggers.append(TensorBoardLogger(out, name="logs", version="tensorboard"))
     make = partial(
         pl.Trainer,
         default_root_dir=out,
-        logger=loggers,
+        logger=loggers(config, out, resumed),
         callbacks=callbacks,
         max_epochs=-1,
         max_steps=_total(config, data),
@@ -209,6 +203,7 @@ def fit(config: FitConfig, out: str | os.PathLike[str], *, resume: bool = False,
         PrmlError: a configuration, data set or folder that cannot be used, or a run to resume that was another.
     """
     config.check()
+    check_trackers(config)
     folder = Path(out)
     checkpoint = open_folder(folder, resume=resume, overwrite=overwrite, first=_first_process())
     _quiet()
