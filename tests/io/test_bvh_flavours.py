@@ -9,6 +9,7 @@ from scipy.spatial.transform import Rotation
 import prml
 from fixtures.moving import body, moving
 from prml.io.bvh import read_bvh
+from prml.io.bvh_flavours import as_lafan1, as_mixamo, as_rokoko
 from prml.io.registry import get_format
 from prml.rig import to_rig
 
@@ -105,6 +106,16 @@ def test_lafan1_has_the_joints_for_gmr(tmp_path):
     read = _as_gmr_reads((tmp_path / "x.bvh").read_text())
     for joint, bone in PAIRS.items():
         np.testing.assert_allclose(read[bone][0], person.joints_m[:, person.skeleton.index(joint)], atol=1e-3)
+
+
+def test_gaps_may_be_held_before_or_after_bones_are_changed():
+    person = moving(30)
+    joints = person.joints_m.copy()
+    joints[10:20] = np.nan
+    made = to_rig(person.with_(joints_m=joints))
+    for convert in (as_mixamo, as_rokoko, as_lafan1):
+        a, b = convert(made).held(), convert(made.held())
+        np.testing.assert_allclose(np.abs((a.rotations * b.rotations).sum(-1)), 1, atol=1e-12)
 
 
 def test_a_split_bone_changes_no_joint():

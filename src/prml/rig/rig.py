@@ -189,7 +189,8 @@ class RigMotion:
             parents=(*parents, at),
             offsets_m=np.concatenate([offsets, share * way[None]]),
         )
-        still = np.where(self.present[:, None, None], np.array(IDENTITY), np.nan)
+        known = np.isfinite(self.rotations[:, :1, :1])
+        still = np.where(known, np.array(IDENTITY), np.nan)
         return replace(self, rig=made.sorted(), rotations=np.concatenate([self.rotations, still], 1)[:, made.walk])
 
     def with_rest(self, turns: Mapping[str, Float[Array, "3 3"]], rest: Rest | None = None) -> "RigMotion":
@@ -211,7 +212,8 @@ class RigMotion:
             rest=rest or rig.rest,
         )
         quaternions = np.full_like(self.rotations, np.nan)
-        quaternions[self.present] = continuous(to_quaternion(local[self.present]))
+        known = np.isfinite(self.rotations[:, 0, 0])
+        quaternions[known] = continuous(to_quaternion(local[known]))
         return replace(self, rig=turned, rotations=quaternions)
 
 

@@ -1,0 +1,252 @@
+"""Read the files that we write with the programs that their users have; say how far joints are from where they were.
+
+    python benchmarks/check_formats.py [--json results/formats.json] [--tools FOLDER] [--only blender,glb]
+
+The tools are Blender (as the package bpy), usd-core, bvhio, pybvh, pygltflib, trimesh, three.js, three-vrm-animation
+and the Khronos validator. They are installed into an environment of their own in ``--tools`` (default:
+``prml/format-tools`` in the cache folder), about 1.5 GB; each runs in a process of its own, with one of the programs in
+``benchmarks/formats``. Tools that are not there, or cannot be installed, are named as skipped, and the exit code is 1
+only if a check fails.
+
+The motions: a walk of motion capture at 50 frames/s, the same at 60/1.001, on 17 joints, with a gap, and two people in
+one file. What counts as right is what ``prml.rig`` says of every bone: less than 1 mm off in every frame, and the frame
+rate within 0.1 %. The rig's own distance from the joints is a law of its own (``tests/rig``).
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from prml.datasets.mocap import MocapSet, data_directory
+from prml.io.bvh_flavours import as_lafan1, as_mixamo, as_rokoko
+from prml.io.files import write_file
+from prml.io.registry import get_format, save_file
+from prml.provenance import commit, processor, versions
+from prml.rig import RigMotion, to_rig
+from prml.rig.rig import z_up
+from prml.scene import Scene
+from prml.skeleton import BODY28, H36M17
+
+HERE = Path(__file__).parent / "formats"
+MAX_MM, MAX_RATE = 1.0, 1e-3
+PYTHON = ("bpy==4.5.15", "usd-core==26.11", "bvhio==1.5.4", "pybvh==0.9.0", "pygltflib==1.16.5", "trimesh==5.2.0")
+NODE = ("three@0.187.0", "@pixiv/three-vrm@3.5.5", "@pixiv/three-vrm-animation@3.5.5", "gltf-validator@2.0.0-dev.3.10")
+
+
+@dataclass(frozen=True)
+class Check:
+    """A tool that reads a format.
+
+    Attributes:
+        tool: its name.
+        program: file in ``benchmarks/formats``.
+        formats: names of the formats that it reads.
+        package: the module or npm package without which it cannot run.
+    """
+
+    tool: str
+    program: str
+    formats: tuple[str, ...]
+    package: str
+
+
+BVH = ("bvh", "bvh_mixamo", "bvh_rokoko", "bvh_lafan1")
+CHECKS = (
+    Check("Blender", "blender.py", (*BVH, "glb", "usd"), "bpy"),
+    Check("bvhio", "bvhio_reader.py", BVH, "bvhio"),
+    Check("pybvh", "pybvh_reader.py", BVH, "pybvh"),
+    Check("three.js BVHLoader", "three_bvh.mjs", BVH, "three"),
+    Check("three.js GLTFLoader", "three_gltf.mjs", ("glb",), "three"),
+    Check("Khronos validator", "validator.mjs", ("glb", "vrma"), "gltf-validator"),
+    Check("pygltflib and trimesh", "gltf_readers.py", ("glb",), "trimesh"),
+    Check("three-vrm-animation", "three_vrma.mjs", ("vrma",), "@pixiv/three-vrm-animation"),
+    Check("usd-core", "usd_core.py", ("usd",), "pxr"),
+)
+_AS: dict[str, Callable[[RigMotion], RigMotion]] = {
+    "bvh_mixamo": as_mixamo,
+    "bvh_rokoko": as_rokoko,
+    "bvh_lafan1": as_lafan1,
+}
+_ONE_PERSON = (*BVH, "vrma")
+
+
+def motions(frames: int | None = None) -> dict[str, Scene]:
+    """Return the motions that the formats are checked on, by name."""
+    cmu = MocapSet.read(data_directory() / "cmu.npz")
+    walk, climb = (cmu.sequence(int(np.flatnonzero(cmu.clip_name == name)[0]), BODY28) for name in ("07_06", "01_01"))
+    walk = walk.take(slice(0, frames)).with_(has_person=None)
+    gap = walk.joints_m.copy()
+    gap[len(walk) // 3 : len(walk) // 2] = np.nan
+    other = climb.take(slice(0, len(walk)))
+    return {
+        "walk": Scene.of(walk),
+        "60/1.001 frames/s": Scene.of(walk.with_(fps=60 / 1.001, times_s=np.arange(len(walk)) * 1.001 / 60)),
+        "17 joints": Scene.of(walk.to_skeleton(H36M17)),
+        "a gap": Scene.of(walk.with_(joints_m=gap)),
+        "two people": Scene((walk.with_(track_id=0), other.with_(track_id=1, joints_m=other.joints_m + [1.0, 0, 0]))),
+    }
+
+
+def wanted(scene: Scene, name: str) -> dict[str, Any]:
+    """Return what must be found in a file: rate, frames, and places of every person's bones in metres, Z up."""
+    people = []
+    for number, person in enumerate(scene):
+        motion = _AS.get(name, lambda same: same)(to_rig(person)).regular()
+        prefix = f"P{number + 1}_" if number and name == "glb" else ""
+        places = z_up(motion.pose()[1])
+        people.append({prefix + bone: places[:, k].tolist() for k, bone in enumerate(motion.rig.names)})
+    return {"fps": scene.fps, "frames": len(next(iter(people[0].values()))), "people": people}
+
+
+@dataclass(frozen=True)
+class Tools:
+    """Where the tools are.
+
+    Attributes:
+        folder: has ``venv`` for Python and ``node_modules`` for node; either may lack.
+    """
+
+    folder: Path
+
+    @property
+    def python(self) -> Path:
+        """The interpreter that has the tools."""
+        return self.folder / "venv" / "bin" / "python"
+
+    def lacking(self, check: Check) -> str:
+        """Return why a check cannot run; "" if it can."""
+        if check.program.endswith(".mjs"):
+            if not shutil.which("node"):
+                return "node is not installed"
+            there = (self.folder / "node_modules" / check.package).is_dir()
+        else:
+            there = self.python.exists() and not self._run([self.python, "-c", f"import {check.package}"]).returncode
+        return "" if there else f"{check.package} is not installed"
+
+    def install(self) -> Iterator[str]:
+        """Install what is missing; yield a line about what cannot be."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if not self.python.exists():
+            subprocess.run([sys.executable, "-m", "venv", str(self.folder / "venv")], check=True)
+        for package in PYTHON:
+            pip = [self.python, "-m", "pip", "install", "-qq", "--disable-pip-version-check", package]
+            if (done := self._run(pip)).returncode:
+                yield f"{package}: {(done.stderr.strip().splitlines() or ['pip failed'])[-1][:200]}"
+        if not shutil.which("npm"):
+            yield "npm is not installed"
+        elif self._run(["npm", "install", "--no-audit", "--no-fund", "--silent", *NODE]).returncode:
+            yield f"npm could not install {', '.join(NODE)}"
+
+    def read(self, check: Check, file: Path, told: Path) -> dict[str, Any]:
+        """Run a check; return what it prints, or an ``error``."""
+        program = HERE / check.program
+        if program.suffix == ".mjs":  # node looks for packages beside the program
+            for helper in HERE.glob("*.mjs"):
+                shutil.copy(helper, self.folder)
+            words = ["node", self.folder / program.name]
+        else:
+            words = [self.python, program]
+        done = self._run([*words, file, told])
+        if done.returncode:
+            return {"error": (done.stderr.strip().splitlines() or ["no message"])[-1][:300]}
+        found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+        return found
+
+    def _run(self, words: list[Any]) -> subprocess.CompletedProcess[str]:
+        environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")}
+        return subprocess.run(
+            list(map(str, words)), capture_output=True, text=True, cwd=self.folder, env=environment, timeout=900
+        )
+
+
+def verdict(found: dict[str, Any], fps: float) -> str:
+    """Return "right", or what is not."""
+    if "error" in found:
+        return found["error"]
+    wrong = []
+    off = found.get("error_mm", 0)
+    if off is None or not off < MAX_MM:  # NaN is null in the JSON of node
+        wrong.append(f"{off} mm off")
+    if abs(found.get("fps", fps) / fps - 1) > MAX_RATE:
+        wrong.append(f"plays at {found['fps']:.5g} frames/s")
+    wrong += [f"{found[kind]} {kind}" for kind in ("errors", "warnings") if found.get(kind)]
+    return ", ".join(wrong) or "right"
+
+
+def run(tools: Tools, only: set[str], frames: int | None = None) -> Iterator[dict[str, Any]]:
+    """Yield a row of results for every tool, format and motion; one for a tool that cannot run."""
+    scenes = motions(frames)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for check in CHECKS:
+            formats = [
+                f for f in check.formats if not only or only & {f, check.tool.lower(), check.program.split(".")[0]}
+            ]
+            if not formats:
+                continue
+            if reason := tools.lacking(check):
+                yield {"tool": check.tool, "formats": formats, "verdict": f"skipped: {reason}"}
+                continue
+            for form in formats:
+                for title, scene in scenes.items():
+                    if len(scene) > 1 and form in _ONE_PERSON:
+                        continue
+                    file, told = folder / f"x{get_format(form).suffixes[0]}", folder / "wanted.json"
+                    save_file(scene, file, form, overwrite=True)
+                    told.write_text(json.dumps(wanted(scene, form)))
+                    found = tools.read(check, file, told)
+                    row = {"tool": check.tool, "format": form, "motion": title}
+                    yield row | found | {"verdict": verdict(found, scene.fps)}
+
+
+def default_folder() -> Path:
+    """Return where the tools are if nothing else is said."""
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "prml" / "format-tools"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--tools", type=Path, default=default_folder(), help="folder with the tools, made if it is not there"
+    )
+    parser.add_argument("--no-install", action="store_true", help="take the tools as they are")
+    parser.add_argument("--only", default="", help="tools or formats, separated by commas")
+    parser.add_argument("--frames", type=int, help="frames of each motion (default: all)")
+    parser.add_argument("--json", type=Path, help="file for the results; overwritten")
+    given = parser.parse_args()
+    tools = Tools(given.tools.resolve())
+    if not given.no_install:
+        for line in tools.install():
+            print(f"not installed: {line}", flush=True)
+    rows = []
+    for row in run(tools, set(filter(None, given.only.lower().split(","))), given.frames):
+        rows.append(row)
+        off = f"{row['error_mm']:.4f} mm" if "error_mm" in row else ""
+        place = row.get("format", ", ".join(row.get("formats", ())))
+        print(f"{row['tool']:<22}{place:<12}{row.get('motion', ''):<20}{off:>12}  {row['verdict']}", flush=True)
+    failed = [row for row in rows if row["verdict"] != "right" and not row["verdict"].startswith("skipped")]
+    print(f"{len(rows)} rows, {len(failed)} wrong")
+    if given.json:
+        record = {
+            "commit": commit(),
+            "versions": versions(),
+            "processor": processor(),
+            "limits": {"error_mm": MAX_MM, "rate": MAX_RATE},
+            "checks": rows,
+        }
+        write_file(given.json, json.dumps(record, indent=1, ensure_ascii=False) + "\n", overwrite=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
