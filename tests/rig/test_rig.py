@@ -139,8 +139,8 @@ def test_a_limb_that_is_straight_for_a_moment_keeps_its_axis():
 
 def test_a_limb_that_is_straight_for_long_comes_to_rest_and_returns():
     twist = _twist(to_rig(_arm([*np.full(10, 40.0), *np.zeros(500), *np.full(10, 40.0)])))
-    np.testing.assert_allclose(twist[[0, 9, -10, -1]], 60, atol=0.5)
-    assert abs(twist[260]) < 2
+    np.testing.assert_allclose(twist[[0, 9, -10, -1]], 60, atol=1.5)
+    assert abs(twist[260]) < 4
     assert np.abs(np.diff(twist)).max() < 2
 
 
@@ -159,6 +159,19 @@ def test_noise_does_not_turn_a_straight_leg():
     made = to_rig(given.with_(joints_m=given.joints_m + noise))
     for bone in ("LeftUpLeg", "RightUpLeg", "LeftArm"):
         assert np.degrees(turn(made, bone).magnitude().max()) < 12
+
+
+def test_noise_hardly_turns_a_limb_that_is_bent_a_little():
+    """Of an elbow bent by 20 degrees, 8 mm at the wrist turn the plane by 6 degrees each; the axis by a third of it."""
+    given = _arm(np.full(300, 20.0), 0)
+    rng, joints = np.random.default_rng(1), given.joints_m.copy()
+    wrist = BODY28.index("LWrist")
+    joints[:, wrist, 2] += rng.normal(0, 0.008, 300)
+    twist = _twist(to_rig(given.with_(joints_m=joints)))
+    plane = np.degrees(np.arctan2(joints[:, wrist, 2] - given.joints_m[0, wrist, 2], 0.25 * np.sin(np.radians(20))))
+    assert 4 < plane.std() < 7
+    assert twist.std() < plane.std() / 2
+    assert np.diff(twist).std() < np.diff(plane).std() / 8
 
 
 def test_a_knee_bent_backwards_a_little_does_not_turn_the_leg_round():

@@ -79,12 +79,17 @@ def bone_spread_m(joints_m: Float[Array, "T J 3"], skeleton: Skeleton) -> float:
 def with_lengths(
     joints_m: Float[Array, "T J 3"], lengths_m: Float[Array, " J"], skeleton: Skeleton
 ) -> Float[Array, "T J 3"]:
-    """The joints with bones of given lengths in the directions that they have; the root stays."""
+    """The joints with bones of given lengths in the directions that they have; the root stays.
+
+    The hip joints are on one line through the root, which is their middle: a pelvis is rigid.
+    """
     out = np.full(joints_m.shape, np.nan)
     out[:, skeleton.root] = joints_m[:, skeleton.root]
+    hips = [j for j, name in enumerate(skeleton.joints) if name[1:] == "Hip" and skeleton.parents[j] == skeleton.root]
+    across = dict(zip(hips, reversed(hips), strict=True)) if len(hips) == 2 else {}
     for child in from_root(skeleton)[1:]:
         parent = skeleton.parents[child]
-        bone = joints_m[:, child] - joints_m[:, parent]
+        bone = joints_m[:, child] - joints_m[:, across.get(child, parent)]
         size = np.linalg.norm(bone, axis=-1, keepdims=True)
         out[:, child] = out[:, parent] + bone * (lengths_m[child] / np.maximum(size, 1e-9))
     return out
