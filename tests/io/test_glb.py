@@ -75,6 +75,16 @@ def test_quaternions_are_of_length_one_and_keep_their_sign():
     assert {c["target"]["path"] for c in file.json["animations"][0]["channels"]} == {"rotation", "translation"}
 
 
+def test_somebody_who_is_never_whole_is_left_out(tmp_path):
+    here, gone = moving(10, track_id=1), moving(10, 1, track_id=2)
+    joints = gone.joints_m.copy()
+    joints[:, 3] = np.nan
+    prml.save_file(Scene((gone.with_(joints_m=joints), here)), tmp_path / "x.glb")
+    assert len(Glb((tmp_path / "x.glb").read_bytes()).json["skins"]) == 1
+    with pytest.raises(PrmlError, match="has none"):
+        prml.save_file(gone.with_(joints_m=joints), tmp_path / "y.glb")
+
+
 def test_joints_of_a_camera_are_refused(tmp_path):
     with pytest.raises(PrmlError, match="world frame"):
         write_glb(Scene.of(moving(3).with_(frame="camera")), tmp_path / "x.glb")

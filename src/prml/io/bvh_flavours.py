@@ -74,7 +74,7 @@ def _format(name: str, convert: Callable[[RigMotion], RigMotion], order: str, wh
     def write(scene: Scene, path: Path, overwrite: bool = False) -> None:
         write_file(path, bvh_text(convert(to_rig(only_person(scene, "a BVH file"))), order), overwrite)
 
-    return Format(name, (".bvh",), what, write=write)
+    return Format(name, (".bvh",), what, write=write, wants="world", gap_rule="the last pose is held", one_person=True)
 
 
 MIXAMO = _format("bvh_mixamo", as_mixamo, "ZXY", "BVH with the bones and names of Mixamo")

@@ -13,7 +13,7 @@ import numpy as np
 from prml.io.files import write_file
 from prml.io.gltf import INDICES, VERTICES, Gltf
 from prml.io.registry import Format
-from prml.rig import RigMotion, to_rig
+from prml.rig import RigMotion, rigs_of
 from prml.rig.mannequin import mannequin
 from prml.scene import Scene
 
@@ -70,8 +70,8 @@ def _add_mesh(file: Gltf, motion: RigMotion, bones: list[int], number: int) -> N
 
 
 def write_glb(scene: Scene, path: Path, overwrite: bool = False) -> None:
-    """Write all people of a scene; raise PrmlError as :func:`prml.rig.to_rig` does."""
-    write_file(path, glb_data([to_rig(person) for person in scene]), overwrite)
+    """Write all people of a scene; raise PrmlError as :func:`prml.rig.rigs_of` does."""
+    write_file(path, glb_data(rigs_of(scene)), overwrite)
 
 
 FORMAT = Format(

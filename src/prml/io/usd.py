@@ -16,7 +16,7 @@ from jaxtyping import Float
 
 from prml.io.files import write_file
 from prml.io.registry import Format
-from prml.rig import RigMotion, to_rig
+from prml.rig import RigMotion, rigs_of
 from prml.rig.mannequin import mannequin
 from prml.scene import Scene
 
@@ -151,8 +151,15 @@ def _matrices(places: Float[Array, "B 3"]) -> str:
 
 
 def write_usd(scene: Scene, path: Path, overwrite: bool = False) -> None:
-    """Write all people of a scene; raise PrmlError as :func:`prml.rig.to_rig` does."""
-    write_file(path, usda_text([to_rig(person) for person in scene]), overwrite)
+    """Write all people of a scene; raise PrmlError as :func:`prml.rig.rigs_of` does."""
+    write_file(path, usda_text(rigs_of(scene)), overwrite)
 
 
-FORMAT = Format("usd", (".usda",), "mannequins that move, for Omniverse, Houdini, Blender, Unreal", write=write_usd)
+FORMAT = Format(
+    "usd",
+    (".usda",),
+    "mannequins that move, for Omniverse, Houdini, Blender, Unreal",
+    write=write_usd,
+    wants="world",
+    gap_rule="the last pose is held",
+)

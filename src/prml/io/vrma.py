@@ -52,4 +52,12 @@ def write_vrma(scene: Scene, path: Path, overwrite: bool = False) -> None:
     write_file(path, vrma_data(to_rig(only_person(scene, "a VRMA file"))), overwrite)
 
 
-FORMAT = Format("vrma", (".vrma",), "the motion of one person for VRM avatars", write=write_vrma)
+FORMAT = Format(
+    "vrma",
+    (".vrma",),
+    "the motion of one person for VRM avatars",
+    write=write_vrma,
+    wants="world",
+    gap_rule="the last pose is held",
+    one_person=True,
+)

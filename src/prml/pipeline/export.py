@@ -114,7 +114,7 @@ def parts_of(scene: Scene, chosen: Format, stem: str, warn: Warn = lambda line: 
         PrmlError: nobody is there, or there are more than 50 stretches.
     """
     ending = chosen.suffixes[0]
-    label = "" if ending == f".{chosen.name}" else "_" + chosen.name.removeprefix(f"{ending[1:]}_")
+    label = "" if ending.startswith(f".{chosen.name}") else "_" + chosen.name.removeprefix(f"{ending[1:]}_")
     last = "_json" if chosen.folder and chosen.name == "openpose" else ending
     found: list[Part] = []
     people = [(f"_person{p.track_id}", Scene.of(p)) for p in scene] if chosen.one_person else [("", scene)]

@@ -1,6 +1,6 @@
 """Rigs: a skeleton of bones that turn, as animation programs have, made from joints that only have places."""
 
-from prml.rig.fit import to_rig
+from prml.rig.fit import rigs_of, to_rig
 from prml.rig.rig import Rest, Rig, RigMotion, forward
 
-__all__ = ["Rest", "Rig", "RigMotion", "forward", "to_rig"]
+__all__ = ["Rest", "Rig", "RigMotion", "forward", "rigs_of", "to_rig"]

@@ -26,6 +26,7 @@ from prml.rig.limbs import hinge_axis
 from prml.rig.rest import BONES, LEFT, PARENTS, UP, Measures, arm, rest_a, rest_pose
 from prml.rig.rig import Rest, RigMotion, forward, y_up
 from prml.rotations import about, continuous, filled, frame, swing, to_matrix, to_quaternion, turn_between, unit
+from prml.scene import Scene
 from prml.sequence import PoseSequence
 from prml.skeleton import BODY28, H36M17
 
@@ -55,13 +56,27 @@ def to_rig(sequence: PoseSequence, rest: Rest = "t") -> RigMotion:
     if rest not in ("t", "a"):
         raise PrmlError(f"rest must be 't' or 'a', got {rest!r}")
     joints = y_up(np.asarray(sequence.joints_m, np.float64))
-    present = np.isfinite(joints[:, : len(H36M17)]).all((1, 2))
-    if sequence.has_person is not None:
-        present &= sequence.has_person
+    present = _present(sequence)
     if not present.any():
         raise PrmlError("a rig needs a frame in which all joints of the body are known; the sequence has none")
     fit = _Fit(dict(zip(sequence.skeleton.joints, np.moveaxis(joints[present], 1, 0), strict=True)), sequence, present)
     return fit.motion(rest)
+
+
+def rigs_of(scene: Scene) -> list[RigMotion]:
+    """Make the rigs of a scene's people, in order; people who are in no frame as a whole are left out.
+
+    Raises:
+        PrmlError: nobody is, or as :func:`to_rig`.
+    """
+    there = [person for person in scene if person.joints_m is None or _present(person).any()]
+    return [to_rig(person) for person in there or scene]
+
+
+def _present(sequence: PoseSequence) -> Bool[Array, " T"]:
+    """Return the frames in which the whole body is known."""
+    known = np.isfinite(np.asarray(sequence.joints_m)[:, : len(H36M17)]).all((1, 2))
+    return np.asarray(known if sequence.has_person is None else known & sequence.has_person)
 
 
 @dataclass
