@@ -48,6 +48,11 @@ class LiftResult:
         """
         return self.scene.prominent
 
+    @property
+    def shown(self) -> PoseSequence:
+        """What page and overlay draw: the person in a room if there is a motion, else ``sequence``."""
+        return self.sequence if self.motion is None else self.motion.sequence
+
     def save(self, path: str | Path, format: str | None = None, *, overwrite: bool = False) -> None:
         """Write the scene with its provenance, in the format given by the suffix of ``path``.
 

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from prml.errors import PrmlError
 from prml.sequence import PoseSequence
 from prml.skeleton import Skeleton
+from prml.view.room import in_room
 
 Array = np.ndarray
 Colour = tuple[int, int, int]
@@ -20,6 +21,7 @@ LEFT: Colour = (47, 125, 225)
 RIGHT: Colour = (232, 116, 30)
 MAX_RADIUS_M = 50.0  # radius of the drawn floor; joints beyond it are errors
 ANKLE_HEIGHT_M = 0.08  # of an ankle joint while standing (data/mocap/README.md)
+_STEEP = 0.99  # sine of the angle below or above the horizon beyond which a camera's line of sight shows no direction
 SOLE_HEIGHT_M = 0.02  # of heels and toes
 # lines that are drawn instead of bones: a foot, a hand and a face as what they are, not as spokes of ankle, wrist, neck
 _DRAWN = {
@@ -43,6 +45,7 @@ class Stage:
         floor_m: height of the floor, view frame.
         top_m: 98th percentile of the highest joint, view frame.
         radius_m: 98th percentile of the joints' largest distance from the vertical through the centre, at most 50.
+        reach_m: the same from the vertical through the pelvis of the frame, which is where a person stands.
     """
 
     R_view: Float[Array, "3 3"]
@@ -50,13 +53,14 @@ class Stage:
     floor_m: float
     top_m: float
     radius_m: float
+    reach_m: float
 
     @classmethod
     def of(cls, sequence: PoseSequence, up: Float[Array, "3"] | None = None) -> "Stage":
         """Estimate the stage from the motion.
 
         The floor is an ankle's (or a sole's) height below the 2nd percentile of the lowest joint, so that single bad
-        frames do not move it.
+        frames do not move it. In a room (:func:`prml.view.room.in_room`) it is at z = 0, and the whole path is on it.
 
         Args:
             sequence: with ``joints_m``; frames without a person are NaN.
@@ -69,21 +73,37 @@ class Stage:
             raise PrmlError("a view needs 3D joints, got a sequence with 2D keypoints only; lift it first")
         R_view = view_rotation(sequence, up)
         joints = sequence.joints_m[np.isfinite(sequence.joints_m).all((1, 2))] @ R_view.T
+        room = in_room(sequence)
         if not len(joints):
-            return cls(R_view, np.zeros(3), -0.95, 0.75, 0.6)
-        root = np.median(joints[:, sequence.skeleton.root], axis=0)
-        floor = float(np.percentile(joints[..., 1].min(1), 2)) - lowest_height_m(sequence.skeleton)
-        top = float(np.percentile(joints[..., 1].max(1), 98))
-        around = np.linalg.norm((joints - root)[..., [0, 2]], axis=-1).max(1)
+            return cls(R_view, np.zeros(3), 0.0 if room else -0.95, 1.7 if room else 0.75, 0.6, 0.6)
+        path = joints[:, sequence.skeleton.root]
+        root = (np.percentile(path, 1, axis=0) + np.percentile(path, 99, axis=0)) / 2 if room else np.median(path, 0)
+        floor = 0.0 if room else _floor_under(joints, sequence.skeleton)
+        top = float(np.percentile(joints[..., 1].max(1), 99.5 if room else 98))
         centre = np.array([root[0], (floor + top) / 2, root[2]])
-        return cls(R_view, centre, floor, top, float(np.clip(np.percentile(around, 98), 0.3, MAX_RADIUS_M)))
+        return cls(R_view, centre, floor, top, _radius(joints - root), _radius(joints - path[:, None]))
+
+
+def _floor_under(joints_m: Float[Array, "T J 3"], skeleton: Skeleton) -> float:
+    return float(np.percentile(joints_m[..., 1].min(1), 2)) - lowest_height_m(skeleton)
+
+
+def _radius(offsets_m: Float[Array, "T J 3"]) -> float:
+    around = np.linalg.norm(offsets_m[..., [0, 2]], axis=-1).max(1)
+    return float(np.clip(np.percentile(around, 98), 0.3, MAX_RADIUS_M))
 
 
 def view_rotation(sequence: PoseSequence, up: Float[Array, "3"] | None = None) -> Float[Array, "3 3"]:
-    """Return the rotation to the view frame, with the observer at the camera (world frame: looking along +y)."""
+    """Return the rotation to the view frame, with the observer at the camera.
+
+    Joints in the world are seen along +y, but in a room from the side on which its camera stands.
+    """
     camera = sequence.frame == "camera"
     forward = np.array([0.0, 0.0, 1.0] if camera else [0.0, 1.0, 0.0])
     default = np.array([0.0, -1.0, 0.0] if camera else [0.0, 0.0, 1.0])
+    if in_room(sequence) and sequence.camera is not None:
+        _, down, ahead = np.asarray(sequence.camera.R_world_to_camera, np.float64)
+        forward = -down if abs(ahead @ default) > _STEEP else ahead  # of a camera that looks down, the top of the image
     y = default if up is None else np.asarray(up, dtype=np.float64)
     if y.shape != (3,) or not np.isfinite(y).all() or np.linalg.norm(y) < 1e-6:
         raise PrmlError(f"up must be a direction of three numbers that are not all zero, got {up}")
@@ -119,6 +139,8 @@ def lowest_height_m(skeleton: Skeleton) -> float:
 
 def path_note(sequence: PoseSequence) -> str:
     """Return one line that says what the 3D view shows of the person's path."""
+    if in_room(sequence):
+        return "the person in a room: metres, z up, the floor at 0"
     if sequence.root_relative:
         return "root-relative: the hip is fixed; its path is not measured"
     return "absolute positions in the " + ("camera's" if sequence.frame == "camera" else "world's") + " frame"

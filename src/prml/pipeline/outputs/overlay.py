@@ -13,7 +13,7 @@ def _write(job: Job, path: Path) -> None:
     from prml.view.overlay.video import write_overlay
     from prml.view.thumbnails import Thumbnails
 
-    sequence, video = job.result.sequence, job.result.scene.video
+    sequence, video = job.result.shown, job.result.scene.video
     if video is None:  # never: see below
         return
     job.thumbnails, total = Thumbnails(), len(sequence)

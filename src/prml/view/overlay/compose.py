@@ -9,7 +9,9 @@ from jaxtyping import Float
 from prml.errors import PrmlError
 from prml.sequence import PoseSequence
 from prml.view.overlay.figure import BODY, FigurePanel, draw_keypoints
+from prml.view.overlay.room import RoomPanel
 from prml.view.raster import Image, disc, shrink, text
+from prml.view.room import Footprints, in_room
 from prml.view.stage import LEFT, RIGHT, Colour, Stage, path_note
 from prml.view.trust import Trust
 
@@ -77,9 +79,10 @@ class Composer:
     @cached_property
     def panel(self) -> FigurePanel:
         """The right panel."""
-        size = (self.layout.figure_width, self.layout.height)
+        view = (self.layout.figure_width, self.layout.height, self.yaw_deg, self.pitch_deg)
         stage = Stage.of(self.sequence, self.up)
-        return FigurePanel(stage, self.sequence.skeleton, *size, yaw_deg=self.yaw_deg, pitch_deg=self.pitch_deg)
+        room = RoomPanel.of(self.sequence, stage, *view) if in_room(self.sequence) else None
+        return room or FigurePanel(stage, self.sequence.skeleton, *view)
 
     @cached_property
     def _captioned(self) -> FigurePanel:
@@ -93,6 +96,8 @@ class Composer:
             text(image, round(x + small), y, label, small, BODY)
             x += round(small * 3.6)
         notes = [path_note(self.sequence)]
+        if in_room(self.sequence) and len(Footprints.of(self.sequence)):
+            notes.append("rings: feet on the ground; line: the pelvis' path")
         if self._trust.faint[self._trust.person].any():
             notes.append("faint: not seen in this frame")
         for line, note in enumerate(notes):
@@ -129,7 +134,7 @@ class Composer:
         left[...] = 0 if image is None else shrink(image, layout.video_width, layout.height)
         self._draw_2d(left, index)
         joints = sequence.joints_m[index] if sequence.joints_m is not None and self._trust.person[index] else None
-        right[...] = self._captioned.draw(joints, self._opacity[index])
+        right[...] = self._captioned.draw(joints, self._opacity[index], index)
         self._annotate(left, right, index, float(sequence.times_s[index]) if time_s is None else time_s)
         return out
 

@@ -17,6 +17,7 @@ BODY: Colour = (214, 219, 228)
 _COLOURS = {1: LEFT, -1: RIGHT, 0: BODY}
 _GRID_STEP_M = 0.5
 _LIMB_M, _JOINT_M, _HEAD_M = 0.022, 0.027, 0.075  # drawn radii
+_SHADOW_M = 0.045  # half a limb's radius, as a shadow is drawn at half resolution
 _THIN = 0.55  # of feet, hands and face, as a share of those of limbs
 
 
@@ -112,7 +113,11 @@ class FigurePanel:
 
     @cached_property
     def background(self) -> Image:
-        """(height, width, 3) the empty scene: a round floor with lines half a metre apart, fading outwards."""
+        """(height, width, 3) what is behind the figure."""
+        return self.empty()
+
+    def empty(self) -> Image:
+        """Return (height, width, 3) the empty scene: a round floor with lines half a metre apart, fading outwards."""
         image = np.empty((self.height, self.width, 3), np.uint8)
         image[:] = BACKGROUND
         reach = _GRID_STEP_M * np.ceil((self.stage.radius_m + 0.6) / _GRID_STEP_M)
@@ -132,26 +137,30 @@ class FigurePanel:
             opacity = float(np.clip(1.15 - (fade[i] + fade[i + 1]) / 2, 0, 1))
             capsule(image, pixels[i], pixels[i + 1], (0.6, 0.6), GRID, opacity=opacity)
 
-    def draw(self, joints_m: Float[Array, "J 3"] | None, opacity: Float[Array, " J"] | None = None) -> Image:
+    def draw(
+        self, joints_m: Float[Array, "J 3"] | None, opacity: Float[Array, " J"] | None = None, frame: int | None = None
+    ) -> Image:
         """Draw the figure as (height, width, 3) RGB; the empty scene for None or NaN.
 
         Args:
             joints_m: metres in the sequence's frame.
             opacity: (J,) opacity of every joint, 0 to 1; a limb is as faint as its fainter end.
+            frame: number of the frame, for panels that show more of it than joints.
         """
         image = self.background.copy()
         if joints_m is None or not np.isfinite(joints_m).all():
             return image
         joints = joints_m @ self.stage.R_view.T
         strength: list[float] = [1.0] * len(joints) if opacity is None else opacity.tolist()
-        self._shadow(image, joints, sum(strength) / len(strength))
+        bones = np.array(lines(self.skeleton)).T
+        self._shadow(image, joints[bones], np.full(bones.shape[1], _SHADOW_M), sum(strength) / len(strength))
         pixels, scales = self.project(joints)
         places, per_metre, side = as_points(pixels), scales.tolist(), sides(self.skeleton)
         middle = float(scales.mean())
         for parent, child in sorted(lines(self.skeleton), key=lambda bone: per_metre[bone[0]] + per_metre[bone[1]]):
             near = (per_metre[parent] + per_metre[child]) / 2 / middle  # far limbs are drawn first, and darker
             bright = round(8 * min(max((near - 0.8) * 2.5, 0), 1)) / 8  # in steps, so that equal discs are cached
-            colour = _deepen(_COLOURS[side[child]], 0.72 + 0.28 * bright)
+            colour = deepen(_COLOURS[side[child]], 0.72 + 0.28 * bright)
             ends = (places[parent], places[child])
             faint = min(strength[parent], strength[child])
             self._limb(image, ends, (per_metre[parent], per_metre[child]), child, colour, faint)
@@ -175,25 +184,29 @@ class FigurePanel:
             q, ball = ((p[0] + q[0]) / 2, (p[1] + q[1]) / 2), _HEAD_M * per_metre[1]
         disc(image, q, ball, colour, opacity=opacity, outline=1.0, shading=0.55)
 
-    def _shadow(self, image: Image, joints_view_m: Float[Array, "J 3"], opacity: float) -> None:
-        """Darken the floor directly below the limbs."""
-        flat = joints_view_m.copy()
-        flat[:, 1] = self.stage.floor_m
+    def _shadow(
+        self, image: Image, ends_view_m: Float[Array, "2 N 3"], radii_m: Float[Array, " N"], opacity: float
+    ) -> None:
+        """Darken the floor directly below limbs."""
+        flat = ends_view_m.copy()
+        flat[..., 1] = self.stage.floor_m
         pixels, per_metre = self.project(flat)
         half = pixels / 2  # at half resolution, since the shadow is soft
-        margin = float(per_metre.max()) * 0.1
-        low = np.maximum(np.floor(half.min(0) - margin / 2), 0).astype(int)
-        high = np.minimum(np.ceil(half.max(0) + margin / 2), [self.width // 2, self.height // 2]).astype(int)
+        wide = radii_m * per_metre.mean(0)
+        margin = float(wide.max()) + 1
+        low = np.maximum(np.floor(half.min((0, 1)) - margin), 0).astype(int)
+        high = np.minimum(np.ceil(half.max((0, 1)) + margin), [self.width // 2, self.height // 2]).astype(int)
         if (high <= low).any():
             return
         mask = np.zeros((high[1] - low[1], high[0] - low[0]), np.float32)
-        places, width = as_points(half - low), float(per_metre.mean()) * 0.045
-        for parent, child in lines(self.skeleton):
-            soft_capsule(mask, places[parent], places[child], width)
+        starts, stops = (as_points(half[end] - low) for end in (0, 1))
+        for start, stop, radius in zip(starts, stops, wide.tolist(), strict=True):
+            soft_capsule(mask, start, stop, radius)
         region = image[2 * low[1] : 2 * high[1], 2 * low[0] : 2 * high[0]]
         region[...] = region * (1 - np.repeat(np.repeat(mask, 2, 0), 2, 1)[..., None] * np.float32(0.6 * opacity))
 
 
-def _deepen(colour: Colour, factor: float) -> Colour:
+def deepen(colour: Colour, factor: float) -> Colour:
+    """Mix a colour with the background; a factor of 1 leaves it as it is."""
     r, g, b = (int(c * factor + k * (1 - factor)) for c, k in zip(colour, BACKGROUND, strict=True))
     return r, g, b
