@@ -73,7 +73,7 @@ mutants: $(VENV)/.mutation  ## small faults in the rooms of numbers that the tes
 	@$(BIN)/python benchmarks/mutation.py $(MUTANTS_ARGS)
 
 mutants-sample: $(VENV)/.mutation  ## a random sample of them; fails if the tests notice too few
-	@$(BIN)/python benchmarks/mutation.py --sample 80 $(MUTANTS_ARGS)
+	@$(BIN)/python benchmarks/mutation.py --sample 40 $(MUTANTS_ARGS)
 
 lint: $(VENV)/.dev  ## ruff: rules and layout; codespell: spelling and the glossary
 	@$(BIN)/ruff check .

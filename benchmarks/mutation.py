@@ -2,7 +2,7 @@
 
     python benchmarks/mutation.py                       # everything, into results/mutation.json (an hour of one core)
     python benchmarks/mutation.py --rooms camera noise  # these modules again; the others stay in the file
-    python benchmarks/mutation.py --sample 80           # a random sample; fails if too few are noticed; writes nothing
+    python benchmarks/mutation.py --sample 40           # a random sample; fails if too few are noticed; writes nothing
 
 A mutant is the package with one small change: another operator, a number plus one, an argument removed or set to None,
 a text altered. It is killed if a test of its module fails. Modules and their tests are listed in pyproject.toml under
