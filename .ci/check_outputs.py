@@ -84,7 +84,7 @@ def check_page(page: str) -> list[str]:
 
 def faults(out: Path, video: Path) -> list[str]:
     """Everything that is wrong with the results of lifting ``video`` into ``out``."""
-    wanted = ("poses.npz", "poses.json", "motion.npz", "overlay.mp4", "viewer.html")
+    wanted = ("poses.npz", "poses.json", "motion.npz", "motion.bvh", "motion.glb", "overlay.mp4", "viewer.html")
     if missing := [name for name in wanted if not (out / name).is_file()]:
         return [f"{out} lacks {', '.join(missing)}"]
     frames = frames_of(video)

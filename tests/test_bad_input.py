@@ -205,7 +205,9 @@ def test_a_good_keypoint_file_passes(place, weights):
     """The unchanged input works, so the refusals above are due to the changes."""
     _keypoints(place / "points.json")
     assert main(["lift", "points.json", "--out", "out", "--weights", str(weights)]) == 0
-    assert {p.name for p in (place / "out").iterdir()} == {"poses.npz", "poses.json", "motion.npz", "viewer.html"}
+    assert {p.name for p in (place / "out").iterdir()} == {
+        *("poses.npz", "poses.json", "motion.npz", "motion.bvh", "motion.glb", "viewer.html")
+    }
     assert len(read_poses(place / "out/poses.json")) == 20
 
 

@@ -136,6 +136,8 @@ def test_a_trained_network_lifts_the_video_itself(name, tmp_path):
         "poses.npz",
         "poses.json",
         "motion.npz",
+        "motion.bvh",
+        "motion.glb",
         "overlay.mp4",
         "viewer.html",
     }

@@ -96,7 +96,9 @@ def test_with_a_detector_without_memory_the_result_is_that_of_an_undisturbed_run
     shown, settings = [], {"detector": "boxes", "weights": "prml-xs", "overlay": False, "viewer": False}
     seen = lift(clip, out, warn=shown.append, **settings).sequence
     assert any(re.search(r"resuming box.mp4 after the 12\d frames", note) for note in shown)
-    assert sorted(p.name for p in out.iterdir()) == ["motion.npz", "poses.json", "poses.npz"]
+    assert sorted(p.name for p in out.iterdir()) == [
+        *("motion.bvh", "motion.glb", "motion.npz", "poses.json", "poses.npz")
+    ]
     undisturbed = lift(clip, **settings).sequence
     for name in ("times_s", "keypoints_px", "confidence", "joints_m", "std_m", "has_person", "filled", "inferred"):
         np.testing.assert_array_equal(getattr(seen, name), getattr(undisturbed, name), err_msg=name)

@@ -1,5 +1,7 @@
 """prml export: which files, from what, and what is said."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,11 +9,13 @@ from fixtures.detections import seen
 from fixtures.walks import walk
 from prml.cli import main
 from prml.errors import PrmlError
+from prml.io.keypoints import write_keypoints
 from prml.io.motion_file import write_motion
 from prml.io.poses import write_poses
 from prml.io.registry import get_format, load_file, save_file
 from prml.motion import Motion
 from prml.pipeline.export import export, formats_named, parts_of, writable
+from prml.pipeline.lift import lift
 from prml.scene import Scene
 from prml.skeleton import H36M17
 
@@ -117,3 +121,39 @@ def test_seventeen_joints_are_enough_for_most(tmp_path):
     save_file(person, tmp_path / "a.npz")
     made = export(tmp_path / "a.npz", "trc,c3d,csv,bvh,glb")
     assert [p.suffix for p in made] == [".trc", ".c3d", ".csv", ".bvh", ".glb"]
+
+
+def test_a_lift_exports_what_is_named(tmp_path, capsys):
+    write_keypoints(seen("coco17", 40, gap=False), tmp_path / "k.npz")
+    plain = ["lift", str(tmp_path / "k.npz"), "--weights", "prml-xs", "--no-viewer", "--out", str(tmp_path / "o")]
+    assert main([*plain, "--export", "trc,c3d,holosoma,csv_long"]) == 0
+    assert {p.name for p in (tmp_path / "o").iterdir()} == {
+        *("poses.npz", "poses.json", "motion.npz", "motion.trc", "motion.c3d", "motion_long.csv")
+    }
+    assert "motion_holosoma.npz is not written: a file for holosoma needs the feet" in " ".join(
+        capsys.readouterr().out.split()
+    )
+    (tmp_path / "o" / "notes.csv").write_text("mine")
+    assert main([*plain, "--export", "none", "--overwrite"]) == 0
+    assert {p.name for p in (tmp_path / "o").iterdir()} == {"poses.npz", "poses.json", "motion.npz", "notes.csv"}
+    assert main([*plain, "--overwrite", "--export", "fbx"]) == 2
+    assert "no format 'fbx' to export to" in capsys.readouterr().err
+    assert main([*plain, "--overwrite", "--export", "openpose"]) == 2
+    assert "--export openpose writes a folder" in capsys.readouterr().err
+
+
+def test_a_result_saves_its_motion(tmp_path):
+    write_keypoints(seen("coco17", 40, gap=False), tmp_path / "k.npz")
+    result = lift(tmp_path / "k.npz", weights="prml-xs")
+    for name in ("a.trc", "a.bvh", "a.glb", "a.csv"):
+        result.save(tmp_path / name)
+    again = export(_saved(result, tmp_path), "trc", tmp_path / "b")[0]
+    first, second = (np.loadtxt(path, skiprows=6) for path in (again, tmp_path / "a.trc"))
+    np.testing.assert_allclose(first, second, atol=2e-6)  # motion.npz holds 32 bits
+    with pytest.raises(PrmlError, match=r"a\.c3d holds a motion, and this result has none; its warnings say why"):
+        replace(result, motion=None).save(tmp_path / "a.c3d")
+
+
+def _saved(result, folder):
+    write_motion(result.motion, folder / "motion.npz", {})
+    return folder / "motion.npz"

@@ -31,6 +31,7 @@ from prml.skeleton import BLAZEPOSE33
 from prml.weights.record import Card, save_record
 
 CLIP = Path(__file__).parents[2] / "examples" / "jump.mp4"
+NUMBERS = ("poses.npz", "poses.json", "motion.npz", "motion.bvh", "motion.glb")
 ARGUMENTS = {"frames": 27, "width": 16, "heads": 2, "branch_blocks": 1}
 
 
@@ -56,7 +57,7 @@ def _full(*_, **__):
 def test_results_are_written_and_read_back(keypoints, weights, tmp_path):
     stages = []
     result = lift(keypoints, tmp_path / "out", weights=weights, progress=lambda s, n, of: stages.append(s))
-    assert set(result.files) == {"poses.npz", "poses.json", "motion.npz", "viewer.html"}
+    assert set(result.files) == {*NUMBERS, "viewer.html"}
     for name in ("poses.npz", "poses.json"):
         again = read_poses(tmp_path / "out" / name)
         np.testing.assert_allclose(again.joints_m, result.sequence.joints_m, atol=1e-4)
@@ -127,7 +128,7 @@ def test_a_folder_holds_the_results_of_one_input(keypoints, weights, tmp_path, m
             lift(keypoints, out, weights=weights, overwrite=True)
     assert {p.name: p.read_text() for p in out.iterdir()} == former, "a failure loses nothing"
     lift(keypoints, out, weights=weights, overwrite=True, viewer=False)
-    assert {p.name for p in out.iterdir()} == {"poses.npz", "poses.json", "motion.npz", "mine.mp4"}
+    assert {p.name for p in out.iterdir()} == {*NUMBERS, "mine.mp4"}
 
 
 def test_a_failure_leaves_nothing_behind(keypoints, weights, tmp_path, monkeypatch):
@@ -279,8 +280,8 @@ def test_names_with_colons_and_those_that_look_like_addresses_are_files(tmp_path
     clip = box_video(tmp_path / "2024-05-01T12:30:00.mp4", 10)
     for out in ("12:30", "file:out"):
         made = lift(clip.name, out, detector="boxes", weights="prml-xs")
-        assert set(made.files) == set(OUTPUTS)
-        assert {p.name for p in (tmp_path / out).iterdir()} == set(OUTPUTS)
+        assert set(made.files) == {*OUTPUTS, *NUMBERS}
+        assert {p.name for p in (tmp_path / out).iterdir()} == {*OUTPUTS, *NUMBERS}
 
 
 @pytest.mark.parametrize("wrong", [{"device": "abacus"}, {"weights": "damaged"}])

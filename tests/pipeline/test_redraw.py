@@ -18,6 +18,7 @@ from prml.pipeline.source import Source
 from prml.pipeline.view import view
 from prml.sequence import PoseSequence
 
+NUMBERS = ("poses.npz", "poses.json", "motion.npz", "motion.bvh", "motion.glb")
 FRAMES = 12
 
 
@@ -66,7 +67,7 @@ def _nothing_is_detected_or_lifted(monkeypatch):
 @pytest.mark.parametrize("name", ["poses.npz", "poses.json"])
 def test_lifting_a_result_file_draws_it(result, tmp_path, name):
     again = lift(result / name, tmp_path / "again", video=str(_video(tmp_path / "walk.mp4")))
-    assert set(again.files) == {"poses.npz", "poses.json", "motion.npz", "overlay.mp4", "viewer.html"}
+    assert set(again.files) == {*NUMBERS, "overlay.mp4", "viewer.html"}
     assert probe(tmp_path / "again/overlay.mp4").frames == FRAMES
     written, before = read_poses(tmp_path / "again/poses.npz"), read_poses(result / "poses.npz")
     np.testing.assert_allclose(written.joints_m, before.joints_m, atol=1e-6)
@@ -76,7 +77,7 @@ def test_lifting_a_result_file_draws_it(result, tmp_path, name):
 
 def test_without_a_video_there_is_the_page_alone(result, tmp_path):
     again = lift(result / "poses.npz", tmp_path / "again")
-    assert set(again.files) == {"poses.npz", "poses.json", "motion.npz", "viewer.html"}
+    assert set(again.files) == {*NUMBERS, "viewer.html"}
 
 
 def test_what_would_change_the_poses_is_refused(result, tmp_path):

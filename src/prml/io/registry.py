@@ -248,14 +248,18 @@ def save_file(
         raise PrmlError(f"expected the path of a file, got {type(path).__name__}; give one such as 'jump.npz'")
     path = Path(path)
     scene = poses if isinstance(poses, Scene) else Scene.of(poses)
-    if format:
-        chosen = get_format(format)
-    else:
-        fitting = _for_suffix(path, "write")
-        chosen = next((f for f in fitting if f.holds(scene)), fitting[0])
+    chosen = writer_for(scene, path, format)
     if chosen.write is None:
         raise PrmlError(f"the format {chosen.name} can only be read, not written")
     chosen.write(scene, path, overwrite)
+
+
+def writer_for(scene: Scene, path: str | Path, format: str | None = None) -> Format:
+    """Return the named format, or the first with the suffix of ``path`` that can store a scene; raises PrmlError."""
+    if format:
+        return get_format(format)
+    fitting = _for_suffix(Path(path), "write")
+    return next((f for f in fitting if f.holds(scene)), fitting[0])
 
 
 def only_person(scene: Scene, what: str) -> PoseSequence:

@@ -113,9 +113,6 @@ def parts_of(scene: Scene, chosen: Format, stem: str, warn: Warn = lambda line: 
     Raises:
         PrmlError: nobody is there, or there are more than 50 stretches.
     """
-    ending = chosen.suffixes[0]
-    label = "" if ending.startswith(f".{chosen.name}") else "_" + chosen.name.removeprefix(f"{ending[1:]}_")
-    last = "_json" if chosen.folder and chosen.name == "openpose" else ending
     found: list[Part] = []
     people = [(f"_person{p.track_id}", Scene.of(p)) for p in scene] if chosen.one_person else [("", scene)]
     for who, one in people:
@@ -129,9 +126,16 @@ def parts_of(scene: Scene, chosen: Format, stem: str, warn: Warn = lambda line: 
         for number, span in enumerate(spans, 1):
             mark = (who if len(people) > 1 else "") + (f"_part{number}" if len(spans) > 1 else "")
             whole = span == slice(0, len(one.times_s))
-            found.append(Part(f"{stem}{label}{mark}{last}", one if whole else _cut(one, span)))
+            found.append(Part(file_name(chosen, stem, mark), one if whole else _cut(one, span)))
         _tell(one, chosen, spans, found, warn)
     return found
+
+
+def file_name(chosen: Format, stem: str, mark: str = "") -> str:
+    """Return the name of a format's file: its suffix, after the format's name if others have the same suffix."""
+    ending = chosen.suffixes[0]
+    label = "" if ending.startswith(f".{chosen.name}") else "_" + chosen.name.removeprefix(f"{ending[1:]}_")
+    return f"{stem}{label}{mark}{f'_{ending[1:]}' if chosen.folder else ending}"
 
 
 def _spans(scene: Scene, chosen: Format) -> list[slice]:

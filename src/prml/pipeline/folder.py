@@ -13,6 +13,7 @@ from prml.errors import PrmlError
 from prml.io.files import check_folder, check_writable, reason_of
 from prml.io.locks import try_lock
 
+EXPORTS = (".bvh", ".glb", ".vrma", ".usda", ".trc", ".mot", ".c3d", ".csv", ".parquet", ".npz", ".json")
 LOCK, WORK, OURS = ".prml-lock", ".prml-work-", ".prml-"
 
 
@@ -33,8 +34,8 @@ class ResultsFolder:
     def write(self, make: Callable[[Path], None]) -> dict[str, Path]:
         """Let ``make`` write files into a temporary folder, then move them into place: all or none.
 
-        With ``overwrite``, files of an earlier result that were not written this time are deleted, as a folder holds
-        the results of one input.
+        With ``overwrite``, files of an earlier result that were not written this time are deleted, its exports
+        (``motion.*``, ``motion_*``) too, as a folder holds the results of one input.
 
         Returns:
             The files that were written, by name.
@@ -46,13 +47,14 @@ class ResultsFolder:
         try:
             work.mkdir(0o700)
             make(work)
-            made = [name for name in self.names if (work / name).is_file()]
+            there = {file.name for file in work.iterdir() if file.is_file()}
+            made = [name for name in self.names if name in there] + sorted(there - set(self.names))
             for name in made:
                 check_writable(self.path / name, self.overwrite)
             for name in made:
                 (work / name).replace(self.path / name)
             if self.overwrite:
-                for name in set(self.names) - set(made):
+                for name in {*self.names, *self._exports()} - set(made):
                     (self.path / name).unlink(missing_ok=True)
         except OSError as error:
             reason = reason_of(error)
@@ -60,6 +62,12 @@ class ResultsFolder:
         finally:
             shutil.rmtree(work, ignore_errors=True)
         return {name: self.path / name for name in made}
+
+    def _exports(self) -> Iterator[str]:
+        """Yield files that an earlier lift exported, if this one is a lift too."""
+        if "poses.npz" in self.names:
+            exports = (file for pattern in ("motion.*", "motion_*") for file in self.path.glob(pattern))
+            yield from (file.name for file in exports if file.suffix in EXPORTS and file.is_file())
 
 
 def check_results(

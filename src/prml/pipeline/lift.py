@@ -26,6 +26,7 @@ from prml.pipeline.camera import camera_of, image_size
 from prml.pipeline.checkpoint import TRACK, TrackFile, identity
 from prml.pipeline.folder import ResultsFolder, results_folder
 from prml.pipeline.motion import to_motion
+from prml.pipeline.outputs.exports import export_names
 from prml.pipeline.outputs.registry import OUTPUTS, Job, write_outputs
 from prml.pipeline.result import LiftResult, Warn, doubtful_residual, residual_px
 from prml.pipeline.settings import LiftSettings
@@ -74,13 +75,14 @@ def lift(
     path = existing(input_path(source), WHAT)
     inputs = [path] if options.video is None else [path, existing(input_path(options.video))]
     folder = None if out is None else Path(out)
-    with nullcontext() if folder is None else results_folder(folder, OUTPUTS, inputs, options.overwrite) as place:
+    names = (*OUTPUTS, *export_names(options.export))
+    with nullcontext() if folder is None else results_folder(folder, names, inputs, options.overwrite) as place:
         given = Source.of(path, options)
         run = _Lift(given, options, place, progress or (lambda *_: None), warn)
         try:
             result = run.redraw() if given.kind == "poses" else run.lift(_lifter(given, options, lifter))
             if place is not None:
-                write_results(result, given.path, place, options, progress)
+                write_results(result, given.path, place, options, progress, run.note)
         except BaseException as reason:
             run.stopped(reason)
             raise
@@ -286,8 +288,9 @@ def write_results(
     place: ResultsFolder,
     settings: LiftSettings,
     progress: StageProgress | None = None,
+    warn: Warn | None = None,
 ) -> None:
     """Write all files into a folder; record them and the time they took in ``result``. Raises PrmlError."""
     title = str(result.provenance.get("input") or source.name)
-    job = Job(result, title, settings, progress or (lambda *_: None), place.names)
+    job = Job(result, title, settings, progress or (lambda *_: None), place.names, warn or result.warnings.append)
     result.files.update(place.write(lambda work: write_outputs(job, work)))

@@ -9,7 +9,7 @@ import numpy as np
 
 from prml.errors import PrmlError
 from prml.filters.root import Placement
-from prml.io.registry import save_file
+from prml.io.registry import save_file, writer_for
 from prml.motion import Motion
 from prml.scene import Scene
 from prml.sequence import PoseSequence
@@ -56,10 +56,17 @@ class LiftResult:
     def save(self, path: str | Path, format: str | None = None, *, overwrite: bool = False) -> None:
         """Write the scene with its provenance, in the format given by the suffix of ``path``.
 
+        Formats of motion (``.bvh``, ``.glb``, ``.trc``, ``.c3d``, ``.csv``, ...) get the motion in the room.
+
         Raises:
-            PrmlError: as for :func:`prml.save_file`.
+            PrmlError: as for :func:`prml.save_file`, or there is no motion.
         """
         made_by = {**self.provenance}
+        if writer_for(self.scene, path, format).wants == "world":
+            if self.motion is None:
+                raise PrmlError(f"{Path(path).name} holds a motion, and this result has none; its warnings say why")
+            save_file(self.motion.scene, path, format, overwrite=overwrite)
+            return
         save_file(self.scene.map(lambda person: person.with_(provenance=made_by)), path, format, overwrite=overwrite)
 
 

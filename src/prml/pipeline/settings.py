@@ -33,6 +33,8 @@ class LiftSettings(MotionSettings):
         video: video or image folder of a keypoint file or result file, drawn behind the poses.
         overlay: write overlay.mp4.
         viewer: write viewer.html.
+        export: files of the motion for other programs, separated by commas: bvh and glb for Blender and games, trc,
+            c3d, csv, ... ('prml export FOLDER' lists them; none for none).
         overwrite: overwrite existing results and delete stale ones.
     """
 
@@ -52,4 +54,5 @@ class LiftSettings(MotionSettings):
     video: str | None = option(None, local=True)
     overlay: bool = True
     viewer: bool = True
+    export: str = option("bvh,glb", metavar="FORMATS")
     overwrite: bool = False

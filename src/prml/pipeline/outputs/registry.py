@@ -1,7 +1,7 @@
 """Registry of the files that a lift writes, in order.
 
-An output is a module with an :class:`Output` and one line in ``_SHIPPED``. Pose formats that a user requests by name,
-such as BVH, are not outputs: see :func:`prml.save_file`.
+An output is a module with an :class:`Output` and one line in ``_SHIPPED``. Formats for other programs, such as BVH, are
+written after them: see :mod:`prml.pipeline.outputs.exports`.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +11,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from prml.pipeline.result import LiftResult
+from prml.pipeline.result import LiftResult, Warn
 from prml.pipeline.settings import LiftSettings
 from prml.progress import StageProgress
 
@@ -39,6 +39,7 @@ class Job:
         settings: settings of the lift.
         progress: called with the stage, the number of frames done, and the total or None.
         files: names of files that may be written.
+        warn: called with one line per warning.
         thumbnails: small images of the video, collected by the first output that reads it.
     """
 
@@ -47,6 +48,7 @@ class Job:
     settings: LiftSettings
     progress: StageProgress
     files: Sequence[str] = OUTPUTS
+    warn: Warn = lambda line: None
     thumbnails: "Thumbnails | None" = None
 
 
@@ -73,10 +75,13 @@ def outputs() -> Iterator[tuple[str, Output]]:
 
 
 def write_outputs(job: Job, folder: Path) -> None:
-    """Write the wanted outputs into a folder and record their times."""
+    """Write the wanted outputs and exports into a folder and record their times."""
+    from prml.pipeline.outputs.exports import write_exports
+
     for file, output in outputs():
         if file in job.files and output.wanted(job):
             started = perf_counter()
             output.write(job, folder / file)
             spent = job.result.seconds
             spent[output.stage] = spent.get(output.stage, 0.0) + perf_counter() - started
+    write_exports(job, folder)
