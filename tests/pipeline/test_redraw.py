@@ -9,9 +9,11 @@ from prml.camera import Camera
 from prml.cli import main
 from prml.errors import PrmlError
 from prml.io.keypoints import write_keypoints
+from prml.io.motion_file import write_motion
 from prml.io.poses import read_poses, write_poses
 from prml.media.read import probe
 from prml.media.write import VideoWriter
+from prml.motion import Motion
 from prml.pipeline.lift import lift
 from prml.pipeline.settings import LiftSettings
 from prml.pipeline.source import Source
@@ -110,6 +112,19 @@ def test_the_page_of_a_folder_is_written_beside_its_poses(result, tmp_path):
         view(result)
     made = view(result, video=_video(tmp_path / "walk.mp4"), overlay=True, overwrite=True)
     assert set(made.files) == {"viewer.html", "overlay.mp4"}
+
+
+def test_view_draws_the_motion_that_is_in_the_folder_and_makes_none(result, tmp_path):
+    assert '"room": null' in view(result).files["viewer.html"].read_text("utf-8")
+    again = lift(result / "poses.npz", tmp_path / "again", height=190.0, viewer=False)
+    made = view(tmp_path / "again")
+    np.testing.assert_allclose(made.shown.joints_m, again.motion.sequence.joints_m, atol=1e-5)
+    page = made.files["viewer.html"].read_text("utf-8")
+    assert '"bodies"' in page
+    short = again.motion.sequence.take(slice(5))
+    write_motion(Motion(short, short.contacts), tmp_path / "again/motion.npz", {}, overwrite=True)
+    with pytest.raises(PrmlError, match="has 5 frames, and the poses beside it 12"):
+        view(tmp_path / "again", overwrite=True)
 
 
 def test_view_says_where_the_page_is(result, capsys):

@@ -5,13 +5,16 @@ from base64 import b64decode, b64encode
 
 import numpy as np
 import pytest
+from view_people import walker
 
 from prml.errors import PrmlError
 from prml.filters.angles import BendAngles
 from prml.filters.root import Placement
 from prml.sequence import PoseSequence
+from prml.view.mannequin import Mannequin
 from prml.view.page.pack import facts, printable, quantise
 from prml.view.page.page import write_viewer
+from prml.view.room import Footprints
 from prml.view.thumbnails import Thumbnails
 from prml.view.trust import Trust
 
@@ -175,6 +178,45 @@ def test_a_sequence_with_3d_alone_carries_3d_alone(tmp_path, make_person):
     assert set(arrays) == {"times", "flags", "faint", "joints", "angles"}
     assert meta["camera"] is None
     assert meta["image"] is None
+
+
+def test_poses_carry_no_room(tmp_path, make_person):
+    meta, arrays = carried(write_viewer(make_person(3), tmp_path / "v.html", title="t"))
+    assert meta["room"] is meta["stdAxes"] is None
+    assert "contacts" not in arrays
+    assert "poses.npz" in meta["rounding"]
+
+
+def test_a_motion_carries_its_contacts_footprints_and_mannequin(tmp_path):
+    motion = walker(40)
+    meta, arrays = carried(write_viewer(motion, tmp_path / "v.html", title="t"))
+    bits = np.unpackbits(np.frombuffer(arrays["contacts"], np.uint8)[:, None], axis=1)[:, 4:]
+    np.testing.assert_array_equal(bits.astype(bool), motion.contacts)
+    room, prints = meta["room"], Footprints.of(motion)
+    assert [row[:2] for row in room["prints"]] == prints.spans.tolist()
+    np.testing.assert_allclose([row[3:] for row in room["prints"]], prints.places_m, atol=1e-4)
+    assert {row[2] for row in room["prints"]} == {"left", "right"}
+    assert len(room["bodies"]) == len(Mannequin.of(motion).bodies)
+    assert meta["floor"] == 0
+    assert "motion.npz" in meta["rounding"]
+    assert "floor at 0" in meta["note"]
+
+
+def test_a_motion_adds_little_to_a_page(tmp_path):
+    motion = walker(3000)
+    pages = (
+        write_viewer(sequence, tmp_path / f"{k}.html", title="t").stat().st_size
+        for k, sequence in enumerate((motion.with_(contacts=None), motion))
+    )
+    plain, whole = pages
+    assert whole - plain < 15_000 + 0.06 * (plain - 700_000)  # of what grows with the number of frames
+
+
+def test_deviations_of_a_motion_are_along_the_axes_of_its_camera(tmp_path):
+    motion = walker(5)
+    motion = motion.with_(std_m=np.full(motion.joints_m.shape, 0.02) * [1, 1, 3])
+    meta, _ = carried(write_viewer(motion, tmp_path / "v.html", title="t"))
+    np.testing.assert_allclose(np.reshape(meta["stdAxes"], (3, 3)), motion.camera.R_world_to_camera)
 
 
 def lines_of(sequence):

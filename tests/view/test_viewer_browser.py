@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from view_browser import CHROMIUM, DRIVER, Browser
-from view_people import person, video
+from view_people import person, video, walker
 
 from prml.camera import Camera
 from prml.filters.angles import BendAngles
@@ -501,6 +501,97 @@ def test_an_upright_video_is_shown_large(browser, tmp_path, make_person, width, 
     finally:
         browser.emulate(960, 640)
     assert_quiet(browser)
+
+
+@pytest.fixture(scope="module")
+def room(tmp_path_factory):
+    """A page with a motion."""
+    motion = walker(40)
+    motion = motion.with_(std_m=np.full(motion.joints_m.shape, 0.03) * [1, 1, 2])
+    return write_viewer(motion, tmp_path_factory.mktemp("room") / "v.html", title="Room", video_frames=video(motion))
+
+
+@pytest.fixture
+def in_room(browser, room):
+    browser.open(room)
+    yield browser
+    assert_quiet(browser)
+
+
+def test_a_motion_is_a_mannequin_in_a_room(in_room):
+    motion = walker(40)
+    texts = "return [...document.querySelectorAll('#switch button')].filter((b) => !b.hidden).map((b) => b.textContent)"
+    assert in_room.run(texts) == ["Camera", "World", "Turntable"]
+    assert in_room.run("return document.getElementById('feet').hidden")
+    in_room.run("prmlViewer.showView('orbit'); prmlViewer.seek(3)")
+    state = in_room.state()
+    assert state["figure"]["mannequin"]
+    assert state["figure"]["standing"] == motion.contacts[3].sum() == 2
+    np.testing.assert_allclose(state["reprojected"], motion.keypoints_px[3], atol=0.5)
+    bodies = picture(in_room, "#scene")
+    assert min(blue(bodies).sum(), orange(bodies).sum()) > 500
+    in_room.run("document.getElementById('uncertainty').click()")
+    assert not in_room.state()["figure"]["mannequin"]  # joints, which the ellipsoids are around
+    sticks = picture(in_room, "#scene")
+    assert (np.abs(sticks - bodies).max(-1) > 12).sum() > 500
+    in_room.run("prmlViewer.seek(9)")
+    assert in_room.state()["figure"]["standing"] == 0
+
+
+def test_the_world_stands_still_and_the_turntable_goes_round_the_person(in_room):
+    in_room.run("prmlViewer.showView('orbit')")
+    ends = []
+    for frame in (0, 39):
+        in_room.run("prmlViewer.seek(arguments[0])", frame)
+        pixels = picture(in_room, "#scene")
+        ends.append(np.nonzero(orange(pixels))[1].mean() / pixels.shape[1])
+        assert min(blue(pixels).sum(), orange(pixels).sum()) > 300
+    assert abs(ends[1] - ends[0]) > 0.03
+    still = in_room.state()["orbit"]
+    in_room.key("v")
+    assert in_room.state()["main"] == "turntable"
+    first = in_room.state()["orbit"]
+    wait_for(in_room, lambda s: abs(s["orbit"]["around"] - first["around"]) > 0.1)
+    assert first["distance"] < still["distance"]  # it need not show the whole path
+    turned = in_room.state()
+    in_room.run("prmlViewer.seek(0)")
+    in_room.settle()
+    assert in_room.state()["orbit"]["distance"] == pytest.approx(turned["orbit"]["distance"], rel=1e-3)
+    in_room.key("v")
+    assert in_room.state()["main"] == "camera"
+
+
+@pytest.mark.parametrize(("width", "height", "mobile"), [(390, 844, True), (844, 390, True)])
+def test_a_motion_s_views_are_within_reach_of_a_finger(in_room, width, height, mobile):
+    in_room.emulate(width, height, mobile=mobile)
+    try:
+        in_room.settle()
+        for name, left, _, right, _, free in in_room.run(TARGETS):
+            assert left >= -0.5, name
+            assert right <= width + 0.5, name
+            assert right - left >= 39.5, name
+            assert free, f"{name} is covered"
+        for view in ("orbit", "turntable"):
+            in_room.run("prmlViewer.showView(arguments[0]); prmlViewer.seek(8)", view)
+            in_room.run("document.documentElement.scrollTop = 0")
+            assert blue(picture(in_room, "#scene")).sum() > 40
+    finally:
+        in_room.emulate(960, 640)
+
+
+def test_numbers_saved_of_a_motion_are_those_of_the_world(in_room, tmp_path):
+    in_room.command("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path))
+    motion = walker(40)
+    for kind in ("json", "csv"):
+        in_room.run(f"document.getElementById('save-{kind}').click()")
+    record = json.loads(downloaded(in_room, tmp_path, "Room_poses.json").read_text("utf-8"))
+    assert record["contacts"] == ["LHeel", "LToe", "RHeel", "RToe"]
+    assert [frame["contacts"] for frame in record["frames"]] == motion.contacts.tolist()
+    np.testing.assert_allclose(record["frames"][7]["joints_m"], motion.joints_m[7], atol=0.0004)
+    # the camera looks along +y: what it calls depth is y
+    np.testing.assert_allclose(record["frames"][7]["std_m"], np.full((28, 3), 0.03) * [1, 2, 1], atol=0.0011)
+    rows = list(csv.DictReader(downloaded(in_room, tmp_path, "Room_poses.csv").read_text("utf-8").splitlines()))
+    assert [row["RToe_stands"] == "1" for row in rows] == motion.contacts[:, 3].tolist()
 
 
 def test_3d_alone(browser, tmp_path, make_person):

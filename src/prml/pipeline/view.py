@@ -6,15 +6,18 @@ from pathlib import Path, PurePath
 
 from prml.errors import PrmlError
 from prml.io.files import existing
+from prml.io.motion_file import read_motion
 from prml.io.poses import read_poses
+from prml.motion import Motion
 from prml.pipeline.folder import results_folder
 from prml.pipeline.lift import redraw, write_results
 from prml.pipeline.result import LiftResult, Warn
 from prml.pipeline.settings import LiftSettings
 from prml.pipeline.source import KEYPOINT_FILES, Source, read_file
 from prml.progress import StageProgress
+from prml.sequence import PoseSequence
 
-POSES = ("poses.npz", "poses.json")
+POSES, MOTION = ("poses.npz", "poses.json"), "motion.npz"
 
 
 def view(
@@ -26,7 +29,7 @@ def view(
     progress: StageProgress | None = None,
     warn: Warn | None = None,
 ) -> LiftResult:
-    """Write ``viewer.html`` into a result folder, from its ``poses.npz`` or ``poses.json``.
+    """Write ``viewer.html`` into a result folder, from its ``poses.npz`` or ``poses.json``, and ``motion.npz`` if any.
 
     Args:
         folder: folder written by ``prml lift``.
@@ -45,7 +48,9 @@ def view(
     if poses is None:
         raise PrmlError(f"{place} has no poses.npz; give a folder written by prml lift")
     names = ("viewer.html", *(["overlay.mp4"] if overlay else []))
-    settings = LiftSettings(video=None if video is None else os.fspath(video), overlay=overlay, overwrite=overwrite)
+    settings = LiftSettings(
+        video=None if video is None else os.fspath(video), overlay=overlay, overwrite=overwrite, motion=False
+    )
     missing = ""
     if video is None:
         settings, missing = _with_recorded_video(poses, settings)
@@ -56,9 +61,21 @@ def view(
     inputs = [poses] if settings.video is None else [poses, Path(settings.video)]
     with results_folder(place, names, inputs, overwrite, among_others=True) as held:
         result = redraw(poses, settings, progress, warn)
+        if (place / MOTION).is_file():
+            result = replace(result, motion=_motion_of(place / MOTION, result.sequence))
         result.warnings.extend([missing] if missing else [])
         write_results(result, poses, held, settings, progress)
     return result
+
+
+def _motion_of(file: Path, poses: PoseSequence) -> Motion:
+    """Read the motion of the poses; raise PrmlError if it belongs to others."""
+    motion = read_motion(file)
+    if len(motion) != len(poses):
+        raise PrmlError(
+            f"{file} has {len(motion)} frames, and the poses beside it {len(poses)}: lift the poses again, or remove it"
+        )
+    return replace(motion, sequence=motion.sequence.with_(source=poses.source))
 
 
 def _with_recorded_video(poses: Path, settings: LiftSettings) -> tuple[LiftSettings, str]:

@@ -97,7 +97,10 @@ def _head28() -> list[Body]:
     low = Place({"LEar": 0.25, "REar": 0.25, "NoseTip": 0.2, "Nose": 0.3})
     high = Place({"LEar": 0.3, "REar": 0.3, "Head": 0.4})
     bridge = Place({"NoseTip": 0.9, "LEar": 0.05, "REar": 0.05, "Head": 0.25, "Nose": -0.25})
-    eyes = [Place({"NoseTip": 0.62, ear: 0.38, "Head": 0.35, "Nose": -0.35}) for ear in ("LEar", "REar")]
+    eyes = [
+        Place({"NoseTip": 0.8, ear: 0.35, other: -0.15, "Head": 0.35, "Nose": -0.35})
+        for ear, other in (("LEar", "REar"), ("REar", "LEar"))
+    ]
     return [
         Body(low, high, (0.066, 0.078), ears, 1.15),
         Body(bridge, Place({"NoseTip": 1.0}), (0.012, 0.018)),
@@ -115,7 +118,7 @@ def _head17() -> list[Body]:
     return [
         Body(face(0.3, 0.03), face(0.62, 0.01), (0.066, 0.078), _way("RShoulder", "LShoulder"), 1.15),
         Body(face(0.5, 0.115), face(0.3, 0.125), (0.012, 0.018)),
-        Body(face(0.55, 0.085, 0.09), face(0.55, 0.085, -0.09), (0.021, 0.021), tone="dark"),
+        Body(face(0.55, 0.1, 0.085), face(0.55, 0.1, -0.085), (0.021, 0.021), tone="dark"),
     ]
 
 

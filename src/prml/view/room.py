@@ -10,7 +10,7 @@ from prml.sequence import PoseSequence
 from prml.spans import runs
 
 Array = np.ndarray
-FOOTPRINT_M = 0.035  # radius of a ring under a heel or toe
+FOOTPRINT_M = 0.055  # radius of a ring under a heel or toe
 PATH_STEP_M = 0.01  # the path is drawn to this
 
 

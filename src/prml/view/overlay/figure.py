@@ -88,16 +88,18 @@ class FigurePanel:
 
     @cached_property
     def _fit(self) -> tuple[float, float, float]:
-        """Scale and offsets (pixels) that fit the bounding cylinder of the motion into the panel."""
-        angles = np.linspace(0, 2 * np.pi, 24, endpoint=False)
-        ring = np.stack([np.cos(angles), np.zeros(24), np.sin(angles)], -1) * self.stage.radius_m
-        ring[:, [0, 2]] += self.stage.centre_m[[0, 2]]
-        levels = [ring + [0, self.stage.floor_m, 0], ring + [0, self.stage.top_m + 0.08, 0]]
+        """Scale and offsets (pixels) that fit the outline of the motion into the panel."""
+        around = self._outline()
+        levels = [around + [0, self.stage.floor_m, 0], around + [0, self.stage.top_m + 0.08, 0]]
         plane = self._on_plane(np.concatenate(levels))[0]
         low, high = plane.min(0), plane.max(0)
         scale = float(min(self.width * 0.92 / (high[0] - low[0]), self.height * 0.84 / (high[1] - low[1])))
         middle = (low + high) / 2 * scale
         return scale, self.width / 2 - float(middle[0]), self.height / 2 - float(middle[1])
+
+    def _outline(self) -> Float[Array, "n 3"]:
+        """Return places at height 0 around all that moves: the rim of the cylinder that it fills."""
+        return np.asarray(ring(self.stage.radius_m) + self.stage.centre_m * [1, 0, 1])
 
     def _on_plane(self, points_view_m: Float[Array, "*n 3"]) -> tuple[Float[Array, "*n 2"], Float[Array, "*n"]]:
         """Return perspective plane coordinates (y down) and distance from the observer in metres."""
@@ -204,6 +206,12 @@ class FigurePanel:
             soft_capsule(mask, start, stop, radius)
         region = image[2 * low[1] : 2 * high[1], 2 * low[0] : 2 * high[0]]
         region[...] = region * (1 - np.repeat(np.repeat(mask, 2, 0), 2, 1)[..., None] * np.float32(0.6 * opacity))
+
+
+def ring(radius_m: float) -> Float[Array, "24 3"]:
+    """Return places of a level circle around the origin, y up."""
+    angles = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+    return np.stack([np.cos(angles), np.zeros(24), np.sin(angles)], -1) * radius_m
 
 
 def deepen(colour: Colour, factor: float) -> Colour:

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 
 from prml.sequence import CONTACTS, PoseSequence
 from prml.view.mannequin import Mannequin
-from prml.view.overlay.figure import BODY, FigurePanel, as_points, deepen
+from prml.view.overlay.figure import BODY, FigurePanel, as_points, deepen, ring
 from prml.view.raster import Image, capsule
 from prml.view.room import FOOTPRINT_M, Footprints, path_on_floor
 from prml.view.stage import LEFT, RIGHT, Colour, Stage
@@ -19,6 +19,7 @@ PATH: Colour = (150, 158, 172)
 _COLOURS: dict[str, Colour] = {"left": LEFT, "right": RIGHT, "middle": BODY, "dark": (46, 52, 64)}
 _RING = np.stack([np.cos(np.linspace(0, 2 * np.pi, 13)), np.sin(np.linspace(0, 2 * np.pi, 13)), np.zeros(13)], -1)
 _THICK_M, _SHADOW = 0.037, 0.75  # bodies that throw a shadow; its radius at half resolution as a share of theirs
+_SAMPLES = 500  # places of the path that the panel is fitted to
 _KEPT = 8  # empty rooms with the footprints of a moment
 
 
@@ -55,6 +56,14 @@ class RoomPanel(FigurePanel):
             footprints=Footprints.of(sequence),
             path=tuple(path_on_floor(sequence)),
         )
+
+    def _outline(self) -> Float[Array, "n 3"]:
+        """Return places at height 0 around the person along the whole path."""
+        if not self.path:
+            return super()._outline()
+        path = np.concatenate(self.path) @ self.stage.R_view.T
+        some = path[:: 1 + len(path) // _SAMPLES] * [1, 0, 1]
+        return np.asarray(some[:, None] + ring(self.stage.reach_m)).reshape(-1, 3)
 
     @cached_property
     def background(self) -> Image:
@@ -103,8 +112,8 @@ class RoomPanel(FigurePanel):
     def _print(self, image: Image, number: int, opacity: float, wide: float) -> None:
         """Draw a footprint: a ring on the floor in the colour of its side."""
         side = CONTACTS[int(self.footprints.columns[number])][0]
-        ring = self.footprints.places_m[number] + FOOTPRINT_M * self.mannequin.scale * _RING
-        pixels = as_points(self.project(ring @ self.stage.R_view.T)[0])
+        around = self.footprints.places_m[number] + FOOTPRINT_M * self.mannequin.scale * _RING
+        pixels = as_points(self.project(around @ self.stage.R_view.T)[0])
         colour = _COLOURS["left" if side == "L" else "right"]
         for p, q in pairwise(pixels):
             capsule(image, p, q, (wide, wide), colour, opacity=opacity)

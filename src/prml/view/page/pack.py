@@ -9,7 +9,9 @@ from jaxtyping import Float, Int16, UInt8
 from prml.camera import Camera
 from prml.errors import PrmlError
 from prml.filters.angles import BendAngles
-from prml.sequence import PoseSequence
+from prml.sequence import CONTACTS, PoseSequence
+from prml.view.mannequin import Mannequin, size_of
+from prml.view.room import FOOTPRINT_M, PATH_STEP_M, Footprints, in_room
 from prml.view.stage import LEFT, RIGHT, Colour, Stage, lines, lowest_height_m, path_note, sides, thin
 from prml.view.trust import FAINT, RULES, Trust
 
@@ -69,6 +71,8 @@ def pack(sequence: PoseSequence, stage: Stage) -> tuple[dict[str, Any], dict[str
         arrays["confidence"] = _bytes(sequence.confidence, CONFIDENCE_STEP)
     if sequence.std_m is not None:
         arrays["std"] = _bytes(sequence.std_m, STD_STEP_M)
+    if in_room(sequence):
+        arrays["contacts"] = np.packbits(np.asarray(sequence.contacts), axis=1)[:, 0] >> 4
     bends = [
         {"name": b.name, "side": b.side, "joints": [sequence.skeleton.index(j) for j in b.joints]} for b in angles.bends
     ]
@@ -76,9 +80,33 @@ def pack(sequence: PoseSequence, stage: Stage) -> tuple[dict[str, Any], dict[str
         "unit": unit,
         "bends": bends,
         "camera": _camera(trust),
+        "room": _room(sequence),
+        "stdAxes": _axes_of_deviations(sequence),
         "facts": facts(sequence, trust),
     }
     return record, arrays
+
+
+def _axes_of_deviations(sequence: PoseSequence) -> list[float] | None:
+    """Return the directions of ``std_m`` in the world, as rows: the camera's axes. None if they are the sequence's."""
+    if sequence.frame != "world" or sequence.camera is None:
+        return None
+    return np.asarray(sequence.camera.R_world_to_camera, np.float64).ravel().tolist()
+
+
+def _room(sequence: PoseSequence) -> dict[str, Any] | None:
+    """Return what the page shows of a motion beside its joints: the mannequin and its footprints; None for poses."""
+    if not in_room(sequence):
+        return None
+    figure, prints = Mannequin.of(sequence), Footprints.of(sequence)
+    stands = zip(prints.spans.tolist(), prints.columns.tolist(), prints.places_m.round(4).tolist(), strict=True)
+    return {
+        "bodies": figure.record() if figure else [],
+        "prints": [[*span, "left" if CONTACTS[column][0] == "L" else "right", *at] for span, column, at in stands],
+        "ring": round(FOOTPRINT_M * size_of(sequence), 4),
+        "step": PATH_STEP_M,
+        "contacts": CONTACTS,
+    }
 
 
 def _flags(trust: Trust) -> UInt8[Array, " T"]:
@@ -92,7 +120,7 @@ def _flags(trust: Trust) -> UInt8[Array, " T"]:
 
 
 def _record(sequence: PoseSequence, stage: Stage) -> dict[str, Any]:
-    skeleton = sequence.skeleton
+    skeleton, file = sequence.skeleton, "motion.npz" if in_room(sequence) else "poses.npz"
     return {
         "frames": len(sequence),
         "joints": [printable(joint) for joint in skeleton.joints],
@@ -105,13 +133,15 @@ def _record(sequence: PoseSequence, stage: Stage) -> dict[str, Any]:
         "floor": stage.floor_m,
         "top": stage.top_m,
         "radius": stage.radius_m,
+        "reach": stage.reach_m,
+        "root": skeleton.root,
         "ankle": lowest_height_m(skeleton),
         "faint": FAINT,
         "axes": ["right", "down", "forward"] if sequence.frame == "camera" else ["x", "y", "z"],
         "colours": {"left": _css(LEFT), "right": _css(RIGHT)},
         "note": path_note(sequence),
         "rules": RULES,
-        "rounding": f"joints are rounded to {JOINT_STEP_M * 1000:g} mm; poses.npz holds the exact numbers",
+        "rounding": f"joints are rounded to {JOINT_STEP_M * 1000:g} mm; {file} holds the exact numbers",
         "subtitle": printable(" · ".join(filter(None, [sequence.subject, sequence.action]))),
     }
 

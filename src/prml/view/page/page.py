@@ -21,7 +21,18 @@ from prml.view.thumbnails import FrameLike, Thumbnails
 
 Array = np.ndarray
 # In this order, as they share one scope.
-_SCRIPTS = ("data.js", "camera.js", "figure.js", "scene.js", "timeline.js", "angles.js", "save.js", "app.js")
+_SCRIPTS = (
+    "data.js",
+    "camera.js",
+    "mannequin.js",
+    "room.js",
+    "figure.js",
+    "scene.js",
+    "timeline.js",
+    "angles.js",
+    "save.js",
+    "app.js",
+)
 # A block of data that the browser does not run.
 _DATA_SCRIPT = b'<script type="application/octet-stream" id="data-%s">%s</script>'
 

@@ -47,13 +47,18 @@ function badge(frame) {
 }
 const seconds = (time) => time.toFixed(2);
 
-/** Which view is the large one: "camera" or "orbit". */
+/** Which view is the large one: "camera", "orbit" or, in a room, "turntable", which goes round the person. */
 function showView(main) {
   player.main = root.dataset.main = main;
+  if (sceneView) sceneView.turntable = main === "turntable";
   for (const button of document.querySelectorAll("#switch button")) button.setAttribute("aria-pressed", button.dataset.main === main);
   arrange();
 }
-const switchView = () => { if (cameraView.shown && sceneView) showView(player.main === "camera" ? "orbit" : "camera"); };
+/** The next view that can be shown. */
+function switchView() {
+  const views = [...document.querySelectorAll("#switch button")].filter((b) => !b.hidden && !b.disabled).map((b) => b.dataset.main);
+  if (!$("switch").hidden) showView(views[(views.indexOf(player.main) + 1) % views.length]);
+}
 
 /** Sizes that depend on the shape of both the window and the video. */
 function arrange() {
@@ -119,7 +124,7 @@ const toggles = {
 /** What was asked for is drawn in the orbit view alone; on a phone that view may be hidden. */
 function showAid(on) {
   writeNote();
-  if (on && COMPACT.matches) showView("orbit");
+  if (on && COMPACT.matches && player.main === "camera") showView("orbit");
 }
 function writeNote() {
   const state = sceneView ? sceneView.figure.state : {};
@@ -144,7 +149,7 @@ function point(x, y, reach = 16) {
   const tip = $("tip");
   tip.hidden = player.joint < 0;
   if (tip.hidden) return;
-  const place = data.joint(player.frame, player.joint, [0, 0, 0]), std = data.deviation(player.frame, player.joint, [0, 0, 0]);
+  const place = data.joint(player.frame, player.joint, [0, 0, 0]), std = data.spread(player.frame, player.joint);
   const rows = meta.axes.map((axis, k) => {
     const value = (place[k] * 1000).toFixed(0).padStart(6);
     return `${axis.padEnd(8)}${value} mm` + (std ? `  ± ${(std[k] * 1000).toFixed(0)}` : "");
@@ -250,12 +255,21 @@ function build() {
   writeFacts();
   if (meta.pictures && meta.pictures.every > 1) $("preview-note").textContent = `picture: 1 of ${meta.pictures.every} frames`;
   if (cameraView.shown) root.style.setProperty("--image-ratio", meta.image[0] / meta.image[1]);
-  else { $("image-panel").hidden = $("switch").hidden = true; root.toggleAttribute("data-alone", true); }
+  else {
+    $("image-panel").hidden = document.querySelector("[data-main=camera]").hidden = true;
+    root.toggleAttribute("data-alone", true);
+    $("switch").hidden = !meta.room;
+  }
+  if (meta.room) {
+    $("feet").hidden = true; // they are on it
+    document.querySelector("[data-main=turntable]").hidden = false;
+    document.querySelector("[data-main=orbit]").textContent = "World";
+  }
   for (const [id, has] of [["detected", data.points2d], ["lifted", data.origins]]) $(id).hidden = !has;
   if (!data.std) { $("uncertainty").disabled = true; $("uncertainty").title = "This sequence carries no standard deviations"; }
   if (!sceneView) {
     $("no-webgl").hidden = false;
-    for (const button of document.querySelectorAll("#feet, #uncertainty, .views button, [data-main=orbit]")) button.disabled = true;
+    for (const button of document.querySelectorAll("#feet, #uncertainty, .views button, [data-main=orbit], [data-main=turntable]")) button.disabled = true;
   }
 }
 function tick(now) {

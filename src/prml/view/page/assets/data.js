@@ -31,6 +31,7 @@ const data = {
   faintBits: unpack("faint", Uint8Array), // one bit for each joint of each frame, highest bit first
   origins: unpack("origins", Float32Array), // of the joints, in the camera's frame
   angles: unpack("angles", Int16Array),
+  contacts: unpack("contacts", Uint8Array), // four bits of a frame
   anglesStd: unpack("angles-std", Uint8Array),
 
   hasPose(frame) { return (this.flags[frame] & PERSON) !== 0; },
@@ -45,13 +46,21 @@ const data = {
     for (let k = 0; k < 3; k++) out[k] = this.points3d[at + k] * meta.unit.joints;
     return out;
   },
-  /** Standard deviation in metres along the same axes, or null. */
+  /** Standard deviation in metres, in the world along the camera's axes, else along the same; or null. */
   deviation(frame, joint, out) {
     if (!this.std) return null;
     const at = (frame * this.joints + joint) * 3;
     for (let k = 0; k < 3; k++) out[k] = this.std[at + k] * meta.unit.std;
     return out;
   },
+  /** The same along the axes of the joints. */
+  spread(frame, joint) {
+    const std = this.deviation(frame, joint, [0, 0, 0]), r = meta.stdAxes;
+    if (!std || !r) return std;
+    return [0, 1, 2].map((k) => Math.hypot(...[0, 1, 2].map((i) => r[3 * i + k] * std[i])));
+  },
+  /** Whether left heel, left toe, right heel and right toe stand, or null. */
+  standing(frame) { return this.contacts && [8, 4, 2, 1].map((bit) => (this.contacts[frame] & bit) !== 0); },
   /** Detected keypoint in pixels of the video, or null. */
   keypoint(frame, joint) {
     if (!this.points2d) return null;

@@ -1,4 +1,4 @@
-// The 3D figure: a limb per bone, a ball per joint, an ellipsoid of uncertainty per joint.
+// The 3D figure: in a room a mannequin, else a limb per bone and a ball per joint; an ellipsoid of uncertainty per joint.
 const LIMB = 0.022, BALL = 0.027, HEAD = 0.075; // radii in metres, as drawn
 const THIN = 0.55; // of feet, hands and face, as a share of those of limbs
 const SIGMAS = 2;
@@ -12,6 +12,9 @@ function makeFigure() {
     faintMaterials[side] = new THREE.MeshStandardMaterial({ roughness: 0.6, metalness: 0, transparent: true, opacity: meta.faint });
     clouds[side] = new THREE.MeshBasicMaterial({ transparent: true, opacity: 0.24, depthWrite: false });
   }
+  const dark = { false: new THREE.MeshStandardMaterial({ color: 0x2e3440, roughness: 0.4 }) }; // eyes
+  dark.true = dark.false.clone();
+  Object.assign(dark.true, { transparent: true, opacity: meta.faint });
   const group = new THREE.Group(); // turned from the sequence's frame to the picture's (x right, y up, z to the observer)
   const r = meta.rotation;
   group.matrixAutoUpdate = false;
@@ -24,13 +27,19 @@ function makeFigure() {
   };
   const limbs = meta.bones.map(([, child]) => mesh(cylinder, materials[meta.sides[child]]));
   const balls = meta.joints.map((_, j) => mesh(sphere, materials[meta.sides[j]]));
+  const SIDES = { left: 1, right: -1, middle: 0 };
+  const toned = (tone, faint) => (tone === "dark" ? dark[faint] : (faint ? faintMaterials : materials)[SIDES[tone]]);
+  const mannequin = meta.room && meta.room.bodies.length ? makeMannequin((geometry) => mesh(geometry, materials[0]), toned) : null;
+  const room = meta.room ? makeRoom(rotation) : null;
+  const turnStd = new THREE.Matrix4(); // from the axes of the deviations to the sequence's
+  if (meta.stdAxes) turnStd.set(...[0, 1, 2].flatMap((k) => [...[0, 1, 2].map((i) => meta.stdAxes[3 * i + k]), 0]), 0, 0, 0, 1);
   const ellipsoids = meta.joints.map((_, j) => mesh(sphere, clouds[meta.sides[j]], false));
-  ellipsoids.forEach((made) => { made.renderOrder = 1; });
+  ellipsoids.forEach((made) => { made.renderOrder = 1; made.quaternion.setFromRotationMatrix(turnStd); });
   const headBone = meta.bones.findIndex(([, child]) => meta.joints[child] === "Head");
   const head = headBone < 0 ? null : mesh(sphere, materials[0]);
   const places = meta.joints.map(() => new THREE.Vector3());
   const up = new THREE.Vector3(0, 1, 0), along = new THREE.Vector3(), buffer = [0, 0, 0];
-  const state = { visible: false, uncertainty: false, feet: false, lift: 0, faint: 0 };
+  const state = { visible: false, uncertainty: false, feet: false, lift: 0, faint: 0, mannequin: false, standing: 0 };
 
   function placeLimb(made, from, to, radius) {
     along.subVectors(to, from);
@@ -47,14 +56,21 @@ function makeFigure() {
   function fade(frame) {
     const material = (faint, side) => (faint ? faintMaterials : materials)[side];
     const faint = meta.joints.map((_, j) => data.isFaint(frame, j));
+    if (state.mannequin) mannequin.show(places, faint);
     meta.bones.forEach(([parent, child], b) => { limbs[b].material = material(faint[parent] || faint[child], meta.sides[child]); });
     balls.forEach((ball, j) => { ball.material = material(faint[j], meta.sides[j]); });
     if (head) head.material = material(faint[meta.bones[headBone][1]], 0);
     state.faint = faint.filter(Boolean).length;
   }
+  /** Joints and bones, which stand back for a mannequin. */
+  function showSticks(on) {
+    for (const made of [...limbs, ...balls, ...(head ? [head] : [])]) made.visible = on;
+    if (head && on) balls[meta.bones[headBone][1]].visible = false;
+  }
   return {
-    group, places, state,
+    group, places, state, room,
     recolour() {
+      if (room) room.recolour();
       for (const side of [-1, 0, 1]) {
         const colour = cssColour(["--right", "--body", "--left"][side + 1]);
         materials[side].color.set(colour);
@@ -64,6 +80,7 @@ function makeFigure() {
     },
     show(frame) {
       state.visible = group.visible = data.hasPose(frame);
+      if (room) state.standing = room.show(frame);
       if (!state.visible) return;
       places.forEach((place, j) => place.fromArray(data.joint(frame, j, buffer)));
       meta.bones.forEach(([parent, child], b) => placeLimb(limbs[b], places[parent], places[child], LIMB * share(child)));
@@ -72,7 +89,6 @@ function makeFigure() {
         const [neck, crown] = meta.bones[headBone];
         placeLimb(head, places[neck], places[crown], HEAD);
         head.scale.set(HEAD, HEAD * 1.3, HEAD);
-        balls[crown].visible = false;
       }
       ellipsoids.forEach((made, j) => {
         const std = data.deviation(frame, j, buffer);
@@ -81,6 +97,9 @@ function makeFigure() {
         made.position.copy(places[j]);
         made.scale.set(...std.map((s) => Math.max(s * SIGMAS, 1e-4)));
       });
+      state.mannequin = mannequin !== null && !state.uncertainty; // ellipsoids are around joints that can be seen
+      if (mannequin) mannequin.visible = state.mannequin;
+      showSticks(!state.mannequin);
       fade(frame);
       state.lift = state.feet ? meta.floor + meta.ankle - lowest() : 0;
       group.matrix.copy(rotation).setPosition(0, state.lift, 0);

@@ -26,12 +26,13 @@ const save = (() => {
       frame, time_s: round(data.times[frame], 6), has_person: there, measured: data.isMeasured(frame),
       mostly_inferred: data.isInvented(frame), implausible: data.isImplausible(frame),
       joints_m: there ? each(data.joints, (j) => data.joint(frame, j, [0, 0, 0]).map((v) => round(v, 4))) : null,
-      std_m: there && data.std ? each(data.joints, (j) => data.deviation(frame, j, [0, 0, 0]).map((v) => round(v, 3))) : null,
+      std_m: there && data.std ? each(data.joints, (j) => data.spread(frame, j).map((v) => round(v, 3))) : null,
       keypoints_px: data.points2d ? each(data.joints, (j) => (data.keypoint(frame, j) || [null, null]).map((v) => round(v, 2))) : null,
       confidence: data.confidence ? each(data.joints, (j) => round(data.sureness(frame, j), 3)) : null,
       faint: each(data.joints, (j) => data.isFaint(frame, j)),
       angles_deg: bends.map((b) => b && round(b[0], 2)),
       angles_std_deg: data.anglesStd ? bends.map((b) => b && round(b[1], 1)) : null,
+      ...(data.contacts ? { contacts: data.standing(frame) } : {}),
       angles_reliable: meta.bends.map((b) => anglesView.reliable(frame, b)),
     };
   }
@@ -43,7 +44,7 @@ const save = (() => {
   function json() {
     const head = {
       title: meta.title, made_by: "prml viewer.html", note: meta.rounding, joints: meta.joints, axes: meta.axes,
-      frame_of_joints: meta.note, angles: meta.bends.map(({ name, side }) => `${side} ${name.toLowerCase()}`), rules: Object.fromEntries(meta.rules),
+      frame_of_joints: meta.note, ...(data.contacts ? { contacts: meta.room.contacts } : {}), angles: meta.bends.map(({ name, side }) => `${side} ${name.toLowerCase()}`), rules: Object.fromEntries(meta.rules),
     };
     const open = JSON.stringify(head).slice(0, -1) + ',"frames":[\n';
     const lines = blocks((frame) => JSON.stringify(record(frame)) + (frame + 1 < data.frames ? ",\n" : "\n"));
@@ -56,12 +57,14 @@ const save = (() => {
     if (data.std) for (const joint of meta.joints) for (const axis of AXES) columns.push(`${joint}_${axis}_std_m`);
     for (const { name, side } of meta.bends) columns.push(`${side}_${name.toLowerCase()}_deg`);
     if (data.anglesStd) for (const { name, side } of meta.bends) columns.push(`${side}_${name.toLowerCase()}_std_deg`);
+    if (data.contacts) for (const point of meta.room.contacts) columns.push(`${point}_stands`);
     const line = (frame) => {
       const r = record(frame), none = (count) => Array(count).fill(null);
       const values = [r.frame, r.time_s, ...[r.has_person, r.measured, r.mostly_inferred, r.implausible].map(Number)];
       values.push(...(r.joints_m ? r.joints_m.flat() : none(3 * data.joints)));
       if (data.std) values.push(...(r.std_m ? r.std_m.flat() : none(3 * data.joints)));
       values.push(...r.angles_deg, ...(r.angles_std_deg || []));
+      if (data.contacts) values.push(...r.contacts.map(Number));
       return values.map((v) => (v === null ? "" : v)).join(",") + "\n";
     };
     return new Blob([columns.map(quoted).join(",") + "\n", ...blocks(line)], { type: "text/csv" });

@@ -18,26 +18,48 @@ const sceneView = (() => {
   controls.enableDamping = true;
   controls.dampingFactor = 0.12;
   controls.minDistance = 0.5;
-  controls.maxDistance = 40;
+  controls.maxDistance = 40 + 4 * (meta.room ? meta.radius : 0);
   const figure = makeFigure();
   scene.add(figure.group);
+  if (figure.room) scene.add(figure.room.group);
   const floor = makeFloor();
   scene.add(new THREE.HemisphereLight(0xffffff, 0x9aa0aa, 2.1));
-  addSun();
-  let dirty = true, flight = null, view = "quarter", size = [0, 0];
+  const sun = addSun();
+  const still = window.matchMedia("(prefers-reduced-motion: reduce)");
+  const followed = new THREE.Vector3(); // the person, on the turntable
+  const path = meta.room ? samplePath() : [];
+  controls.autoRotateSpeed = 60 / 14; // a turn in 14 s
+  let dirty = true, flight = null, view = "quarter", size = [0, 0], turntable = false, before = 0;
 
   function addSun() {
-    const reach = meta.radius + 0.6;
+    const reach = (meta.room ? meta.reach : meta.radius) + 0.6;
     const sun = new THREE.DirectionalLight(0xffffff, 2.2);
-    sun.position.set(centre.x + 0.25, meta.floor + 6, centre.z + 0.4);
-    sun.target.position.set(centre.x, meta.floor, centre.z);
+    light(sun, centre);
     sun.castShadow = true;
     sun.shadow.mapSize.set(1024, 1024);
     sun.shadow.radius = 7;
     sun.shadow.bias = -0.0005;
     Object.assign(sun.shadow.camera, { left: -reach, right: reach, top: reach, bottom: -reach, near: 0.1, far: 12 });
     scene.add(sun, sun.target);
+    return sun;
   }
+  function light(sun, { x, z }) {
+    sun.position.set(x + 0.25, meta.floor + 6, z + 0.4);
+    sun.target.position.set(x, meta.floor, z);
+  }
+  /** In a room the sun goes with the person, and the turntable stands below them. */
+  function follow() {
+    if (!meta.room || !figure.state.visible) return;
+    figure.placeInPicture(meta.root, followed).setY(centre.y);
+    light(sun, followed);
+    if (!turntable || flight) return;
+    projected.subVectors(followed, controls.target);
+    if (projected.length() < 1e-6) return;
+    camera.position.add(projected);
+    controls.target.copy(followed);
+    dirty = true;
+  }
+  const aim = () => (turntable ? followed : centre);
   function makeFloor() {
     const shade = new THREE.Mesh(new THREE.PlaneGeometry(60, 60), new THREE.ShadowMaterial());
     shade.rotation.x = -Math.PI / 2;
@@ -81,10 +103,42 @@ const sceneView = (() => {
   /** Pixels that the buttons and the note take from the picture, where they are shown. */
   function topInset() { return document.querySelector(".views").offsetHeight + 14; }
   function noteInset() { return document.getElementById("note").offsetHeight + 14; }
+  /** Places around the person, from the floor to the highest joint, along the path or, on the turntable, where they are. */
+  function outline() {
+    const around = turntable ? [[0, 0]] : path, out = [];
+    for (const [x, z] of around) {
+      for (let k = 0; k < 8; k++) {
+        const [dx, dz] = [Math.cos(k * Math.PI / 4), Math.sin(k * Math.PI / 4)].map((v) => v * meta.reach * 0.85);
+        for (const y of [meta.floor - 0.06, meta.top + 0.16]) out.push([x + dx, y - centre.y, z + dz]);
+      }
+    }
+    return out;
+  }
+  /** Where the pelvis goes, seen from above, relative to the centre; of a long clip some of the frames. */
+  function samplePath() {
+    const out = [], each = Math.ceil(data.frames / 200), r = meta.rotation;
+    for (let frame = 0; frame < data.frames; frame += each) {
+      if (!data.hasPose(frame)) continue;
+      const p = data.joint(frame, meta.root, [0, 0, 0]);
+      out.push([r[0] * p[0] + r[1] * p[1] + r[2] * p[2] - centre.x, r[6] * p[0] + r[7] * p[1] + r[8] * p[2] - centre.z]);
+    }
+    return out.length ? out : [[0, 0]];
+  }
+  /** Distance from which the whole outline is in the picture; offset is the direction to the observer. */
+  function distanceTo(offset) {
+    if (!meta.room) return fitDistance();
+    const half = Math.tan((FOV / 2) * Math.PI / 180), share = Math.max(1 - (topInset() + noteInset()) / size[1], 0.4);
+    const right = new THREE.Vector3(0, 1, 0).cross(offset).normalize(), up = offset.clone().cross(right), at = new THREE.Vector3();
+    return Math.max(...outline().map((place) => {
+      at.set(...place);
+      const [x, y] = [Math.abs(at.dot(right)), Math.abs(at.dot(up))];
+      return Math.max(x / (half * camera.aspect), y / (half * share)) + at.dot(offset);
+    }));
+  }
   function spot(name) {
     const [around, above] = VIEWS[name].map((d) => d * Math.PI / 180);
     const offset = new THREE.Vector3(Math.sin(around) * Math.cos(above), Math.sin(above), Math.cos(around) * Math.cos(above));
-    return offset.multiplyScalar(fitDistance()).add(centre);
+    return offset.clone().multiplyScalar(distanceTo(offset)).add(aim());
   }
   function look(name, atOnce = false) {
     view = name;
@@ -92,7 +146,7 @@ const sceneView = (() => {
     const to = spot(name);
     if (atOnce) {
       camera.position.copy(to);
-      controls.target.copy(centre);
+      controls.target.copy(aim());
       controls.enableDamping = false;
       controls.update();
       flight = null;
@@ -104,7 +158,7 @@ const sceneView = (() => {
   function fly(now) {
     const done = Math.min((now - flight.start) / 350, 1), ease = done * done * (3 - 2 * done);
     camera.position.lerpVectors(flight.from, flight.to, ease);
-    controls.target.lerpVectors(flight.aim, centre, ease);
+    controls.target.lerpVectors(flight.aim, aim(), ease);
     if (done === 1) flight = null;
     dirty = true;
   }
@@ -128,6 +182,13 @@ const sceneView = (() => {
     figure, look,
     refit() { if (view && size[0]) look(view, true); },
     get view() { return view; },
+    get turntable() { return turntable; },
+    set turntable(on) {
+      if (turntable === on) return;
+      turntable = on;
+      follow();
+      if (size[0]) look("quarter", true);
+    },
     get orbit() { return { around: controls.getAzimuthalAngle(), above: controls.getPolarAngle(), distance: controls.getDistance() }; },
     touch() { dirty = true; },
     recolour() {
@@ -141,7 +202,10 @@ const sceneView = (() => {
       resize();
       controls.enableDamping = !flight; // a drag that still swings must not turn the view that was asked for
       if (flight) fly(now);
-      controls.update();
+      follow();
+      controls.autoRotate = turntable && !flight && !still.matches;
+      controls.update(Math.min(Math.max(now - before, 0), 100) / 1000);
+      before = now;
       if (!dirty) return;
       renderer.render(scene, camera);
       dirty = false;
