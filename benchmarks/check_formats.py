@@ -14,6 +14,7 @@ rate within 0.1 %. The rig's own distance from the joints is a law of its own (`
 """
 
 import argparse
+import fcntl
 import json
 import os
 import shutil
@@ -134,8 +135,13 @@ class Tools:
         return "" if there else f"{check.package} is not installed"
 
     def install(self) -> Iterator[str]:
-        """Install what is missing; yield a line about what cannot be."""
+        """Install what is missing; yield a line about what cannot be. Other processes wait until it is done."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield from self._install()
+
+    def _install(self) -> Iterator[str]:
         if not self.python.exists():
             subprocess.run([sys.executable, "-m", "venv", str(self.folder / "venv")], check=True)
         for package in PYTHON:

@@ -4,12 +4,17 @@ import re
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from fixtures import mocap_files as files
+from fixtures.moving import moving
 from prml.datasets.importing import ImportOptions, import_all, import_files
 from prml.errors import PrmlError
 from prml.io.bvh import read_bvh
 from prml.io.joint_map import joint_map
+from prml.io.registry import load_file, save_file
+from prml.rig import to_rig
+from prml.rotations import to_matrix
 from prml.skeleton import H36M17
 
 
@@ -206,8 +211,9 @@ def test_units_are_judged_on_the_raw_numbers(plain, scale, unit):
     assert given.findings == ()
 
 
-def test_a_body_off_the_guessed_axis_is_an_error_that_names_the_axis(plain):
-    """Blender writes BVH with z up."""
+@pytest.mark.parametrize("shown", [True, False])
+def test_a_body_along_z(plain, shown):
+    """Blender writes BVH with z up. The rest pose shows it; where it does not, an error names the axis."""
     (expected,) = import_files([plain])
     text = re.sub(r"OFFSET (\S+) (\S+) (\S+)", lambda m: f"OFFSET {m[1]} {-float(m[3]):g} {m[2]}", plain.read_text())
     text = text.replace("Zrotation Xrotation Yrotation", "Qrotation Xrotation Zrotation")
@@ -221,9 +227,71 @@ def test_a_body_off_the_guessed_axis_is_an_error_that_names_the_axis(plain):
             row[at] = -row[at]  # about y where it was about z, the other way round
         turned.append(" ".join(f"{v:.8f}" for v in row))
     plain.write_text("\n".join([f"{head.replace('Qrotation', 'Yrotation')}MOTION", *lines[:2], *turned]))
+    if not shown:
+        plain.write_text(re.sub(r"(End Site\s*{\s*OFFSET )\S+", r"\g<1>900", plain.read_text(), count=1))
     (clip,) = import_files([plain])
-    assert [f.level for f in clip.findings] == ["error"]
-    assert "pass up='z', or up='y' if the person lies down" in clip.findings[0].text
-    (clip,) = import_files([plain], up="z")
+    if not shown:
+        assert [f.level for f in clip.findings] == ["error"]
+        assert "pass up='z', or up='y' if the person lies down" in clip.findings[0].text
+        (clip,) = import_files([plain], up="z")
     assert clip.findings == ()
     np.testing.assert_allclose(clip.joints_m, expected.joints_m, atol=1e-5)
+
+
+# ---------------------------------------------------------------------------------- a file that Blender wrote
+def _as_blender_writes(person, tail=40):
+    """The person's BVH as Blender exports it: z up, metres, six channels for all, spaces in names, a still end."""
+    motion = to_rig(person)
+    rig = motion.rig
+    turn = np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]])  # y up -> z up
+    offsets = rig.offsets_m @ turn.T
+    local = turn @ to_matrix(motion.rotations) @ turn.T
+    lines, walk = ["HIERARCHY"], []
+
+    def joint(bone, depth):
+        walk.append(bone)
+        name = rig.names[bone].replace("Left", "Left ").replace("Right", "Right ")
+        lines.extend([f"{depth}{'ROOT' if bone == 0 else 'JOINT'} {name}", depth + "{"])
+        lines.append(f"{depth}\tOFFSET {' '.join(f'{x:.6f}' for x in offsets[bone])}")
+        lines.append(f"{depth}\tCHANNELS 6 Xposition Yposition Zposition Xrotation Yrotation Zrotation")
+        for child in rig.children(bone):
+            joint(child, depth + "\t")
+        if rig.names[bone] in rig.ends_m:
+            end = turn @ rig.ends_m[rig.names[bone]]
+            lines.extend([f"{depth}\tEnd Site", depth + "\t{"])
+            lines.extend([f"{depth}\t\tOFFSET {' '.join(map(str, end))}", depth + "\t}"])
+        lines.append(depth + "}")
+
+    joint(0, "")
+    angles = Rotation.from_matrix(local.reshape(-1, 3, 3)).as_euler("XYZ", degrees=True).reshape(len(motion), -1, 3)
+    places = np.broadcast_to(offsets, angles.shape).copy()
+    places[:, 0] = motion.root_m @ turn.T
+    rows = np.concatenate([places, angles], -1)[:, walk].reshape(len(motion), -1)
+    rows = np.concatenate([rows, np.repeat(rows[-1:], tail, 0)])
+    lines += ["MOTION", f"Frames: {len(rows)}", "Frame Time: 0.020000"]
+    return "\n".join([*lines, *(" ".join(f"{x:.6f}" for x in row) for row in rows), ""])
+
+
+def test_a_file_of_blender_stands_upright(tmp_path):
+    person = moving(30, seed=9)
+    (tmp_path / "x.bvh").write_text(_as_blender_writes(person).replace("Left ", "Left").replace("Right ", "Right"))
+    told = []
+    (read,) = load_file(tmp_path / "x.bvh", warn=told.append)
+    assert any("z up" in line for line in told)
+    assert len(read) == 70
+    for joint in ("LWrist", "RAnkle", "LHip", "RElbow"):
+        k = H36M17.index(joint)
+        np.testing.assert_allclose(read.joints_m[:30, k], person.joints_m[:, k], atol=1e-3)
+
+
+def test_names_with_spaces_are_read_whole(tmp_path):
+    (tmp_path / "x.bvh").write_text(_as_blender_writes(moving(5)))
+    motion = read_bvh(tmp_path / "x.bvh")
+    assert {"Left UpLeg", "Left Arm", "Right ToeBase", "Hips"} <= set(motion.points)
+    assert not motion.duplicates
+
+
+@pytest.mark.parametrize("flavour", ["bvh", "bvh_mixamo", "bvh_rokoko", "bvh_lafan1"])
+def test_our_own_files_are_y_up(flavour, tmp_path):
+    save_file(moving(5), tmp_path / "x.bvh", flavour)
+    assert read_bvh(tmp_path / "x.bvh").up is None

@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Float
 
 from prml.errors import PrmlError
+from prml.io.axes import Axis
 from prml.io.files import write_file
 from prml.io.guard import guarded
 from prml.io.motion import Motion, axis_rotation, floats, prefixes
@@ -69,7 +70,22 @@ def _parse(text: str, lost_offsets: Mapping[str, str]) -> Motion:
     data, fps, notes = _frames(text[end.end() :], sum(len(j.channels) for j in joints))
     names, duplicates = _names(joints)
     positions = dict(zip(names, _positions(joints, data), strict=True))
-    return Motion(positions, fps, duplicates=duplicates, notes=notes, usual_up="y")
+    up: Axis | None = "z" if _stands_along_z(joints) else None
+    if up:
+        notes += ("the rest pose stands along z, as in files that Blender writes: read as z up",)
+    return Motion(positions, fps, up=up, duplicates=duplicates, notes=notes, usual_up="y")
+
+
+def _stands_along_z(joints: list[_Joint]) -> bool:
+    """Whether the rest pose is a figure in T or A pose whose height is along z; by the format it would be along y.
+
+    A figure whose bones all lie along x, as that of LAFAN1, shows no height.
+    """
+    places: list[np.ndarray] = []
+    for joint in joints:
+        places.append(joint.offset + places[joint.parent] if joint.parent >= 0 else np.zeros(3))
+    wide, high, deep = np.ptp(places, axis=0)
+    return bool(deep > 2 * high and deep > 0.6 * wide)
 
 
 class _Hierarchy:
