@@ -197,7 +197,8 @@ class _Work:
         return np.asarray(self.joints_m[:, list(self.feet)] + self.root_m[:, None])
 
     def _up(self) -> Float[Array, "3"]:
-        assert self.gravity is not None  # set in every round before it is used
+        if self.gravity is None:
+            raise RuntimeError("gravity is set in every round before it is used")
         return self.gravity.up
 
     def _find_contacts(self) -> None:
