@@ -1,6 +1,7 @@
 """Data of one's own: scored, trained on, and with a network of one's own."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from fixtures.made_up import Wrong, moving
+from fixtures.mocap_files import write_bvh
 from fixtures.own_network import NET
 from prml.cli import main
 from prml.commands.fit import read_config
@@ -15,12 +17,15 @@ from prml.datasets.custom import CUSTOM
 from prml.errors import PrmlError
 from prml.evaluation import protocols
 from prml.evaluation.protocols.choice import chosen
+from prml.evaluation.result import read_result
 from prml.evaluation.run import evaluate
 from prml.io.sequences import write_sequences
 from prml.networks import registry
+from prml.training.data import open_source
 from prml.training.smoke import smallest
 from prml.weights.record import Card, save_record
 
+ROOT = Path(__file__).parents[2]
 TINY = {"frames": 9, "width": 16, "heads": 2, "branch_blocks": 1, "in_channels": 3}
 
 
@@ -117,3 +122,54 @@ def test_a_device_that_is_not_there_is_one_line(file, tmp_path, capsys):
     words = ["evaluate", "--weights", str(weights), "--protocol", "own", "--data", str(file)]
     assert main([*words, "--device", "abacus"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+# ------------------------------------------------------------------------------------------------ as a newcomer
+NEWCOMER = ROOT / "docs" / "getting_started.md"
+
+
+def newcomer_s_commands() -> list[list[str]]:
+    """The commands of the section on a network and motion of one's own, in its order."""
+    section = NEWCOMER.read_text(encoding="utf-8").split("## A network of your own")[1]
+    block = section.split("```text\n")[1].split("```")[0]
+    return [line.split()[1:] for line in block.strip().splitlines()]
+
+
+def newcomer_s_network() -> str:
+    """The source that the section asks for."""
+    return (
+        NEWCOMER.read_text(encoding="utf-8")
+        .split("## A network of your own")[1]
+        .split("```python\n")[1]
+        .split("```")[0]
+    )
+
+
+def test_the_commands_of_a_newcomer_work_as_they_are_written(tmp_path, monkeypatch, capsys):
+    (tmp_path / "bvh").mkdir()
+    for i in range(2):
+        write_bvh(tmp_path / "bvh" / f"p{i}_walk.bvh", frames=90)
+    (tmp_path / "my_nets.py").write_text(newcomer_s_network())
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", [*sys.path])
+    monkeypatch.delitem(sys.modules, "my_nets", raising=False)
+    short = ["--run.minutes", "0", "--run.max_steps", "2", "--run.progress=false"]
+    commands = newcomer_s_commands()
+    assert [c[0] for c in commands] == ["data", "fit", "fit", "evaluate"]
+    for command in commands:
+        assert main([*command, *(short if command[0] == "fit" else [])]) == 0, capsys.readouterr().err
+    out = capsys.readouterr().out
+    assert "smoke test passed" in out
+    assert re.search(r"my_nets:Net/best - prml-s: MPJPE [+-]\d.*paired bootstrap over 2 takes", out)
+    assert read_result(tmp_path / "mine.json").per_sequence
+
+
+def test_imported_motion_is_told_how_to_train(tmp_path):
+    (tmp_path / "bvh").mkdir()
+    write_bvh(tmp_path / "bvh" / "a_walk.bvh", frames=60)
+    assert main(["data", "import", str(tmp_path / "bvh"), "--out", str(tmp_path / "mine.npz")]) == 0
+    (tmp_path / "custom.yaml").write_text(f"data: {{kind: custom, directory: {tmp_path / 'mine.npz'}}}\n")
+    config = read_config(str(tmp_path / "custom.yaml"))
+    with pytest.raises(PrmlError, match=r"mine\.npz is motion capture; train on it with data\.kind mocap"):
+        open_source(config)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from prml.evaluation.protocols import EvaluationProtocol
     from prml.evaluation.result import Result
+    from prml.lifting.lifter import Lifter
 
 
 @dataclass(kw_only=True)
@@ -20,6 +21,7 @@ class Options:
     Attributes:
         weights: bundled name (prml-s, prml-xs), .safetensors file with its card, or a training run's folder.
         protocol: name of the protocol; 'prml protocols' lists them.
+        against: other weights, scored likewise and compared with these sequence by sequence; may be repeated.
         data: folder with the protocol's files (motion capture is found in a checkout).
         features: cache of image features ('prml data features'), for networks that need them.
         flip: average with the mirrored input (default: the protocol's rule).
@@ -45,6 +47,7 @@ class Options:
 
     weights: str = option(local=True)
     protocol: str
+    against: list[str] | None = option(None, local=True)
     data: Path | None = option(None, parameter="directory")
     features: Path | None = None
     flip: bool | None = None
@@ -90,13 +93,19 @@ def run(options: Options) -> int:
     own = authors_rules(lifter.card, named)
     rules = named.with_kinds(o.root or own.get("root"), o.windows or own.get("windows"), o.velocity, o.acceleration)
     conditions = Conditions(rules, o.flip, o.overlap, data=o.data, limit=o.limit)
+    others = [load(name, image_features=context, batch=o.batch, device=o.device) for name in o.against or ()]
     console = plain_console()
-    with console.status(plain(f"{lifter.card.name} under {rules.name}")) as status:
 
-        def progress(state: Evaluation) -> None:
-            status.update(plain(f"{lifter.card.name} under {rules.name}: {state.tally.frames} frames"))
+    def scored(lifter: "Lifter") -> "Result":
+        what = f"{lifter.card.name} under {rules.name}"
+        with console.status(plain(what)) as status:
 
-        result = score_lifter(lifter, conditions, progress)
+            def progress(state: Evaluation) -> None:
+                status.update(plain(f"{what}: {state.tally.frames} frames"))
+
+            return score_lifter(lifter, conditions, progress)
+
+    result = scored(lifter)
     _print(console, result, rules)
     if own and (o.root is None or o.windows is None):
         stated = ", ".join(f"{name} {kind}" for name, kind in own.items())
@@ -107,7 +116,25 @@ def run(options: Options) -> int:
     if o.json is not None:
         result.write(o.json, o.overwrite)
         console.print(f"wrote {o.json}")
+    if others:
+        _compare(console, result, [scored(other) for other in others])
     return 0
+
+
+def _compare(console: "Console", result: "Result", others: "list[Result]") -> None:
+    """Print the scores side by side, and how these weights differ from each of the others."""
+    from prml.commands._console import print_tables
+    from prml.errors import PrmlError
+    from prml.evaluation.paired import compare_paired
+    from prml.report.tables import score_table
+
+    print_tables(console, [score_table([*others, result], result.protocol["id"])])
+    for other in others:
+        try:
+            told = compare_paired(other, result).description
+        except PrmlError as error:
+            told = f"not compared sequence by sequence: {error}"
+        console.print(f"{result.label} - {other.label}: {told}", soft_wrap=True)
 
 
 def _print(console: "Console", result: "Result", rules: "EvaluationProtocol") -> None:

@@ -50,12 +50,21 @@ def run(options: Options) -> int:
     from prml.commands._console import plain_console
     from prml.training.engine import fit
 
+    _quiet()
     folder = fit(options.settings, options.out, resume=options.resume, overwrite=options.overwrite)
     meanings = {"best": "lowest validation error", "last": "the end"}
     paths = {folder / f"{name}.safetensors": meaning for name, meaning in meanings.items()}
     found = ", ".join(f"{path} ({meaning})" for path, meaning in paths.items() if path.is_file())
     plain_console().print(f"weights: {found}")
     return 0
+
+
+def _quiet() -> None:
+    """Leave out Lightning's notes on devices, other products and its own defaults."""
+    import logging
+
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)
 
 
 def _smoke(settings: FitConfig) -> int:
@@ -68,6 +77,7 @@ def _smoke(settings: FitConfig) -> int:
     from prml.training.smoke import smallest
     from prml.weights.record import load_record
 
+    _quiet()
     small, started = smallest(settings), perf_counter()
     with TemporaryDirectory(prefix="prml-smoke-") as folder:
         card = load_record(fit(small, Path(folder) / "run") / "last.yaml").card

@@ -14,7 +14,7 @@ from prml.batches.sequence_windows import SequenceRule, SequenceWindows
 from prml.batches.training_windows import Batch, MocapWindows, Windows
 from prml.datasets.base import NONCOMMERCIAL
 from prml.datasets.mocap import MocapSet, load_sets
-from prml.datasets.registry import dataset
+from prml.datasets.registry import dataset, dataset_at
 from prml.errors import PrmlError
 from prml.image_features.cache import INDEX, FeatureCache
 from prml.image_features.feature_windows import FeatureWindows
@@ -170,6 +170,7 @@ def _licensed(data: DataConfig, seed: int) -> Source:
         raise PrmlError(f"data.kind {data.kind} needs data.directory, the folder with its official files")
     folder = Path(data.directory)
     found = dataset(data.kind)
+    _not_motion_capture(data, folder)
     if found.label is None:
         raise PrmlError(f"the dataset {found.name} is not trained on as it is; its sequences lack what networks learn")
     from_label = isinstance(data, Human36mShData) and data.input_from_label
@@ -185,6 +186,15 @@ def _licensed(data: DataConfig, seed: int) -> Source:
         found.weights_licence,
         found.sizes(folder, **_reader_options(data)),
     )
+
+
+def _not_motion_capture(data: DataConfig, file: Path) -> None:
+    """Raise PrmlError for a file of motion capture, whose windows need virtual cameras."""
+    if data.kind == "custom" and file.is_file() and dataset_at(file).name == "mocap":
+        raise PrmlError(
+            f"{file.name} is motion capture; train on it with data.kind mocap, data.directory {file.parent} and "
+            f"data.sets [{file.stem}]"
+        )
 
 
 def _sequences(data: DataConfig, folder: Path, train: bool) -> Iterator[PoseSequence]:

@@ -69,7 +69,13 @@ def _card(config: FitConfig, module: LiftingModule, data: WindowsDataModule) -> 
 
 def _quiet() -> None:
     """Lightning's advice about things that are on purpose here."""
-    for text in (".*does not have many workers.*", ".*dataloader is not resumable.*", ".*treespec.*", ".*LeafSpec.*"):
+    for text in (
+        ".*does not have many workers.*",
+        ".*smaller than the logging interval.*",
+        ".*dataloader is not resumable.*",
+        ".*treespec.*",
+        ".*LeafSpec.*",
+    ):
         warnings.filterwarnings("ignore", message=text)
 
 
