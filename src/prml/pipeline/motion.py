@@ -197,9 +197,12 @@ class _Work:
         return np.asarray(self.joints_m[:, list(self.feet)] + self.root_m[:, None])
 
     def _up(self) -> Float[Array, "3"]:
+        return self._known_gravity().up
+
+    def _known_gravity(self) -> Gravity:
         if self.gravity is None:
-            raise RuntimeError("gravity is set in every round before it is used")
-        return self.gravity.up
+            raise RuntimeError("gravity is found in every round before it is used")
+        return self.gravity
 
     def _find_contacts(self) -> None:
         sight = normalise(self.root_m)
@@ -221,8 +224,7 @@ class _Work:
             self.gravity = estimate_gravity(whole, self._feet()[at], self.contacts[at], self.skeleton)
 
     def _tell_of_room(self, stands: bool) -> None:
-        at, found = self.present, self.gravity
-        assert found is not None
+        at, found = self.present, self._known_gravity()
         path = self.root_m[at]
         self.tell(
             "path",
