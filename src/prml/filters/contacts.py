@@ -12,12 +12,12 @@ from prml.spans import runs
 Array = np.ndarray
 SOLE_M = 0.02  # heels and toes are this high above the ground of a standing foot (data/mocap/README.md)
 ANKLE_M = 0.08  # centre of an ankle, where a skeleton ends there
-STILL_M_S, MOVING_M_S = 0.35, 0.6  # a foot comes to stand below the first and leaves above the second
+STILL_M_S, MOVING_M_S = 0.4, 0.75  # a foot comes to stand below the first and leaves above the second
 LOW_M, HIGH_M = 0.06, 0.10  # the same, as height over the lowest foot nearby in time
 SHORTEST_S = 0.08
 _NEARBY_S = 0.5
-_CUTOFF_HZ = 7.0
-_ALONG = 0.35  # weight of speed along the line of sight, which one camera hardly sees
+_CUTOFF_HZ = 5.0
+_ALONG = 0.25  # weight of speed along the line of sight, which one camera hardly sees
 
 
 def foot_points(
@@ -61,14 +61,14 @@ def find_contacts(
             along = np.einsum("tpc,tc->tp", velocity, sight[part])[..., None] * sight[part][:, None]
             velocity = velocity - (1 - _ALONG) * along
         speed = np.linalg.norm(velocity, axis=-1)
-        height = np.zeros(speed.shape) if up is None else _above_lowest(steady[part] @ up, clock)
+        height = np.zeros(speed.shape) if up is None else above_lowest(steady[part] @ up, clock)
         enter, stay = (speed < STILL_M_S) & (height < LOW_M), (speed < MOVING_M_S) & (height < HIGH_M)
         for column in range(feet_m.shape[1]):
             contacts[part, column] = _held(enter[:, column], stay[:, column], clock)
     return contacts
 
 
-def _above_lowest(height: Float[Array, "T P"], times_s: Float[Array, " T"]) -> Float[Array, "T P"]:
+def above_lowest(height: Float[Array, "T P"], times_s: Float[Array, " T"]) -> Float[Array, "T P"]:
     """Height over the lowest foot within half a second."""
     from scipy.ndimage import minimum_filter1d
 

@@ -6,7 +6,7 @@ from jaxtyping import Float
 from prml.filters.resample import frame_rate, interpolate, network_times, stretches
 
 Array = np.ndarray
-DEFAULT_CUTOFF_HZ = 8.0  # results/motion.json: above it a landing keeps 90 % of its peak acceleration
+
 _POLES = 2  # of one pass; the filter runs forwards and backwards, which doubles them
 _TWICE = (2**0.5 - 1) ** 0.25  # how far a second pass moves the cut-off (Winter, 2009, Biomechanics, 2.2.4.4)
 _EVEN = 0.1  # of a frame: unevenness of times that is ignored
@@ -78,6 +78,17 @@ def smoothed(
         run = one_euro if causal else butterworth
         out[part] = run(out[part], times_s[part], cutoff_hz)
     return out
+
+
+def smoothed_joints(
+    values: Float[Array, "T J c"], times_s: Float[Array, " T"], cutoff_hz: float
+) -> Float[Array, "T J c"]:
+    """Smooth every joint apart, so that one that was not found does not cost the others their frame."""
+    present = np.isfinite(values).all(-1)
+    if (present.all(1) | ~present.any(1)).all():
+        return smoothed(values, times_s, cutoff_hz)
+    columns = [smoothed(values[:, joint], times_s, cutoff_hz) for joint in range(values.shape[1])]
+    return np.stack(columns, 1)
 
 
 def jitter_m(joints_m: Float[Array, "T J 3"], times_s: Float[Array, " T"]) -> float:

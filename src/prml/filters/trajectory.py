@@ -14,7 +14,7 @@ from prml.spans import blocks
 Array = np.ndarray
 # Standard deviations of what is taken for granted, tuned on the validation clips of data/mocap.
 # Across and along the line of sight: pictures tell much of the first and little of the second.
-ACCELERATION_M_S2 = (25.0, 6.0)  # of a pelvis
+ACCELERATION_M_S2 = (250.0, 5.0)  # of a pelvis
 FOOT_STD_M = (0.12, 0.04)  # of a foot against the pelvis, as networks predict it
 FLOOR_STD_M = 0.03  # of a standing foot's height
 _MEMORY_S = 0.2  # how long errors of detectors and networks last

@@ -12,6 +12,7 @@ from prml.filters import bones, floor, gates, legs, smooth, trajectory
 from prml.filters.contacts import find_contacts, foot_points
 from prml.filters.gravity import Gravity, estimate_gravity, stated_gravity
 from prml.filters.resample import stretches
+from prml.filters.root import Placement
 from prml.motion import Motion, Stage
 from prml.options import check
 from prml.pipeline.motion_settings import MotionSettings
@@ -19,6 +20,7 @@ from prml.sequence import CONTACTS, PoseSequence
 from prml.skeleton import Skeleton
 
 Array = np.ndarray
+_POINTS_HZ = 3.0  # of what the 2D corrects in a pose
 _ROUNDS = 2  # path and contacts depend on each other
 
 
@@ -151,12 +153,21 @@ class _Work:
         at, given = self.present, self.joints_m[self.present]
         std = np.full(given.shape, bones.UNKNOWN_STD_M) if self.std_m is None else self.std_m[at]
         lengths = bones.bone_lengths(given, self.skeleton, std)
-        points = np.asarray(self.sequence.keypoints_px)[at]
-        fitted = bones.fit_pose(given, std, lengths, self.skeleton, self.camera, points, self.weight[at])
+        points = self._steady_points()
+        fitted = bones.fit_pose(given, std, lengths, self.skeleton, self.camera, points[at], self.weight[at])
         moved = np.linalg.norm(fitted - given, axis=-1).mean() * gates.MM_PER_M
         self.joints_m[at] = fitted
         told = "bones keep their length through the clip, and left and right are equally long"
         self.tell("skeleton", True, told, spread_before_mm=before, moved_mm=moved)
+
+    def _steady_points(self) -> Float[Array, "T J 2"]:
+        """The 2D, with what it has over the projected pose smoothed: detectors tremble, networks do not."""
+        posed = self.sequence.with_(
+            joints_m=self.joints_m, root_relative=True, confidence=self.weight, frame="camera", camera=self.camera
+        )
+        projected = Placement.of(posed).project(self.joints_m)
+        away = np.asarray(self.sequence.keypoints_px, np.float64) - projected
+        return np.asarray(projected + smooth.smoothed_joints(away, self.times_s, _POINTS_HZ))
 
     def smooth(self, kind: str, cutoff_hz: float) -> None:
         """Smooth the root-relative joints; bones keep their lengths if the skeleton was fitted."""

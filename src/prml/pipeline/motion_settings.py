@@ -15,7 +15,7 @@ class MotionSettings:
         refine: pose the joints on one set of bone lengths per clip, near the network's joints and the 2D; without it
             the network's joints stay as they are.
         smooth: butterworth (zero-lag, for files), one-euro (uses the past only) or off.
-        cutoff: cut-off of the smoothing; lower is smoother and blunts impacts (default: 8).
+        cutoff: cut-off of the smoothing; lower is smoother and blunts impacts (default: 10).
         height: the person's height, which sets the size; without it the network's estimate stands.
         gravity: auto (extrinsics of the camera if given, else from the person), person, or level for a camera that is
             held level.
@@ -28,7 +28,7 @@ class MotionSettings:
     motion: bool = True
     refine: bool = True
     smooth: Literal["butterworth", "one-euro", "off"] = "butterworth"
-    cutoff: float = option(8.0, minimum=0.5, maximum=100, metavar="HZ")
+    cutoff: float = option(10.0, minimum=0.5, maximum=100, metavar="HZ")
     height: float | None = option(None, minimum=40, maximum=260, metavar="CM")
     gravity: Literal["auto", "person", "level"] = "auto"
     static_camera: bool = True
