@@ -14,6 +14,7 @@ SOLE_M = 0.02  # heels and toes are this high above the ground of a standing foo
 ANKLE_M = 0.08  # centre of an ankle, where a skeleton ends there
 STILL_M_S, MOVING_M_S = 0.4, 0.75  # a foot comes to stand below the first and leaves above the second
 LOW_M, HIGH_M = 0.06, 0.10  # the same, as height over the lowest foot nearby in time
+ABOVE_BODY_M = 0.4  # feet this high above the lowest joint hang in the air, as in a handstand
 SHORTEST_S = 0.08
 _NEARBY_S = 0.5
 _CUTOFF_HZ = 5.0
@@ -40,6 +41,7 @@ def find_contacts(
     times_s: Float[Array, " T"],
     sight: Float[Array, "T 3"] | None = None,
     up: Float[Array, "3"] | None = None,
+    lowest_m: Float[Array, " T"] | None = None,
 ) -> Bool[Array, "T 4"]:
     """Find where points of the feet stand: slow and, if ``up`` is known, not far above the lowest foot nearby in time.
 
@@ -48,6 +50,7 @@ def find_contacts(
         times_s: increasing.
         sight: (T, 3) unit vectors from the camera to the person; speed along it counts less.
         up: unit vector away from the ground.
+        lowest_m: height of the lowest joint of the body; feet far above it do not stand.
     """
     contacts = np.zeros(feet_m.shape[:2], bool)
     present = np.isfinite(feet_m).all((1, 2))
@@ -62,6 +65,8 @@ def find_contacts(
             velocity = velocity - (1 - _ALONG) * along
         speed = np.linalg.norm(velocity, axis=-1)
         height = np.zeros(speed.shape) if up is None else above_lowest(steady[part] @ up, clock)
+        if up is not None and lowest_m is not None:
+            height = np.where((steady[part] @ up) - lowest_m[part, None] > ABOVE_BODY_M, np.inf, height)
         enter, stay = (speed < STILL_M_S) & (height < LOW_M), (speed < MOVING_M_S) & (height < HIGH_M)
         for column in range(feet_m.shape[1]):
             contacts[part, column] = _held(enter[:, column], stay[:, column], clock)

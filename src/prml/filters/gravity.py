@@ -15,6 +15,9 @@ BALANCE_STD_RAD = np.radians(3.0)  # of the line from standing feet to the body'
 UPRIGHT_STD_RAD = np.radians(8.0)  # of the trunk where no foot stands
 CAMERA_STD_RAD = np.radians(30.0)  # of a camera from level
 LEVEL_STD_M = 0.05  # of a standing foot's height over a level floor
+LEVEL = np.array([0.0, -1.0, 0.0])  # up in the frame of a camera that is held level
+AHEAD_OF_ANKLE_M = 0.07  # the middle of the foot
+_CANDIDATES, _ALIKE_RAD, _USUAL_TILT_RAD = 200, np.radians(15), np.radians(40)
 _STEPS = 12
 _FAR = 2.5
 _MAX_TILT_RAD = np.radians(60)  # a camera that is tilted or rolled further is taken for a person who is not upright
@@ -99,16 +102,13 @@ def estimate_gravity(
         contacts: (T, P) which of them stand.
         skeleton: the joint set.
     """
-    level = np.array([0.0, -1.0, 0.0])
     axis, axis_std, used = _body_axis(joints_m, feet_m, contacts, skeleton)
-    if axis is not None and np.arccos(np.clip(axis @ level, -1, 1)) > _MAX_TILT_RAD:
-        axis, used = None, 0
     places, weights = _places(feet_m, contacts)
-    up = level if axis is None else axis
+    up = LEVEL if axis is None else axis
     spread = np.full(2, CAMERA_STD_RAD)
     for _ in range(_STEPS):
         tangent = np.linalg.svd(up[None])[2][1:].T  # (3, 2)
-        normal, right = np.eye(2) / CAMERA_STD_RAD**2, tangent.T @ level / CAMERA_STD_RAD**2
+        normal, right = np.eye(2) / CAMERA_STD_RAD**2, tangent.T @ LEVEL / CAMERA_STD_RAD**2
         if axis is not None:
             normal += np.eye(2) / axis_std**2
             right += tangent.T @ axis / axis_std**2
@@ -131,18 +131,55 @@ def estimate_gravity(
 
 
 def _body_axis(joints_m: Array, feet_m: Array, contacts: Array, skeleton: Skeleton) -> tuple[Array | None, float, int]:
-    """Mean direction from standing feet to the centre of mass in upright frames; the trunk's where no foot stands."""
+    """Mean direction from standing feet to the centre of mass in upright frames; the trunk's where no foot stands.
+
+    Also its deviation and the number of frames. None if nobody is upright, as far as a camera tells that is tilted or
+    rolled by at most ``_MAX_TILT_RAD``.
+    """
     upright = upright_frames(joints_m, skeleton)
     standing = upright & contacts.any(1)
     if standing.any():
         centre = centre_of_mass(joints_m[standing], skeleton)
-        weight = contacts[standing][..., None]
-        support = (feet_m[standing] * weight).sum(1) / weight.sum(1)
-        return normalise((centre - support).mean(0)), float(BALANCE_STD_RAD), int(standing.sum())
+        support = _support(feet_m[standing], contacts[standing])
+        if np.array_equal(feet_m[:, 0], feet_m[:, 1]):  # ankles, which lie behind the middle of the foot
+            support = support + AHEAD_OF_ANKLE_M * _forward(joints_m[standing], skeleton)
+        axis, used = _usual_direction(normalise(centre - support))
+        if axis is not None:
+            return axis, float(BALANCE_STD_RAD), used
     if upright.any():
         trunk = joints_m[upright][:, skeleton.index("Thorax")] - joints_m[upright][:, skeleton.index("Hip")]
-        return normalise(trunk.mean(0)), float(UPRIGHT_STD_RAD), int(upright.sum())
+        axis, used = _usual_direction(normalise(trunk))
+        return axis, float(UPRIGHT_STD_RAD), used
     return None, float(UPRIGHT_STD_RAD), 0
+
+
+def _support(feet_m: Float[Array, "T P 3"], contacts: Bool[Array, "T P"]) -> Float[Array, "T 3"]:
+    """Middle of the points that stand; every frame has one."""
+    weight = contacts[..., None]
+    return np.asarray((feet_m * weight).sum(1) / weight.sum(1))
+
+
+def _forward(joints_m: Float[Array, "T J 3"], skeleton: Skeleton) -> Float[Array, "T 3"]:
+    """Where a body faces: square to its hips and trunk."""
+    left = joints_m[:, skeleton.index("LHip")] - joints_m[:, skeleton.index("RHip")]
+    trunk = joints_m[:, skeleton.index("Thorax")] - joints_m[:, skeleton.index("Hip")]
+    return normalise(np.cross(left, trunk))
+
+
+def _usual_direction(axes: Float[Array, "n 3"]) -> tuple[Array | None, int]:
+    """Mean of the directions around the most frequent one, and their number.
+
+    Directions count less the further they are from a level camera's: somebody who stands for a while and then lies for
+    long is upright while standing.
+    """
+    few = axes[:: max(1, len(axes) // _CANDIDATES)]
+    alike = few @ axes.T > np.cos(_ALIKE_RAD)
+    tilt = np.arccos(np.clip(few @ LEVEL, -1, 1))
+    best = int((alike.sum(1) * np.exp(-((tilt / _USUAL_TILT_RAD) ** 2))).argmax())
+    axis = normalise(axes[alike[best]].mean(0))
+    if np.arccos(np.clip(axis @ LEVEL, -1, 1)) > _MAX_TILT_RAD:
+        return None, 0
+    return axis, int(alike[best].sum())
 
 
 def _places(feet_m: Array, contacts: Array) -> tuple[Float[Array, "n 3"], Float[Array, " n"]]:

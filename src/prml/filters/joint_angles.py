@@ -120,12 +120,12 @@ def _right_hand(p: Points, upper: Array, fore: Array, elbow: Array) -> dict[str,
     hand, thumb = p["RWrist"] - p["RHand"], p["RThumb"] - p["RWrist"]
     y = _unit(fore)
     radial = _unit(thumb - (thumb * y).sum(-1, keepdims=True) * y)  # to the thumb, square to the forearm
-    palm = np.cross(radial, y)
+    palm = np.cross(y, radial)
     direction = -_unit(hand)
     flexion = np.degrees(np.arctan2((direction * palm).sum(-1), -(direction * y).sum(-1)))
     deviation = np.degrees(np.arcsin(np.clip((direction * radial).sum(-1), -1, 1)))
     axis = _unit(np.cross(upper, fore))
-    neutral = np.cross(axis, y)
+    neutral = np.cross(y, axis)  # the thumb up where the forearm is level
     turn = np.degrees(np.arctan2((radial * axis).sum(-1), (radial * neutral).sum(-1)))
     return {
         "forearm_pronation": np.where(elbow < _LEAST_BEND_DEG, np.nan, -turn),

@@ -25,7 +25,7 @@ from prml.options import check
 from prml.pipeline.camera import camera_of, image_size
 from prml.pipeline.checkpoint import TRACK, TrackFile, identity
 from prml.pipeline.folder import ResultsFolder, results_folder
-from prml.pipeline.motion import to_motion
+from prml.pipeline.motion import doubts_of, to_motion
 from prml.pipeline.outputs.exports import export_names
 from prml.pipeline.outputs.registry import OUTPUTS, Job, write_outputs
 from prml.pipeline.result import LiftResult, Warn, doubtful_residual, residual_px
@@ -172,7 +172,10 @@ class _Lift:
             return None
         started = perf_counter()
         try:
-            return to_motion(person, self.settings)
+            motion = to_motion(person, self.settings)
+            for doubt in doubts_of(motion):
+                self.note(doubt)
+            return motion
         except PrmlError as error:
             self.note(f"no motion is written: {error}")
             return None

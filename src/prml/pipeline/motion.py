@@ -10,7 +10,7 @@ from prml.camera import Camera, normalise
 from prml.errors import PrmlError
 from prml.filters import bones, floor, gates, legs, smooth, trajectory
 from prml.filters.contacts import find_contacts, foot_points
-from prml.filters.gravity import Gravity, estimate_gravity, stated_gravity
+from prml.filters.gravity import LEVEL, Gravity, estimate_gravity, stated_gravity
 from prml.filters.resample import stretches
 from prml.filters.root import Placement
 from prml.motion import Motion, Stage
@@ -21,6 +21,8 @@ from prml.skeleton import Skeleton
 
 Array = np.ndarray
 _POINTS_HZ = 3.0  # of what the 2D corrects in a pose
+_LONG_S, _RARELY = 2.0, 0.03  # a clip this long in which feet stand in a smaller share of the frames is doubtful
+_UNSURE_DEG = 12.0
 _ROUNDS = 2  # path and contacts depend on each other
 
 
@@ -57,6 +59,22 @@ def to_motion(sequence: PoseSequence, settings: MotionSettings | None = None) ->
         contacts=work.contacts,
     )
     return Motion(world, work.contacts, tuple(work.stages), gates.gates_of(world, work.contacts))
+
+
+def doubts_of(motion: Motion) -> list[str]:
+    """What a user should know of a motion before using it, one line each."""
+    found, figures = [], motion.stage("path").figures
+    clock, inferred = motion.sequence.times_s, motion.sequence.inferred
+    columns, _ = foot_points(motion.sequence.skeleton, motion.sequence.detected)
+    seen = inferred is None or not inferred[:, list(columns)].mean() > 0.5
+    if seen and clock[-1] - clock[0] > _LONG_S and figures["standing_share"] < _RARELY:
+        found.append(
+            "no foot stands still in the picture: if the camera moves, the motion is wrong, and static_camera=False "
+            "leaves it out"
+        )
+    if motion.stage("gravity").figures["std_deg"] > _UNSURE_DEG:
+        found.append("nobody is seen to stand upright: which way is up is taken from the camera, as if held level")
+    return found
 
 
 def motion_of_folder(path: Path) -> Motion:
@@ -218,7 +236,8 @@ class _Work:
     def _find_contacts(self) -> None:
         sight = normalise(self.root_m)
         up = None if self.gravity is None else self.gravity.up
-        found = find_contacts(self._feet(), self.times_s, sight, up)
+        lowest = None if up is None else ((self.joints_m + self.root_m[:, None]) @ up).min(1)
+        found = find_contacts(self._feet(), self.times_s, sight, up, lowest)
         if self.sequence.inferred is not None:
             found &= ~self.sequence.inferred[:, list(self.feet)]
         self.contacts = found
@@ -228,7 +247,7 @@ class _Work:
         if stated is not None:
             self.gravity = stated
         elif kind == "level":
-            self.gravity = Gravity(np.array([0.0, -1.0, 0.0]), 0.0, "given")
+            self.gravity = Gravity(LEVEL, 0.0, "given")
         else:
             at = self.present
             whole = self.joints_m[at] + self.root_m[at, None]
@@ -243,6 +262,7 @@ class _Work:
             "the camera stands still, and the person's size is right: twice the size is twice as far away",
             length_m=float(np.linalg.norm(np.diff(path, axis=0), axis=-1).sum()),
             distance_m=float(np.linalg.norm(path, axis=-1).mean()),
+            standing_share=float(self.contacts[at].any(1).mean()),
         )
         self.tell("gravity", True, _GRAVITY[found.source], std_deg=found.std_deg, upright_frames=found.upright_frames)
         told = (
