@@ -20,7 +20,7 @@ from prml.skeleton import Skeleton
 
 Array = np.ndarray
 Points = Mapping[str, Array]
-_LEAST_BEND_DEG = 15.0  # of a knee or elbow, below which its bend plane says nothing of the limb's rotation
+_MIN_BEND_DEG = 15.0  # of a knee or elbow, below which its bend plane says nothing of the limb's rotation
 _STEP_M = 1e-4
 
 # What the joints do not tell, whatever the pose
@@ -86,7 +86,7 @@ def _right_leg(p: Points) -> dict[str, Array]:
     abduction = -np.degrees(np.arcsin(np.clip(along[:, 2], -1, 1)))  # the knee to the right of the hip
     across = np.cross(shin, thigh)  # to the right where the shin is bent back
     turn = _zxy(_relative(pelvis, _axes_yz(thigh, across)))[2]
-    turn = np.where(knee < _LEAST_BEND_DEG, np.nan, turn)
+    turn = np.where(knee < _MIN_BEND_DEG, np.nan, turn)
     found = {"hip_flexion": flexion, "hip_abduction": abduction, "hip_rotation": turn, "knee_flexion": knee}
     if "RHeel" in p:
         found["ankle_dorsiflexion"] = _dorsiflexion(p, shin)
@@ -109,7 +109,7 @@ def _right_arm(p: Points) -> dict[str, Array]:
     across = np.cross(upper, fore)
     arm = _relative(thorax, _axes_yz(upper, across))
     turn = np.degrees(np.arctan2(arm[:, 0, 2] - arm[:, 2, 0], arm[:, 0, 0] + arm[:, 2, 2]))
-    found["shoulder_rotation"] = np.where(elbow < _LEAST_BEND_DEG, np.nan, turn)
+    found["shoulder_rotation"] = np.where(elbow < _MIN_BEND_DEG, np.nan, turn)
     found["elbow_flexion"] = elbow
     if "RHand" in p:
         found |= _right_hand(p, upper, fore, elbow)
@@ -128,7 +128,7 @@ def _right_hand(p: Points, upper: Array, fore: Array, elbow: Array) -> dict[str,
     neutral = np.cross(y, axis)  # the thumb up where the forearm is level
     turn = np.degrees(np.arctan2((radial * axis).sum(-1), (radial * neutral).sum(-1)))
     return {
-        "forearm_pronation": np.where(elbow < _LEAST_BEND_DEG, np.nan, -turn),
+        "forearm_pronation": np.where(elbow < _MIN_BEND_DEG, np.nan, -turn),
         "wrist_flexion": flexion,
         "wrist_radial_deviation": deviation,
     }
