@@ -1,8 +1,8 @@
 // A mannequin around the joints: rounded bodies whose ends are combinations of joints (see prml/view/mannequin.py).
 function makeMannequin(add, materialOf) {
-  const cap = new THREE.SphereGeometry(1, 24, 8, 0, 2 * Math.PI, 0, Math.PI / 2);
+  const cap = new THREE.SphereGeometry(1, 20, 6, 0, 2 * Math.PI, 0, Math.PI / 2);
   const bodies = meta.room.bodies.map((body) => {
-    const [r0, r1] = body.radii, tube = new THREE.CylinderGeometry(r1 / r0, 1, 1, 24, 1, true);
+    const [r0, r1] = body.radii, tube = new THREE.CylinderGeometry(r1 / r0, 1, 1, 20, 1, true);
     const parts = [add(tube), add(cap), add(cap)];
     for (const part of parts) part.matrixAutoUpdate = false;
     return { ...body, parts };

@@ -5,12 +5,14 @@ function makeRoom(rotation) {
   const group = new THREE.Group();
   group.matrixAutoUpdate = false;
   group.matrix.copy(rotation);
-  const flat = (opacity) => new THREE.MeshBasicMaterial({ transparent: true, opacity, depthWrite: false, side: 2 }); // both sides
-  const inks = { path: flat(0.35), walked: flat(0.9), left: flat(0.7), right: flat(0.7), leftNow: flat(1), rightNow: flat(1) };
+  // Of the bodies' kind and opaque: another kind of material would have the browser compile another shader.
+  const inks = {};
+  for (const name of ["path", "walked", "left", "right", "leftNow", "rightNow"]) inks[name] = new THREE.MeshStandardMaterial({ roughness: 0.6, metalness: 0 });
 
   function mesh(corners, ink) {
     const geometry = new THREE.BufferGeometry();
     geometry.setAttribute("position", new THREE.Float32BufferAttribute(corners, 3));
+    geometry.setAttribute("normal", new THREE.Float32BufferAttribute(corners.map((_, k) => (k % 3 === 2 ? 1 : 0)), 3));
     const made = new THREE.Mesh(geometry, ink);
     made.frustumCulled = false;
     group.add(made);
@@ -47,6 +49,7 @@ function makeRoom(rotation) {
   const [corners, upTo] = ribbon();
   mesh(corners, inks.path);
   const walked = mesh(corners, inks.walked);
+  walked.position.z = ABOVE / 3;
   const dot = mesh(ring([], [0, 0, 0], 0, DOT), inks.walked);
   for (const side of ["left", "right"]) {
     mesh(prints.filter((p) => p.side === side).flatMap((p) => ring([], p.place, 0.72 * size, size)), inks[side]);
@@ -72,9 +75,13 @@ function makeRoom(rotation) {
       return now.length;
     },
     recolour() {
-      inks.path.color.set(cssColour("--dim"));
-      inks.walked.color.set(cssColour("--text"));
-      for (const side of ["left", "right"]) for (const now of ["", "Now"]) inks[side + now].color.set(cssColour(`--${side}`));
+      const scene = new THREE.Color(cssColour("--scene")), mix = (name, css, share) => inks[name].color.lerpColors(scene, new THREE.Color(cssColour(css)), share);
+      mix("path", "--dim", 0.35);
+      mix("walked", "--text", 0.9);
+      for (const side of ["left", "right"]) {
+        mix(side, `--${side}`, 0.6);
+        mix(`${side}Now`, `--${side}`, 1);
+      }
     },
   };
 }
