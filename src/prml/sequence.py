@@ -49,7 +49,9 @@ class Event:
 
     Attributes:
         time_s: when.
-        kind: "lost", "found again" or "somebody else ignored".
+        kind: "lost", "found again", "somebody else ignored", "the picture changed"; or why a frame was refused: "limbs
+            of two people", "limbs too long for one body", "hidden behind somebody" or "an implausible pose beside
+            somebody else".
         track_id: which person it is about; None if not known.
     """
 
@@ -73,6 +75,9 @@ class DetectionLog:
         stage_s: seconds spent in each stage.
         rotation_deg: counter-clockwise turn that made the stored pictures upright: 0, 90, 180 or 270.
         points_px: (T, K, 3) x, y in pixels and confidence of the detector's own K points, before any conversion.
+        others: how many other people were seen.
+        near: (T,) whether somebody else's box touched that of the person, so that limbs may have been mixed up; None if
+            nobody has looked.
     """
 
     detector: str
@@ -81,15 +86,17 @@ class DetectionLog:
     stage_s: Mapping[str, float] = field(default_factory=dict)
     rotation_deg: int = 0
     points_px: Float[Array, "T K 3"] | None = None
+    others: int = 0
+    near: Bool[Array, " T"] | None = None
 
     def take(self, rows: Rows) -> "DetectionLog":
         """The log of some frames (a slice or increasing indices); events and seconds stay as they are."""
-        return _cut(self, rows, ("swapped", "points_px"))
+        return _cut(self, rows, ("swapped", "points_px", "near"))
 
     def check(self, frames: int) -> None:
         """Raise PrmlError unless all arrays have ``frames`` frames."""
         own = self.points_px.shape[1] if self.points_px is not None and self.points_px.ndim == 3 else 0
-        wanted = {"swapped": (frames,), "points_px": (frames, own, 3)}
+        wanted = {"swapped": (frames,), "points_px": (frames, own, 3), "near": (frames,)}
         _check_shapes(self, wanted, f"a detection log over {frames} frames")
 
 

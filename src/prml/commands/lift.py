@@ -87,6 +87,7 @@ def _report(console: "Console", result: "LiftResult") -> None:
     assumed = " (give --fov or --intrinsics if known)" if camera.startswith("assumed") else ""
     rows = [
         ("frames", f"{len(sequence)} at {sequence.fps:g} frames/s"),
+        *_about_people(result),
         ("frames with a person", f"{with_person}" + (f", {filled} of them filled in short gaps" if filled else "")),
         ("mean confidence", f"{confidence:.2f}"),
         ("mean residual", f"{result.residual_px:.1f} px between the input 2D and the projected pose"),
@@ -101,6 +102,24 @@ def _report(console: "Console", result: "LiftResult") -> None:
     for row in rows:
         table.add_row(*row)
     print_tables(console, [table])
+
+
+def _about_people(result: "LiftResult") -> list[tuple[str, str]]:
+    """Rows on the people who were lifted, and on how to lift the others who were seen."""
+    told = result.sequence.detection
+    others = 0 if told is None else told.others
+    rows = []
+    if len(result.scene) > 1:
+        numbers = ", ".join(map(str, result.scene.track_ids))
+        rows.append(
+            ("people", f"{len(result.scene)}, by size times time in view: {numbers}; the rows below are on the first")
+        )
+    if others:
+        seen = f"{others} other {'person was' if others == 1 else 'people were'} seen"
+        rows.append(
+            ("others", f"{seen}: --people all lifts everybody, --person 2 another, --person X,Y@T who stands there")
+        )
+    return rows
 
 
 def _about_motion(result: "LiftResult") -> list[tuple[str, str]]:

@@ -15,12 +15,20 @@ MARGIN = 0.12  # the crop is moved when the person comes this close to its edge,
 SEARCH_AFTER_S, SEARCH_EVERY_S = 0.15, 0.5
 
 
-def find_people(detector: Detector, image: UInt8[Array, "H W 3"], enough: int = 1) -> list[Detection]:
-    """Search the whole image, then smaller and smaller tiles of it, until ``enough`` people are found."""
+def find_people(
+    detector: Detector, image: UInt8[Array, "H W 3"], enough: int = 1, levels: int | None = None
+) -> list[Detection]:
+    """Search the whole image, then smaller and smaller tiles of it, until ``enough`` people are found.
+
+    ``levels`` limits the sizes of tiles that are tried, the whole image included.
+    """
     found: list[Detection] = []
-    side = 0
+    side, level = 0, 0
     for x, y, width, height in tiles(image.shape[1], image.shape[0]):
         if side and width != side and len(found) >= enough:
+            break
+        level += width != side
+        if levels is not None and level > levels:
             break
         side = width
         people = [_moved(p, x, y) for p in detector.search(image[y : y + height, x : x + width])]
@@ -50,10 +58,14 @@ class Follower:
     Args:
         detector: finds people in a crop of the image.
         identity: the person to follow.
+
+    Attributes:
+        identity: the person who is followed.
+        events: what happened.
     """
 
     def __init__(self, detector: Detector, identity: Identity) -> None:
-        self._detector, self._identity = detector, identity
+        self._detector, self.identity = detector, identity
         self._part: tuple[int, int, int, int] | None = None
         self._lost = False
         self._searched_s = -np.inf
@@ -63,7 +75,7 @@ class Follower:
         """Return the state, except events, as arrays for :meth:`from_arrays`."""
         part = np.array(self._part or (), dtype=np.int64)
         told = np.array([float(self._lost), self._searched_s])
-        return {**self._identity.arrays(), "part": part, "told": told}
+        return {**self.identity.arrays(), "part": part, "told": told}
 
     @classmethod
     def from_arrays(cls, detector: Detector, arrays: Mapping[str, Array]) -> "Follower":
@@ -88,7 +100,7 @@ class Follower:
             return None
         self._tell(time_s, "found again", self._lost)
         self._lost = False
-        self._identity.follow(image, person, time_s)
+        self.identity.follow(image, person, time_s)
         return person
 
     def _tell(self, time_s: float, kind: str, news: bool) -> None:
@@ -99,19 +111,19 @@ class Follower:
         x, y, width, height = self._part or (0, 0, image.shape[1], image.shape[0])
         people = [_moved(p, x, y) for p in self._detector(image[y : y + height, x : x + width], time_s)]
         if self._lost:  # after a gap, appearance must match too
-            return self._identity.recognise(image, people, time_s)
-        person = self._identity.pick(people, time_s)
+            return self.identity.recognise(image, people, time_s)
+        person = self.identity.pick(people, time_s)
         if people and person is None:
             self._tell(time_s, "somebody else ignored", True)
             self._detector.reset()
         return person
 
     def _search(self, image: UInt8[Array, "H W 3"], time_s: float) -> Detection | None:
-        due = time_s - self._identity.time_s >= SEARCH_AFTER_S and time_s - self._searched_s >= SEARCH_EVERY_S
+        due = time_s - self.identity.time_s >= SEARCH_AFTER_S and time_s - self._searched_s >= SEARCH_EVERY_S
         if not due:
             return None
         self._searched_s = time_s
-        person = self._identity.recognise(image, find_people(self._detector, image), time_s)
+        person = self.identity.recognise(image, find_people(self._detector, image), time_s)
         if person is not None:
             self._part = part_around(person.keypoints_px, image.shape[1], image.shape[0])
             self._detector.reset()
@@ -119,7 +131,7 @@ class Follower:
 
     def _place(self, width: int, height: int) -> bool:
         """Move the crop if the person is near its edge or its size no longer fits; return whether it moved."""
-        points = self._identity.points
+        points = self.identity.points
         if self._part is not None and (self._lost or fits(self._part, points, width, height)):
             return False
         self._part = part_around(points, width, height)

@@ -157,6 +157,11 @@ class Identity:
         identity._look = arrays["look"] if len(arrays["look"]) else None
         return identity
 
+    @property
+    def colours(self) -> Float[Array, " bins"] | None:
+        """Histogram of the trunk's colours; None if it was never seen."""
+        return self._look
+
     def expected(self, time_s: float) -> Float[Array, "J 2"]:
         """Predict the joints: constant velocity for at most a fifth of a second."""
         return self.points + self._velocity * min(max(time_s - self.time_s, 0.0), 0.2)

@@ -1,17 +1,19 @@
 """Detect the 2D keypoints of one person in a video."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
 
 import numpy as np
+from jaxtyping import Float
 
 from prml.detect.base import Detection, Detector
 from prml.detect.follow import Follower, find_people
 from prml.detect.people import Identity, Track, extent, link
 from prml.detect.registry import DEFAULT, get_detector
 from prml.detect.track import GrowingTrack, Snapshots, TrackKeeper, Unfinished
+from prml.detect.watch import Watch
 from prml.errors import PrmlError
 from prml.filters.repair import fill_gaps, repair_swaps
 from prml.filters.resample import frame_rate
@@ -20,6 +22,7 @@ from prml.media.prefetch import prefetch
 from prml.media.read import probe, read_frames
 from prml.progress import Progress, timed
 from prml.sequence import DetectionLog, Event, PoseSequence
+from prml.skeleton import Skeleton
 
 Array = np.ndarray
 Warn = Callable[[str], None]
@@ -100,6 +103,8 @@ class _Run:
     scale: float = 1.0
     warm: int = 0  # frame at which the detector starts
     earlier: tuple[Event, ...] = ()  # events of an earlier run
+    others: int = 0  # people who were seen besides
+    near: list[bool] = field(default_factory=list)  # whether somebody was beside the person, per frame
     stage_s: dict[str, float] = field(
         default_factory=lambda: dict.fromkeys(("choose", "wait_for_frames", "detect"), 0.0)
     )
@@ -111,15 +116,20 @@ class _Run:
         kept = self.keeper.load() if self.keeper else None
         if kept is None:
             self.track = GrowingTrack(len(self.detector.skeleton))
-            chosen = _choose(self.info, self.detector, self.fps)
+            chosen, *others = first_people(self.info, self.detector, self.fps)
+            self.others = sum(len(other.people) > 1 for other in others)
             self.detector.reset()
             self.scale = min(1.0, PERSON_PX / float(np.median([extent(p.keypoints_px)[1] for p in chosen.people])))
             first = Detection(chosen.people[0].keypoints_px * self.scale, chosen.people[0].confidence)
             self.follower = Follower(self.detector, Identity(self.detector.skeleton, first, chosen.times_s[0]))
+            self.watch = Watch(self.follower, self.detector, self.others)
         else:
             self.track, self.scale, self.complete = kept.track, kept.scale, kept.complete
             self.earlier, self.warm = tuple(kept.events), kept.frame
             self.follower = Follower.from_arrays(self.detector, kept.state)
+            self.others = int(kept.state["others"][0]) if "others" in kept.state else 0
+            self.watch = Watch(self.follower, self.detector, self.others)
+            self.near = [self.others > 0] * len(self.track)
             for frame in range(len(self.track)):
                 self._tell(frame)
         self.stage_s["choose"] = perf_counter() - started
@@ -139,13 +149,14 @@ class _Run:
     def _see(self, image: Array, time_s: float, index: int, new: bool) -> None:
         started = perf_counter()
         if self.keeper and self.snapshots.due(time_s):
-            self.snapshots.add(time_s, index, self.follower.arrays())
-        person = self.follower(image, time_s)
+            self.snapshots.add(time_s, index, {**self.follower.arrays(), "others": np.array([self.watch.others])})
+        person = self.watch(image, time_s)
         self.stage_s["detect"] += perf_counter() - started
         if not new:  # an earlier run saw this frame; it only warms up the detector
             self.follower.events.clear()
             return
         self.track.append(time_s, person and Detection(person.keypoints_px / self.scale, person.confidence))
+        self.near.append(self.watch.near)
         self._tell(index)
         if self.keeper and self.keeper.due():
             self._keep()
@@ -166,38 +177,57 @@ class _Run:
 
     def sequence(self) -> PoseSequence:
         """Return the track with short gaps filled and swaps undone; raise PrmlError if nobody was followed."""
-        times, seen = self.track.times_s.copy(), self.track.seen
-        if not seen.any():
+        if not self.track.seen.any():
             raise PrmlError(
                 f"nobody could be followed in {self.info.path}; the lifter needs a person seen from head to foot"
             )
-        points, confidence = self.track.rows[..., :2], np.where(seen[:, None], self.track.rows[..., 2], 0.0)
-        points, confidence, filled = fill_gaps(points, confidence, seen, times)
-        skeleton = self.detector.skeleton
-        points, confidence, swapped = repair_swaps(points, confidence, seen | filled, skeleton, times)
-        return PoseSequence(
-            skeleton=skeleton,
-            times_s=times,
-            keypoints_px=points,
-            confidence=confidence,
-            fps=frame_rate(times, self.info.fps),
-            has_person=seen | filled,
-            filled=filled,
-            name=self.info.path.stem,
-            source=f"{self.info.path.name}; {self.detector.name}",
-            image_size=(self.info.width, self.info.height),
-            detection=DetectionLog(
-                detector=self.detector.name,
-                events=self._events(),
-                swapped=np.asarray(swapped.any(axis=1)),
-                stage_s=self.stage_s,
-                rotation_deg=self.info.rotation_deg,
-            ),
+        log = DetectionLog(
+            detector=self.detector.name,
+            events=self._events(),
+            stage_s=self.stage_s,
+            rotation_deg=self.info.rotation_deg,
+            others=self.watch.others,
+            near=np.array(self.near) if self.watch.others and len(self.near) == len(self.track) else None,
         )
+        return repaired(self.info, self.detector.skeleton, self.track.times_s.copy(), self.track.rows, log)
 
 
-def _choose(info: VideoInfo, detector: Detector, fps: float | None) -> Track:
-    """Return the track of the most prominent person over the first seconds with people, in full-image pixels."""
+def repaired(
+    info: VideoInfo, skeleton: Skeleton, times_s: Float[Array, " T"], rows: Float[Array, "T J 3"], log: DetectionLog
+) -> PoseSequence:
+    """Return a track with short gaps filled and swaps undone.
+
+    Args:
+        info: the video.
+        skeleton: joint set.
+        times_s: frame times.
+        rows: x, y in pixels and confidence; NaN where the person was not seen.
+        log: what the detector tells; ``swapped`` is added.
+    """
+    seen = ~np.isnan(rows[:, 0, 2])
+    points, confidence = rows[..., :2], np.where(seen[:, None], rows[..., 2], 0.0)
+    points, confidence, filled = fill_gaps(points, confidence, seen, times_s)
+    points, confidence, swapped = repair_swaps(points, confidence, seen | filled, skeleton, times_s)
+    return PoseSequence(
+        skeleton=skeleton,
+        times_s=times_s,
+        keypoints_px=points,
+        confidence=confidence,
+        fps=frame_rate(times_s, info.fps),
+        has_person=seen | filled,
+        filled=filled,
+        name=info.path.stem,
+        source=f"{info.path.name}; {log.detector}",
+        image_size=(info.width, info.height),
+        detection=replace(log, swapped=np.asarray(swapped.any(axis=1))),
+    )
+
+
+def first_people(info: VideoInfo, detector: Detector, fps: float | None, levels: int | None = None) -> list[Track]:
+    """Return the people of the first seconds with people, the most prominent first, in full-image pixels.
+
+    Raises PrmlError if there are none. ``levels`` are those of :func:`prml.detect.follow.find_people`, for many people.
+    """
     scale = min(1.0, CHOICE_SIDE_PX / max(info.width, info.height))
     found: list[tuple[float, list[Detection]]] = []
     first_s, due_s = np.inf, -np.inf
@@ -207,10 +237,13 @@ def _choose(info: VideoInfo, detector: Detector, fps: float | None) -> Track:
         due_s = frame.time_s + CHOICE_STEP_S
         if frame.time_s > first_s + CHOICE_S:
             break
-        people = [Detection(p.keypoints_px / scale, p.confidence) for p in find_people(detector, frame.image)]
+        people = [
+            Detection(p.keypoints_px / scale, p.confidence)
+            for p in find_people(detector, frame.image, *(() if levels is None else (99, levels)))
+        ]
         if people:
             first_s = min(first_s, frame.time_s)
             found.append((frame.time_s, people))
     if not found:
         raise PrmlError(f"no person was found in {info.path}; the lifter needs one who is seen from head to foot")
-    return max(link(found), key=lambda t: t.prominence(info.width, info.height))
+    return sorted(link(found), key=lambda t: -t.prominence(info.width, info.height))

@@ -28,6 +28,7 @@ from prml.pipeline.folder import ResultsFolder, results_folder
 from prml.pipeline.motion import doubts_of, to_motion
 from prml.pipeline.outputs.exports import export_names
 from prml.pipeline.outputs.registry import OUTPUTS, Job, write_outputs
+from prml.pipeline.people import followed, without_chimeras
 from prml.pipeline.result import LiftResult, Warn, doubtful_residual, residual_px
 from prml.pipeline.settings import LiftSettings
 from prml.pipeline.source import WHAT, Source, input_path, read_file
@@ -130,11 +131,11 @@ class _Lift:
         frames, started = len(seen.times_s), perf_counter()
         self.tell("lift", 0, frames)
         people, scales = zip(*(self._lift_person(lifter, person, cache) for person in seen), strict=True)
-        lifted = replace(seen, people=people)
+        lifted = without_chimeras(replace(seen, people=people))
         self.tell("lift", frames, frames)
         self.seconds["lift"] = perf_counter() - started
         for person in lifted:
-            self._tell_of_inferred(person)
+            self._tell_of_inferred(person, f"person {person.track_id}: " if len(lifted) > 1 else "")
         return self._result(lifted, _provenance(self.source.path, lifter, seen, scales[0]))
 
     def _lift_person(
@@ -197,6 +198,12 @@ class _Lift:
         if replaced := self.source.replaced_rate(self.settings):
             self.note(replaced)
         camera = camera_of(PoseSequence.regular(0, video.fps, image_size=video.image_size), self.settings)
+        if self.settings.people is not None or self.settings.person is not None:
+            scene = followed(
+                self.source.path, video, self.settings, self.note, lambda n, of: self.tell("detect", n, of)
+            )
+            self.seconds["detect"] = perf_counter() - started
+            return scene
         self.kept = self._kept()
         with _eagerly(lifter, kind.skeleton, camera, cache) as on_person:
             sequence = detect(
@@ -234,13 +241,13 @@ class _Lift:
         if self.kept:
             self.kept.remove()
 
-    def _tell_of_inferred(self, person: PoseSequence) -> None:
+    def _tell_of_inferred(self, person: PoseSequence, who: str) -> None:
         present = np.ones(len(person), bool) if person.has_person is None else person.has_person
         count = int((person.mostly_inferred & present).sum())
         if count:
             self.note(
-                f"{count} of {int(present.sum())} frames show less than half of the body: most joints are outside the "
-                "image or were not found"
+                f"{who}{count} of {int(present.sum())} frames show less than half of the body: most joints are outside "
+                "the image or were not found"
             )
 
 

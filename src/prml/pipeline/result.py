@@ -50,8 +50,15 @@ class LiftResult:
 
     @property
     def shown(self) -> PoseSequence:
-        """What page and overlay draw: the person in a room if there is a motion, else ``sequence``."""
-        return self.sequence if self.motion is None else self.motion.sequence
+        """What page and overlay draw: a single person in a room if there is a motion, else ``sequence``."""
+        return self.sequence if self.motion is None or len(self.scene) > 1 else self.motion.sequence
+
+    def provenance_of(self, person: PoseSequence) -> dict[str, Any]:
+        """Return the provenance of one person's file; of several, ``person`` is the number, and events are theirs."""
+        if len(self.scene) == 1:
+            return self.provenance
+        events = [event.record() for event in self.scene.events if event.track_id in (None, person.track_id)]
+        return {**self.provenance, "person": person.track_id, "people": len(self.scene), "events": events}
 
     def save(self, path: str | Path, format: str | None = None, *, overwrite: bool = False) -> None:
         """Write the scene with its provenance, in the format given by the suffix of ``path``.
@@ -61,13 +68,13 @@ class LiftResult:
         Raises:
             PrmlError: as for :func:`prml.save_file`, or there is no motion.
         """
-        made_by = {**self.provenance}
         if writer_for(self.scene, path, format).wants == "world":
             if self.motion is None:
                 raise PrmlError(f"{Path(path).name} holds a motion, and this result has none; its warnings say why")
             save_file(self.motion.scene, path, format, overwrite=overwrite)
             return
-        save_file(self.scene.map(lambda person: person.with_(provenance=made_by)), path, format, overwrite=overwrite)
+        scene = self.scene.map(lambda person: person.with_(provenance=self.provenance_of(person)))
+        save_file(scene, path, format, overwrite=overwrite)
 
 
 def residual_px(sequence: PoseSequence) -> float:

@@ -23,8 +23,11 @@ class LiftSettings(MotionSettings):
             for slow motion at 240 frames/s that is saved to play at 30).
         image_size: width and height in pixels, such as 1920x1080, of the images of a keypoint file that does not state
             them.
-        person: which person of a keypoint file with several to lift, by the number that is said when it is read
-            (default: the most prominent).
+        people: how many people to lift: a number, all, or auto for those who are large enough and long enough in view
+            (default: only the most prominent). Each has a poses file.
+        person: which person to lift: for a video a number, 1 for the most prominent, or x,y@t for who stands at these
+            pixels at that time in seconds; for a keypoint file the number that is said when it is read (default: the
+            most prominent).
         flip: average with the result for the mirrored input: twice the work, slightly more accurate (default: only for
             networks imported from their authors, as they do).
         backbone: for networks that need image features: hrnet_w32, or a custom FILE.py:FUNCTION (default: the card's).
@@ -46,7 +49,8 @@ class LiftSettings(MotionSettings):
     intrinsics: str | None = option(None, local=True, metavar="FILE")
     fps: float | None = option(None, minimum=0.1, maximum=1000, metavar="RATE")
     image_size: str | None = option(None, metavar="WIDTHxHEIGHT")
-    person: int | None = option(None, minimum=0, metavar="NUMBER")
+    people: int | str | None = option(None, minimum=1, metavar="{N,all,auto}")
+    person: int | str | None = option(None, minimum=0, metavar="{N,X,Y@T}")
     flip: bool | None = None
     backbone: str | None = option(None, local=True)
     backbone_weights: str | None = option(None, local=True, metavar="FILE")

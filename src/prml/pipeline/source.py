@@ -1,7 +1,7 @@
 """The input of a lift: video or images, keypoints, or a result to redraw."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -11,10 +11,10 @@ from prml.pipeline.camera import stated_size
 from prml.pipeline.result import Warn
 from prml.pipeline.settings import LiftSettings
 from prml.scene import Scene, VideoSource
-from prml.sequence import PoseSequence
 
 KEYPOINT_FILES = (".json", ".npz", ".npy", ".csv", ".h5", ".hdf5", ".trc")
 MOTION_FILES = (".bvh", ".amc", ".asf", ".c3d")
+MAX_PEOPLE = 30  # people of one input who are lifted
 WHAT = "video, a folder of images, a keypoint file or a result file"
 
 
@@ -64,7 +64,7 @@ class Source:
         video = None if settings.video is None else existing(settings.video)
         if chosen.name != "poses":
             return cls(path, "keypoints", video, chosen.name)
-        for name in ("fov", "intrinsics", "fps", "flip", "image_size", "person"):
+        for name in ("fov", "intrinsics", "fps", "flip", "image_size", "person", "people"):
             if getattr(settings, name) is not None:
                 raise PrmlError(
                     f"{path.name} is already lifted and is only redrawn; leave {name}=... out, or lift the video"
@@ -73,7 +73,7 @@ class Source:
 
     @classmethod
     def _of_pictures(cls, path: Path, settings: LiftSettings) -> "Source":
-        for name in ("video", "image_size", "person"):
+        for name in ("video", "image_size"):
             if getattr(settings, name) is not None:
                 raise PrmlError(f"{path} is itself a video or image folder; leave {name}=... out")
         return cls(path, "video", path)
@@ -106,21 +106,22 @@ class Source:
 def read_file(source: Source, settings: LiftSettings, warn: Warn | None = None) -> Scene:
     """Read the scene of a result file, or of a keypoint file with short gaps filled, with the video if given.
 
-    Of several people in a keypoint file, the most prominent or ``settings.person`` is kept, and a warning says so.
+    Of several people in a keypoint file, those whom ``settings.people`` or ``settings.person`` names are kept, or the
+    most prominent, and a warning says so.
     """
     video = None if source.video is None else source.pictures(settings)
     if source.kind == "poses":
         from prml.io.poses import read_poses
 
-        sequence = read_poses(source.path)
+        scene = Scene.of(read_poses(source.path))
     else:
         from prml.filters.repair import filled_in
 
-        sequence = filled_in(_person(_keypoints(source, settings, video, warn), source, settings, warn))
+        scene = _people(_keypoints(source, settings, video, warn), source, settings, warn).map(filled_in)
     if source.video is None or video is None:
-        return Scene.of(sequence)
-    _check_length(source.video, source.path, len(sequence))
-    return Scene.of(sequence, video)
+        return scene
+    _check_length(source.video, source.path, len(scene.times_s))
+    return Scene(scene.people, video, scene.events)
 
 
 def _keypoints(source: Source, settings: LiftSettings, video: VideoSource | None, warn: Warn | None) -> Scene:
@@ -137,16 +138,25 @@ def _keypoints(source: Source, settings: LiftSettings, video: VideoSource | None
     return scene
 
 
-def _person(scene: Scene, source: Source, settings: LiftSettings, warn: Warn | None) -> PoseSequence:
+def _people(scene: Scene, source: Source, settings: LiftSettings, warn: Warn | None) -> Scene:
+    """Choose among the people of a keypoint file; ``auto`` is all of them, as somebody has chosen them before."""
     if settings.person is not None:
-        return scene.person(settings.person)
+        if not str(settings.person).isdigit():
+            raise PrmlError(f"person=... is a number for a keypoint file, got {settings.person!r}")
+        return Scene.of(scene.person(int(settings.person)))
+    if settings.people in ("all", "auto"):
+        return replace(scene, people=scene.people[:MAX_PEOPLE])
+    if settings.people is not None:
+        if not str(settings.people).isdigit():
+            raise PrmlError(f"people=... must be a number from 1 on, all or auto, got {settings.people!r}")
+        return replace(scene, people=scene.people[: int(settings.people)])
     if len(scene) > 1 and warn:
         others = ", ".join(map(str, scene.track_ids[1:]))
         warn(
             f"{source.path.name}: only the most prominent of {len(scene)} people is lifted; give person=N for another "
-            f"({others})"
+            f"({others}), or people=all"
         )
-    return scene.prominent
+    return Scene.of(scene.prominent)
 
 
 def _check_length(video: Path, path: Path, frames: int) -> None:

@@ -24,6 +24,7 @@ def _write(job: Job, path: Path) -> None:
         sequence,
         path,
         thumbnails=job.thumbnails,
+        others=job.result.scene.people[1:],
         progress=lambda n: job.progress("overlay", n, total),
     )
 

@@ -12,7 +12,8 @@ def _write(job: Job, path: Path) -> None:
     video = job.result.scene.video
     if job.thumbnails is None and video is not None:  # no overlay was written, which would have collected them
         job.thumbnails = Thumbnails.of_video(video.path, fps=job.settings.fps)
-    write_viewer(job.result.shown, path, title=job.title, video_frames=job.thumbnails)
+    others = job.result.scene.people[1:]
+    write_viewer(job.result.shown, path, title=job.title, video_frames=job.thumbnails, others=others)
 
 
 VIEWER = Output("viewer", _write, lambda job: job.settings.viewer)

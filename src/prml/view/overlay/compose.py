@@ -10,9 +10,10 @@ from prml.errors import PrmlError
 from prml.sequence import PoseSequence
 from prml.view.overlay.figure import BODY, FigurePanel, draw_keypoints
 from prml.view.overlay.room import RoomPanel
+from prml.view.places import offsets, stage_of
 from prml.view.raster import Image, disc, shrink, text
 from prml.view.room import Footprints, in_room
-from prml.view.stage import LEFT, RIGHT, Colour, Stage, path_note
+from prml.view.stage import LEFT, RIGHT, Colour, path_note
 from prml.view.trust import Trust
 
 Array = np.ndarray
@@ -68,6 +69,7 @@ class Composer:
         layout: panel sizes.
         yaw_deg, pitch_deg: position of the observer of the 3D figure (see FigurePanel).
         up: direction opposite to gravity in the sequence's frame; by default the camera's -y.
+        others: further people of the same video, drawn as well; captions are about ``sequence``.
     """
 
     sequence: PoseSequence
@@ -75,13 +77,23 @@ class Composer:
     yaw_deg: float = 35.0
     pitch_deg: float = 10.0
     up: Float[Array, "3"] | None = None
+    others: tuple[PoseSequence, ...] = ()
+
+    @cached_property
+    def _others(self) -> tuple["Composer", ...]:
+        return tuple(replace(self, sequence=other, others=()) for other in self.others)
+
+    @cached_property
+    def _offsets(self) -> list[Float[Array, "T 3"]]:
+        return offsets([self.sequence, *self.others], self.up)
 
     @cached_property
     def panel(self) -> FigurePanel:
         """The right panel."""
         view = (self.layout.figure_width, self.layout.height, self.yaw_deg, self.pitch_deg)
-        stage = Stage.of(self.sequence, self.up)
-        room = RoomPanel.of(self.sequence, stage, *view) if in_room(self.sequence) else None
+        stage = stage_of([self.sequence, *self.others], self.up)
+        alone = in_room(self.sequence) and not self.others
+        room = RoomPanel.of(self.sequence, stage, *view) if alone else None
         return room or FigurePanel(stage, self.sequence.skeleton, *view)
 
     @cached_property
@@ -132,11 +144,44 @@ class Composer:
         out = np.empty((layout.height, layout.width, 3), np.uint8)
         left, right = out[:, : layout.video_width], out[:, layout.video_width :]
         left[...] = 0 if image is None else shrink(image, layout.video_width, layout.height)
-        self._draw_2d(left, index)
-        joints = sequence.joints_m[index] if sequence.joints_m is not None and self._trust.person[index] else None
-        right[...] = self._captioned.draw(joints, self._opacity[index], index)
+        people = (self, *self._others)
+        for number, one in enumerate(people, 1):
+            one._draw_2d(left, index)
+            if self.others:
+                one._draw_number(left, index, number)
+        right[...] = self._figures(people, index)
         self._annotate(left, right, index, float(sequence.times_s[index]) if time_s is None else time_s)
         return out
+
+    def _figures(self, people: tuple["Composer", ...], index: int) -> Image:
+        if len(people) == 1:
+            return self._captioned.draw(self._joints(index), self._opacity[index], index)
+        picture = self._captioned.background.copy()
+        for one, offset in sorted(zip(people, self._offsets, strict=True), key=lambda pair: pair[1][index, 2]):
+            self._captioned.add(picture, one._joints(index), one._opacity[index], offset[index])
+        return picture
+
+    def _joints(self, index: int) -> Float[Array, "J 3"] | None:
+        joints = self.sequence.joints_m
+        return None if joints is None or not self._trust.person[index] else joints[index]
+
+    def _draw_number(self, image: Image, index: int, number: int) -> None:
+        """Write a person's number over the head."""
+        points, size = self.sequence.keypoints_px, self.sequence.image_size
+        if points is None or size is None or not np.isfinite(points[index]).all():
+            return
+        small = _text_size(self.layout.height)
+        place = points[index].min(axis=0) * (image.shape[1] / size[0], image.shape[0] / size[1])
+        middle = float(points[index, :, 0].mean()) * image.shape[1] / size[0]
+        text(
+            image,
+            round(middle - small * 0.3),
+            round(float(place[1]) - 1.6 * small),
+            str(number),
+            small,
+            BODY,
+            shadow=True,
+        )
 
     def _draw_2d(self, image: Image, index: int) -> None:
         points, size = self.sequence.keypoints_px, self.sequence.image_size

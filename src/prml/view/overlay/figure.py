@@ -150,9 +150,23 @@ class FigurePanel:
             frame: number of the frame, for panels that show more of it than joints.
         """
         image = self.background.copy()
+        self.add(image, joints_m, opacity)
+        return image
+
+    def add(
+        self,
+        image: Image,
+        joints_m: Float[Array, "J 3"] | None,
+        opacity: Float[Array, " J"] | None = None,
+        offset_m: Float[Array, "3"] | None = None,
+    ) -> None:
+        """Draw one more figure into an image, ``offset_m`` (view frame) away from where its joints are.
+
+        Nothing is drawn for None or NaN; else as :meth:`draw`.
+        """
         if joints_m is None or not np.isfinite(joints_m).all():
-            return image
-        joints = joints_m @ self.stage.R_view.T
+            return
+        joints = joints_m @ self.stage.R_view.T + (0 if offset_m is None else offset_m)
         strength: list[float] = [1.0] * len(joints) if opacity is None else opacity.tolist()
         bones = np.array(lines(self.skeleton)).T
         self._shadow(image, joints[bones], np.full(bones.shape[1], _SHADOW_M), sum(strength) / len(strength))
@@ -166,7 +180,6 @@ class FigurePanel:
             ends = (places[parent], places[child])
             faint = min(strength[parent], strength[child])
             self._limb(image, ends, (per_metre[parent], per_metre[child]), child, colour, faint)
-        return image
 
     def _limb(
         self,

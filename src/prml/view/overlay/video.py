@@ -1,6 +1,6 @@
 """The overlay video: the input with the 2D skeleton, next to the 3D figure."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -74,6 +74,7 @@ def write_overlay(
     yaw_deg: float = 35.0,
     pitch_deg: float = 10.0,
     up: Float[Array, "3"] | None = None,
+    others: Sequence[PoseSequence] = (),
 ) -> OverlayInfo:
     """Write the overlay video (H.264, mp4): one output frame per input frame, at the same time.
 
@@ -92,6 +93,7 @@ def write_overlay(
         yaw_deg: as for :func:`render_frame`.
         pitch_deg: as for :func:`render_frame`.
         up: as for :func:`render_frame`.
+        others: further people of the same video, drawn as well.
 
     Raises:
         PrmlError: there are no frames or no 3D joints, a frame is outside the sequence, or the file exists.
@@ -110,7 +112,7 @@ def write_overlay(
             yield frame.time_s - first.time_s, composer(frame.index, frame.image, frame.time_s)
 
     layout = Layout.of(*_image_size(sequence, first.image), height)
-    composer = Composer(sequence, layout, yaw_deg=yaw_deg, pitch_deg=pitch_deg, up=up)
+    composer = Composer(sequence, layout, yaw_deg=yaw_deg, pitch_deg=pitch_deg, up=up, others=tuple(others))
     size = (layout.width, layout.height)
     written = 0
     # Compared with superfast at crf 23: two thirds of the time, a fifth more bytes, 0.7 dB less (on a handheld clip).

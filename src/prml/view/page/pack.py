@@ -43,8 +43,16 @@ def printable(text: str) -> str:
     return shown if len(shown) <= _MAX_TEXT else shown[: _MAX_TEXT - 1] + "\u2026"
 
 
-def pack(sequence: PoseSequence, stage: Stage) -> tuple[dict[str, Any], dict[str, Array]]:
+PERSON_KEYS = ("unit", "camera", "facts", "number")  # what differs between the people of a page
+
+
+def pack(sequence: PoseSequence, stage: Stage, number: int = 1) -> tuple[dict[str, Any], dict[str, Array]]:
     """Return the page data: a JSON record, and little-endian arrays by name.
+
+    Args:
+        sequence: the person.
+        stage: where all people of the page are drawn.
+        number: of the person on the page; 1 for the first.
 
     Raises:
         PrmlError: the sequence has no 3D joints.
@@ -82,7 +90,9 @@ def pack(sequence: PoseSequence, stage: Stage) -> tuple[dict[str, Any], dict[str
         "camera": _camera(trust),
         "room": _room(sequence),
         "stdAxes": _axes_of_deviations(sequence),
-        "facts": facts(sequence, trust),
+        "facts": [*_alone(sequence), *facts(sequence, trust)],
+        "number": number,
+        "others": [],
     }
     return record, arrays
 
@@ -182,6 +192,14 @@ def facts(sequence: PoseSequence, trust: Trust) -> list[tuple[str, str]]:
     if trust.distance_px is not None and np.isfinite(trust.distance_px).any():
         lines.append(("Re-projection", f"{np.nanmean(trust.distance_px):.1f} px off"))
     return [*lines, *_labels(sequence)]
+
+
+def _alone(sequence: PoseSequence) -> list[tuple[str, str]]:
+    """Return how to lift only this one of several people of a video."""
+    number, name = sequence.track_id, sequence.source.partition(";")[0]
+    if not number or sequence.detection is None:
+        return []
+    return [("Only this person", printable(f"prml lift {name} --person {number}"))]
 
 
 def _labels(sequence: PoseSequence) -> list[tuple[str, str]]:

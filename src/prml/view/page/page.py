@@ -2,12 +2,13 @@
 
 import json
 from base64 import b64encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from hashlib import sha256
 from html import escape
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -15,8 +16,8 @@ from jaxtyping import Float
 from prml.errors import PrmlError
 from prml.io.files import check_writable, write_file
 from prml.sequence import PoseSequence
-from prml.view.page.pack import pack, printable
-from prml.view.stage import Stage
+from prml.view.page.pack import PERSON_KEYS, pack, printable
+from prml.view.places import offsets, stage_of
 from prml.view.thumbnails import FrameLike, Thumbnails
 
 Array = np.ndarray
@@ -45,6 +46,7 @@ def write_viewer(
     video_frames: Thumbnails | Iterable[FrameLike] | None = None,
     up: Float[Array, "3"] | None = None,
     overwrite: bool = False,
+    others: Sequence[PoseSequence] = (),
 ) -> Path:
     """Write the HTML viewer of a sequence.
 
@@ -57,6 +59,8 @@ def write_viewer(
             read), or None for a plain background.
         up: direction opposite to gravity in the sequence's frame; by default the camera's -y (the world's z).
         overwrite: replace an existing file.
+        others: further people of the same video, on the same clock; all are drawn, and the reader chooses whose numbers
+            are shown.
 
     Returns:
         The path.
@@ -70,12 +74,15 @@ def write_viewer(
         raise PrmlError("a viewer needs at least one frame, got none")
     if video_frames is not None and not isinstance(video_frames, Thumbnails):
         video_frames = Thumbnails.of(video_frames)
-    write_file(path, _page(sequence, printable(title), video_frames, Stage.of(sequence, up)), overwrite)
+    people = [sequence, *others]
+    write_file(path, _page(people, printable(title), video_frames, up), overwrite)
     return path
 
 
-def _page(sequence: PoseSequence, title: str, thumbnails: Thumbnails | None, stage: Stage) -> bytes:
-    meta, arrays = pack(sequence, stage)
+def _page(
+    people: Sequence[PoseSequence], title: str, thumbnails: Thumbnails | None, up: Float[Array, "3"] | None
+) -> bytes:
+    meta, arrays = _packed(people, up)
     data = [_DATA_SCRIPT % (name.encode(), b64encode(array.tobytes())) for name, array in arrays.items()]
     pictures = None
     if thumbnails is not None and thumbnails.pictures:
@@ -89,6 +96,19 @@ def _page(sequence: PoseSequence, title: str, thumbnails: Thumbnails | None, sta
         **_assets(),
     }
     return b"".join(piece if isinstance(piece, bytes) else parts[piece] for piece in _template())
+
+
+def _packed(people: Sequence[PoseSequence], up: Float[Array, "3"] | None) -> tuple[dict[str, Any], dict[str, Array]]:
+    """Return the record of the page and the arrays of all people; those of the second are named ``p2-...``."""
+    stage = stage_of(people, up)
+    (meta, arrays), *rest = (pack(one, stage, number) for number, one in enumerate(people, 1))
+    for number, (record, more) in enumerate(rest, 2):
+        meta["others"].append({key: record[key] for key in PERSON_KEYS})
+        arrays |= {f"p{number}-{name}": array for name, array in more.items() if name != "times"}
+    if rest:
+        for number, place in enumerate(offsets(people, up), 1):
+            arrays["places" if number == 1 else f"p{number}-places"] = place.astype("<f4")
+    return meta, arrays
 
 
 @cache

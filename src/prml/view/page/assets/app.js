@@ -20,7 +20,7 @@ function seek(frame) {
 function refresh() {
   const frame = player.frame;
   if (sceneView) {
-    sceneView.figure.show(frame);
+    sceneView.show(frame);
     sceneView.touch();
     if (player.pointer) point(...player.pointer);
   }
@@ -116,11 +116,15 @@ function toggle(id, apply) {
 }
 const toggles = {
   loop: () => toggle("loop", (on) => { player.loop = on; }),
-  uncertainty: () => sceneView && data.std && toggle("uncertainty", (on) => { sceneView.figure.state.uncertainty = on; showAid(on); }),
-  feet: () => sceneView && toggle("feet", (on) => { sceneView.figure.state.feet = on; showAid(on); }),
+  uncertainty: () => sceneView && data.std && toggle("uncertainty", (on) => { setAid("uncertainty", on); }),
+  feet: () => sceneView && toggle("feet", (on) => { setAid("feet", on); }),
   detected: () => toggle("detected", (on) => { cameraView.layers.detected = on; }),
   lifted: () => toggle("lifted", (on) => { cameraView.layers.lifted = on; }),
 };
+function setAid(name, on) {
+  for (const figure of sceneView.figures) figure.state[name] = on;
+  showAid(on);
+}
 /** What was asked for is drawn in the orbit view alone; on a phone that view may be hidden. */
 function showAid(on) {
   writeNote();
@@ -232,18 +236,47 @@ function setTheme(theme) {
   refresh();
 }
 const MARKS = { "No person": "none", "Filled in": "filled", "Mostly inferred": "invented", "Implausible": "implausible" };
+/** Show the numbers of another person. */
+function choosePerson(who) {
+  if (!who || who === data) return;
+  data = who;
+  forget();
+  writeFacts();
+  timeline.repaint();
+  markPerson();
+  refresh();
+}
+function markPerson() {
+  for (const button of document.querySelectorAll("#people button")) button.setAttribute("aria-pressed", button.textContent === String(data.record.number));
+}
+function listPeople() {
+  $("people").hidden = people.length < 2;
+  for (const who of people.length < 2 ? [] : people) {
+    const button = document.createElement("button");
+    button.textContent = who.record.number;
+    button.title = `Numbers of person ${who.record.number}; or click the person in the camera's view`;
+    button.onclick = () => choosePerson(who);
+    $("people").append(button);
+  }
+  cameraView.canvas.addEventListener("click", (event) => choosePerson(cameraView.personAt(player.frame, event.offsetX, event.offsetY)));
+  markPerson();
+}
 function writeFacts() {
   const list = document.querySelector("#facts dl");
-  for (const [name, value] of meta.facts) {
+  list.replaceChildren();
+  $("rules").textContent = "";
+  for (const [name, value] of data.record.facts) {
     const term = document.createElement("dt"), text = document.createElement("dd");
     if (name in MARKS) term.appendChild(document.createElement("i")).className = `mark ${MARKS[name]}`; // as on the timeline
     term.append(name);
     text.textContent = value;
     list.append(term, text);
   }
-  const names = meta.facts.map(([name]) => name);
+  const names = data.record.facts.map(([name]) => name);
+  for (const [name, rule] of meta.rules) if (names.includes(name)) $("rules").append(`${name}: ${rule}. `);
+}
+function writeRules() {
   for (const [name, rule] of meta.rules) {
-    if (names.includes(name)) $("rules").append(`${name}: ${rule}. `);
     const term = document.createElement("dt"), text = document.createElement("dd");
     term.textContent = name.toLowerCase();
     text.textContent = rule;
@@ -253,6 +286,8 @@ function writeFacts() {
 function build() {
   $("subtitle").textContent = meta.subtitle;
   writeFacts();
+  writeRules();
+  listPeople();
   if (meta.pictures && meta.pictures.every > 1) $("preview-note").textContent = `picture: 1 of ${meta.pictures.every} frames`;
   if (cameraView.shown) root.style.setProperty("--image-ratio", meta.image[0] / meta.image[1]);
   else {
@@ -296,6 +331,8 @@ requestAnimationFrame(tick);
 
 window.prmlViewer = {
   seek, play, step, setSpeed, showView,
+  /** Show the numbers of a person, by number. */
+  choose(number) { choosePerson(people.find((who) => who.record.number === number)); },
   /** As the page opened. */
   reset() {
     play(false);
@@ -310,7 +347,7 @@ window.prmlViewer = {
   state: () => ({
     frame: player.frame, frames: data.frames, time: data.times[player.frame], playing: player.playing, speed: player.speed,
     loop: player.loop, main: player.main, person: data.hasPose(player.frame), measured: data.isMeasured(player.frame),
-    implausible: data.isImplausible(player.frame), reprojected: meta.joints.map((_, j) => data.reprojected(player.frame, j)),
+    people: people.length, number: data.record.number, implausible: data.isImplausible(player.frame), reprojected: meta.joints.map((_, j) => data.reprojected(player.frame, j)),
     figure: sceneView ? { ...sceneView.figure.state } : null, view: sceneView && sceneView.view,
     orbit: sceneView && sceneView.orbit, theme: root.dataset.theme,
   }),

@@ -2,7 +2,7 @@
 // lifted skeleton projected back onto it.
 const cameraView = (() => {
   const canvas = document.getElementById("image");
-  const shown = meta.image && (data.points2d || data.origins);
+  const shown = meta.image && people.some((who) => who.points2d || who.origins);
   const pictures = meta.pictures ? packed("pictures").split("\n") : [];
   const images = pictures.map(() => null);
   const layers = { detected: true, lifted: true };
@@ -74,6 +74,50 @@ const cameraView = (() => {
       context.stroke();
     });
   }
+  function drawPerson(context, who, frame, highlight, width, place) {
+    const strength = meta.joints.map((_, j) => (who.isFaint(frame, j) ? meta.faint : 1));
+    const lifted = meta.joints.map((_, j) => place(who.reprojected(frame, j)));
+    const seen = meta.joints.map((_, j) => place(who.keypoint(frame, j)));
+    const sure = strength.map((s, j) => (s < 1 ? s : 0.25 + 0.75 * who.sureness(frame, j)));
+    if (layers.lifted) drawLifted(context, lifted, strength, width * 1.5);
+    if (layers.detected) drawDetected(context, seen, sure, width);
+    if (people.length > 1) drawNumber(context, who, seen.filter(Boolean), width);
+    const marked = highlight < 0 ? null : lifted[highlight] || seen[highlight];
+    if (marked) {
+      context.globalAlpha = 1;
+      context.fillStyle = cssColour("--warn");
+      circle(context, marked, width * 1.3);
+      context.fill();
+    }
+  }
+  /** The person's number over the head; the one whose numbers are shown stands out. */
+  function drawNumber(context, who, points, width) {
+    if (!points.length) return;
+    const x = points.reduce((sum, p) => sum + p[0], 0) / points.length, y = Math.min(...points.map((p) => p[1]));
+    context.globalAlpha = 1;
+    context.font = `600 ${Math.max(13, width * 5)}px sans-serif`;
+    context.textAlign = "center";
+    context.lineWidth = 3;
+    context.strokeStyle = RIM;
+    context.fillStyle = who === data ? cssColour("--warn") : MIDDLE;
+    context.strokeText(who.record.number, x, y - width * 2);
+    context.fillText(who.record.number, x, y - width * 2);
+  }
+  /** The person at a point of the canvas, the nearest joint decides; null if there is nobody. */
+  function personAt(frame, x, y) {
+    if (!shown) return null;
+    const scale = Math.min(canvas.clientWidth / meta.image[0], canvas.clientHeight / meta.image[1]);
+    const left = (canvas.clientWidth - meta.image[0] * scale) / 2, top = (canvas.clientHeight - meta.image[1] * scale) / 2;
+    let best = null, nearest = 60; // pixels
+    for (const who of people) {
+      for (let j = 0; j < who.joints; j++) {
+        const p = who.keypoint(frame, j) || who.reprojected(frame, j);
+        const apart = p ? Math.hypot(left + p[0] * scale - x, top + p[1] * scale - y) : Infinity;
+        if (apart < nearest) { best = who; nearest = apart; }
+      }
+    }
+    return best;
+  }
   function draw(context, frame, highlight, [left, top, scale]) {
     const [wide, tall] = [meta.image[0] * scale, meta.image[1] * scale];
     context.save();
@@ -88,23 +132,11 @@ const cameraView = (() => {
     context.lineCap = "round";
     const width = Math.max(2, Math.min(wide, tall) / 110);
     const place = (p) => p && [left + p[0] * scale, top + p[1] * scale];
-    const strength = meta.joints.map((_, j) => (data.isFaint(frame, j) ? meta.faint : 1));
-    const lifted = meta.joints.map((_, j) => place(data.reprojected(frame, j)));
-    const seen = meta.joints.map((_, j) => place(data.keypoint(frame, j)));
-    const sure = strength.map((s, j) => (s < 1 ? s : 0.25 + 0.75 * data.sureness(frame, j)));
-    if (layers.lifted) drawLifted(context, lifted, strength, width * 1.5);
-    if (layers.detected) drawDetected(context, seen, sure, width);
-    const marked = highlight < 0 ? null : lifted[highlight] || seen[highlight];
-    if (marked) {
-      context.globalAlpha = 1;
-      context.fillStyle = cssColour("--warn");
-      circle(context, marked, width * 1.3);
-      context.fill();
-    }
+    for (const who of [...people.filter((other) => other !== data), data]) drawPerson(context, who, frame, who === data ? highlight : -1, width, place);
     context.restore();
   }
   return {
-    shown, layers,
+    shown, layers, canvas, personAt,
     onPicture(callback) { redraw = callback; },
     draw(frame, highlight) {
       if (!shown) return;

@@ -19,20 +19,24 @@ function unpack(name, Type) {
 
 const MISSING = -32768;
 const PERSON = 1, MEASURED = 2, INVENTED = 4, IMPLAUSIBLE = 8; // bits of a frame's flags
-const data = {
+const times = unpack("times", Float64Array);
+/** One person: `record` has units, camera and facts; the arrays' names begin with `prefix`. */
+const personOf = (record, prefix) => ({
+  record,
   frames: meta.frames,
   joints: meta.joints.length,
-  times: unpack("times", Float64Array),
-  flags: unpack("flags", Uint8Array),
-  points3d: unpack("joints", Int16Array),
-  points2d: unpack("keypoints", Int16Array),
-  confidence: unpack("confidence", Uint8Array),
-  std: unpack("std", Uint8Array),
-  faintBits: unpack("faint", Uint8Array), // one bit for each joint of each frame, highest bit first
-  origins: unpack("origins", Float32Array), // of the joints, in the camera's frame
-  angles: unpack("angles", Int16Array),
-  contacts: unpack("contacts", Uint8Array), // four bits of a frame
-  anglesStd: unpack("angles-std", Uint8Array),
+  times,
+  flags: unpack(prefix + "flags", Uint8Array),
+  points3d: unpack(prefix + "joints", Int16Array),
+  points2d: unpack(prefix + "keypoints", Int16Array),
+  confidence: unpack(prefix + "confidence", Uint8Array),
+  std: unpack(prefix + "std", Uint8Array),
+  faintBits: unpack(prefix + "faint", Uint8Array), // one bit for each joint of each frame, highest bit first
+  origins: unpack(prefix + "origins", Float32Array), // of the joints, in the camera's frame
+  places: unpack(prefix + "places", Float32Array), // where the figure stands, in the picture's frame; null: where its joints are
+  angles: unpack(prefix + "angles", Int16Array),
+  contacts: unpack(prefix + "contacts", Uint8Array), // four bits of a frame
+  anglesStd: unpack(prefix + "angles-std", Uint8Array),
 
   hasPose(frame) { return (this.flags[frame] & PERSON) !== 0; },
   isMeasured(frame) { return (this.flags[frame] & MEASURED) !== 0; },
@@ -43,14 +47,14 @@ const data = {
   /** Joint in metres, in the sequence's own frame, into `out` (array of 3). */
   joint(frame, joint, out) {
     const at = (frame * this.joints + joint) * 3;
-    for (let k = 0; k < 3; k++) out[k] = this.points3d[at + k] * meta.unit.joints;
+    for (let k = 0; k < 3; k++) out[k] = this.points3d[at + k] * this.record.unit.joints;
     return out;
   },
   /** Standard deviation in metres, in the world along the camera's axes, else along the same; or null. */
   deviation(frame, joint, out) {
     if (!this.std) return null;
     const at = (frame * this.joints + joint) * 3;
-    for (let k = 0; k < 3; k++) out[k] = this.std[at + k] * meta.unit.std;
+    for (let k = 0; k < 3; k++) out[k] = this.std[at + k] * this.record.unit.std;
     return out;
   },
   /** The same along the axes of the joints. */
@@ -66,14 +70,14 @@ const data = {
     if (!this.points2d) return null;
     const at = (frame * this.joints + joint) * 2;
     if (this.points2d[at] === MISSING) return null;
-    return [this.points2d[at] * meta.unit.keypoints, this.points2d[at + 1] * meta.unit.keypoints];
+    return [this.points2d[at] * this.record.unit.keypoints, this.points2d[at + 1] * this.record.unit.keypoints];
   },
   /** Lifted joint as the camera sees it, in pixels of the video, or null. */
   reprojected(frame, joint) {
     if (!this.origins || !this.hasPose(frame)) return null;
-    const p = this.joint(frame, joint, [0, 0, 0]), r = meta.camera.rotation;
+    const p = this.joint(frame, joint, [0, 0, 0]), r = this.record.camera.rotation;
     const [x, y, z] = [0, 1, 2].map((k) => r[3 * k] * p[0] + r[3 * k + 1] * p[1] + r[3 * k + 2] * p[2] + this.origins[3 * frame + k]);
-    return z > 1e-6 ? onSensor(x / z, y / z) : null;
+    return z > 1e-6 ? onSensor(this.record.camera, x / z, y / z) : null;
   },
   sureness(frame, joint) { return this.confidence ? this.confidence[frame * this.joints + joint] / 255 : 1; },
   isFaint(frame, joint) {
@@ -90,7 +94,7 @@ const data = {
   angle(frame, k) {
     const at = frame * meta.bends.length + k;
     if (this.angles[at] === MISSING) return null;
-    return [this.angles[at] * meta.unit.angles, this.anglesStd ? this.anglesStd[at] * meta.unit.anglesStd : null];
+    return [this.angles[at] * this.record.unit.angles, this.anglesStd ? this.anglesStd[at] * this.record.unit.anglesStd : null];
   },
   /** Last frame that begins at or before a time. */
   frameAt(time) {
@@ -101,11 +105,13 @@ const data = {
     }
     return low;
   },
-};
+});
+const people = [personOf(meta, ""), ...meta.others.map((record, k) => personOf(record, `p${k + 2}-`))];
+let data = people[0]; // the person whose numbers are shown
 
 /** Pixel of a point of the image plane z = 1, through the lens (Brown-Conrady, as prml.camera). */
-function onSensor(x, y) {
-  const { fx, fy, cx, cy, radial: [k1, k2, k3], tangential: [p1, p2] } = meta.camera;
+function onSensor(camera, x, y) {
+  const { fx, fy, cx, cy, radial: [k1, k2, k3], tangential: [p1, p2] } = camera;
   const r2 = x * x + y * y, gain = 1 + r2 * (k1 + r2 * (k2 + r2 * k3));
   const u = x * gain + 2 * p1 * x * y + p2 * (r2 + 2 * x * x);
   const v = y * gain + p1 * (r2 + 2 * y * y) + 2 * p2 * x * y;

@@ -3,7 +3,7 @@ const LIMB = 0.022, BALL = 0.027, HEAD = 0.075; // radii in metres, as drawn
 const THIN = 0.55; // of feet, hands and face, as a share of those of limbs
 const SIGMAS = 2;
 
-function makeFigure() {
+function makeFigure(who) {
   const cylinder = new THREE.CylinderGeometry(1, 1, 1, 20, 1, true);
   const sphere = new THREE.SphereGeometry(1, 28, 18);
   const materials = {}, faintMaterials = {}, clouds = {};
@@ -55,7 +55,7 @@ function makeFigure() {
   /** Limbs are as faint as the fainter of their ends. */
   function fade(frame) {
     const material = (faint, side) => (faint ? faintMaterials : materials)[side];
-    const faint = meta.joints.map((_, j) => data.isFaint(frame, j));
+    const faint = meta.joints.map((_, j) => who.isFaint(frame, j));
     if (state.mannequin) mannequin.show(places, faint);
     meta.bones.forEach(([parent, child], b) => { limbs[b].material = material(faint[parent] || faint[child], meta.sides[child]); });
     balls.forEach((ball, j) => { ball.material = material(faint[j], meta.sides[j]); });
@@ -79,10 +79,10 @@ function makeFigure() {
       }
     },
     show(frame) {
-      state.visible = group.visible = data.hasPose(frame);
+      state.visible = group.visible = who.hasPose(frame);
       if (room) state.standing = room.show(frame);
       if (!state.visible) return;
-      places.forEach((place, j) => place.fromArray(data.joint(frame, j, buffer)));
+      places.forEach((place, j) => place.fromArray(who.joint(frame, j, buffer)));
       meta.bones.forEach(([parent, child], b) => placeLimb(limbs[b], places[parent], places[child], LIMB * share(child)));
       balls.forEach((ball, j) => { ball.position.copy(places[j]); ball.scale.setScalar(BALL * share(j)); });
       if (head) {
@@ -91,7 +91,7 @@ function makeFigure() {
         head.scale.set(HEAD, HEAD * 1.3, HEAD);
       }
       ellipsoids.forEach((made, j) => {
-        const std = data.deviation(frame, j, buffer);
+        const std = who.deviation(frame, j, buffer);
         made.visible = state.uncertainty && std !== null;
         if (!made.visible) return;
         made.position.copy(places[j]);
@@ -102,7 +102,8 @@ function makeFigure() {
       showSticks(!state.mannequin);
       fade(frame);
       state.lift = state.feet ? meta.floor + meta.ankle - lowest() : 0;
-      group.matrix.copy(rotation).setPosition(0, state.lift, 0);
+      const [x, y, z] = who.places ? who.places.subarray(3 * frame, 3 * frame + 3) : [0, 0, 0];
+      group.matrix.copy(rotation).setPosition(x, y + state.lift, z);
       group.matrixWorldNeedsUpdate = true;
     },
     /** Place of a joint in the picture's frame, metres. */

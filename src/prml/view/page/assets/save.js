@@ -3,6 +3,7 @@ const save = (() => {
   const SIDE = 1600; // pixels of the longer side of a picture of the camera's view
   const BLOCK = 500; // frames that are turned into text at a time: a long clip would not fit into one string
   const stem = meta.title.replace(/\.[^.]*$/, "").replace(/[^\p{L}\p{N}._-]+/gu, "_").slice(0, 60) || "poses";
+  const which = () => (people.length > 1 ? `_person_${data.record.number}` : "");
   const AXES = ["x", "y", "z"];
 
   function offer(blob, name) {
@@ -71,7 +72,7 @@ const save = (() => {
   }
   return {
     picture,
-    json: () => offer(json(), `${stem}_poses.json`),
-    csv: () => offer(csv(), `${stem}_poses.csv`),
+    json: () => offer(json(), `${stem}_poses${which()}.json`),
+    csv: () => offer(csv(), `${stem}_poses${which()}.csv`),
   };
 })();

@@ -19,9 +19,12 @@ const sceneView = (() => {
   controls.dampingFactor = 0.12;
   controls.minDistance = 0.5;
   controls.maxDistance = 40 + 4 * (meta.room ? meta.radius : 0);
-  const figure = makeFigure();
-  scene.add(figure.group);
-  if (figure.room) scene.add(figure.room.group);
+  const figures = people.map(makeFigure);
+  for (const each of figures) {
+    scene.add(each.group);
+    if (each.room) scene.add(each.room.group);
+  }
+  const chosen = () => figures[people.indexOf(data)];
   const floor = makeFloor();
   scene.add(new THREE.HemisphereLight(0xffffff, 0x9aa0aa, 2.1));
   const sun = addSun();
@@ -49,8 +52,8 @@ const sceneView = (() => {
   }
   /** In a room the sun goes with the person, and the turntable stands below them. */
   function follow() {
-    if (!meta.room || !figure.state.visible) return;
-    figure.placeInPicture(meta.root, followed).setY(centre.y);
+    if (!meta.room || !chosen().state.visible) return;
+    chosen().placeInPicture(meta.root, followed).setY(centre.y);
     light(sun, followed);
     if (!turntable || flight) return;
     projected.subVectors(followed, controls.target);
@@ -179,7 +182,9 @@ const sceneView = (() => {
   controls.addEventListener("change", () => { dirty = true; });
 
   return {
-    figure, look,
+    look, figures,
+    get figure() { return chosen(); },
+    show(frame) { for (const each of figures) each.show(frame); },
     refit() { if (view && size[0]) look(view, true); },
     get view() { return view; },
     get turntable() { return turntable; },
@@ -194,7 +199,7 @@ const sceneView = (() => {
     recolour() {
       renderer.setClearColor(cssColour("--scene"));
       floor.shade.material.opacity = parseFloat(cssColour("--shadow"));
-      figure.recolour();
+      for (const each of figures) each.recolour();
       paintGrid();
       dirty = true;
     },
@@ -222,6 +227,7 @@ const sceneView = (() => {
     /** Joint within `reach` pixels of a point of the canvas, the nearest to the observer first; -1 if none. */
     pick(x, y, reach) {
       let best = -1, nearest = Infinity;
+      const figure = chosen();
       if (!figure.state.visible) return best;
       meta.joints.forEach((_, j) => {
         figure.placeInPicture(j, projected).project(camera);
