@@ -111,7 +111,13 @@ def test_times_are_seconds(tmp_path):
 def test_the_script_reads_what_is_written(tmp_path):
     """The page multiplies by the units in its record, and divides confidence by 255."""
     page = write_viewer(sequence(), tmp_path / "v.html", title="t").read_text("utf-8")
-    for reading in ("* this.record.unit.joints", "* this.record.unit.std", "* this.record.unit.keypoints", "/ 255", "MISSING = -32768"):
+    for reading in (
+        "* this.record.unit.joints",
+        "* this.record.unit.std",
+        "* this.record.unit.keypoints",
+        "/ 255",
+        "MISSING = -32768",
+    ):
         assert reading in page
 
 

@@ -617,3 +617,32 @@ def test_without_webgl_it_says_so_and_the_rest_works(tmp_path, make_person, make
         assert page.state()["frame"] == 5
         assert blue(picture(page, "#image")).sum() > 40
         assert_quiet(page)
+
+
+def test_several_people_are_drawn_and_a_click_chooses_whose_numbers_are_shown(browser, tmp_path):
+    one = person(30)
+    shift = one.camera.project(np.asarray(one.joints_m) + [1.5, 0, 4.5])
+    other = one.with_(keypoints_px=shift, track_id=2)
+    browser.open(write_viewer(one, tmp_path / "two.html", title="Two", video_frames=video(one), others=[other]))
+    browser.run("prmlViewer.reset()")
+    assert (browser.state()["people"], browser.state()["number"]) == (2, 1)
+    drawn = browser.run(
+        "return sceneView.figures.map((figure) => figure.placeInPicture(0, new THREE.Vector3()).toArray())"
+    )
+    assert drawn[1][0] - drawn[0][0] == pytest.approx(1.5, abs=0.15), "metres to the right of the first"
+    click = """
+    const [x, y] = data === people[0] ? people[1].keypoint(0, 7) : people[0].keypoint(0, 7), canvas = cameraView.canvas;
+    const scale = Math.min(canvas.clientWidth / meta.image[0], canvas.clientHeight / meta.image[1]);
+    const box = canvas.getBoundingClientRect();
+    const left = (canvas.clientWidth - meta.image[0] * scale) / 2;
+    const top = (canvas.clientHeight - meta.image[1] * scale) / 2;
+    canvas.dispatchEvent(new MouseEvent("click", {
+      clientX: box.left + left + x * scale, clientY: box.top + top + y * scale, bubbles: true }));
+    """
+    browser.run(click)
+    assert browser.state()["number"] == 2
+    pressed = "return [...document.querySelectorAll('#people button')].map((b) => b.getAttribute('aria-pressed'))"
+    assert browser.run(pressed) == ["false", "true"]
+    browser.run("prmlViewer.choose(1)")
+    assert browser.state()["number"] == 1
+    assert_quiet(browser)
