@@ -1,4 +1,4 @@
-"""Several people of a video, and whom of them to return."""
+"""Several people of a video, and which of them are returned."""
 
 import numpy as np
 import pytest

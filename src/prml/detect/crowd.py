@@ -247,7 +247,7 @@ class Crowd:
 
     # ------------------------------------------------------------------ doubts
     def _without_hidden(self, found: list[Pair], time_s: float) -> list[Pair]:
-        """Where two people have the same body, it is that of the one whom it fits better; the other is hidden."""
+        """Where two people have the same body, it belongs to the one it fits better; the other is hidden."""
         kept: list[Pair] = []
         for one, person in sorted(found, key=lambda pair: pair[0].cost(pair[1], time_s)):
             if any(distance(person.keypoints_px, body.keypoints_px) < SAME_BODY for _, body in kept):

@@ -31,7 +31,7 @@ _SPOT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*,\s*(\d+(?:\.\d+)?)\s*@\s*(\d+(?:\.\d+
 
 @dataclass(frozen=True)
 class Choice:
-    """Whom to return.
+    """Which people to return.
 
     Attributes:
         limit: the number of people, the most prominent first.
@@ -149,7 +149,7 @@ def detect_people(
         path: video file or image folder.
         detector: opens a detector, one per person; or the name of a kind (``prml.detect.registry``).
         model: model of a named detector.
-        choice: whom to return; None for everybody.
+        choice: which people to return; None for all.
         fps: as for :func:`prml.media.read.read_frames`.
         progress: called with the number of frames done and the total, if known.
         on_warning: called with one line, for instance if a video is cut off.

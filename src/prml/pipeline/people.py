@@ -1,4 +1,4 @@
-"""Several people of one video: whom to follow, and frames in which limbs of two of them are mixed up."""
+"""Several people of one video: which to follow, and frames in which limbs of two of them are mixed up."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +18,7 @@ IMPLAUSIBLE = "an implausible pose beside somebody else"
 
 
 def followed(path: Path, video: VideoSource, settings: LiftSettings, warn: Warn, progress: Progress) -> Scene:
-    """Follow the people whom ``settings.people`` or ``settings.person`` names, in 2D; raises PrmlError."""
+    """Follow the people that ``settings.people`` or ``settings.person`` names, in 2D; raises PrmlError."""
     from prml.detect.several import Choice, detect_people
 
     people = detect_people(

@@ -106,7 +106,7 @@ class Source:
 def read_file(source: Source, settings: LiftSettings, warn: Warn | None = None) -> Scene:
     """Read the scene of a result file, or of a keypoint file with short gaps filled, with the video if given.
 
-    Of several people in a keypoint file, those whom ``settings.people`` or ``settings.person`` names are kept, or the
+    Of several people in a keypoint file, those that ``settings.people`` or ``settings.person`` names are kept, or the
     most prominent, and a warning says so.
     """
     video = None if source.video is None else source.pictures(settings)
