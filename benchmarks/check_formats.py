@@ -189,9 +189,11 @@ def verdict(found: dict[str, Any], fps: float) -> str:
     return ", ".join(wrong) or "right"
 
 
-def run(tools: Tools, only: set[str], frames: int | None = None) -> Iterator[dict[str, Any]]:
+def run(
+    tools: Tools, only: set[str], frames: int | None = None, titles: tuple[str, ...] = ()
+) -> Iterator[dict[str, Any]]:
     """Yield a row of results for every tool, format and motion; one for a tool that cannot run."""
-    scenes = motions(frames)
+    scenes = {title: scene for title, scene in motions(frames).items() if not titles or title in titles}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for check in CHECKS:

@@ -47,7 +47,8 @@ def test_the_tool_finds_the_joints_where_they_are(tools, check):
     installed, problems = tools
     if reason := installed.lacking(check):
         pytest.skip(f"{check.tool}: {reason} ({'; '.join(problems) or 'nothing to install it with'})")
-    rows = list(formats.run(installed, {check.program.split(".")[0]}, frames=20))
+    motions = "60/1.001 frames/s", "a gap", "two people"
+    rows = list(formats.run(installed, {check.program.split(".")[0]}, 20, motions))
     wrong = [row for row in rows if row["verdict"] != "right"]
     assert not wrong
     assert Counter(row["format"] for row in rows).keys() == set(check.formats)
