@@ -7,11 +7,12 @@ import pytest
 import torch
 
 from fixtures.made_up import Wrong, given, image_space, moving
+from prml.cli import main
 from prml.errors import PrmlError
 from prml.evaluation import metrics as m
 from prml.evaluation import protocols
 from prml.evaluation.protocols.rules import CutWindows, ImageSpace
-from prml.evaluation.result import differences, make_result
+from prml.evaluation.result import differences, make_result, read_result
 from prml.evaluation.run import Evaluation, evaluate, gather, score_sequence
 from prml.evaluation.scoring import JOINTS_3DHP, METRICS
 from prml.sequence import SmplMotion
@@ -253,3 +254,11 @@ def test_the_mocap_benchmark_from_file_to_score(name):
     assert 300 < scores.overall["mpjpe"] < 700  # a person at a point: the mean distance of the joints from the hip
     assert list(scores.per_source)
     assert set(scores.overall) == set(protocols.get(name).metrics)
+
+
+def test_a_result_says_that_it_was_computed_in_bfloat16(tmp_path, capsys):
+    record = tmp_path / "a.json"
+    words = ["evaluate", "--weights", "prml-xs", "--protocol", "mocap-gt", "--limit", "1", "--precision", "bf16"]
+    assert main([*words, "--json", str(record)]) == 0
+    assert "prml-xs (bf16)" in capsys.readouterr().out
+    assert read_result(record).options["precision"] == "bf16"

@@ -294,3 +294,15 @@ def test_the_way_that_is_named_works():
 def test_weights_are_named_not_given_as_arrays():
     with pytest.raises(PrmlError, match="the name or path of weights, got ndarray"):
         load(np.zeros(3))
+
+
+def test_bfloat16_products_move_a_pose_by_less_than_a_centimetre():
+    sequence = _sequence(_motion(60), Camera.from_fov(1000, 1000, 55))
+    exact = load("prml-xs", flip=False).lift(sequence)
+    rounded = load("prml-xs", flip=False, precision="bf16").lift(sequence)
+    moved = np.linalg.norm(rounded.joints_m - exact.joints_m, axis=-1)
+    assert 0 < moved.mean() < 0.005
+    assert rounded.joints_m.dtype == exact.joints_m.dtype
+    np.testing.assert_allclose(rounded.std_m, exact.std_m, rtol=0.2)
+    with pytest.raises(PrmlError, match="precision"):
+        LiftOptions(precision="bf8")

@@ -42,6 +42,7 @@ class Options:
         limit: score only the first N clips, for a quick look; the result says so.
         overlap: windows that cover each frame (default: 2, or 1 if the protocol cuts the windows).
         batch: windows per batch.
+        precision: bf16 computes matrix products in bfloat16, faster on GPUs and some CPUs; the result says so.
         device: device of the network: cpu, cuda, cuda:1, mps, ...; the result states it.
     """
 
@@ -64,6 +65,7 @@ class Options:
     limit: int | None = option(None, minimum=1)
     overlap: int | None = option(None, minimum=1)
     batch: int = option(8, minimum=1)
+    precision: Literal["float32", "bf16"] = "float32"
     device: str = "cpu"
 
 
@@ -92,7 +94,7 @@ def run(options: Options) -> int:
     lifter = load(o.weights, image_features=context, batch=o.batch, device=o.device)
     own = authors_rules(lifter.card, named)
     rules = named.with_kinds(o.root or own.get("root"), o.windows or own.get("windows"), o.velocity, o.acceleration)
-    conditions = Conditions(rules, o.flip, o.overlap, data=o.data, limit=o.limit)
+    conditions = Conditions(rules, o.flip, o.overlap, data=o.data, limit=o.limit, precision=o.precision)
     others = [load(name, image_features=context, batch=o.batch, device=o.device) for name in o.against or ()]
     console = plain_console()
 

@@ -74,6 +74,8 @@ class Result:
         special = [] if self.options.get("flip", True) else ["no flip"]
         changed = str(self.protocol.get("id", "")).split("+")[1:]
         special += [f"{rule} {self.options.get(rule, 'changed')}" for rule in changed if rule != "flip"]
+        if "precision" in self.options:
+            special.append(str(self.options["precision"]))
         if self.protocol.get("limit") is not None:
             special.append(f"first {self.protocol['limit']} clips only")
         if self.every != 1:

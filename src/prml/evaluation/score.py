@@ -14,7 +14,7 @@ from prml.evaluation.result import Result, describe_protocol, describe_weights, 
 from prml.evaluation.run import Evaluation, evaluate
 
 if TYPE_CHECKING:
-    from prml.lifting.lifter import Lifter
+    from prml.lifting.lifter import Lifter, Precision
     from prml.weights.card import Card
 
 
@@ -29,6 +29,7 @@ class Conditions:
         every: score every n-th sequence.
         limit: maximum number of clips; None for a full score.
         data: folder or file with the data; None for the default location.
+        precision: of the network's matrix products.
     """
 
     protocol: EvaluationProtocol
@@ -37,12 +38,13 @@ class Conditions:
     every: int = 1
     limit: int | None = None
     data: Path | None = None
+    precision: "Precision" = "float32"
 
     @property
     def options(self) -> dict[str, Any]:
         """Options that the result records besides the protocol."""
         rules = self.protocol
-        found = {
+        found: dict[str, Any] = {
             "flip": rules.flip if self.flip is None else self.flip,
             "flip_rule": rules.flip,
             "overlap": overlap_of(rules) if self.overlap is None else self.overlap,
@@ -50,6 +52,8 @@ class Conditions:
             "windows": rules.windows.kind,
         }
         found |= {name: getattr(rules, name).kind for name in ("velocity", "acceleration") if name in rules.changed}
+        if self.precision != "float32":
+            found["precision"] = self.precision
         return found if self.every == 1 else {**found, "every": self.every}
 
     def made(self, result: Result, sha256: str) -> bool:
@@ -96,7 +100,8 @@ def score_lifter(
         PrmlError: the network's output does not fit the protocol, or the data cannot be read or have nothing to score.
     """
     rules, options = conditions.protocol, conditions.options
-    predictor = predictor_of(lifter.with_options(flip=options["flip"]), rules, overlap=options["overlap"])
+    lifter = lifter.with_options(flip=options["flip"], precision=conditions.precision)
+    predictor = predictor_of(lifter, rules, overlap=options["overlap"])
     evaluation = evaluate(
         predictor,
         rules,
