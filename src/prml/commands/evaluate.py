@@ -33,6 +33,8 @@ class Options:
         split: of the protocol 'own': only sequences of this split (default: all).
         subjects: of the protocol 'own': only these subjects; may be repeated.
         joints: score only these joints of Human3.6M (LAnkle, RWrist, ...); may be repeated; the result says so.
+        convert: for weights that predict in image space under a protocol in camera metres: convert by the true depth of
+            the root (known factor), perspective included; the result says so.
         code: module of your own with the network of the weights, such as my_package.nets; files do not choose code.
         velocity: average MPJVE as other authors do: weighted by frames (as-videopose3d), and with the jumps between
             windows too (as-mixste); the result says so.
@@ -57,6 +59,7 @@ class Options:
     split: str | None = None
     subjects: list[str] | None = None
     joints: list[str] | None = None
+    convert: bool = False
     code: str | None = None
     velocity: Literal["steps", "as-videopose3d", "as-mixste"] | None = None
     acceleration: Literal["steps", "as-motionagformer"] | None = None
@@ -76,6 +79,7 @@ def run(options: Options) -> int:
     from prml.commands._console import plain, plain_console
     from prml.evaluation import protocols
     from prml.evaluation.protocols.choice import chosen
+    from prml.evaluation.protocols.known_factor import converted
     from prml.evaluation.run import Evaluation
     from prml.evaluation.score import Conditions, authors_rules, score_lifter
     from prml.io.files import check_writable
@@ -94,6 +98,8 @@ def run(options: Options) -> int:
     lifter = load(o.weights, image_features=context, batch=o.batch, device=o.device)
     own = authors_rules(lifter.card, named)
     rules = named.with_kinds(o.root or own.get("root"), o.windows or own.get("windows"), o.velocity, o.acceleration)
+    if o.convert:
+        rules = converted(rules)
     conditions = Conditions(rules, o.flip, o.overlap, data=o.data, limit=o.limit, precision=o.precision)
     others = [load(name, image_features=context, batch=o.batch, device=o.device) for name in o.against or ()]
     console = plain_console()

@@ -8,6 +8,7 @@ from jaxtyping import Float
 
 from prml.errors import PrmlError
 from prml.evaluation.protocols.base import EvaluationProtocol
+from prml.evaluation.protocols.known_factor import KnownFactorSpace
 from prml.evaluation.protocols.rules import MM_PER_M, ImageSpace, WholeVideo
 from prml.sequence import PoseSequence
 from prml.skeleton import MPI_INF_3DHP17, conversion
@@ -100,11 +101,15 @@ def predictor_of(lifter: "Lifter", protocol: EvaluationProtocol, *, overlap: int
             f"choose weights of {protocol.skeleton.name}, or a protocol of 17 joints such as mocap-noisy"
         )
     image, of_3dhp = lifter.card.output == "image", lifter.card.skeleton == MPI_INF_3DHP17.name
-    if image and isinstance(protocol.space, ImageSpace) == of_3dhp:
+    known = isinstance(protocol.space, KnownFactorSpace)
+    if known and (not image or of_3dhp):
+        raise PrmlError(f"{lifter.card.name} does not predict in Human3.6M's image space; leave convert=True out")
+    if image and not known and isinstance(protocol.space, ImageSpace) == of_3dhp:
         raise PrmlError(
             f"{lifter.card.name} predicts in image space of {'MPI-INF-3DHP' if of_3dhp else 'Human3.6M'}, "
             f"{protocol.name} scores {protocol.space.description.split(',')[0].split(':')[0]}; "
-            f"use {'3dhp-gt' if of_3dhp else 'h36m-sh-2.5d, h36m-gt-orthographic or h36m-gt-pasted'}, or other weights"
+            f"use {'3dhp-gt' if of_3dhp else 'h36m-sh-2.5d, h36m-gt-orthographic or h36m-gt-pasted'}, other weights, "
+            "or convert=True to convert by the root's true depth"
         )
     if image and lifter.card.normalisation != "screen":
         raise PrmlError(f"{lifter.card.name}: image-space output needs normalisation screen, its card says otherwise")

@@ -13,6 +13,7 @@ from jaxtyping import Float
 
 from prml.errors import PrmlError
 from prml.evaluation.protocols.base import EvaluationProtocol
+from prml.evaluation.protocols.known_factor import KnownFactorSpace
 from prml.evaluation.scoring import Scored, Scores, Tally, joined, scores, values_of, with_motion_rules
 from prml.progress import timed
 from prml.sequence import PoseSequence
@@ -134,6 +135,8 @@ def score_sequence(
     """Add one sequence to an evaluation; raise PrmlError if a prediction cannot be scored."""
     protocol, groups = evaluation.protocol, _groups(sequence, evaluation.protocol)
     ready = protocol.keypoints.apply(sequence)
+    if isinstance(protocol.space, KnownFactorSpace):
+        ready = protocol.space.prepare(ready)
     ready = ready if change is None else change(ready)
     names = tuple(n for n in _metric_names(protocol) if n != "velocity" or not protocol.velocity.over_video)
     tally, cuts = evaluation.tally, list[Scored]()

@@ -9,6 +9,7 @@ from prml.device import device_name
 from prml.errors import PrmlError
 from prml.evaluation.predictor import overlap_of, predictor_of
 from prml.evaluation.protocols.base import EvaluationProtocol
+from prml.evaluation.protocols.known_factor import KnownFactorSpace
 from prml.evaluation.protocols.rules import RootKind, WindowKind
 from prml.evaluation.result import Result, describe_protocol, describe_weights, make_result
 from prml.evaluation.run import Evaluation, evaluate
@@ -52,6 +53,8 @@ class Conditions:
             "windows": rules.windows.kind,
         }
         found |= {name: getattr(rules, name).kind for name in ("velocity", "acceleration") if name in rules.changed}
+        if isinstance(rules.space, KnownFactorSpace):
+            found["space"] = "converted"
         if self.precision != "float32":
             found["precision"] = self.precision
         return found if self.every == 1 else {**found, "every": self.every}
