@@ -2,15 +2,16 @@
 
     python benchmarks/check_formats.py [--json results/formats.json] [--tools FOLDER] [--only blender,glb]
 
-The tools are Blender (as the package bpy), usd-core, bvhio, pybvh, pygltflib, trimesh, three.js, three-vrm-animation
-and the Khronos validator. They are installed into an environment of their own in ``--tools`` (default:
-``prml/format-tools`` in the cache folder), about 1.5 GB; each runs in a process of its own, with one of the programs in
-``benchmarks/formats``. Tools that are not there, or cannot be installed, are named as skipped, and the exit code is 1
-only if a check fails.
+The tools are Blender (as the package bpy), usd-core, bvhio, pybvh, pygltflib, trimesh, three.js, three-vrm-animation,
+the Khronos validator, OpenSim, Pose2Sim's kinematics, pyomeca, trc-data-reader, ezc3d, python-c3d and pandas. They are
+installed into an environment of their own in ``--tools`` (default: ``prml/format-tools`` in the cache folder), about
+2 GB; each runs in a process of its own, with one of the programs in ``benchmarks/formats``. Tools that are not there,
+or cannot be installed, are named as skipped, and the exit code is 1 only if a check fails.
 
 The motions: a walk of motion capture at 50 frames/s, the same at 60/1.001, on 17 joints, with a gap, and two people in
-one file. What counts as right is what ``prml.rig`` says of every bone: less than 1 mm off in every frame, and the frame
-rate within 0.1 %. The rig's own distance from the joints is a law of its own (``tests/rig``).
+one file. What counts as right is what ``prml.rig`` says of every bone, or where the joints are in files of points: less
+than 1 mm off in every frame, and the frame rate within 0.1 %. The rig's own distance from the joints is a law of its
+own (``tests/rig``).
 """
 
 import argparse
@@ -32,15 +33,22 @@ from prml.datasets.mocap import MocapSet, data_directory
 from prml.io.bvh_flavours import as_lafan1, as_mixamo, as_rokoko
 from prml.io.files import write_file
 from prml.io.registry import get_format, save_file
+from prml.io.trc import markers_of
+from prml.pipeline.export import parts_of
 from prml.provenance import commit, processor, versions
 from prml.rig import RigMotion, to_rig
 from prml.rig.rig import z_up
 from prml.scene import Scene
+from prml.sequence import PoseSequence
 from prml.skeleton import BODY28, H36M17
 
 HERE = Path(__file__).parent / "formats"
 MAX_MM, MAX_RATE = 1.0, 1e-3
-PYTHON = ("bpy==4.5.15", "usd-core==26.11", "bvhio==1.5.4", "pybvh==0.9.0", "pygltflib==1.16.5", "trimesh==5.2.0")
+PYTHON = (
+    *("bpy==4.5.15", "usd-core==26.11", "bvhio==1.5.4", "pybvh==0.9.0", "pygltflib==1.16.5", "trimesh==5.2.0"),
+    *("opensim==4.6", "pyomeca==2026.0.2", "trc-data-reader==0.4.1", "ezc3d==1.7.2", "c3d==0.6.0", "pandas", "pyarrow"),
+    *("lxml", "anytree", "matplotlib", "scipy", "--no-deps pose2sim==0.10.49"),  # its detector's packages are large
+)
 NODE = ("three@0.187.0", "@pixiv/three-vrm@3.5.5", "@pixiv/three-vrm-animation@3.5.5", "gltf-validator@2.0.0-dev.3.10")
 
 
@@ -52,7 +60,7 @@ class Check:
         tool: its name.
         program: file in ``benchmarks/formats``.
         formats: names of the formats that it reads.
-        package: the module or npm package without which it cannot run.
+        package: the modules or the npm package without which it cannot run.
     """
 
     tool: str
@@ -62,6 +70,7 @@ class Check:
 
 
 BVH = ("bvh", "bvh_mixamo", "bvh_rokoko", "bvh_lafan1")
+TABLES = ("csv", "csv_long", "parquet", "parquet_long")
 CHECKS = (
     Check("Blender", "blender.py", (*BVH, "glb", "usd"), "bpy"),
     Check("bvhio", "bvhio_reader.py", BVH, "bvhio"),
@@ -72,6 +81,13 @@ CHECKS = (
     Check("pygltflib and trimesh", "gltf_readers.py", ("glb",), "trimesh"),
     Check("three-vrm-animation", "three_vrma.mjs", ("vrma",), "@pixiv/three-vrm-animation"),
     Check("usd-core", "usd_core.py", ("usd",), "pxr"),
+    Check("OpenSim", "opensim_reader.py", ("trc",), "opensim"),
+    Check("Pose2Sim kinematics", "pose2sim_kinematics.py", ("trc",), "lxml, opensim, Pose2Sim"),
+    Check("pyomeca", "pyomeca_reader.py", ("trc", "c3d"), "pyomeca"),
+    Check("trc-data-reader", "trc_reader.py", ("trc",), "trc"),
+    Check("ezc3d", "ezc3d_reader.py", ("c3d",), "ezc3d"),
+    Check("python-c3d", "c3d_reader.py", ("c3d",), "c3d"),
+    Check("pandas", "pandas_reader.py", TABLES, "pandas, pyarrow"),
 )
 _AS: dict[str, Callable[[RigMotion], RigMotion]] = {
     "bvh_mixamo": as_mixamo,
@@ -79,6 +95,7 @@ _AS: dict[str, Callable[[RigMotion], RigMotion]] = {
     "bvh_lafan1": as_lafan1,
 }
 _ONE_PERSON = (*BVH, "vrma")
+_POINTS = ("trc", "c3d", *TABLES)  # hold joints, not bones
 
 
 def motions(frames: int | None = None) -> dict[str, Scene]:
@@ -100,6 +117,8 @@ def motions(frames: int | None = None) -> dict[str, Scene]:
 
 def wanted(scene: Scene, name: str) -> dict[str, Any]:
     """Return what must be found in a file: rate, frames, and places of every person's bones in metres, Z up."""
+    if name in _POINTS:
+        return {"fps": scene.fps, "frames": len(scene.times_s), "people": [_points(p, scene, name) for p in scene]}
     people = []
     for number, person in enumerate(scene):
         motion = _AS.get(name, lambda same: same)(to_rig(person)).regular()
@@ -107,6 +126,14 @@ def wanted(scene: Scene, name: str) -> dict[str, Any]:
         places = z_up(motion.pose()[1])
         people.append({prefix + bone: places[:, k].tolist() for k, bone in enumerate(motion.rig.names)})
     return {"fps": scene.fps, "frames": len(next(iter(people[0].values()))), "people": people}
+
+
+def _points(person: PoseSequence, scene: Scene, name: str) -> dict[str, Any]:
+    """Return the places of a person's joints by their names in a file; NaN where they are not known."""
+    names = markers_of(person.skeleton) if name == "trc" else {joint: joint for joint in person.skeleton.joints}
+    prefix = f"Person{person.track_id}:" if name == "c3d" and len(scene) > 1 else ""
+    joints = np.asarray(person.joints_m, float)
+    return {prefix + label: joints[:, person.skeleton.index(joint)].tolist() for label, joint in names.items()}
 
 
 @dataclass(frozen=True)
@@ -145,7 +172,7 @@ class Tools:
         if not self.python.exists():
             subprocess.run([sys.executable, "-m", "venv", str(self.folder / "venv")], check=True)
         for package in PYTHON:
-            pip = [self.python, "-m", "pip", "install", "-qq", "--disable-pip-version-check", package]
+            pip = [self.python, "-m", "pip", "install", "-qq", "--disable-pip-version-check", *package.split()]
             if (done := self._run(pip)).returncode:
                 yield f"{package}: {(done.stderr.strip().splitlines() or ['pip failed'])[-1][:200]}"
         if not shutil.which("npm"):
@@ -207,11 +234,13 @@ def run(
                 continue
             for form in formats:
                 for title, scene in scenes.items():
-                    if len(scene) > 1 and form in _ONE_PERSON:
+                    chosen = get_format(form)
+                    if len(scene) > 1 and (form in _ONE_PERSON or chosen.one_person):
                         continue
-                    file, told = folder / f"x{get_format(form).suffixes[0]}", folder / "wanted.json"
-                    save_file(scene, file, form, overwrite=True)
-                    told.write_text(json.dumps(wanted(scene, form)))
+                    file, told = folder / f"x{chosen.suffixes[0]}", folder / "wanted.json"
+                    held = parts_of(scene, chosen, "x")[0].scene  # the first file, if there is one of each stretch
+                    save_file(held, file, form, overwrite=True)
+                    told.write_text(json.dumps(wanted(held, form)))
                     found = tools.read(check, file, told)
                     row = {"tool": check.tool, "format": form, "motion": title}
                     yield row | found | {"verdict": verdict(found, scene.fps)}
@@ -241,7 +270,7 @@ def main() -> int:
         rows.append(row)
         off = f"{row['error_mm']:.4f} mm" if "error_mm" in row else ""
         place = row.get("format", ", ".join(row.get("formats", ())))
-        print(f"{row['tool']:<22}{place:<12}{row.get('motion', ''):<20}{off:>12}  {row['verdict']}", flush=True)
+        print(f"{row['tool']:<22}{place:<13}{row.get('motion', ''):<20}{off:>12}  {row['verdict']}", flush=True)
     failed = [row for row in rows if row["verdict"] != "right" and not row["verdict"].startswith("skipped")]
     print(f"{len(rows)} rows, {len(failed)} wrong")
     if given.json:

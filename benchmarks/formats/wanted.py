@@ -23,12 +23,13 @@ def z_up(points: Array) -> Array:
 
 
 def worst_mm(people: Sequence[dict[str, Sequence]], place: Callable[[int, str], Array]) -> float:
-    """Return the largest distance of a coordinate; ``place(person, bone)`` gives (T, 3) metres, Z up."""
+    """Return the largest distance of a coordinate; ``place(person, bone)`` gives (T, 3) metres, Z up; NaN: unknown."""
     found = 0.0
     for number, bones in enumerate(people):
         for bone, wanted in bones.items():
-            off = float(np.abs(np.asarray(place(number, bone), float) - np.asarray(wanted)).max())
-            found = max(found, off if np.isfinite(off) else np.inf)
+            places, right = np.asarray(place(number, bone), float), np.asarray(wanted, float)
+            off = np.where(np.isnan(right) & np.isnan(places), 0.0, np.abs(places - right))  # both unknown: right
+            found = max(found, float(off.max()) if np.isfinite(off).all() else np.inf)
     return 1000 * found
 
 

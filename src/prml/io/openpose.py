@@ -5,10 +5,14 @@ or 136 as other programs write them. A joint that was not found is 0, 0, 0. The 
 its frame; files state neither the frame rate nor the size of the image. Hands and faces are left out.
 """
 
+import glob
 import json
+import os
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import numpy as np
@@ -16,7 +20,7 @@ import numpy as np
 from prml.errors import PrmlError
 from prml.filters.tracks import Sight
 from prml.io.entries import load_json
-from prml.io.files import reason_of, write_file
+from prml.io.files import DRAFT, check_folder, reason_of
 from prml.io.found import Found, Warn, by_count, frame_numbers, head_of, on_clip, sight
 from prml.io.guard import guarded
 from prml.io.registry import Format
@@ -103,26 +107,43 @@ def write_openpose(scene: Scene, path: Path, overwrite: bool = False) -> None:
         raise PrmlError(f"{path} is a file; OpenPose JSON is a folder: give the name of one")
     if path.is_dir() and any(path.iterdir()) and not overwrite:
         raise PrmlError(f"{path} exists and is not empty; pass overwrite=True to replace it, or choose another name")
+    check_folder(path.parent)
     stem = path.name.removesuffix("_json")
+    work = path.with_name(f".{path.name[:40]}.{os.getpid()}-{token_hex(8)}{DRAFT}")
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        work.mkdir(parents=True)
+        for frame in range(len(scene.times_s)):
+            name = f"{stem}_{frame:012d}_keypoints.json"
+            (work / name).write_text(json.dumps(_record(people, frame)), encoding="utf-8")
+        _move(work, path, stem)
     except OSError as error:
-        raise PrmlError(f"cannot write {path}: {reason_of(error)}; choose another place") from error
-    wanted = set()
-    for frame in range(len(scene.times_s)):
-        seen = [(number, table[frame]) for number, table in enumerate(people) if table[frame].any()]
-        record = {
-            "version": 1.3,
-            "people": [
-                {"person_id": [number if len(people) > 1 else -1], _KEY: np.round(points, 3).ravel().tolist()}
-                for number, points in seen
-            ],
-        }
-        name = f"{stem}_{frame:012d}_keypoints.json"
-        wanted.add(name)
-        write_file(path / name, json.dumps(record), overwrite)
-    if overwrite:
-        for stale in set(path.glob(f"{stem}_*_keypoints.json")) - {path / name for name in wanted}:
+        raise PrmlError(f"cannot write {path}: {reason_of(error)}; free some space or choose another place") from error
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _record(people: list[np.ndarray], frame: int) -> dict[str, Any]:
+    """Return what the file of a frame holds."""
+    seen = [(number, table[frame]) for number, table in enumerate(people) if table[frame].any()]
+    return {
+        "version": 1.3,
+        "people": [
+            {"person_id": [number if len(people) > 1 else -1], _KEY: np.round(points, 3).ravel().tolist()}
+            for number, points in seen
+        ],
+    }
+
+
+def _move(work: Path, path: Path, stem: str) -> None:
+    """Put a finished folder in its place; files of the same name in a folder that exists are replaced."""
+    if not path.exists():
+        work.rename(path)
+        return
+    made = {file.name for file in work.iterdir()}
+    for name in made:
+        (work / name).replace(path / name)
+    for stale in path.glob(f"{glob.escape(stem)}_*_keypoints.json"):
+        if stale.name not in made:
             stale.unlink()
 
 

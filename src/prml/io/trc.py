@@ -21,6 +21,7 @@ from prml.io.motion import Motion, by_name, zeros_as_gaps
 from prml.io.registry import Format, only_person
 from prml.io.world import file_times, unbroken, world_joints, y_up
 from prml.scene import Scene
+from prml.skeleton import Skeleton
 
 _UNITS_M = {"mm": 0.001, "cm": 0.01, "m": 1.0, "meters": 1.0, "metres": 1.0, "millimeters": 0.001, "in": 0.0254}
 _HEADER = 5
@@ -112,6 +113,12 @@ _MARKERS = {
 _WHAT = "a TRC file"
 
 
+def markers_of(skeleton: Skeleton) -> dict[str, str]:
+    """Return the markers that are written for a joint set, with their joints."""
+    where = {marker: joint or marker for marker, joint in _MARKERS.items()}
+    return {marker: joint for marker, joint in where.items() if joint in skeleton.joints}
+
+
 def write_trc(scene: Scene, path: Path, overwrite: bool = False) -> None:
     """Write one person as markers: metres, y up, the names of HALPE_26 as Pose2Sim and OpenSim know them.
 
@@ -124,11 +131,10 @@ def write_trc(scene: Scene, path: Path, overwrite: bool = False) -> None:
     person = only_person(scene, _WHAT)
     joints = world_joints(person, _WHAT)
     unbroken(person, _WHAT)
-    where = {marker: joint or marker for marker, joint in _MARKERS.items()}
-    names = [marker for marker, joint in where.items() if joint in person.skeleton.joints]
     seen = np.isfinite(joints).all(-1).any(0)  # a marker that is never known is left out
-    names = [marker for marker in names if seen[person.skeleton.index(where[marker])]]
-    known = [person.skeleton.index(where[marker]) for marker in names]
+    where = {name: person.skeleton.index(joint) for name, joint in markers_of(person.skeleton).items()}
+    names = [name for name, index in where.items() if seen[index]]
+    known = [where[name] for name in names]
     table = y_up(joints[:, known]).reshape(len(person), -1)
     write_file(path, partial(_write, names, table, file_times(person), person.fps, path.name), overwrite)
 
