@@ -32,6 +32,7 @@ import numpy as np
 from prml.datasets.mocap import MocapSet, data_directory
 from prml.io.bvh_flavours import as_lafan1, as_mixamo, as_rokoko
 from prml.io.files import write_file
+from prml.io.mot import coordinates
 from prml.io.registry import get_format, save_file
 from prml.io.trc import markers_of
 from prml.pipeline.export import parts_of
@@ -81,7 +82,7 @@ CHECKS = (
     Check("pygltflib and trimesh", "gltf_readers.py", ("glb",), "trimesh"),
     Check("three-vrm-animation", "three_vrma.mjs", ("vrma",), "@pixiv/three-vrm-animation"),
     Check("usd-core", "usd_core.py", ("usd",), "pxr"),
-    Check("OpenSim", "opensim_reader.py", ("trc",), "opensim"),
+    Check("OpenSim", "opensim_reader.py", ("trc", "mot"), "opensim"),
     Check("Pose2Sim kinematics", "pose2sim_kinematics.py", ("trc",), "lxml, opensim, Pose2Sim"),
     Check("pyomeca", "pyomeca_reader.py", ("trc", "c3d"), "pyomeca"),
     Check("trc-data-reader", "trc_reader.py", ("trc",), "trc"),
@@ -117,6 +118,9 @@ def motions(frames: int | None = None) -> dict[str, Scene]:
 
 def wanted(scene: Scene, name: str) -> dict[str, Any]:
     """Return what must be found in a file: rate, frames, and places of every person's bones in metres, Z up."""
+    if name == "mot":
+        angles = {column: values.tolist() for column, values in coordinates(scene.prominent).items()}
+        return {"fps": scene.fps, "frames": len(scene.times_s), "people": [angles]}
     if name in _POINTS:
         return {"fps": scene.fps, "frames": len(scene.times_s), "people": [_points(p, scene, name) for p in scene]}
     people = []

@@ -8,7 +8,9 @@ import pytest
 
 from fixtures.walks import walk
 from prml.errors import PrmlError
+from prml.filters.joint_angles import JointAngles
 from prml.io.c3d_write import MAX_EVENTS, MAX_FRAMES
+from prml.io.motion import axis_rotation
 from prml.io.registry import get_format, load_file, save_file
 from prml.io.trc import read_trc
 from prml.io.world import evenly, file_times, is_even, y_up
@@ -16,7 +18,7 @@ from prml.scene import Scene
 from prml.sequence import PoseSequence
 from prml.skeleton import BODY28, H36M17
 
-WORLD = ("trc", "c3d", "csv", "csv_long", "parquet", "parquet_long", "holosoma", "bvh", "glb")
+WORLD = ("trc", "mot", "c3d", "csv", "csv_long", "parquet", "parquet_long", "holosoma", "bvh", "glb")
 TRC = {
     "Hip RHip RKnee RAnkle RBigToe RHeel LHip LKnee LAnkle LBigToe LHeel Neck Head Nose RShoulder RElbow RWrist "
     "LShoulder LElbow LWrist": "Hip RHip RKnee RAnkle RToe RHeel LHip LKnee LAnkle LToe LHeel Thorax Head NoseTip "
@@ -55,14 +57,14 @@ def test_only_motions_in_the_world_are_written(tmp_path, name):
     save_file(person, path, name, overwrite=True)
 
 
-@pytest.mark.parametrize("name", ["trc", "holosoma", "bvh"])
+@pytest.mark.parametrize("name", ["trc", "mot", "holosoma", "bvh"])
 def test_a_file_of_one_person_refuses_two(tmp_path, name):
     two = Scene((walk(12, track_id=0), walk(12, track_id=1)))
     with pytest.raises(PrmlError, match="holds one person, the scene has 2"):
         save_file(two, tmp_path / f"a{get_format(name).suffixes[0]}", name)
 
 
-@pytest.mark.parametrize("name", ["trc", "holosoma"])
+@pytest.mark.parametrize("name", ["trc", "mot", "holosoma"])
 def test_a_file_without_gaps_refuses_them(tmp_path, name):
     with pytest.raises(PrmlError, match=r"holds no gaps, and the person is absent in 1 of 60 frames \(from frame 20\)"):
         save_file(walk(gaps=True), tmp_path / f"a{get_format(name).suffixes[0]}", name)
@@ -135,6 +137,54 @@ def test_trc_by_trc_data_reader(tmp_path):
     assert data["NumFrames"] == 30
     read = np.array([data[name] for name in MARKERS]).transpose(1, 0, 2)
     np.testing.assert_allclose(read, _trc_truth(person), atol=1e-6)
+
+
+# ------------------------------------------------------------------------------------------------ MOT
+def _mot(path):
+    lines = path.read_text().splitlines()
+    end = lines.index("endheader")
+    header = dict(line.split("=") for line in lines[1:end])
+    rows = np.array([[float(cell) for cell in line.split("\t")] for line in lines[end + 2 :]])
+    names = lines[end + 1].split("\t")
+    assert (header["nRows"], header["nColumns"]) == (str(len(rows)), str(len(names)))
+    assert header["inDegrees"] == "yes"
+    return dict(zip(names, rows.T, strict=True))
+
+
+def test_mot_has_no_gap_and_continuous_angles(tmp_path):
+    person = walk(60)
+    save_file(person, tmp_path / "a.mot")
+    table = _mot(tmp_path / "a.mot")
+    assert {"pelvis_ty", "hip_flexion_r", "knee_angle_l", "ankle_angle_r", "lumbar_extension"} <= set(table)
+    assert all(np.isfinite(values).all() for values in table.values())
+    np.testing.assert_array_equal(table["time"], np.arange(60) / 59.94)
+    np.testing.assert_allclose(table["pelvis_ty"], person.joints_m[:, 0, 2], atol=1e-6)
+    angles = JointAngles.of(person)
+    np.testing.assert_allclose(table["knee_angle_r"], angles.column("knee_flexion_right"), atol=1e-5)
+    np.testing.assert_allclose(table["hip_adduction_l"], -angles.column("hip_abduction_left"), atol=1e-5)
+
+
+def _turn(axis, degrees):
+    return axis_rotation(axis, np.radians(degrees))
+
+
+def test_the_pelvis_turns_with_the_person(tmp_path):
+    """Tilt about Z, list about X, rotation about Y, one after the other, as OpenSim's pelvis; past 180 degrees too."""
+    person = walk(60)
+    save_file(person, tmp_path / "a.mot")
+    angle = np.linspace(0, 2 * np.pi, 60)
+    c, s = np.cos(angle)[:, None], np.sin(angle)[:, None]
+    x, y, z = np.moveaxis(np.asarray(person.joints_m), -1, 0)
+    save_file(person.with_(joints_m=np.stack([c * x - s * y, s * x + c * y, z], -1)), tmp_path / "b.mot")
+    before, after = _mot(tmp_path / "a.mot"), _mot(tmp_path / "b.mot")
+    first, second = (
+        _turn("Z", t["pelvis_tilt"]) @ _turn("X", t["pelvis_list"]) @ _turn("Y", t["pelvis_rotation"])
+        for t in (before, after)
+    )
+    np.testing.assert_allclose(second, _turn("Y", np.degrees(angle)) @ first, atol=1e-5)
+    assert np.abs(np.diff(after["pelvis_rotation"])).max() < 20
+    for name in set(before) - {"pelvis_tilt", "pelvis_list", "pelvis_rotation", "pelvis_tx", "pelvis_tz"}:
+        np.testing.assert_allclose(after[name], before[name], atol=1e-4, err_msg=name)
 
 
 # ------------------------------------------------------------------------------------------------ C3D
@@ -226,10 +276,10 @@ def test_the_columns_of_a_table(tmp_path):
     names = head.split(",")
     assert names[:6] == ["person", "frame", "time_s", "Hip_x_m", "Hip_y_m", "Hip_z_m"]
     assert names[-4:] == ["contact_LHeel", "contact_LToe", "contact_RHeel", "contact_RToe"]
-    assert "left_knee_bend_deg" in names
+    assert "knee_flexion_left_deg" in names
     assert len(rows) == 60
     gone = dict(zip(names, rows[20].split(","), strict=True))
-    assert (gone["frame"], gone["Hip_x_m"], gone["left_knee_bend_deg"]) == ("20", "", "")
+    assert (gone["frame"], gone["Hip_x_m"], gone["knee_flexion_left_deg"]) == ("20", "", "")
     assert rows[12].endswith("1,0,0,0")
 
 

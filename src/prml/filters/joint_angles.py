@@ -213,6 +213,22 @@ class JointAngles:
         return self.degrees[:, self.names.index(name)]
 
 
+def pelvis_turn(sequence: PoseSequence) -> tuple[Float[Array, " T"], Float[Array, " T"], Float[Array, " T"]]:
+    """Return tilt, list and rotation of the pelvis in degrees, for joints in the world: about Z, the floating X, Y.
+
+    As OpenSim's models have them, in a world with X to the front, Y up and Z to the right: forward tilt is negative.
+
+    Raises:
+        PrmlError: no 3D joints, or they are not in the world frame.
+    """
+    if sequence.joints_m is None or sequence.frame != "world":
+        raise PrmlError("the turn of the pelvis needs joints in the world frame; prml.lift(...).motion has them")
+    points = np.asarray(sequence.joints_m, np.float64)
+    upright = np.stack([points[..., 0], points[..., 2], -points[..., 1]], -1)
+    with np.errstate(invalid="ignore"):
+        return _zxy(_pelvis({name: upright[:, k] for k, name in enumerate(sequence.skeleton.joints)}))
+
+
 def _spread(joints_m: Array, std_m: Array, skeleton: Skeleton) -> Float[Array, "T A"]:
     total: Array | float = 0.0
     for joint in range(len(skeleton)):

@@ -51,6 +51,7 @@ _SHIPPED = {
     "asf_amc": "prml.io.asf_amc",
     "c3d": "prml.io.c3d",
     "trc": "prml.io.trc",
+    "mot": "prml.io.mot",
 }
 
 

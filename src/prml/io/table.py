@@ -21,7 +21,7 @@ import numpy as np
 from jaxtyping import Float
 
 from prml.errors import PrmlError
-from prml.filters.angles import BendAngles
+from prml.filters.joint_angles import JointAngles
 from prml.io.axes import Axis
 from prml.io.entries import MAX_JSON_BYTES
 from prml.io.files import write_file
@@ -43,9 +43,9 @@ _LONG = ("person", "frame", "time_s", "kind", "name", "x_m", "y_m", "z_m", "valu
 
 
 def angles_of(person: PoseSequence) -> Columns:
-    """Return angles (T,) in degrees by column name: how far the large joints are bent, 0 for a straight limb."""
-    bends = BendAngles.of(person)
-    return {f"{b.side}_{b.name.lower()}_bend": bends.degrees[:, i] for i, b in enumerate(bends.bends)}
+    """Return angles (T,) in degrees by name: of :mod:`prml.filters.joint_angles`, such as ``knee_flexion_left``."""
+    angles = JointAngles.of(person, deviations=False)
+    return {name: angles.degrees[:, index] for index, name in enumerate(angles.names)}
 
 
 # ------------------------------------------------------------------------------------------------ writing
