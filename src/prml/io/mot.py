@@ -4,8 +4,8 @@ Degrees and metres, Y up, X to the front where the person faces +x of the world.
 full-body models (Rajagopal 2016, Pose2Sim): ``pelvis_tilt, pelvis_list, pelvis_rotation, pelvis_tx, pelvis_ty,
 pelvis_tz, hip_flexion_r, hip_adduction_r, hip_rotation_r, knee_angle_r, ankle_angle_r, lumbar_extension,
 lumbar_bending, lumbar_rotation, elbow_flex_r`` and the left side; other angles, but for those of the neck, keep the
-names of :mod:`prml.filters.joint_angles`, which a model passes over. The pelvis is where the middle of the hips is. Angles come
-from joint centres; inverse kinematics of a TRC file in OpenSim takes the model's bones instead.
+names of :mod:`prml.filters.joint_angles`, which a model passes over. The pelvis is where the middle of the hips is.
+Angles come from joint centres; inverse kinematics of a TRC file in OpenSim takes the model's bones instead.
 """
 
 from functools import partial
