@@ -152,6 +152,6 @@ def test_stages_that_are_off_say_so():
     settings = MotionSettings(refine=False, smooth="off", hold_feet=False)
     motion = to_motion(_seen(_sway(40))[0], settings)
     off = {stage.name for stage in motion.stages if not stage.on}
-    assert off == {"size", "skeleton", "smoothing", "feet"}
+    assert off == {"size", "skeleton", "smoothing", "feet", "gait"}
     live = to_motion(_seen(_sway(40))[0], MotionSettings(smooth="one-euro"))
     assert live.stage("smoothing").on

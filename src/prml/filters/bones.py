@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from prml.camera import Camera
-from prml.filters.root import solve_root
+from prml.filters.root import projected, refine_root, solve_root
 from prml.skeleton import Skeleton
 from prml.spans import blocks
 
@@ -19,7 +19,6 @@ _BONE_STD_M = 0.003  # how much a bone may give while the pose is sought; it giv
 _PASSES = 6
 _FAR = 3.0  # deviations beyond which a point of the detector loses its weight
 _BLOCK = 1024
-_NEAREST_M = 0.3
 
 
 @cache
@@ -165,16 +164,15 @@ def _seen(
     joints: Float[Array, "T J 3"], plane: Float[Array, "T J 2"], weight: Float[Array, "T J"]
 ) -> tuple[Float[Array, "T J 3 3"], Float[Array, "T J 3"]]:
     """Normal equations of the detector's points, given the root that fits the present joints best."""
-    root = solve_root(joints, plane, weight)[:, None]
     points = np.where(weight[..., None] > 0, plane, 0.0)
-    depth = np.maximum(joints[..., 2] + root[..., 2], _NEAREST_M)
-    away = joints[..., :2] + root[..., :2] - points * depth[..., None]
+    root = refine_root(joints, points, weight**2, solve_root(joints, plane, weight))
+    seen, away = projected(joints, points, root)
     share = weight**2 / POINT_STD_M**2
     share = share / (1 + share * (away**2).sum(-1) / _FAR**2)
     rows = np.zeros((*points.shape[:2], 2, 3))
     rows[..., 0, 0] = rows[..., 1, 1] = 1
-    rows[..., 2] = -points
-    target = points * root[..., 2:] - root[..., :2]
+    rows[..., 2] = -seen
+    target = np.einsum("tjka,tja->tjk", rows, joints) - away
     weighted = rows * share[..., None, None]
     return np.swapaxes(weighted, -1, -2) @ rows, np.einsum("tjka,tjk->tja", weighted, target)
 

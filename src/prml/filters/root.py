@@ -11,6 +11,7 @@ from prml.sequence import PoseSequence
 from prml.spans import blocks
 
 Array = np.ndarray
+MIN_DEPTH_M = 0.3  # nearer than this no joint is taken to be
 _BLOCK = 1024  # frames solved together
 
 
@@ -39,6 +40,62 @@ def solve_root(
     A, b = (A * w[..., None]).reshape(T, 2 * J, 3), (b * w).reshape(T, 2 * J)
     normal = np.swapaxes(A, 1, 2) @ A + 1e-9 * np.eye(3)
     return np.linalg.solve(normal, np.einsum("tji,tj->ti", A, b)[..., None])[..., 0]
+
+
+def refine_root(
+    joints_m: Float[Array, "T J 3"],
+    plane: Float[Array, "T J 2"],
+    share: Float[Array, "T J"],
+    root_m: Float[Array, "T 3"],
+    steps: int = 3,
+) -> Float[Array, "T 3"]:
+    """Root positions at which projections are nearest to the points, by Gauss-Newton steps from ``root_m``.
+
+    :func:`solve_root` has noisy points on both sides of its equations and puts people too near, the more so the further
+    away they are. Here distances are measured in the image plane, times the depth from which a step starts.
+
+    Args:
+        joints_m: root-relative, metres, camera frame.
+        plane: undistorted points at z = 1; anything where their share is 0.
+        share: weights of squared distances.
+        root_m: to start from.
+        steps: number of steps.
+    """
+    root = root_m
+    points = np.where(share[..., None] > 0, plane, 0.0)
+    for _ in range(steps):
+        normal, right = point_equations(joints_m, points, share, root)
+        root = np.linalg.solve(normal + 1e-9 * np.eye(3), (right + 1e-9 * root)[..., None])[..., 0]
+    return root
+
+
+def point_equations(
+    joints_m: Float[Array, "T J 3"],
+    points: Float[Array, "T J 2"],
+    share: Float[Array, "T J"],
+    root_m: Float[Array, "T 3"],
+) -> tuple[Float[Array, "T 3 3"], Float[Array, "T 3"]]:
+    """Normal equations of the root for distances in the image plane, linearised at ``root_m``; see refine_root."""
+    seen, away = projected(joints_m, points, root_m)
+    total, first = share.sum(1), np.einsum("tj,tjc->tc", share, seen)
+    normal = np.zeros((len(root_m), 3, 3))
+    normal[:, 0, 0] = normal[:, 1, 1] = total
+    normal[:, :2, 2] = normal[:, 2, :2] = -first
+    normal[:, 2, 2] = np.einsum("tj,tjc->t", share, seen**2)
+    target = root_m[:, None, :2] - seen * root_m[:, None, 2:] - away
+    across = np.einsum("tj,tjc->tc", share, target)
+    along = -np.einsum("tj,tjc,tjc->t", share, seen, target)
+    return normal, np.concatenate([across, along[:, None]], 1)
+
+
+def projected(
+    joints_m: Float[Array, "T J 3"], points: Float[Array, "T J 2"], root_m: Float[Array, "T 3"]
+) -> tuple[Float[Array, "T J 2"], Float[Array, "T J 2"]]:
+    """Projections onto the plane at z = 1, and their distances from the points in metres at the joints' depth."""
+    whole = joints_m + root_m[:, None]
+    depth = np.maximum(whole[..., 2:], MIN_DEPTH_M)
+    seen = whole[..., :2] / depth
+    return seen, (seen - points) * depth
 
 
 @dataclass(frozen=True)

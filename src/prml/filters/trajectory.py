@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from prml.camera import normalise
 from prml.filters.bones import POINT_STD_M
 from prml.filters.resample import jumps
-from prml.filters.root import solve_root
+from prml.filters.root import point_equations, projected, refine_root, solve_root
 from prml.spans import blocks
 
 Array = np.ndarray
@@ -21,7 +21,6 @@ _MEMORY_S = 0.2  # how long errors of detectors and networks last
 _FAR = 3.0
 _PASSES = 4
 _BLOCK = 1024
-_NEAREST_M = 0.3
 
 
 @dataclass(frozen=True)
@@ -90,10 +89,12 @@ def solve_path(
         support: the feet; None while they are not known.
     """
     frames = len(times_s)
-    root = np.concatenate([solve_root(joints_m[b], plane[b], weight[b]) for b, _, _ in blocks(frames, _BLOCK)])
     known = np.isfinite(plane).all(-1)
     seen = np.where(known, np.clip(weight, 0, 1), 0.0)
     points = np.where(known[..., None], plane, 0.0)
+    root = np.zeros((frames, 3))
+    for b, _, _ in blocks(frames, _BLOCK):
+        root[b] = refine_root(joints_m[b], points[b], seen[b] ** 2, solve_root(joints_m[b], plane[b], seen[b]))
     rate = 1 / float(np.median(np.diff(times_s))) if frames > 1 else 1.0
     repeated = 1 / max(1.0, rate * _MEMORY_S)  # a frame tells this share of something new
     for _ in range(_PASSES):
@@ -110,20 +111,12 @@ def solve_path(
 def _add_points(
     system: _Banded, block: slice, joints: Array, points: Array, seen: Array, root: Array, repeated: float
 ) -> None:
-    depth = np.maximum(joints[..., 2] + root[:, None, 2], _NEAREST_M)
-    away = joints[..., :2] + root[:, None, :2] - points * depth[..., None]
+    _, away = projected(joints, points, root)
     share = seen**2 / POINT_STD_M**2
     share = repeated * share / (1 + share * (away**2).sum(-1) / _FAR**2)
-    total, first = share.sum(1), np.einsum("tj,tjc->tc", share, points)
-    normal = np.zeros((len(joints), 3, 3))
-    normal[:, 0, 0] = normal[:, 1, 1] = total
-    normal[:, :2, 2] = normal[:, 2, :2] = -first
-    normal[:, 2, 2] = np.einsum("tj,tjc->t", share, points**2)
-    target = points * joints[..., 2:] - joints[..., :2]
+    normal, right = point_equations(joints, points, share, root)
     system.same[block] += normal + 1e-6 * np.eye(3)
-    system.right[block, :2] += np.einsum("tj,tjc->tc", share, target)
-    system.right[block, 2] -= np.einsum("tj,tjc,tjc->t", share, points, target)
-    system.right[block] += 1e-6 * root
+    system.right[block] += right + 1e-6 * root
 
 
 def _directed(across: float, along: float, sight: Float[Array, "T 3"]) -> Float[Array, "T 3 3"]:

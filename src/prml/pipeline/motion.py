@@ -10,6 +10,7 @@ from prml.camera import Camera, normalise
 from prml.errors import PrmlError
 from prml.filters import bones, floor, gates, legs, smooth, trajectory
 from prml.filters.contacts import find_contacts, foot_points
+from prml.filters.gait import gait_of
 from prml.filters.gravity import LEVEL, Gravity, estimate_gravity, stated_gravity
 from prml.filters.resample import stretches
 from prml.filters.root import Placement
@@ -58,6 +59,7 @@ def to_motion(sequence: PoseSequence, settings: MotionSettings | None = None) ->
         camera=camera,
         contacts=work.contacts,
     )
+    work.tell_of_gait(world)
     return Motion(world, work.contacts, tuple(work.stages), gates.gates_of(world, work.contacts))
 
 
@@ -318,6 +320,17 @@ class _Work:
         figures["slide_after_mm"] = gates.MM_PER_M * float(np.mean(after)) if after else float("nan")
         self.tell("feet", True, "a foot that is slow and low stands still; its leg bends to keep it there", **figures)
         return out
+
+    def tell_of_gait(self, world: PoseSequence) -> None:
+        """Record steps where the person walks."""
+        gait = gait_of(world)
+        if not gait.events:
+            self.tell("gait", False, "nobody walks for a second or longer", walking_s=gait.walking_s)
+            return
+        strikes = sum(event.kind == "strike" for event in gait.events)
+        figures = {"cadence_per_min": gait.cadence, "step_length_m": gait.step_length_m, "speed_m_s": gait.speed_m_s}
+        told = "heels strike where they are furthest ahead of the pelvis (Zeni et al. 2008)"
+        self.tell("gait", True, told, walking_s=gait.walking_s, strikes=strikes, **figures)
 
     def _held(self, joints: Float[Array, "T J 3"]) -> Float[Array, "T J 3"]:
         """The joints with feet held where they stand."""

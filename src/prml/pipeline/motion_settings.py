@@ -21,6 +21,7 @@ class MotionSettings:
             held level.
         static_camera: the camera stands still; moving ones are not supported, and false writes no motion.
         hold_feet: feet in contact with the ground neither slide nor sink.
+        angles: write angles.csv, joint angles with their deviations.
         facing: turn the world so that the person faces +x in the first frame; else a camera without extrinsics looks
             along +y.
     """
@@ -33,4 +34,5 @@ class MotionSettings:
     gravity: Literal["auto", "person", "level"] = "auto"
     static_camera: bool = True
     hold_feet: bool = True
+    angles: bool = False
     facing: bool = False

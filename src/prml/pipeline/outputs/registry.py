@@ -24,6 +24,7 @@ _SHIPPED = {
     "poses.npz": "prml.pipeline.outputs.poses:NPZ",
     "poses.json": "prml.pipeline.outputs.poses:JSON",
     "motion.npz": "prml.pipeline.outputs.motion:NPZ",
+    "angles.csv": "prml.pipeline.outputs.angles:CSV",
     "overlay.mp4": "prml.pipeline.outputs.overlay:OVERLAY",
     "viewer.html": "prml.pipeline.outputs.viewer:VIEWER",
 }
