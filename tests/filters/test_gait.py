@@ -8,6 +8,7 @@ import pytest
 from prml.datasets.mocap import load_sets
 from prml.errors import PrmlError
 from prml.filters.gait import gait_of
+from prml.sequence import PoseSequence
 from prml.skeleton import BODY28
 
 
@@ -57,3 +58,13 @@ def test_nobody_walks_while_standing():
 def test_gait_needs_a_path():
     with pytest.raises(PrmlError, match="world frame"):
         gait_of(_clip("02_01").relative_to_root())
+
+
+def test_hops_on_both_feet_are_no_division_by_zero():
+    times = np.arange(150) / 50
+    hop = np.zeros((150, 28, 3))
+    hop[..., 0] = times[:, None]
+    hop[:, 17:21, 0] += 0.3 * np.sin(times * 8)[:, None]  # both feet alike
+    gait = gait_of(PoseSequence.regular(150, 50.0, BODY28, joints_m=hop, frame="world"))
+    assert gait.events
+    assert not np.isinf(gait.cadence)

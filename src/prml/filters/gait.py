@@ -101,7 +101,8 @@ def gait_of(sequence: PoseSequence) -> Gait:
             events += found
             speeds += speed[run].tolist()
             total += float(clock[run.stop - 1] - clock[run.start])
-    cadence = 60 / float(np.median(intervals)) if intervals else float("nan")
+    apart = [interval for interval in intervals if interval > 0]  # both feet may strike in one frame
+    cadence = 60 / float(np.median(apart)) if apart else float("nan")
     length = float(np.mean(lengths)) if lengths else float("nan")
     return Gait(tuple(events), cadence, length, float(np.mean(speeds)) if speeds else float("nan"), total)
 
