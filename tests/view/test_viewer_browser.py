@@ -579,6 +579,24 @@ def test_a_motion_s_views_are_within_reach_of_a_finger(in_room, width, height, m
         in_room.emulate(960, 640)
 
 
+def test_an_angle_is_drawn_as_a_curve_when_chosen_and_leads_to_its_frames(in_room):
+    assert in_room.run("return document.getElementById('curve-plot').hidden")
+    choose = (
+        "const s = document.getElementById('curve'), name = arguments[0];"
+        "s.value = [...s.options].find((o) => o.textContent === name).value; s.dispatchEvent(new Event('change'));"
+    )
+    in_room.run(choose, "Knee flexion")
+    in_room.run("document.getElementById('curve-plot').scrollIntoView()")
+    plot = picture(in_room, "#curve-plot")
+    assert min(blue(plot).sum(), orange(plot).sum()) > 20  # both knees bend nearly alike
+    in_room.drag("#curve-plot", (0.3, 0.5), (0.8, 0.5))
+    assert in_room.state()["frame"] == pytest.approx(0.78 * 40, abs=2)
+    in_room.run(choose, "Trunk flexion")
+    assert blue(picture(in_room, "#curve-plot")).sum() == 0
+    in_room.run(choose, "Curve\u2026")
+    assert in_room.run("return document.getElementById('curve-plot').hidden")
+
+
 def test_numbers_saved_of_a_motion_are_those_of_the_world(in_room, tmp_path):
     in_room.command("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path))
     motion = walker(40)

@@ -4,11 +4,12 @@ import unicodedata
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int16, UInt8
+from jaxtyping import Float, Int8, Int16, UInt8
 
 from prml.camera import Camera
 from prml.errors import PrmlError
 from prml.filters.angles import BendAngles
+from prml.filters.joint_angles import JointAngles
 from prml.sequence import CONTACTS, PoseSequence
 from prml.view.mannequin import Mannequin, size_of
 from prml.view.room import FOOTPRINT_M, PATH_STEP_M, Footprints, in_room
@@ -24,6 +25,7 @@ ANGLE_STEP_DEG = 0.01
 CONFIDENCE_STEP = 1 / 255
 STD_STEP_M = 0.002  # up to half a metre
 ANGLE_STD_STEP_DEG = 0.5
+CURVE_STEP_DEG = 1.5  # of angles that are drawn, a signed byte each
 MISSING = -32768
 # Flag bits of a frame.
 PERSON, MEASURED, INVENTED, IMPLAUSIBLE = 1, 2, 4, 8
@@ -79,7 +81,11 @@ def pack(sequence: PoseSequence, stage: Stage, number: int = 1) -> tuple[dict[st
         arrays["confidence"] = _bytes(sequence.confidence, CONFIDENCE_STEP)
     if sequence.std_m is not None:
         arrays["std"] = _bytes(sequence.std_m, STD_STEP_M)
+    curves = None
     if in_room(sequence):
+        curves, steps = _curves(sequence)
+        if curves is not None:
+            arrays["curves"] = steps
         arrays["contacts"] = np.packbits(np.asarray(sequence.contacts), axis=1)[:, 0] >> 4
     bends = [
         {"name": b.name, "side": b.side, "joints": [sequence.skeleton.index(j) for j in b.joints]} for b in angles.bends
@@ -89,6 +95,7 @@ def pack(sequence: PoseSequence, stage: Stage, number: int = 1) -> tuple[dict[st
         "bends": bends,
         "camera": _camera(trust),
         "room": _room(sequence),
+        "curves": curves,
         "stdAxes": _axes_of_deviations(sequence),
         "facts": [*_alone(sequence), *facts(sequence, trust)],
         "number": number,
@@ -117,6 +124,22 @@ def _room(sequence: PoseSequence) -> dict[str, Any] | None:
         "step": PATH_STEP_M,
         "contacts": CONTACTS,
     }
+
+
+def _curves(sequence: PoseSequence) -> tuple[dict[str, Any] | None, Int8[Array, "T A"]]:
+    """Return the angles whose curves the page draws, and their values in steps; None if the skeleton has none."""
+    try:
+        found = JointAngles.of(sequence, deviations=False)
+    except PrmlError:  # another skeleton
+        return None, np.zeros((len(sequence), 0), np.int8)
+    steps = np.where(np.isfinite(found.degrees), np.rint(np.nan_to_num(found.degrees) / CURVE_STEP_DEG), -128)
+    angles: dict[str, dict[str, int]] = {}
+    for column, name in enumerate(found.names):
+        stem, _, side = name.rpartition("_")
+        paired = {f"{stem}_left", f"{stem}_right"} <= set(found.names)
+        angles.setdefault(stem if paired else name, {})[side if paired else "middle"] = column
+    listed = [{"name": name.replace("_", " ").capitalize(), "columns": columns} for name, columns in angles.items()]
+    return {"unit": CURVE_STEP_DEG, "count": len(found.names), "angles": listed}, steps.astype(np.int8)
 
 
 def _flags(trust: Trust) -> UInt8[Array, " T"]:

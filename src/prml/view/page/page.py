@@ -31,6 +31,7 @@ _SCRIPTS = (
     "scene.js",
     "timeline.js",
     "angles.js",
+    "curves.js",
     "save.js",
     "app.js",
 )

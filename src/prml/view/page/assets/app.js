@@ -27,6 +27,7 @@ function refresh() {
   cameraView.draw(frame, player.joint);
   timeline.draw(frame);
   anglesView.draw(frame);
+  curvesView.draw(frame);
   writeClock(frame);
   const apart = cameraView.distance(frame);
   $("distance").firstChild.textContent = Number.isFinite(apart) ? `${apart.toFixed(1)} px` : "";
@@ -226,6 +227,8 @@ function listenToButtons() {
   $("help").onclick = () => showKeys($("keys").hidden);
   $("theme").onclick = () => setTheme(root.dataset.theme === "light" ? "dark" : "light");
   timeline.onScrub(() => play(false), seek);
+  curvesView.onSeek((frame) => { play(false); seek(frame); });
+  curvesView.onChoice(arrange);
 }
 function setTheme(theme) {
   root.dataset.theme = theme;
@@ -233,6 +236,7 @@ function setTheme(theme) {
   root.style.setProperty("--right", meta.colours.right);
   if (sceneView) sceneView.recolour();
   timeline.repaint();
+  curvesView.repaint();
   refresh();
 }
 const MARKS = { "No person": "none", "Filled in": "filled", "Mostly inferred": "invented", "Implausible": "implausible" };

@@ -36,6 +36,7 @@ const personOf = (record, prefix) => ({
   places: unpack(prefix + "places", Float32Array), // where the figure stands, in the picture's frame; null: where its joints are
   angles: unpack(prefix + "angles", Int16Array),
   contacts: unpack(prefix + "contacts", Uint8Array), // four bits of a frame
+  curves: unpack(prefix + "curves", Int8Array), // of meta.curves
   anglesStd: unpack(prefix + "angles-std", Uint8Array),
 
   hasPose(frame) { return (this.flags[frame] & PERSON) !== 0; },
