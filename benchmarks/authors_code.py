@@ -92,7 +92,13 @@ def stand_in() -> None:
 
 
 def lend(checkout: Path) -> None:
-    """Give GLA-GCN what its files expect: ``wrap`` in common.utils, and data under the paths of another machine."""
+    """Give repositories what their files expect and lack.
+
+    P-STMO's script for MPI-INF-3DHP asks for an option that its parser does not have. GLA-GCN's files import ``wrap``
+    of common.utils, and look for data under the paths of another machine.
+    """
+    if checkout.name == "P-STMO":
+        argparse.Namespace.MAE_test_reload = 0  # type: ignore[attr-defined]
     if checkout.name != "GLA-GCN":
         return
     import numpy as np
