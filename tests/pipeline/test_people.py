@@ -11,8 +11,10 @@ from prml.errors import PrmlError
 from prml.io.poses import read_poses
 from prml.lifting.lifter import Lifter
 from prml.pipeline.lift import lift
-from prml.pipeline.outputs.registry import OUTPUTS, numbered
+from prml.pipeline.outputs.registry import OUTPUTS
 from prml.pipeline.people import IMPLAUSIBLE, with_gaps, without_chimeras
+from prml.pipeline.source import numbered
+from prml.pipeline.view import view
 from prml.scene import Scene
 from prml.sequence import DetectionLog, Event
 from prml.weights.record import load_record
@@ -40,6 +42,8 @@ def test_a_poses_file_each_and_none_left_from_before(tmp_path, lifter):
     assert first.provenance["person"] != second.provenance["person"]
     page = (tmp_path / "out" / "viewer.html").read_text(encoding="utf-8")
     assert 'id="data-p2-joints"' in page
+    assert len(view(tmp_path / "out", overwrite=True).scene) == 2
+    assert 'id="data-p2-joints"' in (tmp_path / "out" / "viewer.html").read_text(encoding="utf-8")
     lift(source, tmp_path / "out", overwrite=True, **options)
     assert not (tmp_path / "out" / "poses_2.npz").exists()
     assert "person" not in read_poses(tmp_path / "out" / "poses.npz").provenance

@@ -56,7 +56,8 @@ class LiftResult:
     def provenance_of(self, person: PoseSequence) -> dict[str, Any]:
         """Return the provenance of one person's file; of several, ``person`` is the number, and events are theirs."""
         if len(self.scene) == 1:
-            return self.provenance
+            chosen = person.track_id and person.detection is not None
+            return {**self.provenance, "person": person.track_id} if chosen else self.provenance
         events = [event.record() for event in self.scene.events if event.track_id in (None, person.track_id)]
         return {**self.provenance, "person": person.track_id, "people": len(self.scene), "events": events}
 

@@ -111,9 +111,7 @@ def read_file(source: Source, settings: LiftSettings, warn: Warn | None = None) 
     """
     video = None if source.video is None else source.pictures(settings)
     if source.kind == "poses":
-        from prml.io.poses import read_poses
-
-        scene = Scene.of(read_poses(source.path))
+        scene = _result(source.path)
     else:
         from prml.filters.repair import filled_in
 
@@ -122,6 +120,27 @@ def read_file(source: Source, settings: LiftSettings, warn: Warn | None = None) 
         return scene
     _check_length(source.video, source.path, len(scene.times_s))
     return Scene(scene.people, video, scene.events)
+
+
+def numbered(file: str, number: int) -> str:
+    """Return the name of a file of one person: ``poses.npz`` for the first, ``poses_2.npz`` for the second."""
+    stem, _, ending = file.rpartition(".")
+    return file if number == 1 else f"{stem}_{number}.{ending}"
+
+
+def _result(path: Path) -> Scene:
+    """Read a result file; with the files of the other people if it is that of the first of several."""
+    from prml.io.poses import read_poses
+
+    first = read_poses(path)
+    names = [numbered(path.name, number) for number in range(2, MAX_PEOPLE + 1)] if path.stem == "poses" else []
+    if "people" not in first.provenance:
+        return Scene.of(first)
+    people = [first, *(read_poses(other) for name in names if (other := path.with_name(name)).is_file())]
+    numbers = [one.provenance.get("person") for one in people]
+    if len({*numbers}) < len(people) or not all(isinstance(number, int) for number in numbers):
+        return Scene.of(first)
+    return Scene(tuple(one.with_(track_id=number) for one, number in zip(people, numbers, strict=True)))
 
 
 def _keypoints(source: Source, settings: LiftSettings, video: VideoSource | None, warn: Warn | None) -> Scene:

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from prml.io.poses import write_poses
-from prml.pipeline.outputs.registry import Job, Output, numbered
+from prml.pipeline.outputs.registry import Job, Output
+from prml.pipeline.source import numbered
 
 
 def _write(job: Job, path: Path) -> None:

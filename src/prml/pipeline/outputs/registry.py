@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from prml.pipeline.result import LiftResult, Warn
 from prml.pipeline.settings import LiftSettings
-from prml.pipeline.source import MAX_PEOPLE
+from prml.pipeline.source import MAX_PEOPLE, numbered
 from prml.progress import StageProgress
 
 if TYPE_CHECKING:
@@ -29,14 +29,6 @@ _SHIPPED = {
     "viewer.html": "prml.pipeline.outputs.viewer:VIEWER",
 }
 PER_PERSON = ("poses.npz", "poses.json")
-
-
-def numbered(file: str, number: int) -> str:
-    """Return the name of a file of one person: ``poses.npz`` for the first, ``poses_2.npz`` for the second."""
-    stem, _, ending = file.rpartition(".")
-    return file if number == 1 else f"{stem}_{number}.{ending}"
-
-
 OUTPUTS = (*_SHIPPED, *(numbered(file, number) for number in range(2, MAX_PEOPLE + 1) for file in PER_PERSON))
 
 

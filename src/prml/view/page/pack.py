@@ -219,8 +219,9 @@ def facts(sequence: PoseSequence, trust: Trust) -> list[tuple[str, str]]:
 
 def _alone(sequence: PoseSequence) -> list[tuple[str, str]]:
     """Return how to lift only this one of several people of a video."""
-    number, name = sequence.track_id, sequence.source.partition(";")[0]
-    if not number or sequence.detection is None:
+    made_by = sequence.provenance
+    number, name = sequence.track_id, made_by.get("input") or sequence.source.partition(";")[0]
+    if not number or (sequence.detection is None and "person" not in made_by):
         return []
     return [("Only this person", printable(f"prml lift {name} --person {number}"))]
 
