@@ -50,8 +50,8 @@ class Event:
     Attributes:
         time_s: when.
         kind: "lost", "found again", "somebody else ignored", "the picture changed"; or why a frame was refused: "limbs
-            of two people", "limbs too long for one body", "hidden behind somebody" or "an implausible pose beside
-            somebody else".
+            of two people", "limbs too long for one body", "hidden behind somebody", "too close to somebody to tell
+            limbs apart" or "an implausible pose beside somebody else".
         track_id: which person it is about; None if not known.
     """
 

@@ -12,6 +12,7 @@ from prml.detect.followed import Followed
 from prml.detect.ownership import (
     HIDDEN,
     SAME_BODY,
+    TOO_CLOSE,
     TOO_LONG,
     TWO_BODIES,
     assign,
@@ -19,6 +20,7 @@ from prml.detect.ownership import (
     overlap,
     shared_limbs,
     stray_limbs,
+    too_close,
     too_long,
 )
 from prml.detect.people import Identity, alike, distance, distinct, extent, look
@@ -32,6 +34,7 @@ SEARCHED_S = 3.0  # somebody who was lost for longer is only found by the search
 NEW_APART = 0.3  # a new person is at least this far from everybody who is seen, in person sizes
 MAYBE = 0.5  # nobody new is taken up so near to where somebody was just lost, in person sizes
 MIN_SURE = 0.4  # mean confidence of a new person
+GONE_S = 1.0  # for how long somebody who is not seen may still be where expected
 STRAY_S = 0.2  # limbs are expected no farther away after a longer gap
 CUT_S = 0.3  # a track in doubt for longer is given up
 PLACED_S = 1.5  # somebody who was lost for longer is recognised by colours, not by place
@@ -106,7 +109,7 @@ class Crowd:
         found = self._without_hidden(found, time_s)
         found = self._without_doubtful(found, time_s)
         self._update(image, time_s, found)
-        return {one.number: person for one, person in found}
+        return {one.number: person for one, person in found if one.doubt_since_s is None}
 
     # ------------------------------------------------------------------ looking
     def _asked(self, image: Array, time_s: float) -> list[Sighting]:
@@ -258,7 +261,7 @@ class Crowd:
         return kept
 
     def _without_doubtful(self, found: list[Pair], time_s: float) -> list[Pair]:
-        """Drop detections whose limbs do not fit one body."""
+        """Drop detections whose limbs do not fit one body; people who are too close are followed, but not returned."""
         kept: list[Pair] = []
         for one, person in found:
             others = [pair for pair in found if pair[0] is not one]
@@ -266,6 +269,7 @@ class Crowd:
                 self._doubt(one, time_s, reason)
             else:
                 one.doubt_since_s = None
+            if reason in ("", TOO_CLOSE):
                 kept.append((one, person))
         return kept
 
@@ -274,12 +278,14 @@ class Crowd:
         points = person.keypoints_px
         near = [(other, body.keypoints_px) for other, body in others if overlap(points, body.keypoints_px)]
         seen = [other for other, _ in others]
-        gone = [o for o in self.people if o is not one and o not in seen and o.away_s(time_s) < 0.5]
+        gone = [o for o in self.people if o is not one and o not in seen and o.away_s(time_s) < GONE_S]
         bodies = [body for _, body in near]
         bodies += [o.expected(time_s) for o in gone if overlap(points, o.expected(time_s))]
         if not bodies:
             return ""
         one.near.add(self.frame)
+        if any(too_close(points, body, self.skeleton) for body in bodies):
+            return TOO_CLOSE
         if too_long(points, 0.85 * one.trunk_px, self.skeleton):
             return TOO_LONG
         if one.seen < 3 or one.lost:
@@ -299,7 +305,7 @@ class Crowd:
         if one.doubt_since_s is None:
             one.events.append(Event(time_s, reason))
             one.doubt_since_s = time_s
-        elif time_s - one.doubt_since_s > CUT_S:
+        elif reason != TOO_CLOSE and time_s - one.doubt_since_s > CUT_S:
             self._lose(one, time_s, "lost")
 
     # ------------------------------------------------------------------ state
@@ -323,7 +329,7 @@ class Crowd:
             if one.detector is None:
                 one.detector = self._free.pop() if self._free else self._open()
             one.identity.follow(image, person, time_s)
-            one.add(person, self.frame, time_s, self.skeleton, size)
+            one.add(person, self.frame, time_s, self.skeleton, size, one.doubt_since_s is None)
         for one in self.people:
             if not one.lost and one.away_s(time_s) > LOST_AFTER_S:
                 self._lose(one, time_s, "lost")

@@ -89,13 +89,19 @@ class Followed:
         return apart + 0.3 * abs(float(np.log(other / size)))
 
     def add(
-        self, person: Detection, frame: int, time_s: float, skeleton: Skeleton, image_size: tuple[int, int]
+        self,
+        person: Detection,
+        frame: int,
+        time_s: float,
+        skeleton: Skeleton,
+        image_size: tuple[int, int],
+        sound: bool = True,
     ) -> None:
-        """Record a sight; the identity is updated by the caller, who has the image."""
+        """Record a sight, with a row if it is sound; the identity is updated by the caller, who has the image."""
         joints = [skeleton.index(side + joint) for side in "LR" for joint in ("Shoulder", "Hip")]
         self.trail.append((time_s, person.keypoints_px[joints].mean(axis=0)))
         self.trunk_px = max(trunk(person.keypoints_px, skeleton), 0.995 * self.trunk_px)
-        if self.recorded:
+        if self.recorded and sound:
             self.rows += [None] * (frame - self.first - len(self.rows))
             self.rows.append(np.column_stack([person.keypoints_px, person.confidence]).astype(np.float32))
         self.seen += 1

@@ -16,7 +16,9 @@ LONGEST = {("Shoulder", "Elbow"): 0.85, ("Elbow", "Wrist"): 0.8, ("Hip", "Knee")
 TOO_LONG = "limbs too long for one body"
 TWO_BODIES = "limbs of two people"
 HIDDEN = "hidden behind somebody"
-DOUBTS = (TOO_LONG, TWO_BODIES, HIDDEN)
+TOO_CLOSE = "too close to somebody to tell limbs apart"
+DOUBTS = (TOO_LONG, TWO_BODIES, HIDDEN, TOO_CLOSE)
+CLOSE, ALIKE_SIZE = 0.28, 0.6  # distance of two trunks in sizes of the smaller person; and the least ratio of sizes
 
 
 def trunk(points: Float[Array, "J 2"], skeleton: Skeleton) -> float:
@@ -84,6 +86,14 @@ def overlap(points: Float[Array, "J 2"], others: Float[Array, "J 2"], margin: fl
     room = margin * extent(points)[1]
     near = (points.min(axis=0) - room < others.max(axis=0)) & (others.min(axis=0) < points.max(axis=0) + room)
     return bool(near.all())
+
+
+def too_close(points: Float[Array, "J 2"], others: Float[Array, "J 2"], skeleton: Skeleton) -> bool:
+    """Whether the trunks of two people of about one size are so near that limbs cannot be told apart."""
+    joints = [skeleton.index(side + joint) for side in "LR" for joint in ("Shoulder", "Hip")]
+    small, large = sorted((extent(points)[1], extent(others)[1]))
+    apart = float(np.linalg.norm(points[joints].mean(axis=0) - others[joints].mean(axis=0)))
+    return small >= ALIKE_SIZE * large and apart < CLOSE * small
 
 
 def inside(points: Float[Array, "J 2"], others: Float[Array, "J 2"], skeleton: Skeleton) -> Bool[Array, "4"]:
