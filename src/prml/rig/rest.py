@@ -20,7 +20,7 @@ _THUMB = unit(np.array([0.0, -0.018, 0.056]))  # from the hand's line to the thu
 _SOLE_M = 0.02  # heel and toe lie this far above the sole
 _BALL = 0.72  # where the toes start, from heel to tip
 # Sizes where nothing shows them, in leg lengths (thigh + shin)
-_HEEL_BACK, _TOE_AHEAD, _ANKLE_HIGH, _HAND_LONG = 0.068, 0.239, 0.08, 0.0995
+_HEEL_BACK, _TOE_AHEAD, _ANKLE_HIGH, _HAND_LONG = 0.068, 0.239, 0.07, 0.0995
 
 PARENTS: dict[str, str | None] = {"Hips": None, "Spine": "Hips", "Spine1": "Spine", "Neck": "Spine1", "Head": "Neck"}
 for _side in ("Left", "Right"):
