@@ -174,6 +174,19 @@ def test_noise_hardly_turns_a_limb_that_is_bent_a_little():
     assert np.diff(twist).std() < np.diff(plane).std() / 8
 
 
+def test_a_thumb_that_does_not_keep_its_distance_turns_the_hand_less():
+    given = body({"pelvis": Rotation.from_rotvec(np.zeros((200, 3)))})
+    joints, thumb = given.joints_m.copy(), BODY28.index("LThumb")
+    joints[:, thumb] += np.random.default_rng(2).normal(0, 0.012, (200, 3))
+    made = to_rig(given.with_(joints_m=joints))
+    twist = sum(turn(made, f"Left{bone}").as_rotvec(degrees=True)[:, 0] for bone in ("ForeArm", "Hand"))
+    seen = np.degrees(np.arctan2(*(joints - given.joints_m[:, [BODY28.index("LWrist")]])[:, thumb, [2, 1]].T))
+    assert np.diff(seen).std() > 10
+    assert np.diff(twist).std() < 2
+    k = BODY28.index("LHand")
+    np.testing.assert_allclose(forward(made)[:, k], given.joints_m[:, k], atol=1e-3)
+
+
 def test_a_knee_bent_backwards_a_little_does_not_turn_the_leg_round():
     back = Rotation.from_rotvec(np.linspace(0, -30, 30)[:, None] * [1, 0, 0], degrees=True)
     made = to_rig(body({"Lshin": back}))

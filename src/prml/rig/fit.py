@@ -13,6 +13,8 @@ Rules, all relative to the body, so that turning the world changes nothing but t
   past 120 degrees, none at 180, so that nothing jumps).
 * Feet: the plane of ankle, heel and toe; the tip of the toe is exact, and the toes bend by what the distance from the
   ankle to the tip asks for. Head: top of the head, with the line of the ears and the direction of the nose.
+* Hands and heads whose points do not keep their distances, as those that a network infers, turn about their own length
+  by a twist smoothed over up to 0.15 s (:func:`prml.rig.limbs.loose_s`).
 * Without the joints that show them, feet, hands and face follow their parent, and twist of the neck the chest.
 """
 
@@ -22,7 +24,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from prml.errors import PrmlError
-from prml.rig.limbs import hinge_axis
+from prml.rig.limbs import hinge_axis, loose_s, twist_angle, with_smooth_twist
 from prml.rig.rest import BONES, LEFT, PARENTS, UP, Measures, arm, rest_a, rest_pose
 from prml.rig.rig import Rest, RigMotion, forward, y_up
 from prml.rotations import about, continuous, filled, frame, swing, to_matrix, to_quaternion, turn_between, unit
@@ -159,6 +161,10 @@ class _Fit:
         head = turn_between((size.top, LEFT), (top, left))
         both = np.nansum([self._axis("Spine1", LEFT), head[..., 0]], axis=0)
         self._settle("Neck", turn_between((size.neck, LEFT), (self._bone("Thorax", "Nose"), both)))
+        if size.has_face:
+            sides = ("LEar", "REar"), ("LEar", "NoseTip"), ("REar", "NoseTip")
+            loose = loose_s(*(np.linalg.norm(self._bone(a, b), axis=-1) for a, b in sides))
+            head = with_smooth_twist(head, self.turn["Spine1"], size.top, self.times_s, loose)
         self._settle("Head", head)
 
     def _leg(self, side: str) -> None:
@@ -210,6 +216,8 @@ class _Fit:
             (out, self.size.hand[side].thumb),
             (self._bone(f"{s}Wrist", f"{s}Hand"), self._bone(f"{s}Wrist", f"{s}Thumb")),
         )
+        loose = loose_s(np.linalg.norm(self._bone(f"{s}Hand", f"{s}Thumb"), axis=-1))
+        hand = with_smooth_twist(hand, self.turn[f"{side}ForeArm"], out, self.times_s, loose)
         self._settle(f"{side}Hand", hand)
         twist = about(np.broadcast_to(out, (len(fore), 3)), _forearm_share(self.local[f"{side}Hand"], out))
         hand = self.turn[f"{side}Hand"]
@@ -219,7 +227,6 @@ class _Fit:
 
 def _forearm_share(hand: Float[Array, "T 4"], along: Float[Array, "3"]) -> Float[Array, " T"]:
     """Return how much of the twist of a hand the forearm takes, in radians: a continuous function on the circle."""
-    twist = 2 * np.arctan2(hand[:, 1:] @ along, hand[:, 0])
-    twist = (twist + np.pi) % (2 * np.pi) - np.pi
+    twist = twist_angle(hand, along)
     size = np.abs(twist)
     return np.asarray(np.sign(twist) * np.where(size <= _TURN, size / 2, (np.pi - size) * _TURN / 2 / (np.pi - _TURN)))

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.linalg import solveh_banded
 
-from prml.rotations import about, unit
+from prml.rotations import about, to_quaternion, unit
 from prml.spans import runs
 
 Array = np.ndarray
@@ -14,6 +14,7 @@ BENT = np.sin(np.radians(20))  # sine of the bend from which the plane of a limb
 STRAIGHT = np.sin(np.radians(10))  # and down to which it stays believed
 WEAK = np.sin(np.radians(45))  # a limb that never bends further may be bent backwards by noise
 SMOOTH_S = 0.08  # times (1 - s) / s, s the sine of the bend: over how long the axis is smoothed
+RIGID_M = 0.001  # spread of a distance within a hand or head up to which it counts as rigid
 MEMORY_S = 1.0  # how long a straight limb remembers the axis that it had
 
 
@@ -76,13 +77,50 @@ def _across_straight(angle: Float[Array, " T"], bent: list[slice], times_s: Floa
 
 def _smooth(angle: Float[Array, " T"], sine: Float[Array, " T"], times_s: Float[Array, " T"]) -> Float[Array, " T"]:
     """Return the angle that is least far from the given one where the limb is bent, and changes least in between."""
+    return _over(angle, np.clip(SMOOTH_S * (1 - sine) / np.maximum(sine, 1e-3), 1e-3, MEMORY_S), times_s)
+
+
+def loose_s(*distances_m: Float[Array, " T"]) -> float:
+    """Return over how many seconds the twist of a hand or head is smoothed, given distances within it.
+
+    0 if they are the same in all frames, as in a rigid body; 0.15 if they spread by 10 mm or more.
+    """
+    spread = max(float(np.nanstd(distance)) for distance in distances_m)
+    return 0.0 if spread < RIGID_M else min(15 * spread, 0.15)
+
+
+def with_smooth_twist(
+    turn: Float[Array, "T 3 3"],
+    parent: Float[Array, "T 3 3"],
+    along: Float[Array, "3"],
+    times_s: Float[Array, " T"],
+    seconds: float,
+) -> Float[Array, "T 3 3"]:
+    """Return rotations whose twist against a parent, about a direction of the rest pose, is smoothed; NaN stays."""
+    known = np.isfinite(turn).all((-1, -2))
+    if not seconds or known.sum() < 2:
+        return turn
+    out = turn.copy()
+    angle = np.unwrap(twist_angle(to_quaternion(np.swapaxes(parent[known], -1, -2) @ turn[known]), along))
+    more = _over(angle, np.full(len(angle), seconds), times_s[known]) - angle
+    out[known] = turn[known] @ about(np.broadcast_to(along, (len(angle), 3)), more)
+    return out
+
+
+def twist_angle(q: Float[Array, "T 4"], along: Float[Array, "3"]) -> Float[Array, " T"]:
+    """Return the part of rotations that is about a unit direction, in radians from -pi to pi."""
+    twist = 2 * np.arctan2(q[:, 1:] @ along, q[:, 0])
+    return np.asarray((twist + np.pi) % (2 * np.pi) - np.pi)
+
+
+def _over(angle: Float[Array, " T"], seconds: Float[Array, " T"], times_s: Float[Array, " T"]) -> Float[Array, " T"]:
+    """Return an angle smoothed forwards and backwards over a time that may differ from frame to frame."""
     if len(angle) < 2:
         return angle
     path = np.unwrap(angle)
     step = np.diff(times_s)
     each = np.diff(np.concatenate([times_s[:1], (times_s[1:] + times_s[:-1]) / 2, times_s[-1:]]))  # seconds of a frame
-    over = np.clip(SMOOTH_S * (1 - sine) / np.maximum(sine, 1e-3), 1e-3, MEMORY_S)
-    weight = each / over**2
+    weight = each / seconds**2
     bands = np.zeros((2, len(path)))
     bands[1] = weight
     bands[1, 1:] += 1 / step
