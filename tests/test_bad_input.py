@@ -188,7 +188,7 @@ def test_a_frame_rate_that_is_no_number(capsys, place, weights):
         ({"keypoints_px": [[1, 2], [3]]}, "keypoints_px"),
         ({"skeleton": "smurf12"}, "unknown skeleton 'smurf12'; expected one of h36m17"),
         ({"skeleton": None}, "'skeleton'"),
-        ({"schema": "other/3"}, "expected the schema 'prml.keypoints/1'"),
+        ({"schema": "other/3"}, "expected one of the formats poses, keypoints,"),
         ({"width": None}, "'width'"),
         ({"height": -480}, "'height'"),
         ({"times_s": [0.0] * 20}, "'times_s' must increase"),

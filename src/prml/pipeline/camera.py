@@ -16,13 +16,17 @@ MAX_SIDE = 100_000
 def camera_of(sequence: PoseSequence, settings: LiftSettings) -> Camera:
     """Return the camera: from a file, from the keypoint file, or assumed from a field of view. Raises PrmlError."""
     width, height = image_size(sequence)
-    if settings.intrinsics and settings.fov is not None:
-        raise PrmlError("give fov=... or intrinsics=..., not both")
+    _check_lens(settings)
     if settings.intrinsics:
         return _camera_file(Path(settings.intrinsics), width, height)
     if settings.fov is None and sequence.camera is not None:
         return sequence.camera
     return Camera.from_fov(width, height, DEFAULT_FOV_DEG if settings.fov is None else settings.fov)
+
+
+def _check_lens(settings: LiftSettings) -> None:
+    if settings.intrinsics and settings.fov is not None:
+        raise PrmlError("give fov=... or intrinsics=..., not both")
 
 
 def image_size(sequence: PoseSequence) -> tuple[int, int]:
@@ -34,6 +38,7 @@ def image_size(sequence: PoseSequence) -> tuple[int, int]:
 
 def stated_size(settings: LiftSettings) -> tuple[int, int] | None:
     """Return the size of the image that the settings state, directly or with the intrinsics; raises PrmlError."""
+    _check_lens(settings)
     if settings.image_size is not None:
         found = re.fullmatch(r"\s*(\d{1,6})\s*[x*,X]\s*(\d{1,6})\s*", settings.image_size)
         if not found or not all(0 < int(side) <= MAX_SIDE for side in found.groups()):
