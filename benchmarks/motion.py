@@ -127,8 +127,8 @@ def _p_mpjpe(found: np.ndarray, target: np.ndarray) -> float:
     return float(p_mpjpe(first, second).mean())
 
 
-def summary(rows: list[dict[str, float]]) -> dict[str, float]:
-    """Means over clips, P-MPJPE over frames, medians where single clips go far off."""
+def summary(rows: list[dict[str, float]]) -> dict[str, float | None]:
+    """None where nothing could be measured. Means over clips, P-MPJPE over frames, medians where single clips go far off."""
     column = {name: np.array([row[name] for row in rows], float) for name in rows[0]}
     weight = column["frames"] / column["frames"].sum()
     upright = column["upright_share"] > 0.2
@@ -155,7 +155,7 @@ def summary(rows: list[dict[str, float]]) -> dict[str, float]:
             "below_floor_mm": column["below_floor_mm"].mean(),
             "bone_spread_mm": column["bone_spread_mm"].max(),
         }
-    return {name: round(float(value), 3) for name, value in found.items()}
+    return {name: round(float(value), 3) if np.isfinite(value) else None for name, value in found.items()}
 
 
 def landings() -> dict[str, float]:
