@@ -128,7 +128,7 @@ def _p_mpjpe(found: np.ndarray, target: np.ndarray) -> float:
 
 
 def summary(rows: list[dict[str, float]]) -> dict[str, float | None]:
-    """None where nothing could be measured. Means over clips, P-MPJPE over frames, medians where single clips go far off."""
+    """Means over clips, P-MPJPE over frames, medians where single clips go far off; None where nothing is measured."""
     column = {name: np.array([row[name] for row in rows], float) for name in rows[0]}
     weight = column["frames"] / column["frames"].sum()
     upright = column["upright_share"] > 0.2

@@ -41,7 +41,7 @@ def gates_of(sequence: PoseSequence, contacts: Bool[Array, "T 4"]) -> dict[str, 
     feet = joints[:, list(columns)]
     moved = slides_m(feet, contacts)
     lowest = feet[..., 2][np.isfinite(feet[..., 2])]
-    return {
+    found = {
         "jitter_mm": MM_PER_M * jitter_m(joints, sequence.times_s),
         "foot_slide_mm": MM_PER_M * float(np.mean(moved)) if moved else float("nan"),
         "below_floor_mm": MM_PER_M * max(0.0, sole_m - float(lowest.min())) if len(lowest) else float("nan"),
@@ -49,6 +49,7 @@ def gates_of(sequence: PoseSequence, contacts: Bool[Array, "T 4"]) -> dict[str, 
         "residual_px": _residual_px(sequence, joints),
         "unseen_share": _unseen(sequence),
     }
+    return {name: round(value, 6) for name, value in found.items()}  # what is smaller is rounding
 
 
 def _residual_px(sequence: PoseSequence, joints: Float[Array, "T J 3"]) -> float:
