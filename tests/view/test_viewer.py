@@ -12,6 +12,7 @@ from prml.filters.angles import BendAngles
 from prml.filters.joint_angles import JointAngles
 from prml.filters.root import Placement
 from prml.sequence import PoseSequence
+from prml.skeleton import H36M17
 from prml.view.mannequin import Mannequin
 from prml.view.page.pack import facts, printable, quantise
 from prml.view.page.page import write_viewer
@@ -202,6 +203,9 @@ def test_a_motion_carries_its_contacts_footprints_and_mannequin(tmp_path):
     assert meta["floor"] == 0
     assert "motion.npz" in meta["rounding"]
     assert "floor at 0" in meta["note"]
+    assert "not measured" not in meta["note"]
+    short, _ = carried(write_viewer(walker(4, H36M17), tmp_path / "short.html", title="t"))
+    assert "hands, feet and face: an average shape, not measured" in short["note"]
 
 
 def test_a_motion_adds_little_to_a_page(tmp_path):

@@ -80,6 +80,11 @@ def bodies(skeleton: Skeleton) -> tuple[Body, ...]:
     return tuple(out)
 
 
+def shape_note(skeleton: Skeleton) -> str:
+    """Return one line that says what of a mannequin no joint shows; empty if all of it is measured."""
+    return "" if "LHeel" in skeleton.joints else "hands, feet and face: an average shape, not measured"
+
+
 def _trunk() -> list[Body]:
     shoulders, hips = _way("RShoulder", "LShoulder"), _way("RHip", "LHip")
     return [

@@ -8,6 +8,7 @@ from jaxtyping import Float
 
 from prml.errors import PrmlError
 from prml.sequence import PoseSequence
+from prml.view.mannequin import shape_note
 from prml.view.overlay.figure import BODY, FigurePanel, draw_keypoints
 from prml.view.overlay.room import RoomPanel
 from prml.view.places import offsets, stage_of
@@ -108,6 +109,8 @@ class Composer:
             text(image, round(x + small), y, label, small, BODY)
             x += round(small * 3.6)
         notes = [path_note(self.sequence)]
+        if isinstance(self.panel, RoomPanel) and (shape := shape_note(self.sequence.skeleton)):
+            notes.append(shape)
         if in_room(self.sequence) and len(Footprints.of(self.sequence)):
             notes.append("rings: feet on the ground; line: the pelvis' path")
         if self._trust.faint[self._trust.person].any():

@@ -11,7 +11,7 @@ from prml.errors import PrmlError
 from prml.filters.angles import BendAngles
 from prml.filters.joint_angles import JointAngles
 from prml.sequence import CONTACTS, PoseSequence
-from prml.view.mannequin import Mannequin, size_of
+from prml.view.mannequin import Mannequin, shape_note, size_of
 from prml.view.room import FOOTPRINT_M, PATH_STEP_M, Footprints, in_room
 from prml.view.stage import LEFT, RIGHT, Colour, Stage, lines, lowest_height_m, path_note, sides, thin
 from prml.view.trust import FAINT, RULES, Trust
@@ -172,7 +172,7 @@ def _record(sequence: PoseSequence, stage: Stage) -> dict[str, Any]:
         "faint": FAINT,
         "axes": ["right", "down", "forward"] if sequence.frame == "camera" else ["x", "y", "z"],
         "colours": {"left": _css(LEFT), "right": _css(RIGHT)},
-        "note": path_note(sequence),
+        "note": " · ".join(filter(None, [path_note(sequence), shape_note(skeleton) if in_room(sequence) else ""])),
         "rules": RULES,
         "rounding": f"joints are rounded to {JOINT_STEP_M * 1000:g} mm; {file} holds the exact numbers",
         "subtitle": printable(" · ".join(filter(None, [sequence.subject, sequence.action]))),

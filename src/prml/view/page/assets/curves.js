@@ -1,7 +1,7 @@
 // An angle of a motion over the whole clip, left and right; a click or a drag leads to a frame.
 const curvesView = (() => {
   const select = document.getElementById("curve"), canvas = document.getElementById("curve-plot");
-  const NONE = -128, LEFT_EDGE = 34, TOP = 16, BOTTOM = 5; // missing value; pixels around the plot
+  const NONE = -128, LEFT_EDGE = 34, TOP = 24, BOTTOM = 7; // missing value; pixels around the plot
   const INKS = { left: "--left", right: "--right", middle: "--text" };
   let chosen = null, backdrop = null, key = "", onSeek = () => {};
 
@@ -35,7 +35,7 @@ const curvesView = (() => {
       context.fillStyle = cssColour("--line");
       context.fillRect(LEFT_EDGE, Math.round(y(level)), width - LEFT_EDGE, 1);
       context.fillStyle = cssColour("--dim");
-      if (level || Math.min(y(0) - TOP, height - BOTTOM - y(0)) > 10) context.fillText(`${level}\u00b0`, LEFT_EDGE - 5, y(level));
+      if ([low, high].includes(level) || Math.min(y(0) - TOP, height - BOTTOM - y(0)) > 10) context.fillText(`${level}\u00b0`, LEFT_EDGE - 5, y(level));
     }
     for (const [side, column] of columns()) {
       context.strokeStyle = cssColour(INKS[side]);
