@@ -250,6 +250,16 @@ def run(
                     yield row | found | {"verdict": verdict(found, scene.fps)}
 
 
+def kept(file: Path, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows of an earlier run about tools and formats that this one did not check (``--only``)."""
+    if not file.is_file():
+        return []
+    done = {(row["tool"], form) for row in rows for form in row.get("formats", [row.get("format")])}
+    earlier = json.loads(file.read_text(encoding="utf-8"))
+    rest = [row for row in earlier["checks"] if (row["tool"], row.get("format")) not in done]
+    return [{"commit": earlier["commit"], **row} for row in rest]
+
+
 def default_folder() -> Path:
     """Return where the tools are if nothing else is said."""
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "prml" / "format-tools"
@@ -263,7 +273,7 @@ def main() -> int:
     parser.add_argument("--no-install", action="store_true", help="take the tools as they are")
     parser.add_argument("--only", default="", help="tools or formats, separated by commas")
     parser.add_argument("--frames", type=int, help="frames of each motion (default: all)")
-    parser.add_argument("--json", type=Path, help="file for the results; overwritten")
+    parser.add_argument("--json", type=Path, help="file for the results; rows of tools that are not checked are kept")
     given = parser.parse_args()
     tools = Tools(given.tools.resolve())
     if not given.no_install:
@@ -271,7 +281,7 @@ def main() -> int:
             print(f"not installed: {line}", flush=True)
     rows = []
     for row in run(tools, set(filter(None, given.only.lower().split(","))), given.frames):
-        rows.append(row)
+        rows.append(row | {"commit": commit()})
         off = f"{row['error_mm']:.4f} mm" if "error_mm" in row else ""
         place = row.get("format", ", ".join(row.get("formats", ())))
         print(f"{row['tool']:<22}{place:<13}{row.get('motion', ''):<20}{off:>12}  {row['verdict']}", flush=True)
@@ -283,7 +293,7 @@ def main() -> int:
             "versions": versions(),
             "processor": processor(),
             "limits": {"error_mm": MAX_MM, "rate": MAX_RATE},
-            "checks": rows,
+            "checks": [*kept(given.json, rows), *rows],
         }
         write_file(given.json, json.dumps(record, indent=1, ensure_ascii=False) + "\n", overwrite=True)
     return 1 if failed else 0
