@@ -1,5 +1,6 @@
 """The programs of our users read our files: Blender, three.js and the others that can be installed here."""
 
+import json
 from collections import Counter
 
 import check_formats as formats
@@ -32,6 +33,14 @@ def test_every_format_is_read_by_a_tool_that_knows_its_suffix():
 )
 def test_verdicts(found, told):
     assert formats.verdict(found, 50) == told
+
+
+def test_rows_of_tools_that_are_not_checked_are_kept(tmp_path):
+    earlier = [{"tool": "a", "format": "x"}, {"tool": "a", "format": "y"}, {"tool": "b", "format": "x"}]
+    (tmp_path / "f.json").write_text(json.dumps({"commit": "c1", "checks": earlier}))
+    rest = formats.kept(tmp_path / "f.json", [{"tool": "a", "format": "x"}, {"tool": "b", "formats": ["x", "y"]}])
+    assert rest == [{"commit": "c1", "tool": "a", "format": "y"}]
+    assert formats.kept(tmp_path / "none.json", []) == []
 
 
 @pytest.fixture(scope="module")
