@@ -60,7 +60,7 @@ test-slow: $(VENV)/.dev  ## the tests that take minutes
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow -n auto $(PYTEST_ARGS)
 
 # The tests of the rooms where shapes are at stake; not all, because the check costs time at every call.
-SHAPES := tests/test_camera.py tests/test_sequence.py tests/test_scene.py tests/test_skeleton.py tests/test_normalise.py tests/test_spans.py \
+SHAPES := tests/test_camera.py tests/test_rotations.py tests/rig tests/io/test_glb.py tests/test_sequence.py tests/test_scene.py tests/test_skeleton.py tests/test_normalise.py tests/test_spans.py \
 	tests/detect/test_people.py tests/filters tests/batches tests/datasets/test_mocap.py tests/networks/test_prml.py \
 	tests/networks/test_layers.py tests/objectives tests/evaluation/test_metrics.py tests/io/test_poses.py tests/io/test_motion_formats.py tests/io/test_trc.py tests/view/test_overlay.py \
 	tests/view/test_trust.py

@@ -16,7 +16,7 @@ def unit(vectors: Float[Array, "*n d"]) -> Float[Array, "*n d"]:
         return np.asarray(np.where(length > 1e-9, vectors / length, np.nan))
 
 
-def frame(primary: Float[Array, "*n 3"], secondary: Float[Array, "*n 3"]) -> Float[Array, "*n 3 3"]:
+def frame(primary: Float[Array, "*#n 3"], secondary: Float[Array, "*#n 3"]) -> Float[Array, "*m 3 3"]:
     """Return right-handed frames: the first column along ``primary``, the second as near to ``secondary`` as it gets.
 
     NaN where the two are parallel or one is zero.
@@ -33,7 +33,7 @@ def turn_between(
     return np.asarray(frame(*now) @ frame(*rest).T)
 
 
-def swing(start: Float[Array, "*n 3"], end: Float[Array, "*n 3"]) -> Float[Array, "*n 3 3"]:
+def swing(start: Float[Array, "*#n 3"], end: Float[Array, "*#n 3"]) -> Float[Array, "*m 3 3"]:
     """Return the shortest rotations from one unit direction to another, without twist; NaN between opposite ones."""
     axis, cosine = np.cross(start, end), (start * end).sum(-1)[..., None, None]
     K = _cross_matrix(axis)
@@ -48,7 +48,7 @@ def _cross_matrix(v: Float[Array, "*n 3"]) -> Float[Array, "*n 3 3"]:
     return K - np.swapaxes(K, -1, -2)
 
 
-def about(axis: Float[Array, "*n 3"], radians: Float[Array, "*n"]) -> Float[Array, "*n 3 3"]:
+def about(axis: Float[Array, "*#n 3"], radians: Float[Array, "*#n"]) -> Float[Array, "*m 3 3"]:
     """Return rotations about unit axes, counter-clockwise as seen from the tip of the axis."""
     K = _cross_matrix(axis)
     angle = np.asarray(radians)[..., None, None]

@@ -304,6 +304,7 @@ def test_what_cannot_be_a_rig_is_refused(wrong, told):
         to_rig(wrong(moving(5)))
 
 
+@pytest.mark.misfit
 def test_an_unknown_rest_pose_is_refused():
     with pytest.raises(PrmlError, match="'t' or 'a'"):
         to_rig(moving(2), "y")

@@ -87,7 +87,7 @@ class _Fit:
 
     at: dict[str, Float[Array, "T 3"]]
     sequence: PoseSequence
-    present: Bool[Array, " T"]
+    present: Bool[Array, " all"]
     turn: dict[str, Float[Array, "T 3 3"]] = field(default_factory=dict)
     local: dict[str, Float[Array, "T 4"]] = field(default_factory=dict)
 
