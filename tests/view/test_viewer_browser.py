@@ -14,7 +14,7 @@ from view_people import person, video, walker
 from prml.camera import Camera
 from prml.filters.angles import BendAngles
 from prml.filters.root import Placement
-from prml.skeleton import Skeleton
+from prml.skeleton import H36M17, Skeleton
 from prml.view.page.page import write_viewer
 from prml.view.trust import RULES
 
@@ -577,6 +577,22 @@ def test_a_motion_s_views_are_within_reach_of_a_finger(in_room, width, height, m
             assert blue(picture(in_room, "#scene")).sum() > 40
     finally:
         in_room.emulate(960, 640)
+
+
+@pytest.mark.parametrize("frames", [1, 12])
+def test_a_motion_without_contacts_or_with_a_gap_opens_quietly(browser, tmp_path, frames):
+    motion = walker(frames, H36M17)
+    joints, there = motion.joints_m.copy(), np.ones(frames, bool)
+    there[1:4] = False
+    joints[~there] = np.nan
+    motion = motion.with_(joints_m=joints, has_person=there, contacts=np.zeros((frames, 4), bool))
+    browser.open(write_viewer(motion, tmp_path / "v.html", title="Gap"))
+    browser.run("prmlViewer.showView('turntable')")
+    assert blue(picture(browser, "#scene")).sum() > 200
+    if frames > 1:
+        browser.run("prmlViewer.seek(2)")
+        assert blue(picture(browser, "#scene")).sum() == 0
+    assert_quiet(browser)
 
 
 def test_an_angle_is_drawn_as_a_curve_when_chosen_and_leads_to_its_frames(in_room):
