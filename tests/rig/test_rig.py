@@ -7,6 +7,7 @@ from scipy.spatial.transform import Rotation
 from fixtures.moving import body, moving
 from prml.errors import PrmlError
 from prml.rig import forward, to_rig
+from prml.rig.mannequin import mannequin
 from prml.rig.rig import y_up
 from prml.skeleton import BODY28, COCO17, H36M17
 
@@ -270,6 +271,22 @@ def test_uneven_times_become_a_regular_grid():
     np.testing.assert_allclose(np.linalg.norm(uneven.rotations, axis=-1), 1, atol=1e-12)
     even = to_rig(given)
     np.testing.assert_array_equal(even.regular().rotations, even.rotations)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("joint", "other"),
+    [("LKnee", "LHip"), ("LThumb", "LWrist"), ("LToe", "LHeel"), ("LEar", "REar"), ("Head", "Nose"), ("LHip", "RHip")],
+)
+@pytest.mark.parametrize("frames", [slice(None), slice(5, 9)], ids=["always", "for a while"])
+def test_joints_that_coincide_leave_numbers_everywhere(joint, other, frames):
+    given = moving(30)
+    joints = given.joints_m.copy()
+    joints[frames, BODY28.index(joint)] = joints[frames, BODY28.index(other)]
+    made = to_rig(given.with_(joints_m=joints))
+    assert np.isfinite(made.rotations).all()
+    np.testing.assert_allclose(np.linalg.norm(made.rotations, axis=-1), 1, atol=1e-9)
+    assert np.isfinite(mannequin(made.rig).points_m).all()
 
 
 def test_a_single_frame():

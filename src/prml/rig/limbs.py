@@ -42,6 +42,8 @@ def hinge_axis(
     normal = np.cross(upper, lower)
     angle = np.arctan2((np.cross(hint, normal) * upper).sum(-1), (hint * normal).sum(-1))
     sine = np.linalg.norm(normal, axis=-1)
+    nowhere = ~np.isfinite(angle)  # a segment without length
+    sine[nowhere] = angle[nowhere] = 0
     bent = bent_stretches(sine)
     for run in bent:
         if sine[run].max() < WEAK and (sine[run] * np.cos(angle[run])).sum() < 0:

@@ -95,7 +95,8 @@ class _Bodies:
         self.tail = {name: starts[k] for k, name in enumerate(rig.names) if k in starts}
         self.tail |= {name: self.head[name] + end for name, end in rig.ends_m.items()}
         bones = [side + part for side in ("Left", "Right") for part in ("UpLeg", "Leg")]
-        self.scale = float(sum(np.linalg.norm(self.tail[b] - self.head[b]) for b in bones)) / 2 / _LEG_M
+        legs_m = float(sum(np.linalg.norm(self.tail[bone] - self.head[bone]) for bone in bones))
+        self.scale = max(legs_m / 2 / _LEG_M, 0.01)  # joints that coincide make no body, but no error either
 
     def all(self) -> Iterator[Body]:
         yield from self._trunk()

@@ -81,7 +81,7 @@ class Foot:
         near, far = np.linalg.norm(self.ball), np.linalg.norm(self.toe - self.ball)
 
         def corner(opposite: Array | np.floating) -> Array:
-            return np.asarray(np.arccos(np.clip((near**2 + far**2 - opposite**2) / (2 * near * far), -1, 1)))
+            return np.asarray(np.arccos(np.clip((near**2 + far**2 - opposite**2) / max(2 * near * far, 1e-9), -1, 1)))
 
         return np.asarray(corner(np.linalg.norm(self.toe)) - corner(ankle_to_toe))
 
@@ -157,7 +157,8 @@ def _top_of(at: Points) -> Float[Array, "3"]:
     ahead = unit(ahead - (ahead * left).sum(-1, keepdims=True) * left)
     top = at["Head"] - at["Nose"]
     up = np.cross(ahead, left)
-    tilt = float(np.nanmedian(np.arctan2((top * ahead).sum(-1), (top * up).sum(-1))))
+    tilts = np.arctan2((top * ahead).sum(-1), (top * up).sum(-1))
+    tilt = float(np.nanmedian(tilts)) if np.isfinite(tilts).any() else 0.0
     return np.asarray(np.cos(tilt) * np.cross(_FACE, LEFT) + np.sin(tilt) * _FACE)
 
 
