@@ -78,7 +78,7 @@ class Foot:
 
     def bend(self, ankle_to_toe: Float[Array, " T"]) -> Float[Array, " T"]:
         """Return how far the toes are bent up, radians, if the tip of the toe is so far from the ankle."""
-        near, far = np.linalg.norm(self.ball), np.linalg.norm(self.toe - self.ball)
+        near, far = float(np.linalg.norm(self.ball)), float(np.linalg.norm(self.toe - self.ball))
 
         def corner(opposite: Array | np.floating) -> Array:
             return np.asarray(np.arccos(np.clip((near**2 + far**2 - opposite**2) / max(2 * near * far, 1e-9), -1, 1)))
