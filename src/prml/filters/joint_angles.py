@@ -17,11 +17,13 @@ from jaxtyping import Float
 from prml.errors import PrmlError
 from prml.sequence import PoseSequence
 from prml.skeleton import Skeleton
+from prml.spans import blocks
 
 Array = np.ndarray
 Points = Mapping[str, Array]
 _MIN_BEND_DEG = 15.0  # of a knee or elbow, below which its bend plane says nothing of the limb's rotation
 _STEP_M = 1e-4
+_BLOCK = 64  # frames whose deviations are computed together
 
 # What the joints do not tell, whatever the pose
 UNOBSERVABLE: Mapping[str, str] = {
@@ -230,14 +232,16 @@ def pelvis_turn(sequence: PoseSequence) -> tuple[Float[Array, " T"], Float[Array
 
 
 def _spread(joints_m: Array, std_m: Array, skeleton: Skeleton) -> Float[Array, "T A"]:
-    total: Array | float = 0.0
-    for joint in range(len(skeleton)):
-        for axis in range(3):
-            ends = []
-            for sign in (-1.0, 1.0):
-                moved = joints_m.copy()
-                moved[:, joint, axis] += sign * _STEP_M
-                ends.append(np.stack(list(_angles(moved, skeleton).values()), 1))
-            change = (ends[1] - ends[0] + 180) % 360 - 180
-            total = total + (change / (2 * _STEP_M) * std_m[:, joint, axis, None]) ** 2
-    return np.asarray(np.sqrt(total))
+    """Deviations to first order: central differences by every coordinate of every joint, some frames at a time."""
+    count = 3 * len(skeleton)
+    steps = (_STEP_M * np.eye(count)).reshape(count, 1, len(skeleton), 3)
+    found = []
+    for block, _, _ in blocks(len(joints_m), _BLOCK):
+        ends = []
+        for sign in (-1.0, 1.0):
+            moved = (joints_m[None, block] + sign * steps).reshape(-1, len(skeleton), 3)
+            ends.append(np.stack(list(_angles(moved, skeleton).values()), 1))
+        change = ((ends[1] - ends[0] + 180) % 360 - 180).reshape(count, -1, ends[0].shape[1])
+        spread = std_m[block].reshape(change.shape[1], count).T[..., None]
+        found.append(np.sqrt(((change / (2 * _STEP_M) * spread) ** 2).sum(0)))
+    return np.concatenate(found)
