@@ -6,7 +6,16 @@ import pytest
 from fixtures.people import STEP, Scene, SceneDetector, person
 from prml.detect.base import Detection
 from prml.detect.crowd import Crowd, hide_others
-from prml.detect.ownership import DOUBTS, assign, shared_limbs, stray_limbs, too_long
+from prml.detect.ownership import (
+    DOUBTS,
+    HIDDEN,
+    TOO_CLOSE,
+    assign,
+    shared_limbs,
+    stray_limbs,
+    too_close,
+    too_long,
+)
 from prml.detect.people import distance, extent
 from prml.skeleton import BLAZEPOSE33
 
@@ -205,6 +214,24 @@ def test_shared_and_stray_limbs_are_named():
     assert shared_limbs(mixed, two, BLAZEPOSE33).tolist() == [False, True, False, False]
     assert stray_limbs(mixed, one, 1 / 30, BLAZEPOSE33).tolist() == [False, True, False, False]
     assert not stray_limbs(one + (90, 40), one, 1 / 30, BLAZEPOSE33).any(), "a person who moves as a whole"
+
+
+def test_trunks_on_top_of_each_other_are_too_close_unless_one_is_far_behind():
+    one = person(300, 50, 400)
+    assert too_close(one, person(360, 40, 420), BLAZEPOSE33)
+    assert not too_close(one, person(480, 50, 400), BLAZEPOSE33)
+    assert not too_close(one, person(310, 150, 150), BLAZEPOSE33), "a spectator"
+
+
+def test_people_who_are_too_close_are_gaps_and_keep_their_numbers():
+    still = (lambda t: person(400, 120, 240), COLOURS[0])
+    passes = (lambda t: person(100 + 160 * t, 115, 250), COLOURS[5])
+    frames, crowd = follow(Scene(900, 500, [still, passes]), TIMES)
+    near = [frame for frame, t in zip(frames, TIMES, strict=True) if abs(passes[0](t)[0, 0] - 400) < 50]
+    assert near
+    assert not any(near)
+    assert numbers(frames, TIMES, still[0], passes[0]) != numbers(frames, TIMES, passes[0], still[0])
+    assert {event.kind for one in crowd.people for event in one.events} & {TOO_CLOSE, HIDDEN}
 
 
 def test_assignment_has_the_least_total_cost_and_keeps_what_is_forbidden_apart():
