@@ -209,7 +209,10 @@ class _Run:
         """Process the video."""
         started = perf_counter()
         tracks = first_people(self.info, self.crowd.searcher, self.fps, levels=2)
-        sizes = [float(np.median([extent(p.keypoints_px)[1] for p in track.people])) for track in tracks]
+        size = (self.info.width, self.info.height)
+        threshold = AUTO_SHARE * tracks[0].prominence(*size)  # spectators need not be seen well
+        large = [track for track in tracks if track.prominence(*size) >= threshold]
+        sizes = [float(np.median([extent(p.keypoints_px)[1] for p in track.people])) for track in large]
         self.scale = min(1.0, PERSON_PX / min(sizes))
         self.stage_s["choose"] = perf_counter() - started
         frames = prefetch(read_frames(self.info.path, fps=self.fps, scale=self.scale, on_warning=self.warn))

@@ -11,6 +11,7 @@ from prml.sequence import PoseSequence
 from prml.view.stage import MAX_RADIUS_M, Stage
 
 Array = np.ndarray
+NOTE = "people stand where the camera saw them; how far away is known only roughly"
 ACROSS_S, DEPTH_S = 0.25, 1.0  # standard deviations of the smoothing in time; depth from one camera is noisy
 
 

@@ -11,7 +11,7 @@ from prml.sequence import PoseSequence
 from prml.view.mannequin import shape_note
 from prml.view.overlay.figure import BODY, FigurePanel, draw_keypoints
 from prml.view.overlay.room import RoomPanel
-from prml.view.places import offsets, stage_of
+from prml.view.places import NOTE, offsets, stage_of
 from prml.view.raster import Image, disc, shrink, text
 from prml.view.room import Footprints, in_room
 from prml.view.stage import LEFT, RIGHT, Colour, path_note
@@ -108,7 +108,7 @@ class Composer:
             disc(image, centre, small * 0.34, colour)
             text(image, round(x + small), y, label, small, BODY)
             x += round(small * 3.6)
-        notes = [path_note(self.sequence)]
+        notes = [NOTE if self.others else path_note(self.sequence)]
         if isinstance(self.panel, RoomPanel) and (shape := shape_note(self.sequence.skeleton)):
             notes.append(shape)
         if in_room(self.sequence) and len(Footprints.of(self.sequence)):

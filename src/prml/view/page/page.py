@@ -17,7 +17,7 @@ from prml.errors import PrmlError
 from prml.io.files import check_writable, write_file
 from prml.sequence import PoseSequence
 from prml.view.page.pack import PERSON_KEYS, pack, printable
-from prml.view.places import offsets, stage_of
+from prml.view.places import NOTE, offsets, stage_of
 from prml.view.thumbnails import FrameLike, Thumbnails
 
 Array = np.ndarray
@@ -107,6 +107,7 @@ def _packed(people: Sequence[PoseSequence], up: Float[Array, "3"] | None) -> tup
         meta["others"].append({key: record[key] for key in PERSON_KEYS})
         arrays |= {f"p{number}-{name}": array for name, array in more.items() if name != "times"}
     if rest:
+        meta["note"] = NOTE
         for number, place in enumerate(offsets(people, up), 1):
             arrays["places" if number == 1 else f"p{number}-places"] = place.astype("<f4")
     return meta, arrays
