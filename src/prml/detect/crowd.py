@@ -10,8 +10,10 @@ from prml.detect.base import Detection, Detector
 from prml.detect.follow import find_people, fits, part_around
 from prml.detect.followed import Followed
 from prml.detect.ownership import (
+    CLOSE,
     HIDDEN,
     SAME_BODY,
+    STILL_CLOSE,
     TOO_CLOSE,
     TOO_LONG,
     TWO_BODIES,
@@ -268,7 +270,7 @@ class Crowd:
             if reason := self._reason(one, person, others, time_s):
                 self._doubt(one, time_s, reason)
             else:
-                one.doubt_since_s = None
+                one.doubt_since_s, one.doubt = None, ""
             if reason in ("", TOO_CLOSE):
                 kept.append((one, person))
         return kept
@@ -284,7 +286,9 @@ class Crowd:
         if not bodies:
             return ""
         one.near.add(self.frame)
-        if any(too_close(points, body, self.skeleton) for body in bodies):
+        margins = [STILL_CLOSE if one.doubt == TOO_CLOSE else CLOSE] * len(near)
+        margins += [STILL_CLOSE] * (len(bodies) - len(near))
+        if any(too_close(points, body, self.skeleton, m) for body, m in zip(bodies, margins, strict=True)):
             return TOO_CLOSE
         if too_long(points, 0.85 * one.trunk_px, self.skeleton):
             return TOO_LONG
@@ -302,6 +306,7 @@ class Crowd:
 
     def _doubt(self, one: Followed, time_s: float, reason: str) -> None:
         one.near.add(self.frame)
+        one.doubt = reason
         if one.doubt_since_s is None:
             one.events.append(Event(time_s, reason))
             one.doubt_since_s = time_s
@@ -328,7 +333,7 @@ class Crowd:
                 one.lost = False
             if one.detector is None:
                 one.detector = self._free.pop() if self._free else self._open()
-            one.identity.follow(image, person, time_s)
+            one.identity.follow(image, person, time_s, appearance=one.doubt_since_s is None)
             one.add(person, self.frame, time_s, self.skeleton, size, one.doubt_since_s is None)
         for one in self.people:
             if not one.lost and one.away_s(time_s) > LOST_AFTER_S:

@@ -39,6 +39,7 @@ class Followed:
         trail: times and places of the trunk.
         trunk_px: length of the trunk when it is not foreshortened.
         doubt_since_s: time since which all sights were refused.
+        doubt: why the last sight was refused.
         searched_s: time of the last search for the person.
         recorded: whether rows are recorded.
     """
@@ -57,6 +58,7 @@ class Followed:
     trail: deque[tuple[float, Array]] = field(default_factory=lambda: deque(maxlen=64))
     trunk_px: float = 0.0
     doubt_since_s: float | None = None
+    doubt: str = ""
     searched_s: float = -np.inf
     recorded: bool = True
 

@@ -18,7 +18,9 @@ TWO_BODIES = "limbs of two people"
 HIDDEN = "hidden behind somebody"
 TOO_CLOSE = "too close to somebody to tell limbs apart"
 DOUBTS = (TOO_LONG, TWO_BODIES, HIDDEN, TOO_CLOSE)
-CLOSE, ALIKE_SIZE = 0.28, 0.6  # distance of two trunks in sizes of the smaller person; and the least ratio of sizes
+CLOSE = 0.28  # distance of two trunks at which limbs cannot be told apart, in sizes of the smaller person
+STILL_CLOSE = 0.42  # the same until it is over, and while one of the two is not seen
+ALIKE_SIZE = 0.6  # the least ratio of their sizes
 
 
 def trunk(points: Float[Array, "J 2"], skeleton: Skeleton) -> float:
@@ -88,12 +90,14 @@ def overlap(points: Float[Array, "J 2"], others: Float[Array, "J 2"], margin: fl
     return bool(near.all())
 
 
-def too_close(points: Float[Array, "J 2"], others: Float[Array, "J 2"], skeleton: Skeleton) -> bool:
+def too_close(
+    points: Float[Array, "J 2"], others: Float[Array, "J 2"], skeleton: Skeleton, margin: float = CLOSE
+) -> bool:
     """Whether the trunks of two people of about one size are so near that limbs cannot be told apart."""
     joints = [skeleton.index(side + joint) for side in "LR" for joint in ("Shoulder", "Hip")]
     small, large = sorted((extent(points)[1], extent(others)[1]))
     apart = float(np.linalg.norm(points[joints].mean(axis=0) - others[joints].mean(axis=0)))
-    return small >= ALIKE_SIZE * large and apart < CLOSE * small
+    return small >= ALIKE_SIZE * large and apart < margin * small
 
 
 def inside(points: Float[Array, "J 2"], others: Float[Array, "J 2"], skeleton: Skeleton) -> Bool[Array, "4"]:

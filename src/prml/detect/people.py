@@ -195,14 +195,16 @@ class Identity:
         seen = look(image, person, self._skeleton)
         return 1.0 if self._look is None else 0.0 if seen is None else alike(seen, self._look)
 
-    def follow(self, image: UInt8[Array, "H W 3"], person: Detection, time_s: float) -> None:
-        """Update position, velocity and appearance from a new detection."""
+    def follow(
+        self, image: UInt8[Array, "H W 3"], person: Detection, time_s: float, *, appearance: bool = True
+    ) -> None:
+        """Update position, velocity and, unless somebody else may be in the way, appearance from a new detection."""
         elapsed = time_s - self.time_s
         if elapsed > 0:
             step = np.median(person.keypoints_px - self.points, axis=0) / elapsed
             self._velocity = 0.5 * self._velocity + 0.5 * step if elapsed < 0.2 else np.zeros(2)
         self.points, self.time_s = person.keypoints_px, time_s
-        if time_s - self._look_at_s >= 0.3:
+        if appearance and time_s - self._look_at_s >= 0.3:
             seen = look(image, person, self._skeleton)
             if seen is not None:
                 self._look = seen if self._look is None else 0.8 * self._look + 0.2 * seen
