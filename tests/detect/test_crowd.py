@@ -6,6 +6,7 @@ import pytest
 from fixtures.people import STEP, Scene, SceneDetector, person
 from prml.detect.base import Detection
 from prml.detect.crowd import Crowd, hide_others
+from prml.detect.followed import Followed
 from prml.detect.ownership import (
     DOUBTS,
     HIDDEN,
@@ -16,7 +17,7 @@ from prml.detect.ownership import (
     too_close,
     too_long,
 )
-from prml.detect.people import distance, extent
+from prml.detect.people import Identity, distance, extent
 from prml.skeleton import BLAZEPOSE33
 
 SURE = np.full(33, 0.9)
@@ -232,6 +233,25 @@ def test_people_who_are_too_close_are_gaps_and_keep_their_numbers():
     assert not any(near)
     assert numbers(frames, TIMES, still[0], passes[0]) != numbers(frames, TIMES, passes[0], still[0])
     assert {event.kind for one in crowd.people for event in one.events} & {TOO_CLOSE, HIDDEN}
+
+
+def test_a_body_with_the_colours_of_who_was_lost_is_given_back():
+    """The detector of the one slides onto the body of the other, who was just lost."""
+    still, gone = (lambda t: person(400, 100, 240), COLOURS[0]), (lambda t: person(430, 100, 240), COLOURS[9])
+    scene = Scene(900, 500, [still])
+    clock = [0.0]
+    crowd = Crowd(lambda: Shared(scene, clock))
+    crowd(scene.image(0), 0.0)
+    crowd(scene.image(0.05), 0.05)
+    [mistaken] = crowd.people
+    colours = mistaken.identity.colours
+    other = Followed(7, Identity(BLAZEPOSE33, Detection(gone[0](0), SURE), 0.05), 0, lost=True)
+    other.identity._look, mistaken.identity._look = colours, np.roll(colours, 50)
+    crowd.people.append(other)
+    clock[0] = 0.1
+    assert set(crowd(scene.image(0.1), 0.1)) <= {7}
+    assert mistaken.lost
+    assert not other.lost
 
 
 def test_assignment_has_the_least_total_cost_and_keeps_what_is_forbidden_apart():

@@ -40,6 +40,7 @@ GONE_S = 1.0  # for how long somebody who is not seen may still be where expecte
 STRAY_S = 0.2  # limbs are expected no farther away after a longer gap
 CUT_S = 0.3  # a track in doubt for longer is given up
 PLACED_S = 1.5  # somebody who was lost for longer is recognised by colours, not by place
+MISTAKEN = 0.3  # overlap of the colours of a person and of the body that is followed, which is then another's
 ALIKE, TWIN = 0.5, 0.8  # overlap of the colours of one person; and, relative to it, that makes another a twin
 SCENE_CHANGE = 28.0  # mean change of the picture, in grey levels, that is a cut
 COMPANION = 0.3  # how near somebody else is followed to keep limbs apart, in person sizes
@@ -189,6 +190,7 @@ class Crowd:
         cost = np.array([[_cost(one, s, time_s) for s in sightings] for one in candidates])
         matched = [(candidates[i], sightings[j]) for i, j in assign(cost.reshape(len(candidates), len(sightings)))]
         pairs = [(one, s.person) for one, s in matched if not one.lost or self._looks_like(image, one, s.person)]
+        pairs = [(self._rightful(image, one, person, time_s), person) for one, person in pairs]
         for sighting in sightings:
             seen = [person for _, person in pairs]
             if sighting.by is not None or not self._is_new(sighting.person, seen):
@@ -201,6 +203,20 @@ class Crowd:
             if known is not None:
                 pairs.append((known, sighting.person))
         return pairs
+
+    def _rightful(self, image: Array, one: Followed, person: Detection, time_s: float) -> Followed:
+        """Return whose body it is: somebody else's who was just lost, if it has their colours and not this one's."""
+        lost = [o for o in self.people if o.lost and o is not one and np.isfinite(o.cost(person, time_s))]
+        known = one.identity.colours
+        colours = look(image, person, self.skeleton) if lost and known is not None else None
+        if colours is None or known is None or alike(colours, known) >= MISTAKEN:
+            return one
+        scores = [(alike(colours, o.identity.colours), o.number, o) for o in lost if o.identity.colours is not None]
+        score, _, other = max(scores, default=(0.0, 0, one))
+        if score < ALIKE:
+            return one
+        self._lose(one, time_s, "lost")
+        return other
 
     def _looks_like(self, image: Array, one: Followed, person: Detection) -> bool:
         colours, known = look(image, person, self.skeleton), one.identity.colours
