@@ -20,6 +20,7 @@ BONES_M = {
     "forearm": ((12, 13), (15, 16), (0.12, 0.40)),
     "hip to thorax": ((0, 8), (0, 8), (0.30, 0.75)),
 }
+JOINTS, SCHEMA = 28, "prml.poses/2"  # of the weights that prml lift takes unless told otherwise
 # What a page may not do: load anything from anywhere but itself. Namespaces and licence texts are only names.
 LOADS = re.compile(
     r"""(?:src|href)\s*=\s*["']?\s*(?:https?:)?//|url\(\s*["']?\s*(?:https?:)?//|@import|
@@ -39,8 +40,8 @@ def check_arrays(poses: dict[str, Any], frames: int) -> list[str]:
     joints, times = np.asarray(poses["joints_cam_m"]), np.asarray(poses["times_s"])
     has_person = np.asarray(poses["has_person"], bool)
     found = []
-    if joints.shape != (frames, 17, 3):
-        return [f"joints_cam_m is {joints.shape}, expected {(frames, 17, 3)}"]
+    if joints.shape != (frames, JOINTS, 3):
+        return [f"joints_cam_m is {joints.shape}, expected {(frames, JOINTS, 3)}"]
     if times.shape != (frames,) or not np.all(np.diff(times) > 0):
         found.append("times_s does not increase once per frame")
     if has_person.mean() < 0.95:
@@ -76,6 +77,18 @@ def check_example(joints_m: np.ndarray) -> list[str]:
     return found if np.ptp(apart) > 0.25 else [*found, "the feet do not come apart; in the video they do"]
 
 
+def check_bvh(text: str, frames: int) -> list[str]:
+    """Faults of the BVH (centimetres, Y up): its frames, and hips at a height that jumps change."""
+    lines = text.splitlines()
+    start = lines.index("MOTION")
+    count = int(lines[start + 1].split()[1])
+    heights = np.array([float(line.split()[1]) for line in lines[start + 3 :] if line.strip()])
+    found = [] if count == len(heights) == frames else [f"motion.bvh has {count} frames, the video {frames}"]
+    if not 60 < np.median(heights) < 120:
+        found.append(f"the hips of motion.bvh are {np.median(heights):.0f} cm high; those of a man who stands about 90")
+    return found if np.ptp(heights) > 10 else [*found, "the man of motion.bvh does not jump"]
+
+
 def check_page(page: str) -> list[str]:
     """Faults of the viewer: what it would load from elsewhere, or a page without poses."""
     found = [f"viewer.html loads from elsewhere: {page[m.start() : m.start() + 80]!r}" for m in LOADS.finditer(page)]
@@ -94,14 +107,16 @@ def faults(out: Path, video: Path) -> list[str]:
     found = check_arrays(binary, frames)
     found += [] if found else check_example(binary["joints_cam_m"])
     for what, schema in (("poses.npz", str(binary["schema"])), ("poses.json", text["schema"])):
-        found += [] if schema == "prml.poses/1" else [f"{what} has schema {schema}"]
+        found += [] if schema == SCHEMA else [f"{what} has schema {schema}"]
     if set(text) != set(binary):
         found.append(f"poses.json and poses.npz differ in {sorted(set(text) ^ set(binary))}")
     in_text = np.array(text["joints_cam_m"], dtype=float)
-    if in_text.shape != (frames, 17, 3) or not np.allclose(in_text, binary["joints_cam_m"], atol=1e-5, equal_nan=True):
+    joints = binary["joints_cam_m"]
+    if in_text.shape != joints.shape or not np.allclose(in_text, joints, atol=1e-5, equal_nan=True):
         found.append("poses.json and poses.npz hold different joints")
     if (count := frames_of(out / "overlay.mp4")) != frames:
         found.append(f"overlay.mp4 has {count} frames, the video {frames}")
+    found += check_bvh((out / "motion.bvh").read_text(encoding="utf-8"), frames)
     return found + check_page((out / "viewer.html").read_text(encoding="utf-8"))
 
 

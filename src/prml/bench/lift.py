@@ -12,6 +12,7 @@ from typing import Any
 
 from prml.errors import PrmlError
 from prml.media.loop import loop_video
+from prml.weights import DEFAULT
 
 SECONDS = 20.0
 BARS = {"poses": 0.85, "everything": 0.5}  # frames/s, as a share of the detector's alone
@@ -24,7 +25,7 @@ _RUNS = {
 }
 
 
-def bench_lift(video: Path, *, weights: str = "prml-s", seconds: float = SECONDS, rounds: int = 2) -> dict[str, Any]:
+def bench_lift(video: Path, *, weights: str = DEFAULT, seconds: float = SECONDS, rounds: int = 2) -> dict[str, Any]:
     """Measure ``prml lift`` relative to its detector alone, on a clip of the video's frames played back and forth.
 
     Each run is a separate process, so loading time is included. The three kinds alternate, and the fastest run of each

@@ -56,7 +56,7 @@ def run(options: Options) -> int:
         limit = limits.get(name)
         verdict = "not measured" if value != value else "" if limit is None else "ok" if value <= limit else "beyond"
         beyond += verdict == "beyond"
-        gates.add_row(name, f"{value:.4g}", "" if limit is None else f"{limit:g}", verdict, GATES.get(name, ""))
+        gates.add_row(name, f"{round(value, 3):g}", "" if limit is None else f"{limit:g}", verdict, GATES.get(name, ""))
     console = plain_console()
     print_tables(console, [stages])
     console.print()

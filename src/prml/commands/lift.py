@@ -128,7 +128,7 @@ def _about_motion(result: "LiftResult") -> list[tuple[str, str]]:
     if motion is None:
         return [("motion", "none: the path is not estimated")]
     up = motion.stage("gravity").figures["std_deg"]
-    gates = ", ".join(f"{name} {value:.3g}" for name, value in motion.gates.items() if value == value)
+    gates = ", ".join(f"{name} {round(value, 2):g}" for name, value in motion.gates.items() if value == value)
     return [
         ("motion", f"metres in a room (z up, floor at 0); up is known to about {up:.0f} degrees"),
         ("gates", f"{gates} (prml check has limits)"),

@@ -29,6 +29,7 @@ from prml.options import check, option
 from prml.sequence import PoseSequence
 from prml.skeleton import BODY28, H36M17, MPI_INF_3DHP17, Skeleton, joint_groups, skeleton
 from prml.spans import blocks
+from prml.weights import DEFAULT
 from prml.weights.record import Card, Record, load_record
 
 Array = np.ndarray
@@ -396,13 +397,13 @@ def _check_sequence(sequence: object) -> None:
 
 
 def load(
-    name: str | os.PathLike[str] = "prml-s",
+    name: str | os.PathLike[str] = DEFAULT,
     *,
     device: str = "cpu",
     image_features: FeatureSource | None = None,
     **options: Any,
 ) -> Lifter:
-    """Load a lifter from bundled weights ("prml-s", "prml-xs") or the path of a record.
+    """Load a lifter from bundled weights ("prml-xs28", "prml-s", "prml-xs") or the path of a record.
 
     Args:
         name: bundled name, or path of a record.

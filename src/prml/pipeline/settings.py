@@ -5,6 +5,7 @@ from typing import Literal
 
 from prml.options import option
 from prml.pipeline.motion_settings import MotionSettings
+from prml.weights import DEFAULT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -12,8 +13,8 @@ class LiftSettings(MotionSettings):
     """How to lift.
 
     Attributes:
-        weights: bundled name (prml-s, prml-xs, or prml-xs28 with feet, hands and face) or a .safetensors
-            file with its card.
+        weights: bundled name (prml-xs28 with feet, hands and face; prml-s or prml-xs with 17 joints) or a
+            .safetensors file with its card.
         detector: 2D detector for videos: mediapipe, or one added by an installed package.
         model: model of the detector; for mediapipe full, lite, or the path of a .task file (default: full).
         skeleton: joints of the result: h36m17 for the first 17 of weights with 28 joints (default: the weights' own).
@@ -41,7 +42,7 @@ class LiftSettings(MotionSettings):
         overwrite: overwrite existing results and delete stale ones.
     """
 
-    weights: str = option("prml-s", local=True)
+    weights: str = option(DEFAULT, local=True)
     detector: str = "mediapipe"
     model: str | None = option(None, local=True)
     skeleton: Literal["h36m17", "body28"] | None = None
