@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("out", help="folder for the results")
     parser.add_argument("paths", nargs="+", help="videos or keypoint files")
     parser.add_argument("--actors", type=int, default=2, help="processes that lift")
-    parser.add_argument("--weights", default="prml-s", help="bundled name or a .safetensors file")
+    parser.add_argument("--weights", default="prml-xs28", help="bundled name or a .safetensors file")
     given = parser.parse_args()
     rows = lift_on_ray(given.paths, str(Path(given.out).absolute()), given.actors, weights=given.weights)
     for row in rows:
