@@ -418,12 +418,15 @@ def test_the_command_line_shows_flags(echo, capsys):
 
 
 def _messages(path):
-    """The string literals of a module, without docstrings and comments."""
+    """The string literals of a module, without docstrings, comments, and commands to copy ("prml lift ...")."""
     tree = ast.parse(path.read_text())
     bodies = [n.body for n in ast.walk(tree) if isinstance(n, ast.Module | ast.ClassDef | ast.FunctionDef)]
     docs = {id(body[0].value) for body in bodies if body and isinstance(body[0], ast.Expr)}
+    formatted = [n.values for n in ast.walk(tree) if isinstance(n, ast.JoinedStr)]
+    copied = [parts for parts in formatted if str(getattr(parts[0], "value", "")).startswith("prml ")]
+    commands = {id(part) for parts in copied for part in parts}
     for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs:
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs | commands:
             yield node.value
 
 

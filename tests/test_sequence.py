@@ -9,7 +9,7 @@ import pytest
 from prml.camera import Camera, look_at
 from prml.errors import PrmlError
 from prml.sequence import DetectionLog, Event, GroundTruth, PoseSequence, SmplMotion
-from prml.skeleton import BLAZEPOSE33, BODY28, COCO17, H36M17, MEASURED24, conversion
+from prml.skeleton import BLAZEPOSE33, BODY28, COCO_WHOLEBODY133, H36M17, MEASURED24, conversion
 
 
 def _walk(frames=12, joints=17, seed=0):
@@ -54,7 +54,14 @@ def _everything(frames=12, joints=17, skeleton=H36M17):
         labels={"split": "test"},
         truth=GroundTruth(image, 2 * image, numbered(4, 4), numbered(dtype=int), smpl),
         detection=DetectionLog(
-            "mine", (Event(0.1, "lost", 3),), np.arange(frames) % 4 == 0, {"detect": 1.5}, 90, numbered(33, 3)
+            "mine",
+            (Event(0.1, "lost", 3),),
+            np.arange(frames) % 4 == 0,
+            {"detect": 1.5},
+            90,
+            numbered(33, 3),
+            2,
+            numbered() > 3,
         ),
         provenance={"prml": "1"},
     )
@@ -285,8 +292,8 @@ def test_in_camera_wants_absolute_world_joints():
 
 
 def test_no_conversion_is_said_so():
-    with pytest.raises(PrmlError, match="no conversion from h36m17 to coco17"):
-        PoseSequence.regular(2, 50).to_skeleton(COCO17)
+    with pytest.raises(PrmlError, match="no conversion from h36m17 to coco_wholebody133"):
+        PoseSequence.regular(2, 50).to_skeleton(COCO_WHOLEBODY133)
 
 
 def test_the_first_17_of_28_joints_keep_all_that_is_known_of_them():
