@@ -4,7 +4,7 @@ Tensors are (batch, frames, joints, channels); the first 17 joints are those of 
 ``known`` marks the joints of each window that have a truth; None if all have. Terms of motion are 0 for one frame.
 """
 
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.linalg import vector_norm
 from torch.nn.functional import cosine_similarity
@@ -55,7 +55,7 @@ def _limbs(pose: Tensor) -> Float[Tensor, "B T 16 c"]:
     return pose[:, :, parents] - pose[:, :, children]
 
 
-def _known_limbs(known: Known) -> Known:
+def _known_limbs(known: Known) -> Bool[Tensor, "B 16"] | None:
     if known is None:
         return None
     parents, children = (list(ends) for ends in zip(*H36M17.bones, strict=True))
@@ -83,7 +83,7 @@ def _angles(pose: Tensor) -> Float[Tensor, "B T 18"]:
     return cosine.clamp(-_NEARLY_1, _NEARLY_1).acos()
 
 
-def _known_angles(known: Known) -> Known:
+def _known_angles(known: Known) -> Bool[Tensor, "B 18"] | None:
     limbs, (first, second) = _known_limbs(known), zip(*ANGLES, strict=True)
     return None if limbs is None else limbs[:, list(first)] & limbs[:, list(second)]
 
