@@ -15,6 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from prml.errors import PrmlError
 from prml.networks.base import Network
+from prml.networks.meta import on_meta
 from prml.networks.registry import build
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -153,7 +154,7 @@ def cost_of(name: str, **arguments: Any) -> Cost:
     Raises:
         PrmlError: unknown name, a layer whose products are not counted, or arguments that the network cannot have.
     """
-    with torch.device("meta"):
+    with on_meta():
         network = build(name, **arguments)
     return count(network, *example_inputs(network, device="meta"))
 

@@ -19,6 +19,7 @@ from prml.errors import PrmlError
 from prml.image_features.cache import INDEX, FeatureCache
 from prml.image_features.feature_windows import FeatureWindows
 from prml.networks import registry
+from prml.networks.meta import on_meta
 from prml.sequence import PoseSequence
 from prml.skeleton import H36M17, Skeleton
 from prml.training.config import (
@@ -116,7 +117,7 @@ def _features(config: FitConfig) -> Source:
 
 
 def _check_channels(config: FitConfig, cache: FeatureCache) -> None:
-    with torch.device("meta"):
+    with on_meta():
         network = registry.build(config.network.name, **config.network.arguments)
     given, wanted = [shape[0] for shape in cache.shapes], list(network.image_channels)
     if given != wanted:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from prml.errors import PrmlError
 from prml.networks import registry
+from prml.networks.meta import on_meta
 from prml.weights.card import Card
 
 _TYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.int32, torch.int64, torch.bool)
@@ -73,7 +74,7 @@ def check_arguments(card: Card, tensors: Mapping[str, Tensor], origin: str) -> N
     for name, value in _numbers({**card.arguments, **card.uncertainty}):
         if not (math.isfinite(value) and abs(value) <= largest):
             raise PrmlError(f"{origin} does not fit its weights: {name} of {value:g} is larger than anything in them")
-    with torch.device("meta"):
+    with on_meta():
         if (state := _network_state(card)) is not None:
             check_shapes(state, tensors, "network.", origin)
         if card.uncertainty:

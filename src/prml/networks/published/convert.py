@@ -11,6 +11,7 @@ from prml.networks import registry
 from prml.networks.base import Network
 from prml.networks.catalogue import NetworkEntry
 from prml.networks.heads import DualHead
+from prml.networks.meta import on_meta
 from prml.networks.published.layout import PublishedNetwork, translate
 
 # in front of every key of the lifter in a CA-PF checkpoint; its frozen 2D backbone is under the other
@@ -122,7 +123,7 @@ def from_published(name: str, state_dict: Mapping[str, Tensor], **arguments: Any
 def published_keys(name: str, **arguments: Any) -> dict[str, tuple[int, ...]]:
     """Keys and shapes of the authors' state_dict, in their order, for a network of these arguments (ours or theirs)."""
     entry, network = _published_class(name)
-    with torch.device("meta"):
+    with on_meta():
         built = registry.build(name, **{**entry.arguments, **translate(network, arguments)})
     own, layout = built.state_dict(), cast(PublishedNetwork, built).layout()
     return {slot.published: slot.published_shape(own[slot.own]) for slot in layout}
