@@ -18,6 +18,8 @@ class _Undrawn(TorchFunctionMode):
     ) -> Any:
         if getattr(func, "__name__", "") in _DRAWN and args and args[0].is_meta:
             return args[0]
+        if func is torch.eye:  # for its values too
+            return torch.empty(args[0], args[1] if len(args) > 1 else args[0], **(kwargs or {}))
         return func(*args, **(kwargs or {}))
 
 
