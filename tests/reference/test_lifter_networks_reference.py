@@ -238,7 +238,7 @@ def test_a_network_that_is_ready_is_used_and_one_that_trains_stays_as_it_is():
     assert Lifter(Record(ready, None, card)).uncertainty is None
 
 
-def test_load_takes_the_small_network_unless_told_otherwise(monkeypatch):
+def test_load_takes_the_network_of_28_joints_unless_told_otherwise(monkeypatch):
     asked = []
     record = Record(Looking().eval(), None, Card(name="t", network="prml-s", window=1, sha256="0"))
     monkeypatch.setattr("prml.lifting.lifter.load_record", lambda name: (asked.append(name), record)[1])
@@ -247,7 +247,7 @@ def test_load_takes_the_small_network_unless_told_otherwise(monkeypatch):
         load(image_features=source),
         load("other", device="cpu", image_features=source, flip=False, overlap=2),
     )
-    assert asked == ["prml-s", "other"]
+    assert asked == ["prml-xs28", "other"]
     assert (first.options, first.image_features, first.device) == (LiftOptions(), source, torch.device("cpu"))
     assert (second.options, second.image_features) == (LiftOptions(flip=False, overlap=2), source)
     with pytest.raises(PrmlError, match="cannot compute on the device 'abacus'"):
