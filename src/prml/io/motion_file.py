@@ -10,7 +10,7 @@ import numpy as np
 
 from prml.io.entries import Entries, load_entries, stated_schema
 from prml.io.keypoints import write_record
-from prml.io.poses import blank, read_skeleton, skeleton_record
+from prml.io.poses import blank, read_skeleton, shared_fields, skeleton_record
 from prml.io.registry import Format
 from prml.motion import Motion, Stage
 from prml.scene import Scene
@@ -103,24 +103,16 @@ def read_motion(path: str | Path) -> Motion:
     if (wrong := np.isnan(points).any(axis=(1, 2)) & has_person).any():
         raise record.fail(f"'joints_m' is NaN in frame {int(wrong.argmax())}, where 'has_person' is true")
 
-    def optional(name: str, *shape: int) -> Array | None:
-        return record.numbers(name, (frames, *shape), nan=True).astype(np.float32) if name in record else None
-
     contacts = record.flags("contacts", frames, len(CONTACTS))
     sequence = PoseSequence(
         skeleton=joints,
         times_s=times_s,
         joints_m=points.astype(np.float32),
-        std_m=optional("std_m", count, 3),
-        keypoints_px=optional("keypoints_px", count, 2),
-        confidence=optional("confidence", count),
         frame="world",
         root_relative=False,
-        camera=record.camera(),
         fps=fps,
         has_person=has_person,
-        filled=record.flags("filled", frames),
-        inferred=record.flags("inferred", frames, count) if "inferred" in record else None,
+        **shared_fields(record, frames, count),
         detected=record.flags("detected", count) if "detected" in record else None,
         contacts=contacts,
         name=record.text("name", ""),

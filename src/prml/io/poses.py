@@ -128,6 +128,22 @@ def read_skeleton(record: Entries) -> Skeleton:
     return known
 
 
+def shared_fields(record: Entries, frames: int, joints: int) -> dict[str, Any]:
+    """Return fields of a sequence that result files and motion files store alike; raise PrmlError if one is invalid."""
+
+    def optional(name: str, *shape: int) -> Array | None:
+        return record.numbers(name, (frames, *shape), nan=True).astype(np.float32) if name in record else None
+
+    return {
+        "std_m": optional("std_m", joints, 3),
+        "keypoints_px": optional("keypoints_px", joints, 2),
+        "confidence": optional("confidence", joints),
+        "camera": record.camera(),
+        "filled": record.flags("filled", frames),
+        "inferred": record.flags("inferred", frames, joints) if "inferred" in record else None,
+    }
+
+
 def read_poses(path: str | Path) -> PoseSequence:
     """Read a result file, npz or JSON.
 
@@ -152,23 +168,15 @@ def read_poses(path: str | Path) -> PoseSequence:
     if (wrong := np.isnan(points).any(axis=(1, 2)) & has_person).any():
         raise record.fail(f"'joints_cam_m' is NaN in frame {int(wrong.argmax())}, where 'has_person' is true")
 
-    def optional(name: str, *shape: int) -> Array | None:
-        return record.numbers(name, (frames, *shape), nan=True).astype(np.float32) if name in record else None
-
     return PoseSequence(
         skeleton=joints,
         times_s=times_s,
         joints_m=points.astype(np.float32),
-        std_m=optional("std_m", count, 3),
-        keypoints_px=optional("keypoints_px", count, 2),
-        confidence=optional("confidence", count),
         frame="camera",
         root_relative=True,
-        camera=record.camera(),
         fps=fps,
         has_person=has_person,
-        filled=record.flags("filled", frames),
-        inferred=record.flags("inferred", frames, count) if "inferred" in record else None,
+        **shared_fields(record, frames, count),
         detected=record.flags("detected", count) if newer else None,
         name=record.text("name", ""),
         source=record.path.name,
