@@ -44,16 +44,14 @@ def view(
         PrmlError: the folder has no result, a file must not be replaced, or the video does not belong to the result.
     """
     place = existing(Path(folder), "result folder")
-    poses = next((place / name for name in POSES if (place / name).is_file()), None)
-    if poses is None:
-        raise PrmlError(f"{place} has no poses.npz; give a folder written by prml lift")
+    poses = poses_in(place)
     names = ("viewer.html", *(["overlay.mp4"] if overlay else []))
     settings = LiftSettings(
         video=None if video is None else os.fspath(video), overlay=overlay, overwrite=overwrite, motion=False
     )
     missing = ""
     if video is None:
-        settings, missing = _with_recorded_video(poses, settings)
+        settings, missing = with_recorded_video(poses, settings)
         if overlay and missing:
             raise PrmlError("an overlay needs the video; give video=...")
         if missing and warn:
@@ -68,6 +66,14 @@ def view(
     return result
 
 
+def poses_in(folder: Path) -> Path:
+    """Return the result file of a folder; raise PrmlError if it has none."""
+    poses = next((folder / name for name in POSES if (folder / name).is_file()), None)
+    if poses is None:
+        raise PrmlError(f"{folder} has no poses.npz; give a folder written by prml lift")
+    return poses
+
+
 def _motion_of(file: Path, poses: PoseSequence) -> Motion:
     """Read the motion of the poses; raise PrmlError if it belongs to others."""
     motion = read_motion(file)
@@ -78,7 +84,7 @@ def _motion_of(file: Path, poses: PoseSequence) -> Motion:
     return replace(motion, sequence=motion.sequence.with_(source=poses.source))
 
 
-def _with_recorded_video(poses: Path, settings: LiftSettings) -> tuple[LiftSettings, str]:
+def with_recorded_video(poses: Path, settings: LiftSettings) -> tuple[LiftSettings, str]:
     """Add the video that the result names as its input; also return why it has none, "" if it was found.
 
     Results record the name of their input, not where it was. A file of that name which does not fit the result (another

@@ -1,6 +1,7 @@
 """Pack a sequence for the page: a JSON record, and integer arrays by name."""
 
 import unicodedata
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -102,6 +103,15 @@ def pack(sequence: PoseSequence, stage: Stage, number: int = 1) -> tuple[dict[st
         "others": [],
     }
     return record, arrays
+
+
+def pack_all(people: Sequence[PoseSequence], stage: Stage) -> tuple[dict[str, Any], dict[str, Array]]:
+    """Return the record of a page and the arrays of all people on it; those of the second are named ``p2-...``."""
+    (meta, arrays), *rest = (pack(one, stage, number) for number, one in enumerate(people, 1))
+    for number, (record, more) in enumerate(rest, 2):
+        meta["others"].append({key: record[key] for key in PERSON_KEYS})
+        arrays |= {f"p{number}-{name}": array for name, array in more.items() if name != "times"}
+    return meta, arrays
 
 
 def _axes_of_deviations(sequence: PoseSequence) -> list[float] | None:

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from prml.errors import PrmlError
 from prml.io.files import check_writable, write_file
 from prml.sequence import PoseSequence
-from prml.view.page.pack import PERSON_KEYS, pack, printable
+from prml.view.page.pack import pack_all, printable
 from prml.view.places import NOTE, offsets, stage_of
 from prml.view.thumbnails import FrameLike, Thumbnails
 
@@ -24,6 +24,7 @@ Array = np.ndarray
 # In this order, as they share one scope.
 _SCRIPTS = (
     "data.js",
+    "compare.js",
     "camera.js",
     "mannequin.js",
     "room.js",
@@ -75,15 +76,13 @@ def write_viewer(
         raise PrmlError("a viewer needs at least one frame, got none")
     if video_frames is not None and not isinstance(video_frames, Thumbnails):
         video_frames = Thumbnails.of(video_frames)
-    people = [sequence, *others]
-    write_file(path, _page(people, printable(title), video_frames, up), overwrite)
+    write_file(path, page(*_packed([sequence, *others], up), title, video_frames), overwrite)
     return path
 
 
-def _page(
-    people: Sequence[PoseSequence], title: str, thumbnails: Thumbnails | None, up: Float[Array, "3"] | None
-) -> bytes:
-    meta, arrays = _packed(people, up)
+def page(meta: dict[str, Any], arrays: dict[str, Array], title: str, thumbnails: Thumbnails | None = None) -> bytes:
+    """Return the HTML page of a packed record and its arrays (:mod:`prml.view.page.pack`)."""
+    title = printable(title)
     data = [_DATA_SCRIPT % (name.encode(), b64encode(array.tobytes())) for name, array in arrays.items()]
     pictures = None
     if thumbnails is not None and thumbnails.pictures:
@@ -102,11 +101,8 @@ def _page(
 def _packed(people: Sequence[PoseSequence], up: Float[Array, "3"] | None) -> tuple[dict[str, Any], dict[str, Array]]:
     """Return the record of the page and the arrays of all people; those of the second are named ``p2-...``."""
     stage = stage_of(people, up)
-    (meta, arrays), *rest = (pack(one, stage, number) for number, one in enumerate(people, 1))
-    for number, (record, more) in enumerate(rest, 2):
-        meta["others"].append({key: record[key] for key in PERSON_KEYS})
-        arrays |= {f"p{number}-{name}": array for name, array in more.items() if name != "times"}
-    if rest:
+    meta, arrays = pack_all(people, stage)
+    if len(people) > 1:
         meta["note"] = NOTE
         for number, place in enumerate(offsets(people, up), 1):
             arrays["places" if number == 1 else f"p{number}-places"] = place.astype("<f4")

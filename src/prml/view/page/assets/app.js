@@ -28,6 +28,7 @@ function refresh() {
   timeline.draw(frame);
   anglesView.draw(frame);
   curvesView.draw(frame);
+  if (compareView) compareView.draw(frame);
   writeClock(frame);
   const apart = cameraView.distance(frame);
   $("distance").firstChild.textContent = Number.isFinite(apart) ? `${apart.toFixed(1)} px` : "";
@@ -121,6 +122,10 @@ const toggles = {
   feet: () => sceneView && toggle("feet", (on) => { setAid("feet", on); }),
   detected: () => toggle("detected", (on) => { cameraView.layers.detected = on; }),
   lifted: () => toggle("lifted", (on) => { cameraView.layers.lifted = on; }),
+  overlaid: () => compareView && toggle("overlaid", (on) => {
+    compareView.state.overlaid = on;
+    if (sceneView) sceneView.refit();
+  }),
 };
 function setAid(name, on) {
   for (const figure of sceneView.figures) figure.state[name] = on;
@@ -161,6 +166,7 @@ function point(x, y, reach = 16) {
   });
   const name = document.createElement("b"), inferred = data.isFaint(player.frame, player.joint) ? " (not measured)" : "";
   name.textContent = meta.joints[player.joint];
+  if (compareView) rows.push(`apart   ${compareView.distance(player.frame, player.joint).toFixed(0).padStart(6)} mm`);
   tip.replaceChildren(name, `${inferred}\n${rows.join("\n")}`);
   const stage = $("stage");
   tip.style.left = Math.max(Math.min(x + 16, stage.clientWidth - tip.offsetWidth - 8), 4) + "px";
@@ -191,7 +197,7 @@ const KEYS = {
   ArrowUp: () => setSpeed(SPEEDS[Math.min(SPEEDS.indexOf(player.speed) + 1, SPEEDS.length - 1)]),
   ArrowDown: () => setSpeed(SPEEDS[Math.max(SPEEDS.indexOf(player.speed) - 1, 0)]),
   v: switchView, p: () => savePicture(),
-  u: () => toggles.uncertainty(), f: () => toggles.feet(), l: () => toggles.loop(),
+  u: () => toggles.uncertainty(), f: () => toggles.feet(), l: () => toggles.loop(), o: () => toggles.overlaid(),
   1: () => sceneView && lookFrom("quarter"), 2: () => sceneView && lookFrom("front"), 3: () => sceneView && lookFrom("side"),
   4: () => sceneView && lookFrom("top"), "?": () => showKeys($("keys").hidden), Escape: () => showKeys(false),
 };
@@ -229,6 +235,10 @@ function listenToButtons() {
   timeline.onScrub(() => play(false), seek);
   curvesView.onSeek((frame) => { play(false); seek(frame); });
   curvesView.onChoice(arrange);
+  if (compareView) {
+    compareView.onSeek((frame) => { play(false); seek(frame); });
+    compareView.onChoice(refresh);
+  }
 }
 function setTheme(theme) {
   root.dataset.theme = theme;
@@ -237,6 +247,7 @@ function setTheme(theme) {
   if (sceneView) sceneView.recolour();
   timeline.repaint();
   curvesView.repaint();
+  if (compareView) compareView.repaint();
   refresh();
 }
 const MARKS = { "No person": "none", "Filled in": "filled", "Mostly inferred": "invented", "Implausible": "implausible" };
@@ -258,7 +269,8 @@ function listPeople() {
   for (const who of people.length < 2 ? [] : people) {
     const button = document.createElement("button");
     button.textContent = who.record.number;
-    button.title = `Numbers of person ${who.record.number}; or click the person in the camera's view`;
+    const whose = compareView ? `${who.record.number}, ${compareView.names[people.indexOf(who)]}` : `person ${who.record.number}`;
+    button.title = `Numbers of ${whose}; or click the person in the camera's view`;
     button.onclick = () => choosePerson(who);
     $("people").append(button);
   }
@@ -341,7 +353,7 @@ window.prmlViewer = {
   reset() {
     play(false);
     setSpeed(1);
-    for (const [id, on] of [["loop", true], ["uncertainty", false], ["feet", false], ["detected", true], ["lifted", true]])
+    for (const [id, on] of [["loop", true], ["uncertainty", false], ["feet", false], ["overlaid", false], ["detected", true], ["lifted", true]])
       if (($(id).getAttribute("aria-pressed") === "true") !== on) toggles[id]();
     forget();
     showView(cameraView.shown ? "camera" : "orbit");
@@ -352,6 +364,7 @@ window.prmlViewer = {
     frame: player.frame, frames: data.frames, time: data.times[player.frame], playing: player.playing, speed: player.speed,
     loop: player.loop, main: player.main, person: data.hasPose(player.frame), measured: data.isMeasured(player.frame),
     people: people.length, number: data.record.number, implausible: data.isImplausible(player.frame), reprojected: meta.joints.map((_, j) => data.reprojected(player.frame, j)),
+    apart: compareView && { overlaid: compareView.state.overlaid, mean: compareView.mean(player.frame), joint: compareView.joint() },
     figure: sceneView ? { ...sceneView.figure.state } : null, view: sceneView && sceneView.view,
     orbit: sceneView && sceneView.orbit, theme: root.dataset.theme,
   }),

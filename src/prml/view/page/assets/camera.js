@@ -47,11 +47,11 @@ const cameraView = (() => {
     }
   }
   /** Solid limbs in the colours of the sides. */
-  function drawLifted(context, points, alpha, width) {
+  function drawLifted(context, points, alpha, width, tone) {
     eachBone(context, points, alpha, (from, to, child) => {
       const wide = width * (meta.thin[child] ? 0.55 : 1);
       line(context, from, to, wide * 1.7, RIM);
-      line(context, from, to, wide, meta.sides[child] ? sideColour(child) : MIDDLE);
+      line(context, from, to, wide, meta.sides[child] || tone ? sideColour(child, tone) : MIDDLE);
     });
   }
   /** Dashes between white rings. */
@@ -79,9 +79,9 @@ const cameraView = (() => {
     const lifted = meta.joints.map((_, j) => place(who.reprojected(frame, j)));
     const seen = meta.joints.map((_, j) => place(who.keypoint(frame, j)));
     const sure = strength.map((s, j) => (s < 1 ? s : 0.25 + 0.75 * who.sureness(frame, j)));
-    if (layers.lifted) drawLifted(context, lifted, strength, width * 1.5);
-    if (layers.detected) drawDetected(context, seen, sure, width);
-    if (people.length > 1) drawNumber(context, who, seen.filter(Boolean), width);
+    if (layers.lifted) drawLifted(context, lifted, strength, width * 1.5, who.tone);
+    if (layers.detected && (who === data || !overlaid())) drawDetected(context, seen, sure, width);
+    if (people.length > 1 && !overlaid()) drawNumber(context, who, seen.filter(Boolean), width);
     const marked = highlight < 0 ? null : lifted[highlight] || seen[highlight];
     if (marked) {
       context.globalAlpha = 1;
@@ -103,13 +103,23 @@ const cameraView = (() => {
     context.strokeText(who.record.number, x, y - width * 2);
     context.fillText(who.record.number, x, y - width * 2);
   }
+  const overlaid = () => Boolean(compareView) && compareView.state.overlaid;
+  /** Where the picture is drawn, and who on it: once, or twice for two results side by side. */
+  function panes(width, height) {
+    const fit = (x, y, wide, tall, who) => {
+      const scale = Math.min(wide / meta.image[0], tall / meta.image[1]);
+      return { who, place: [x + (wide - meta.image[0] * scale) / 2, y + (tall - meta.image[1] * scale) / 2, scale] };
+    };
+    if (!compareView || overlaid()) return [fit(0, 0, width, height, people)];
+    const beside = Math.min(width / 2 / meta.image[0], height / meta.image[1]) >= Math.min(width / meta.image[0], height / 2 / meta.image[1]);
+    const [wide, tall] = beside ? [(width - 2) / 2, height] : [width, (height - 2) / 2];
+    return people.map((who, k) => fit(beside ? k * (wide + 2) : 0, beside ? 0 : k * (tall + 2), wide, tall, [who]));
+  }
   /** The person at a point of the canvas, the nearest joint decides; null if there is nobody. */
   function personAt(frame, x, y) {
     if (!shown) return null;
-    const scale = Math.min(canvas.clientWidth / meta.image[0], canvas.clientHeight / meta.image[1]);
-    const left = (canvas.clientWidth - meta.image[0] * scale) / 2, top = (canvas.clientHeight - meta.image[1] * scale) / 2;
     let best = null, nearest = 60; // pixels
-    for (const who of people) {
+    for (const { who, left, top, scale } of panes(canvas.clientWidth, canvas.clientHeight).flatMap(({ who, place: [left, top, scale] }) => who.map((one) => ({ who: one, left, top, scale })))) {
       for (let j = 0; j < who.joints; j++) {
         const p = who.keypoint(frame, j) || who.reprojected(frame, j);
         const apart = p ? Math.hypot(left + p[0] * scale - x, top + p[1] * scale - y) : Infinity;
@@ -118,7 +128,7 @@ const cameraView = (() => {
     }
     return best;
   }
-  function draw(context, frame, highlight, [left, top, scale]) {
+  function draw(context, frame, highlight, shownPeople, [left, top, scale]) {
     const [wide, tall] = [meta.image[0] * scale, meta.image[1] * scale];
     context.save();
     context.beginPath();
@@ -132,7 +142,7 @@ const cameraView = (() => {
     context.lineCap = "round";
     const width = Math.max(2, Math.min(wide, tall) / 110);
     const place = (p) => p && [left + p[0] * scale, top + p[1] * scale];
-    for (const who of [...people.filter((other) => other !== data), data]) drawPerson(context, who, frame, who === data ? highlight : -1, width, place);
+    for (const who of [...shownPeople].sort((a, b) => (a === data) - (b === data))) drawPerson(context, who, frame, who === data || !overlaid() && compareView ? highlight : -1, width, place);
     context.restore();
   }
   return {
@@ -144,8 +154,7 @@ const cameraView = (() => {
       if (!canvas.width || !canvas.height) return; // not on the page at the moment
       context.setTransform(ratio, 0, 0, ratio, 0, 0);
       context.clearRect(0, 0, width, height);
-      const scale = Math.min(width / meta.image[0], height / meta.image[1]);
-      draw(context, frame, highlight, [(width - meta.image[0] * scale) / 2, (height - meta.image[1] * scale) / 2, scale]);
+      for (const { who, place } of panes(width, height)) draw(context, frame, highlight, who, place);
     },
     /** Mean distance in video pixels between the lifted skeleton and the detected one; NaN if one of them is missing. */
     distance(frame) {
@@ -159,9 +168,10 @@ const cameraView = (() => {
     /** A canvas with the view alone, its longer side `size` pixels. */
     snapshot(frame, size) {
       const made = document.createElement("canvas"), scale = size / Math.max(...meta.image);
-      made.width = Math.round(meta.image[0] * scale);
+      const drawn = compareView && !overlaid() ? people.map((who) => [who]) : [people], wide = Math.round(meta.image[0] * scale);
+      made.width = wide * drawn.length;
       made.height = Math.round(meta.image[1] * scale);
-      draw(made.getContext("2d"), frame, -1, [0, 0, scale]);
+      drawn.forEach((who, k) => draw(made.getContext("2d"), frame, -1, who, [k * wide, 0, scale]));
       return made;
     },
   };

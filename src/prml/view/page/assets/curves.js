@@ -1,52 +1,52 @@
-// An angle of a motion over the whole clip, left and right; a click or a drag leads to a frame.
-const curvesView = (() => {
-  const select = document.getElementById("curve"), canvas = document.getElementById("curve-plot");
-  const NONE = -128, LEFT_EDGE = 34, TOP = 24, BOTTOM = 7; // missing value; pixels around the plot
-  const INKS = { left: "--left", right: "--right", middle: "--text" };
+// Curves over the whole clip; a click or a drag leads to a frame.
+
+/**
+ * A plot that shows one of several choices, or none.
+ * A choice has a name, lines ({ ink: CSS variable, value(frame): number or NaN }), a unit, the step of its range, and
+ * the jump that does not join two values (a turn from 180 to -180 degrees); `low` starts every range.
+ */
+function makeCurves(select, canvas, choices, low = null) {
+  const LEFT_EDGE = 34, TOP = 24, BOTTOM = 7; // pixels around the plot
   let chosen = null, backdrop = null, key = "", onSeek = () => {};
 
-  const value = (frame, column) => {
-    const step = data.curves[frame * meta.curves.count + column];
-    return step === NONE || !data.hasPose(frame) ? NaN : step * meta.curves.unit;
-  };
-  const columns = () => Object.entries(chosen.columns);
-  /** Lowest and highest value, to ten degrees. */
+  /** Lowest and highest value, to whole steps. */
   function range() {
-    let [low, high] = [Infinity, -Infinity];
-    for (const [, column] of columns()) {
+    let [least, most] = [Infinity, -Infinity];
+    for (const { value } of chosen.lines) {
       for (let frame = 0; frame < data.frames; frame++) {
-        const v = value(frame, column);
-        if (v < low) low = v;
-        if (v > high) high = v;
+        const v = value(frame);
+        if (v < least) least = v;
+        if (v > most) most = v;
       }
     }
-    if (low > high) return [0, 90];
-    [low, high] = [Math.floor(low / 10) * 10, Math.ceil(high / 10) * 10];
-    return low === high ? [low - 10, high + 10] : [low, high];
+    const { step } = chosen;
+    if (least > most) return [0, 9 * step];
+    [least, most] = [low === null ? Math.floor(least / step) * step : low, Math.ceil(most / step) * step];
+    return least === most ? [low === null ? least - step : low, most + step] : [least, most];
   }
   const xOf = (frame, width) => LEFT_EDGE + (frame + 0.5) / data.frames * (width - LEFT_EDGE);
   function paint(context, width, height) {
-    const [low, high] = range(), y = (v) => TOP + (high - v) / (high - low) * (height - TOP - BOTTOM);
+    const [least, most] = range(), y = (v) => TOP + (most - v) / (most - least) * (height - TOP - BOTTOM);
     context.clearRect(0, 0, width, height);
     context.font = "11px sans-serif";
     context.textAlign = "right";
     context.textBaseline = "middle";
-    for (const level of new Set([low, high, ...(low < 0 && high > 0 ? [0] : [])])) {
+    for (const level of new Set([least, most, ...(least < 0 && most > 0 ? [0] : [])])) {
       context.fillStyle = cssColour("--line");
       context.fillRect(LEFT_EDGE, Math.round(y(level)), width - LEFT_EDGE, 1);
       context.fillStyle = cssColour("--dim");
-      if ([low, high].includes(level) || Math.min(y(0) - TOP, height - BOTTOM - y(0)) > 10) context.fillText(`${level}\u00b0`, LEFT_EDGE - 5, y(level));
+      if ([least, most].includes(level) || Math.min(y(0) - TOP, height - BOTTOM - y(0)) > 10) context.fillText(`${level}${chosen.unit}`, LEFT_EDGE - 5, y(level));
     }
-    for (const [side, column] of columns()) {
-      context.strokeStyle = cssColour(INKS[side]);
+    for (const { ink, value } of chosen.lines) {
+      context.strokeStyle = cssColour(ink);
       context.lineWidth = 1.6;
       context.lineJoin = "round";
       context.beginPath();
       let before = NaN;
       for (let frame = 0; frame < data.frames; frame++) {
-        const v = value(frame, column);
+        const v = value(frame);
         if (Number.isNaN(v)) { before = v; continue; }
-        const joined = Math.abs(v - before) < 180; // not across the turn from 180 to -180
+        const joined = Math.abs(v - before) < chosen.jump;
         context[joined ? "lineTo" : "moveTo"](xOf(frame, width), y(v));
         if (!joined) context.lineTo(xOf(frame, width) + 0.5, y(v)); // a frame alone is a dot
         before = v;
@@ -64,9 +64,9 @@ const curvesView = (() => {
     context.fillText(chosen.name, 0, 0);
     context.textAlign = "right";
     let x = width;
-    for (const [side, column] of columns().reverse()) {
-      const v = value(frame, column), text = Number.isNaN(v) ? "\u2013" : `${v.toFixed(0)}\u00b0`;
-      context.fillStyle = cssColour(INKS[side]);
+    for (const { ink, value } of [...chosen.lines].reverse()) {
+      const v = value(frame), text = Number.isNaN(v) ? "\u2013" : `${v.toFixed(0)}${chosen.unit}`;
+      context.fillStyle = cssColour(ink);
       context.fillText(text, x, 0);
       x -= 44;
     }
@@ -87,11 +87,17 @@ const curvesView = (() => {
     context.drawImage(backdrop, 0, 0, width, height);
     mark(context, frame, width, height);
   }
+  function choose() {
+    chosen = select.value === "" ? null : choices[Number(select.value)];
+    canvas.hidden = !chosen;
+    canvas.setAttribute("aria-label", chosen ? `${chosen.name} over time` : "");
+  }
   function build() {
     select.hidden = canvas.hidden = true;
-    if (!meta.curves) return;
+    if (!choices.length) return;
     select.hidden = false;
-    meta.curves.angles.forEach(({ name }, k) => select.append(new Option(name, k)));
+    choices.forEach(({ name }, k) => select.append(new Option(name, k)));
+    choose();
     const seekTo = (event) => {
       const share = (event.offsetX - LEFT_EDGE) / Math.max(canvas.clientWidth - LEFT_EDGE, 1);
       onSeek(Math.min(Math.max(Math.floor(share * data.frames), 0), data.frames - 1));
@@ -107,12 +113,24 @@ const curvesView = (() => {
     /** Calls back once another curve, or none, was chosen. */
     onChoice(done) {
       select.addEventListener("change", () => {
-        chosen = select.value === "" ? null : meta.curves.angles[Number(select.value)];
-        canvas.hidden = !chosen;
-        canvas.setAttribute("aria-label", chosen ? `${chosen.name} over time` : "");
+        choose();
         select.blur();
         done();
       });
     },
   };
+}
+
+// Angles of a motion, left and right.
+const curvesView = (() => {
+  const NONE = -128, INKS = { left: "--left", right: "--right", middle: "--text" }; // missing value
+  const value = (frame, column) => {
+    const step = data.curves[frame * meta.curves.count + column];
+    return step === NONE || !data.hasPose(frame) ? NaN : step * meta.curves.unit;
+  };
+  const choices = (meta.curves ? meta.curves.angles : []).map(({ name, columns }) => ({
+    name, unit: "\u00b0", step: 10, jump: 180,
+    lines: Object.entries(columns).map(([side, column]) => ({ ink: INKS[side], value: (frame) => value(frame, column) })),
+  }));
+  return makeCurves(document.getElementById("curve"), document.getElementById("curve-plot"), choices);
 })();

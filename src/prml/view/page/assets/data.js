@@ -23,6 +23,7 @@ const times = unpack("times", Float64Array);
 /** One person: `record` has units, camera and facts; the arrays' names begin with `prefix`. */
 const personOf = (record, prefix) => ({
   record,
+  tone: meta.compare && prefix ? "-b" : "", // colours of the second of two results
   frames: meta.frames,
   joints: meta.joints.length,
   times,
@@ -120,7 +121,7 @@ function onSensor(camera, x, y) {
 }
 
 function cssColour(name) { return getComputedStyle(document.documentElement).getPropertyValue(name).trim(); }
-function sideColour(joint) { return cssColour(["--right", "--body", "--left"][meta.sides[joint] + 1]); }
+function sideColour(joint, tone = "") { return cssColour(["--right", "--body", "--left"][meta.sides[joint] + 1] + tone); }
 
 /** Size a canvas to its place on the page; returns [width, height, pixel ratio]. */
 function fitCanvas(canvas) {

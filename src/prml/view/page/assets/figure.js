@@ -39,6 +39,8 @@ function makeFigure(who) {
   const head = headBone < 0 ? null : mesh(sphere, materials[0]);
   const places = meta.joints.map(() => new THREE.Vector3());
   const up = new THREE.Vector3(0, 1, 0), along = new THREE.Vector3(), buffer = [0, 0, 0];
+  const aside = new THREE.Vector3(); // of two results that stand beside each other
+  let shownFrame = 0;
   const state = { visible: false, uncertainty: false, feet: false, lift: 0, faint: 0, mannequin: false, standing: 0 };
 
   function placeLimb(made, from, to, radius) {
@@ -67,12 +69,19 @@ function makeFigure(who) {
     for (const made of [...limbs, ...balls, ...(head ? [head] : [])]) made.visible = on;
     if (head && on) balls[meta.bones[headBone][1]].visible = false;
   }
+  function stand() {
+    const [x, y, z] = who.places ? who.places.subarray(3 * shownFrame, 3 * shownFrame + 3) : [0, 0, 0];
+    group.matrix.copy(rotation).setPosition(x + aside.x, y + aside.y + state.lift, z + aside.z);
+    group.matrixWorldNeedsUpdate = true;
+  }
   return {
     group, places, state, room,
+    /** Move the figure by a vector, metres in the picture's frame. */
+    moveAside(by) { aside.copy(by); stand(); },
     recolour() {
       if (room) room.recolour();
       for (const side of [-1, 0, 1]) {
-        const colour = cssColour(["--right", "--body", "--left"][side + 1]);
+        const colour = cssColour(["--right", "--body", "--left"][side + 1] + who.tone);
         materials[side].color.set(colour);
         faintMaterials[side].color.set(colour);
         clouds[side].color.set(colour);
@@ -102,9 +111,8 @@ function makeFigure(who) {
       showSticks(!state.mannequin);
       fade(frame);
       state.lift = state.feet ? meta.floor + meta.ankle - lowest() : 0;
-      const [x, y, z] = who.places ? who.places.subarray(3 * frame, 3 * frame + 3) : [0, 0, 0];
-      group.matrix.copy(rotation).setPosition(x, y + state.lift, z);
-      group.matrixWorldNeedsUpdate = true;
+      shownFrame = frame;
+      stand();
     },
     /** Place of a joint in the picture's frame, metres. */
     placeInPicture(joint, out) { return out.copy(places[joint]).applyMatrix4(group.matrix); },

@@ -34,6 +34,7 @@ const save = (() => {
       angles_deg: bends.map((b) => b && round(b[0], 2)),
       angles_std_deg: data.anglesStd ? bends.map((b) => b && round(b[1], 1)) : null,
       ...(data.contacts ? { contacts: data.standing(frame) } : {}),
+      ...(compareView ? { distance_m: each(data.joints, (j) => round(compareView.distance(frame, j) / 1000, 4)) } : {}),
       angles_reliable: meta.bends.map((b) => anglesView.reliable(frame, b)),
     };
   }
@@ -59,6 +60,7 @@ const save = (() => {
     for (const { name, side } of meta.bends) columns.push(`${side}_${name.toLowerCase()}_deg`);
     if (data.anglesStd) for (const { name, side } of meta.bends) columns.push(`${side}_${name.toLowerCase()}_std_deg`);
     if (data.contacts) for (const point of meta.room.contacts) columns.push(`${point}_stands`);
+    if (compareView) for (const joint of meta.joints) columns.push(`${joint}_distance_m`);
     const line = (frame) => {
       const r = record(frame), none = (count) => Array(count).fill(null);
       const values = [r.frame, r.time_s, ...[r.has_person, r.measured, r.mostly_inferred, r.implausible].map(Number)];
@@ -66,6 +68,7 @@ const save = (() => {
       if (data.std) values.push(...(r.std_m ? r.std_m.flat() : none(3 * data.joints)));
       values.push(...r.angles_deg, ...(r.angles_std_deg || []));
       if (data.contacts) values.push(...r.contacts.map(Number));
+      if (compareView) values.push(...r.distance_m);
       return values.map((v) => (v === null ? "" : v)).join(",") + "\n";
     };
     return new Blob([columns.map(quoted).join(",") + "\n", ...blocks(line)], { type: "text/csv" });

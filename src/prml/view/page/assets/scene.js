@@ -63,6 +63,27 @@ const sceneView = (() => {
     dirty = true;
   }
   const aim = () => (turntable ? followed : centre);
+  const halfApart = () => (compareView && !compareView.state.overlaid ? meta.radius : 0);
+  /** Two results stand beside each other wherever the observer is, A at the left; overlaid they share one place. */
+  function setAside() {
+    if (!compareView) return;
+    camera.updateMatrixWorld();
+    projected.setFromMatrixColumn(camera.matrixWorld, 0).setY(0).normalize().multiplyScalar(halfApart());
+    figures[1].moveAside(projected);
+    figures[0].moveAside(projected.negate());
+  }
+  /** The letters over the heads of two results. */
+  function writeLetters() {
+    for (const [k, letter] of [...document.querySelectorAll("#stage .letter")].entries()) {
+      letter.hidden = !compareView || compareView.state.overlaid || !figures[k].state.visible;
+      if (letter.hidden) continue;
+      const tops = meta.joints.map((_, j) => figures[k].placeInPicture(j, new THREE.Vector3()));
+      const top = tops.reduce((a, b) => (a.y > b.y ? a : b));
+      projected.set(tops.reduce((sum, p) => sum + p.x, 0) / tops.length, top.y + 0.2, tops.reduce((sum, p) => sum + p.z, 0) / tops.length).project(camera);
+      letter.style.left = `${(projected.x + 1) / 2 * size[0]}px`;
+      letter.style.top = `${(1 - projected.y) / 2 * size[1]}px`;
+    }
+  }
   function makeFloor() {
     const shade = new THREE.Mesh(new THREE.PlaneGeometry(60, 60), new THREE.ShadowMaterial());
     shade.rotation.x = -Math.PI / 2;
@@ -99,7 +120,7 @@ const sceneView = (() => {
   /** Distance at which the cylinder that the motion fills is in the picture. */
   function fitDistance() {
     const tall = (meta.top - meta.floor) / 2 + 0.16, half = Math.tan((FOV / 2) * Math.PI / 180);
-    const wide = meta.radius * 0.85 + 0.1;
+    const wide = meta.radius * 0.85 + 0.1 + halfApart();
     const share = Math.max(1 - (topInset() + noteInset()) / size[1], 0.4); // of the height that buttons and notes leave free
     return Math.max(tall / (half * share), wide / (half * camera.aspect)) + meta.radius * 0.6;
   }
@@ -212,7 +233,9 @@ const sceneView = (() => {
       controls.update(Math.min(Math.max(now - before, 0), 100) / 1000);
       before = now;
       if (!dirty) return;
+      setAside();
       renderer.render(scene, camera);
+      writeLetters();
       dirty = false;
     },
     /** A canvas with the view alone, as large as it is on the screen. */

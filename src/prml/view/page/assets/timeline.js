@@ -51,10 +51,10 @@ const timeline = (() => {
     context.fillRect(0, 0, width, height);
     context.fillStyle = ink;
     context.globalAlpha = 0.38;
-    for (let x = 0; x < bars; x++) { // confidence as the height of the band
+    for (let x = 0; x < bars; x++) { // confidence as the height of the band, or how far two results are apart
       const frame = Math.min(data.frames - 1, Math.floor(x / bars * data.frames));
       if (!data.hasPose(frame)) continue;
-      const tall = height * 0.82 * data.meanSureness(frame);
+      const tall = height * 0.82 * (compareView ? compareView.share(frame) : data.meanSureness(frame));
       context.fillRect(x, height - tall, 1, tall);
     }
     context.globalAlpha = 1;
