@@ -19,7 +19,7 @@ from prml.errors import PrmlError, printable
 # ``run(options)``; a command with subcommands has ``COMMANDS`` as here.
 COMMANDS: dict[str, str] = {
     "lift": "video, image folder or 2D keypoints -> 3D joints, overlay, viewer",
-    "view": "rebuild the page of a result folder, without detecting or lifting",
+    "view": "rebuild the page of a result folder, or show two results on one page",
     "check": "print how good a motion is, and fail if it is beyond given limits",
     "export": "files for Blender, OpenSim, robots and others from a result folder or a motion file",
     "fit": "train a network from a YAML configuration",

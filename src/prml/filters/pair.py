@@ -37,7 +37,8 @@ class Pair:
 
     def largest(self, count: int = 6, apart_s: float = 0.5) -> Int[Array, " n"]:
         """Return the frames that differ most, the worst first, at least ``apart_s`` from each other."""
-        left, times, found = self.mean_m.copy(), self.a.times_s, []
+        left, times = self.mean_m.copy(), self.a.times_s
+        found: list[int] = []
         while len(found) < count and np.isfinite(left).any():
             frame = int(np.nanargmax(left))
             found.append(frame)

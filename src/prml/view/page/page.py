@@ -22,7 +22,7 @@ from prml.view.thumbnails import FrameLike, Thumbnails
 
 Array = np.ndarray
 # In this order, as they share one scope.
-_SCRIPTS = (
+SCRIPTS = (
     "data.js",
     "compare.js",
     "camera.js",
@@ -80,7 +80,14 @@ def write_viewer(
     return path
 
 
-def page(meta: dict[str, Any], arrays: dict[str, Array], title: str, thumbnails: Thumbnails | None = None) -> bytes:
+def page(
+    meta: dict[str, Any],
+    arrays: dict[str, Array],
+    title: str,
+    thumbnails: Thumbnails | None = None,
+    template: str = "template.html",
+    scripts: tuple[str, ...] = SCRIPTS,
+) -> bytes:
     """Return the HTML page of a packed record and its arrays (:mod:`prml.view.page.pack`)."""
     title = printable(title)
     data = [_DATA_SCRIPT % (name.encode(), b64encode(array.tobytes())) for name, array in arrays.items()]
@@ -93,9 +100,9 @@ def page(meta: dict[str, Any], arrays: dict[str, Array], title: str, thumbnails:
         "TITLE": escape(title).encode(),
         "META": json.dumps(meta, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c").encode(),
         "ARRAYS": b"\n".join(data),
-        **_assets(),
+        **_assets(scripts),
     }
-    return b"".join(piece if isinstance(piece, bytes) else parts[piece] for piece in _template())
+    return b"".join(piece if isinstance(piece, bytes) else parts[piece] for piece in _template(template))
 
 
 def _packed(people: Sequence[PoseSequence], up: Float[Array, "3"] | None) -> tuple[dict[str, Any], dict[str, Array]]:
@@ -110,22 +117,22 @@ def _packed(people: Sequence[PoseSequence], up: Float[Array, "3"] | None) -> tup
 
 
 @cache
-def _assets() -> dict[str, bytes]:
+def _assets(scripts: tuple[str, ...]) -> dict[str, bytes]:
     """Return style, scripts, and the hashes of the scripts, so that the browser runs no others."""
     style, three = _asset("viewer.css"), _asset("three.bundle.js")
-    script = b'"use strict";\n' + b"\n".join(map(_asset, _SCRIPTS))
+    script = b'"use strict";\n' + b"\n".join(map(_asset, scripts))
     hashes = b" ".join(b"'sha256-%s'" % b64encode(sha256(code).digest()) for code in (three, script))
     return {"CSS": style, "THREE": three, "SCRIPT": script, "SCRIPT_HASHES": hashes}
 
 
 @cache
-def _template() -> tuple[bytes | str, ...]:
-    """Split the page at its {{NAME}} fields: text as bytes, names as str. Inserted content is never parsed."""
-    first, *rest = _asset("template.html").split(b"{{")
+def _template(name: str) -> tuple[bytes | str, ...]:
+    """Split a page at its {{NAME}} fields: text as bytes, names as str. Inserted content is never parsed."""
+    first, *rest = _asset(name).split(b"{{")
     pieces: list[bytes | str] = [first]
     for piece in rest:
-        name, text = piece.split(b"}}", 1)
-        pieces += [name.decode(), text]
+        field, text = piece.split(b"}}", 1)
+        pieces += [field.decode(), text]
     return tuple(pieces)
 
 

@@ -10,7 +10,7 @@ const cameraView = (() => {
   let redraw = () => {}, latest = null;
 
   function pictureFor(frame) {
-    if (!pictures.length) return null;
+    if (!pictures.length) return latest; // a live page sets it
     const frames = meta.pictures.frames;
     let low = 0, high = frames.length - 1;
     while (low < high) {
@@ -147,6 +147,8 @@ const cameraView = (() => {
   }
   return {
     shown, layers, canvas, personAt,
+    /** Draw on this picture from now on. */
+    setPicture(image) { latest = image; },
     onPicture(callback) { redraw = callback; },
     draw(frame, highlight) {
       if (!shown) return;
