@@ -158,7 +158,7 @@ def test_an_unknown_command_suggests_the_nearest(capsys, typed, meant):
 
 
 def test_an_unknown_command_far_from_all_lists_them(capsys):
-    assert "the commands are: lift, view, check, export, fit" in _refusal(capsys, ["zzz"])
+    assert "the commands are: lift, serve, view, check" in _refusal(capsys, ["zzz"])
 
 
 def test_options_reach_the_command(echo):

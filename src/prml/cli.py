@@ -19,6 +19,7 @@ from prml.errors import PrmlError, printable
 # ``run(options)``; a command with subcommands has ``COMMANDS`` as here.
 COMMANDS: dict[str, str] = {
     "lift": "video, image folder or 2D keypoints -> 3D joints, overlay, viewer",
+    "serve": "a page in the browser: drop a video, get the viewer and all files",
     "view": "rebuild the page of a result folder, or show two results on one page",
     "check": "print how good a motion is, and fail if it is beyond given limits",
     "export": "files for Blender, OpenSim, robots and others from a result folder or a motion file",

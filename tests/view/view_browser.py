@@ -18,7 +18,7 @@ KEYS = {"space": " ", "left": "\ue012", "right": "\ue014", "home": "\ue011", "en
 
 
 class Browser:
-    """One window. Every host name resolves to nothing, and all requests are logged."""
+    """One window. Every host name but 127.0.0.1 resolves to nothing, and all requests are logged."""
 
     def __init__(self, width=1280, height=800, *, mobile=False, dark=True, webgl=True):
         self.home = tempfile.TemporaryDirectory(prefix="prml-browser-")
@@ -72,7 +72,23 @@ class Browser:
         self.command("Emulation.setTouchEmulationEnabled", enabled=mobile)
 
     def open(self, path: Path):
-        self._send("POST", "/url", {"url": path.resolve().as_uri()})
+        self.visit(path.resolve().as_uri())
+
+    def visit(self, address: str):
+        self._send("POST", "/url", {"url": address})
+
+    def choose(self, selector, path: Path):
+        """Choose a file in an input for files."""
+        found = self._send("POST", "/element", {"using": "css selector", "value": selector})
+        self._send("POST", f"/element/{next(iter(found.values()))}/value", {"text": str(path)})
+
+    def until(self, script, seconds=40):
+        """Wait until a script returns true."""
+        end = time.monotonic() + seconds
+        while not self.run(script):
+            if time.monotonic() > end:
+                raise AssertionError(f"did not happen within {seconds} s: {script}")
+            time.sleep(0.1)
 
     def run(self, script, *arguments):
         return self._send("POST", "/execute/sync", {"script": script, "args": list(arguments)})
@@ -163,7 +179,7 @@ def _wishes(width, height, home, webgl):
         "--disable-gpu-compositing",  # without a graphics card, ten times as many frames per second
         "--disable-accelerated-2d-canvas",
         *(("--use-angle=swiftshader", "--enable-unsafe-swiftshader") if webgl else ("--disable-3d-apis",)),
-        "--host-resolver-rules=MAP * ~NOTFOUND",
+        "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
         "--no-first-run",
         "--disable-background-networking",
         "--disable-component-update",

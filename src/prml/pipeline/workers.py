@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from importlib import import_module
 from multiprocessing.connection import Connection
 from pathlib import Path
 from threading import Thread
@@ -14,6 +15,7 @@ from typing import Any
 
 _TELL_S = 0.2  # between two messages on progress
 _STOP_S = 15.0  # for a process to save its 2D track before it is killed
+UNIT = "prml.pipeline.unit:LiftVideo"
 
 
 class Worker:
@@ -23,12 +25,14 @@ class Worker:
         out: folder for the results.
         settings: fields of :class:`prml.pipeline.settings.LiftSettings`.
         threads: threads that torch computes with.
+        unit: ``module:NAME`` of the unit of work, made and called as LiftVideo is.
     """
 
-    def __init__(self, out: Path, settings: Mapping[str, Any], threads: int) -> None:
+    def __init__(self, out: Path, settings: Mapping[str, Any], threads: int, unit: str = UNIT) -> None:
         context = multiprocessing.get_context("spawn")  # a fork would copy locks that another thread holds
         self.pipe, child = context.Pipe()
-        self.process = context.Process(target=_work, args=(child, str(out), dict(settings), threads), name="prml-lift")
+        given = (child, str(out), dict(settings), threads, unit)
+        self.process = context.Process(target=_work, args=given, name="prml-lift")
         self.process.start()
         child.close()
         self.task: dict[str, Any] | None = None
@@ -68,21 +72,24 @@ class Worker:
     def stop(self) -> None:
         """Wait for the end that was asked for, and enforce it."""
         self.process.join(_STOP_S)
+        self.kill()
+
+    def kill(self) -> None:
+        """End the process at once, whatever it does."""
         if self.process.is_alive():
             self.process.kill()
             self.process.join()
         self.pipe.close()
 
 
-def _work(pipe: Connection, out: str, settings: dict[str, Any], threads: int) -> None:
+def _work(pipe: Connection, out: str, settings: dict[str, Any], threads: int, named: str) -> None:
     """Lift what comes through the pipe until None comes, or the parent process is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     Thread(target=_follow_parent, name="prml-parent", daemon=True).start()
-    from prml.pipeline.unit import LiftVideo
-
-    unit, told_s = LiftVideo(out, **settings), 0.0
+    module, _, name = named.partition(":")
+    unit, told_s = getattr(import_module(module), name)(out, **settings), 0.0
 
     def progress(stage: str, done: int, total: int | None) -> None:
         nonlocal told_s
