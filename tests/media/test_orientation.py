@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fixtures.videos import encode
+from fixtures.videos import encode, turned
 from prml.media.orientation import Orientation, from_matrix
 from prml.media.read import probe, read_frames
 
@@ -44,7 +44,7 @@ def test_a_video_is_shown_as_its_matrix_says(tmp_path, matrix):
     a, b, c, d = matrix
     image = np.full((48, 64, 3), 20, np.uint8)
     image[:24, :32] = 250
-    path = _turned(tmp_path / "turned.mp4", image, matrix)
+    path = turned(encode(tmp_path / "turned.mp4", images=image[None]), matrix)
     (frame,) = read_frames(path)
     expected = shown(image, a, b, c, d)
     assert frame.image.shape == expected.shape
@@ -52,16 +52,3 @@ def test_a_video_is_shown_as_its_matrix_says(tmp_path, matrix):
     info = probe(path)
     assert (info.width, info.height) == expected.shape[1::-1]
     assert info.mirrored == (a * d - b * c < 0)
-
-
-def _turned(path, image, matrix):
-    """A video of one frame, with the matrix written into its track header."""
-    encode(path, images=image[None])
-    data = bytearray(path.read_bytes())
-    one = 1 << 16
-    upright = b"".join(v.to_bytes(4, "big", signed=True) for v in (one, 0, 0, 0, one, 0, 0, 0, 1 << 30))
-    at = data.find(upright, data.find(b"tkhd"))
-    a, b, c, d = (one * v for v in matrix)
-    data[at : at + 36] = b"".join(v.to_bytes(4, "big", signed=True) for v in (a, b, 0, c, d, 0, 0, 0, 1 << 30))
-    path.write_bytes(data)
-    return path

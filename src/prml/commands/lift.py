@@ -24,13 +24,11 @@ class Options(LiftSettings):
         input: video file, folder of images, or keypoint file: ours, or of OpenPose (a folder), COCO, MMPose, AlphaPose,
             DeepLabCut, MediaPipe, Sports2D or rtmlib (docs/file_schema.md).
         out: folder for the results (default: the input's name + _prml, or prml_results for several).
-        jobs: processes for several inputs (default: one per core).
     """
 
     input: list[str] = option(positional=True, local=True)
     _: KW_ONLY
     out: Path | None = None
-    jobs: int | None = option(None, minimum=1)
 
 
 def run(options: Options) -> int:
@@ -47,7 +45,7 @@ def run(options: Options) -> int:
     from prml.pipeline.lift import lift
 
     settings = asdict(options)
-    [source], out, _ = (settings.pop(name) for name in ("input", "out", "jobs"))
+    [source], out = (settings.pop(name) for name in ("input", "out"))
     console = plain_console()
     columns = (TextColumn("{task.description:<8}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with tidy_end(), Progress(*columns, console=console, transient=True) as bar:

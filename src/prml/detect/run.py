@@ -4,22 +4,26 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from prml.detect.base import Detection, Detector
-from prml.detect.follow import Follower, find_people
-from prml.detect.people import Identity, Track, extent, link
+from prml.detect.follow import find_people
+from prml.detect.following import Following
+from prml.detect.people import Track, extent, link
+from prml.detect.pool import Job, Pool, can_start
 from prml.detect.registry import DEFAULT, get_detector
-from prml.detect.track import GrowingTrack, Snapshots, TrackKeeper, Unfinished
-from prml.detect.watch import Watch
+from prml.detect.stretch import Sought, Stretch, joins, plan
+from prml.detect.track import TrackKeeper, Unfinished
 from prml.errors import PrmlError
 from prml.filters.repair import fill_gaps, repair_swaps
 from prml.filters.resample import frame_rate
 from prml.media.frames import VideoInfo
 from prml.media.prefetch import prefetch
 from prml.media.read import probe, read_frames
+from prml.media.seek import FrameIndex, UnexpectedFrameError, frame_index
 from prml.progress import Progress, timed
 from prml.sequence import DetectionLog, Event, PoseSequence
 from prml.skeleton import Skeleton
@@ -42,6 +46,7 @@ def detect(
     on_warning: Warn | None = None,
     on_person: OnPerson | None = None,
     keeper: TrackKeeper | None = None,
+    jobs: int = 1,
 ) -> PoseSequence:
     """Follow the most prominent person in a video or image folder.
 
@@ -56,6 +61,10 @@ def detect(
         keeper: stores the track as it grows. Stored frames are not detected again: the detector restarts two seconds of
             video before the end of the stored track. Later joints may differ from an uninterrupted run if the detector
             remembers more than two seconds.
+        jobs: how many stretches of a long video are followed at the same time, in processes of their own but for the
+            first; for a named detector. A stretch begins half a second early, and is used only if it begins with the
+            body that the track before ends with (:mod:`prml.detect.stretch`). Short videos, and those in which frames
+            cannot be found by number, are followed by this process alone.
 
     Returns:
         Keypoints in pixels of the upright image (origin top-left), confidence, true times, ``has_person`` (the
@@ -68,14 +77,18 @@ def detect(
         PrmlError: the video cannot be read or shows no people.
     """
     info = probe(path, fps=fps)
-    used = _opened(detector, model) if isinstance(detector, str) else detector
+    kept = keeper.load() if keeper else None
+    split = _Split.of(info, detector, model, fps, jobs, kept)
+    used: Detector | None = None
     try:
-        run = _Run(info, used, fps, progress, on_warning, on_person, keeper)
-        run.start()
+        used = _opened(detector, model) if isinstance(detector, str) else detector
+        run = _Run(info, used, fps, progress, on_warning, on_person, keeper, split)
+        run.start(kept)
         if not run.complete:
             run.follow()
     finally:
-        if used is not detector:
+        split.close()
+        if used is not None and used is not detector:
             used.close()
     return run.sequence()
 
@@ -84,8 +97,43 @@ def _opened(name: str, model: str | Path | None) -> Detector:
     return get_detector(name).open(None if model is None else str(model))
 
 
-def _stages() -> dict[str, float]:
-    return {"choose": 0.0, "wait_for_frames": 0.0, "detect": 0.0}
+@dataclass
+class _Split:
+    """How a video is split among processes."""
+
+    stretches: list[Stretch]
+    index: FrameIndex | None = None
+    pool: Pool | None = None
+
+    @classmethod
+    def of(
+        cls,
+        info: VideoInfo,
+        detector: Detector | str,
+        model: str | Path | None,
+        fps: float | None,
+        jobs: int,
+        kept: Unfinished | None,
+    ) -> "_Split":
+        """Split what is not yet done, and start the processes."""
+        begin = 0 if kept is None else len(kept.track)
+        whole = cls(plan(None, info.fps, 1, begin))
+        if jobs < 2 or not isinstance(detector, str) or not can_start() or (kept is not None and kept.complete):
+            return whole
+        if info.frames is not None and len(plan(info.frames, info.fps, jobs, begin)) < 2:
+            return whole
+        index, images = frame_index(info), info.codec == "images"
+        stretches = plan(info.frames if images or index is None else len(index), info.fps, jobs, begin)
+        if len(stretches) < 2 or (index is None and not images):
+            return whole
+        job = Job(info, index, fps, detector, None if model is None else str(model))
+        return cls(stretches, index, Pool(job, jobs - 1, stretches[1:]))
+
+    def close(self) -> None:
+        """End the processes."""
+        if self.pool is not None:
+            self.pool.close()
+            self.pool = None
 
 
 @dataclass
@@ -99,85 +147,121 @@ class _Run:
     warn: Warn | None
     on_person: OnPerson | None
     keeper: TrackKeeper | None
+    split: _Split
     complete: bool = False
-    scale: float = 1.0
-    warm: int = 0  # frame at which the detector starts
+    warm: int | None = None  # frame at which the detector has to start; None goes on with the frame after the track
     earlier: tuple[Event, ...] = ()  # events of an earlier run
-    others: int = 0  # people who were seen besides
-    near: list[bool] = field(default_factory=list)  # whether somebody was beside the person, per frame
+    told: int = 0  # frames done, in this process and in others
     stage_s: dict[str, float] = field(
         default_factory=lambda: dict.fromkeys(("choose", "wait_for_frames", "detect"), 0.0)
     )
-    snapshots: Snapshots = field(default_factory=Snapshots)
 
-    def start(self) -> None:
+    def start(self, kept: Unfinished | None) -> None:
         """Choose the person, or resume an earlier run."""
         started = perf_counter()
-        kept = self.keeper.load() if self.keeper else None
         if kept is None:
-            self.track = GrowingTrack(len(self.detector.skeleton))
             chosen, *others = first_people(self.info, self.detector, self.fps)
-            self.others = sum(len(other.people) > 1 for other in others)
             self.detector.reset()
-            self.scale = min(1.0, PERSON_PX / float(np.median([extent(p.keypoints_px)[1] for p in chosen.people])))
-            first = Detection(chosen.people[0].keypoints_px * self.scale, chosen.people[0].confidence)
-            self.follower = Follower(self.detector, Identity(self.detector.skeleton, first, chosen.times_s[0]))
-            self.watch = Watch(self.follower, self.detector, self.others)
+            scale = min(1.0, PERSON_PX / float(np.median([extent(p.keypoints_px)[1] for p in chosen.people])))
+            count = sum(len(other.people) > 1 for other in others)
+            self.run = Following.of(self.detector, chosen.people[0], chosen.times_s[0], scale, count)
         else:
-            self.track, self.scale, self.complete = kept.track, kept.scale, kept.complete
-            self.earlier, self.warm = tuple(kept.events), kept.frame
-            self.follower = Follower.from_arrays(self.detector, kept.state)
-            self.others = int(kept.state["others"][0]) if "others" in kept.state else 0
-            self.watch = Watch(self.follower, self.detector, self.others)
-            self.near = [self.others > 0] * len(self.track)
-            for frame in range(len(self.track)):
+            self.complete, self.earlier, self.warm = kept.complete, tuple(kept.events), kept.frame
+            self.run = Following.restored(self.detector, kept.state, kept.scale, kept.track)
+            for frame in range(len(self.run.track)):
                 self._tell(frame)
         self.stage_s["choose"] = perf_counter() - started
 
     def follow(self) -> None:
         """Process the rest of the video; if interrupted, the keeper still saves the track so far."""
         try:
-            frames = prefetch(read_frames(self.info.path, fps=self.fps, scale=self.scale, on_warning=self.warn))
-            done = len(self.track)
-            for frame in timed(frames, self.stage_s, "wait_for_frames"):
-                if frame.index >= self.warm:
-                    self._see(frame.image, frame.time_s, frame.index, frame.index >= done)
+            for stretch in self.split.stretches:
+                if stretch.number == 0 or not self._adopted(stretch):
+                    self._follow(stretch)
+                if self.split.pool and stretch.number == 0:
+                    self.split.pool.grow()  # this process has done its part
             self.complete = True
+        except UnexpectedFrameError:  # the packets do not tell where the frames are
+            self.split.close()
+            self.split = _Split(plan(None, self.info.fps, 1, len(self.run.track)))
+            self.follow()
         finally:
             self._keep()
 
-    def _see(self, image: Array, time_s: float, index: int, new: bool) -> None:
+    def _seek(self) -> None:
+        """Tell the processes whom to follow, once it is known what the person looks like."""
+        if self.split.pool:
+            run = self.run
+            self.split.pool.tell = lambda: self._tell_progress(len(run.track))
+            self.split.pool.seek(Sought(run.follower.identity.colours, run.scale, run.watch.others))
+
+    def _adopted(self, stretch: Stretch) -> bool:
+        """Take over what another process found in a stretch, if it goes on with the same person."""
+        if self.split.pool is None:
+            return False
         started = perf_counter()
-        if self.keeper and self.snapshots.due(time_s):
-            self.snapshots.add(time_s, index, {**self.follower.arrays(), "others": np.array([self.watch.others])})
-        person = self.watch(image, time_s)
+        found = self.split.pool.take(stretch.number)
         self.stage_s["detect"] += perf_counter() - started
-        if not new:  # an earlier run saw this frame; it only warms up the detector
-            self.follower.events.clear()
-            return
-        self.track.append(time_s, person and Detection(person.keypoints_px / self.scale, person.confidence))
-        self.near.append(self.watch.near)
-        self._tell(index)
-        if self.keeper and self.keeper.due():
-            self._keep()
+        if found is None or not joins(self.run.track, found, self.run.watch.others):
+            return False
+        first = len(self.run.track)
+        self.run.adopt(found)
+        self.warm = found.frame
+        self._seek()
+        warn = self.warn or (lambda _: None)
+        for line in found.warnings:
+            warn(line)
+        for frame in range(first, len(self.run.track)):
+            self._tell(frame)
+        self._keep_if_due()
+        return True
+
+    def _follow(self, stretch: Stretch) -> None:
+        """Follow the person through a stretch in this process."""
+        done = len(self.run.track)
+        if self.warm is not None:
+            self.detector.reset()
+        start = done if self.warm is None else self.warm
+        part: dict[str, Any] = {"start": start, "stop": stretch.stop, "index": self.split.index}
+        frames = read_frames(self.info.path, fps=self.fps, scale=self.run.scale, on_warning=self.warn, **part)
+        for frame in timed(prefetch(frames), self.stage_s, "wait_for_frames"):
+            started = perf_counter()
+            self.run.see(frame, new=frame.index >= done)
+            self.stage_s["detect"] += perf_counter() - started
+            if frame.index == done:
+                self.warm = None
+                self._seek()
+            if frame.index >= done:
+                self._tell(frame.index)
+                self._keep_if_due()
 
     def _tell(self, frame: int) -> None:
         if self.on_person:
-            self.on_person(float(self.track.times_s[frame]), self.track.person(frame))
+            self.on_person(float(self.run.track.times_s[frame]), self.run.track.person(frame))
+        self._tell_progress(frame + 1)
+
+    def _tell_progress(self, done: int) -> None:
         if self.progress:
-            self.progress(frame + 1, self.info.frames)
+            elsewhere = self.split.pool.done if self.split.pool else 0
+            self.told = max(self.told, done + elsewhere)
+            self.progress(self.told, self.info.frames)
+
+    def _keep_if_due(self) -> None:
+        if self.keeper and self.keeper.due():
+            self._keep()
 
     def _keep(self) -> None:
-        if self.keeper and len(self.track) and self.snapshots.kept:
-            frame, state = self.snapshots.oldest
-            self.keeper.save(Unfinished(self.track, self._events(), self.scale, frame, state, self.complete))
+        if self.keeper and len(self.run.track) and self.run.snapshots.kept:
+            frame, state = self.run.snapshots.oldest
+            track = self.run.track
+            self.keeper.save(Unfinished(track, self._events(), self.run.scale, frame, state, self.complete))
 
     def _events(self) -> tuple[Event, ...]:
-        return (*self.earlier, *self.follower.events)
+        return (*self.earlier, *self.run.follower.events)
 
     def sequence(self) -> PoseSequence:
         """Return the track with short gaps filled and swaps undone; raise PrmlError if nobody was followed."""
-        if not self.track.seen.any():
+        if not self.run.track.seen.any():
             raise PrmlError(
                 f"nobody could be followed in {self.info.path}; the lifter needs a person seen from head to foot"
             )
@@ -186,10 +270,10 @@ class _Run:
             events=self._events(),
             stage_s=self.stage_s,
             rotation_deg=self.info.rotation_deg,
-            others=self.watch.others,
-            near=np.array(self.near) if self.watch.others and len(self.near) == len(self.track) else None,
+            others=self.run.watch.others,
+            near=np.array(self.run.near) if self.run.watch.others else None,
         )
-        return repaired(self.info, self.detector.skeleton, self.track.times_s.copy(), self.track.rows, log)
+        return repaired(self.info, self.detector.skeleton, self.run.track.times_s.copy(), self.run.track.rows, log)
 
 
 def repaired(

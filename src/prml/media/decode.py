@@ -28,6 +28,7 @@ class DecodedFrames:
         counted: whether the container states its number of frames.
 
     Attributes:
+        start: ticks of time zero; None before they are known.
         errors: number of packets and frames that could not be decoded so far.
         reason: why the first of them failed.
     """
@@ -36,12 +37,17 @@ class DecodedFrames:
         self._peeked = list(islice(given, PEEK))
         self._rest, self._stream = given, stream
         shown = [p for p in self._peeked if not p.is_discard]
-        self._start = _start([ticks for p in shown if (ticks := _ticks(p)) is not None], stream)
+        self.start = _start([ticks for p in shown if (ticks := ticks_of(p)) is not None], stream)
         reordered = stream.codec_context.has_b_frames and stream.container.format.name not in _STORE_PTS
         disorder = reordered and _decoding_times(shown)
         self._waiting = _Waiting() if disorder else None
         self.errors, self.reason = 0, ""
         self._counted, self._begun = counted, False
+
+    @property
+    def reordered(self) -> bool:
+        """Whether the times of packets are in decoding order, so that frames take the earliest of those waiting."""
+        return self._waiting is not None
 
     def failed(self, error: Exception) -> None:
         """Count a frame as lost."""
@@ -70,15 +76,15 @@ class DecodedFrames:
                     yield time_s, frame
 
     def _time_s(self, frame: "av.VideoFrame") -> float | None:
-        ticks = self._waiting.next() if self._waiting else _ticks(frame)
+        ticks = self._waiting.next() if self._waiting else ticks_of(frame)
         base = frame.time_base or self._stream.time_base
         if ticks is None or base is None:
             return None
-        self._start = ticks if self._start is None else self._start
-        return float((ticks - self._start) * base)
+        self.start = ticks if self.start is None else self.start
+        return float((ticks - self.start) * base)
 
 
-def _ticks(timed: "Packet | av.VideoFrame") -> int | None:
+def ticks_of(timed: "Packet | av.VideoFrame") -> int | None:
     """Presentation time, or the decoding time if it is missing."""
     return timed.dts if timed.pts is None else timed.pts
 
@@ -115,12 +121,12 @@ class _Waiting:
 
     def add(self, packet: "Packet") -> None:
         """Add a packet that is about to be decoded."""
-        if (ticks := _ticks(packet)) is not None and not packet.is_discard:
+        if (ticks := ticks_of(packet)) is not None and not packet.is_discard:
             heappush(self._ticks, ticks)
 
     def drop(self, packet: "Packet") -> None:
         """Remove a packet that failed to decode; no frame will take its time."""
-        if (ticks := _ticks(packet)) in self._ticks:
+        if (ticks := ticks_of(packet)) in self._ticks:
             self._ticks.remove(ticks)
             heapify(self._ticks)
 

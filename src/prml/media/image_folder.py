@@ -47,11 +47,11 @@ def probe_images(path: Path, fps: float | None) -> VideoInfo:
     return VideoInfo(path, first.width, first.height, len(images), rate, len(images) / rate, 0, "images")
 
 
-def read_images(info: VideoInfo, width: int, height: int) -> Iterator[VideoFrame]:
+def read_images(info: VideoInfo, width: int, height: int, part: range) -> Iterator[VideoFrame]:
     """See :func:`prml.media.read.read_frames`."""
     images = _images(info.path)
     white = _white(images)
-    for index, path in enumerate(images):
+    for index, path in enumerate(images[part.start : part.stop], part.start):
         image = _load(path, white)
         if image.size != (info.width, info.height):
             raise PrmlError(

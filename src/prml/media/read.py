@@ -1,5 +1,6 @@
 """Read frames of a video file or image folder one at a time, upright and with their true times."""
 
+import sys
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -10,10 +11,11 @@ import numpy as np
 from prml.errors import PrmlError
 from prml.io.files import existing, reason_of
 from prml.media.container import has_times, open_video, packets, video_stream
-from prml.media.decode import PEEK, DecodedFrames
+from prml.media.decode import PEEK, DecodedFrames, ticks_of
 from prml.media.frames import VideoFrame, VideoInfo, Warn, check_pixels
 from prml.media.image_folder import holds_images, probe_images, read_images
 from prml.media.orientation import Orientation, orientation_of
+from prml.media.seek import FrameIndex, UnexpectedFrameError, frames_from
 from prml.media.times import steady
 from prml.sequence import FPS_RANGE, check_fps
 
@@ -67,6 +69,9 @@ def read_frames(
     fps: float | None = None,
     scale: float = 1.0,
     size: tuple[int, int] | None = None,
+    start: int = 0,
+    stop: int | None = None,
+    index: FrameIndex | None = None,
     on_warning: Warn | None = None,
 ) -> Iterator[VideoFrame]:
     """Yield upright RGB frames in order; memory use does not depend on the length of the video.
@@ -81,11 +86,15 @@ def read_frames(
             instead of its own.
         scale: factor on width and height, at most 1; smaller images decode faster.
         size: width and height of the images, instead of ``scale``; may be larger.
-        on_warning: called with one line, after the last frame, if frames were lost, the file ended early, it stores no
-            times, or ``fps`` replaced uneven times by even ones.
+        start: number of the first frame that is yielded.
+        stop: number of the first frame that is not; None reads to the end.
+        index: of the video, to reach ``start`` without decoding what is before it; numbers and times stay the same.
+        on_warning: called with one line, after the last frame of the video, if frames were lost, the file ended early,
+            it stores no times, or ``fps`` replaced uneven times by even ones.
 
     Raises:
         PrmlError: as for :func:`probe`, or the images of a folder differ in size.
+        UnexpectedFrameError: the frames are not those of ``index``.
     """
     info = probe(path, fps=fps)
     if not 0.0 < scale <= 1.0:
@@ -94,10 +103,14 @@ def read_frames(
         raise PrmlError(f"frames need at least 1 x 1 pixels, got {size[0]} x {size[1]}")
     width, height = size or (max(1, round(info.width * scale)), max(1, round(info.height * scale)))
     check_pixels(width, height, info.path)
+    part = range(start, sys.maxsize if stop is None else stop)
     if holds_images(info.path):
-        yield from read_images(info, width, height)
+        yield from read_images(info, width, height, part)
+    elif index is not None:
+        known = range(start, min(part.stop, len(index)))
+        yield from _read_part(info, width, height, known, index, on_warning or _ignore, even=fps is not None)
     else:
-        yield from _read_video(info, width, height, on_warning or _ignore, even=fps is not None)
+        yield from _read_video(info, width, height, part, on_warning or _ignore, even=fps is not None)
 
 
 def _ignore(message: str) -> None:
@@ -164,7 +177,36 @@ def _duration_s(container: "av.container.InputContainer", stream: "av.VideoStrea
     return container.duration / av.time_base if container.duration else None
 
 
-def _read_video(info: VideoInfo, width: int, height: int, warn: Warn, even: bool) -> Iterator[VideoFrame]:
+def _read_part(
+    info: VideoInfo, width: int, height: int, part: range, index: FrameIndex, warn: Warn, *, even: bool
+) -> Iterator[VideoFrame]:
+    """Decode from the last key frame before ``part`` on, and yield the frames of ``part``."""
+    orientation = Orientation(info.rotation_deg // 90, info.mirrored)
+    stored = orientation.size(width, height)
+    if not part:
+        return
+    with open_video(info.path) as container:
+        stream = video_stream(container, info.path)
+        if key := index.key_before(part.start):
+            container.seek(int(index.ticks[key]), stream=stream)
+        number = part.start
+        for frame in frames_from(packets(container, stream), int(index.ticks[number])):
+            if number == part.stop:
+                break
+            if ticks_of(frame) != index.ticks[number]:
+                break
+            time_s = number / info.fps if even else index.time_s(number)
+            yield VideoFrame(number, time_s, orientation(_image(frame, *stored)))
+            number += 1
+    if number < part.stop:
+        raise UnexpectedFrameError(f"frame {number} of {info.path} is not where its packet said")
+    if even and number == len(index) and index.uneven(_UNEVEN):
+        warn(_replaced(info))
+
+
+def _read_video(
+    info: VideoInfo, width: int, height: int, part: range, warn: Warn, *, even: bool
+) -> Iterator[VideoFrame]:
     orientation = Orientation(info.rotation_deg // 90, info.mirrored)
     stored = orientation.size(width, height)
     with open_video(info.path) as container:
@@ -173,6 +215,11 @@ def _read_video(info: VideoInfo, width: int, height: int, warn: Warn, even: bool
         steps = _Steps()
         count = 0
         for time_s, frame in steady(decoded, 1 / info.fps):
+            if count < part.start:
+                count += 1
+                continue
+            if count >= part.stop:
+                return
             try:
                 image = _image(frame, *stored)
             except (ValueError, OSError) as error:
@@ -190,10 +237,14 @@ def _read_video(info: VideoInfo, width: int, height: int, warn: Warn, even: bool
         )
 
 
+def _replaced(info: VideoInfo) -> str:
+    return f"the times of {info.path} are uneven; fps={info.fps:g} replaced them by even ones"
+
+
 def _remarks(info: VideoInfo, count: int, decoded: DecodedFrames, uneven: bool) -> Iterator[str]:
     """Yield warnings about a video that has been read."""
     if uneven:
-        yield f"the times of {info.path} are uneven; fps={info.fps:g} replaced them by even ones"
+        yield _replaced(info)
     if decoded.errors:
         lost = max(decoded.errors, (info.frames or 0) - count)
         yield (

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 _MAX_HELD = 4  # frames held until the clock advances; if it takes longer, the clock was set back
-_MIN_STEP_S = 1e-5  # a shorter step is rounding: the time is repeated
+MIN_STEP_S = 1e-5  # a shorter step is rounding: the time is repeated
 _MAX_STEP_S = 1.0  # a longer step is a pause and says nothing about the frame rate
 
 
@@ -26,7 +26,7 @@ def steady(frames: Iterable[tuple[float | None, T]], step_s: float) -> Iterator[
         raw_s = raw_s + step_s if stated_s is None else stated_s
         held.append(item)
         time_s = raw_s + offset_s
-        if time_s < last_s + _MIN_STEP_S:
+        if time_s < last_s + MIN_STEP_S:
             if len(held) <= _MAX_HELD:
                 continue
             time_s = last_s + step_s * len(held)

@@ -9,6 +9,7 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
+from prml.cores import physical_cores
 from prml.errors import PrmlError
 from prml.io.files import existing
 from prml.options import check
@@ -21,11 +22,6 @@ MAX_ATTEMPTS = 2  # processes that may die over one input
 OnRow = Callable[[Row], None]
 OnProgress = Callable[[Path, str, int, int | None], None]
 """Called with the input, the stage, the number of frames done and the total or None."""
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def lift_many(
@@ -46,7 +42,7 @@ def lift_many(
     Args:
         sources: videos, image folders or keypoint files; one that is named twice is lifted once.
         out: folder for the results and the manifest.
-        jobs: number of processes, each with the weights loaded once (default: one per core).
+        jobs: number of processes, each with the weights loaded once (default: one per physical core).
         on_row: called with each finished row.
         progress: called in this process while inputs are lifted.
         settings: fields of :class:`LiftSettings`; ``overwrite`` lifts finished inputs again.
@@ -71,7 +67,7 @@ def lift_many(
         batch = _Batch(folder, chosen, manifest, on_row or (lambda _: None), progress or (lambda *_: None))
         for path, name in zip(paths, folder_names(paths), strict=True):
             batch.plan(path, name)
-        batch.run(jobs or cores())
+        batch.run(jobs or physical_cores())
         return [manifest.rows[str(path)] for path in paths]
 
 
@@ -114,8 +110,8 @@ class _Batch:
     def run(self, jobs: int) -> None:
         """Lift what is queued; all processes have ended when this returns or raises."""
         jobs = min(jobs, len(self.queue))
-        settings = {**asdict(self.settings), "overwrite": False}
-        threads = max(1, cores() // max(jobs, 1))
+        threads = max(1, physical_cores() // max(jobs, 1))
+        settings = {**asdict(self.settings), "overwrite": False, "jobs": threads}
         workers: list[Worker] = []
         try:
             while self.queue or any(worker.task for worker in workers):

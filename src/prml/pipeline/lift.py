@@ -14,6 +14,7 @@ import numpy as np
 
 from prml import __version__
 from prml.camera import Camera
+from prml.cores import cores, physical_cores
 from prml.errors import PrmlError
 from prml.filters.lens import outside_lens
 from prml.filters.marks import mark_inferred
@@ -215,6 +216,7 @@ class _Lift:
                 on_person=on_person,
                 progress=lambda n, of: self.tell("detect", n, of),
                 keeper=self.kept,
+                jobs=self.settings.jobs or physical_cores(),
             )
         self.seconds["detect"] = perf_counter() - started
         return Scene.of(sequence, video)
@@ -257,8 +259,7 @@ def _eagerly(
     """Load the lifter and lift while the detector runs if a second core is available, else load it first."""
     from prml.lifting.eager import lifting_eagerly
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if cores < 2:
+    if cores() < 2:
         lifter()
         return nullcontext()
     return lifting_eagerly(lifter, skeleton, camera, cache)

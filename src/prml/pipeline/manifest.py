@@ -54,7 +54,7 @@ class Row:
 
 def identity_of(path: Path, settings: LiftSettings) -> str:
     """Return a hash of an input and of everything that its result depends on."""
-    chosen = {name: value for name, value in asdict(settings).items() if name != "overwrite"}
+    chosen = {name: value for name, value in asdict(settings).items() if name not in ("overwrite", "jobs")}
     files = {name: file_stamp(Path(v)) for name, v in chosen.items() if isinstance(v, str) and Path(v).is_file()}
     known = json.dumps([identity(path, settings), chosen, files], sort_keys=True, default=str)
     return sha256(known.encode()).hexdigest()[:16]

@@ -39,6 +39,9 @@ class LiftSettings(MotionSettings):
         viewer: write viewer.html.
         export: files of the motion for other programs, separated by commas: bvh and glb for Blender and games, trc,
             c3d, csv, ... ('prml export FOLDER' lists them; none for none).
+        jobs: processes: for one video those that look for the person in stretches of it (the result changes less than
+            with the compression of the video), for several inputs those that lift them (default: one per physical
+            core).
         overwrite: overwrite existing results and delete stale ones.
     """
 
@@ -60,4 +63,5 @@ class LiftSettings(MotionSettings):
     overlay: bool = True
     viewer: bool = True
     export: str = option("bvh,glb", metavar="FORMATS")
+    jobs: int | None = option(None, minimum=1)
     overwrite: bool = False
