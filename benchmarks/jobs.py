@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 import prml
 from prml.camera import Camera
@@ -44,12 +45,12 @@ def compared(one: PoseSequence, other: PoseSequence, start: int) -> dict[str, An
     lifter = prml.load()
     lifted = [lifter.lift(mark_inferred(s.with_(camera=Camera.from_fov(*s.image_size)))) for s in (one, other)]
     apart = np.linalg.norm(one.keypoints_px - other.keypoints_px, axis=-1)[start:]
-    joints = [s.joints_m[start:] for s in lifted]
+    joints = [torch.from_numpy(s.joints_m[start:]) for s in lifted]
     return {
         "px_mean": round(float(apart.mean()), 2),
         "px_median": round(float(np.median(apart)), 2),
-        "mpjpe_mm": round(1000 * float(np.linalg.norm(joints[0] - joints[1], axis=-1).mean()), 2),
-        "p_mpjpe_mm": round(1000 * float(np.mean(p_mpjpe(joints[0], joints[1]))), 2),
+        "mpjpe_mm": round(1000 * float((joints[0] - joints[1]).norm(dim=-1).mean()), 2),
+        "p_mpjpe_mm": round(1000 * float(p_mpjpe(joints[0], joints[1]).mean()), 2),
     }
 
 

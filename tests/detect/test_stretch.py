@@ -20,6 +20,7 @@ from prml.detect import stretch as stretches
 from prml.detect.run import detect
 from prml.detect.stretch import MAX_FRAMES, MIN_FRAMES, plan
 from prml.media.write import VideoWriter
+from prml.pipeline.checkpoint import TrackFile
 
 SHORT = 40  # frames of the shortest stretch here
 FRAMES = 3 * SHORT + 10
@@ -165,15 +166,22 @@ def test_the_stretch_of_a_killed_process_is_done_again(boxes, clip, started, mon
     np.testing.assert_allclose(joined.keypoints_px, detect(clip, "boxes").keypoints_px, atol=1e-9)
 
 
-def test_after_an_interruption_no_process_is_left(boxes, clip, started):
-    def stop(done, total):
-        if done > 10:
+@pytest.mark.parametrize("late", [False, True])
+def test_after_an_interruption_no_process_is_left_and_the_next_run_goes_on(boxes, clip, started, tmp_path, late):
+    def stop(time_s, person):
+        if time_s > (2 * SHORT + 5 if late else 10) / 25:
             raise KeyboardInterrupt
 
+    keeper = TrackFile(tmp_path / "track.npz", {"any": "thing"})
     with pytest.raises(KeyboardInterrupt):
-        detect(clip, "boxes", jobs=3, progress=stop)
+        detect(clip, "boxes", jobs=3, on_person=stop, keeper=keeper)
     assert len(started) == 2
     assert all(process.poll() is not None for process in started)
+    kept = len(keeper.load().track)
+    assert kept > 2 * SHORT if late else kept < SHORT
+    joined = detect(clip, "boxes", jobs=3, keeper=keeper)
+    np.testing.assert_allclose(joined.keypoints_px, detect(clip, "boxes").keypoints_px, atol=1e-9)
+    assert keeper.load().complete
 
 
 def test_processes_end_with_a_parent_that_is_killed(boxes, clip, tmp_path):

@@ -115,7 +115,7 @@ class Pool:
         self._messages.put((one, None))
 
     def seek(self, sought: Sought) -> None:
-        """Say whom to follow; the processes begin with the first call."""
+        """Say which person to follow; the processes begin with the first call."""
         self._sought = sought
         for one in self._processes:
             self._assign(one)

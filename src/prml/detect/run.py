@@ -189,7 +189,7 @@ class _Run:
             self._keep()
 
     def _seek(self) -> None:
-        """Tell the processes whom to follow, once it is known what the person looks like."""
+        """Tell the processes which person to follow, once it is known what the person looks like."""
         if self.split.pool:
             run = self.run
             self.split.pool.tell = lambda: self._tell_progress(len(run.track))

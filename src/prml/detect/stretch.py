@@ -40,7 +40,7 @@ class Stretch:
 
 @dataclass(frozen=True)
 class Sought:
-    """Whom to follow.
+    """Which person to follow.
 
     Attributes:
         colours: histogram of the person's trunk; None if it was never seen.
@@ -63,7 +63,7 @@ class Found:
         rows: x, y in pixels of the video and confidence; NaN where the person was not seen.
         near: whether somebody was beside the person.
         events: what happened.
-        sought: whom it looked for.
+        sought: the person it looked for.
         frame, state: where to start from to go on after the stretch; see ``Following.restored``.
         warnings: one line each.
     """
@@ -104,7 +104,7 @@ def plan(frames: int | None, fps: float, jobs: int, begin: int = 0) -> list[Stre
 
 
 def joins(track: GrowingTrack, found: Found, others: int) -> bool:
-    """Whether a stretch goes on with the person with whom a track ends.
+    """Whether a stretch goes on with the person that a track ends with.
 
     Either both see the same body in the last frame of the track, or nobody sees one there, and the person of the track
     has been gone for so long that appearance alone tells.
