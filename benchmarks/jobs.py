@@ -50,7 +50,7 @@ def compared(one: PoseSequence, other: PoseSequence, start: int) -> dict[str, An
         "px_mean": round(float(apart.mean()), 2),
         "px_median": round(float(np.median(apart)), 2),
         "mpjpe_mm": round(1000 * float((joints[0] - joints[1]).norm(dim=-1).mean()), 2),
-        "p_mpjpe_mm": round(1000 * float(p_mpjpe(joints[0], joints[1]).mean()), 2),
+        "p_mpjpe_mm": round(float(p_mpjpe(joints[0], joints[1]).mean()), 2),
     }
 
 
