@@ -117,11 +117,11 @@ def test_what_a_file_does_not_state_is_asked_for(tmp_path):
         PrmlError, match=r"a_json \(OpenPose JSON\) does not state the size of the image; pass image_si"
     ):
         load_file(path, fps=25)
-    from prml.io.openpose import read_openpose
+    from prml.io.openpose import FORMAT
 
     video = VideoSource(tmp_path / "a.mp4", (320, 240), 12.5)
-    assert read_openpose(path, video=video).prominent.fps == 12.5
-    assert read_openpose(path, video=video, image_size=SIZE).prominent.image_size == SIZE
+    assert FORMAT.read(path, video=video).prominent.fps == 12.5
+    assert FORMAT.read(path, video=video, image_size=SIZE).prominent.image_size == SIZE
 
 
 def test_a_frame_that_is_missing_is_a_gap(tmp_path):

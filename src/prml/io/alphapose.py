@@ -6,40 +6,26 @@ Points are x, y in pixels and a score (up to 6 in old versions; above 1 counts a
 
 import re
 from pathlib import Path
+from typing import Any
 
 from prml.errors import PrmlError
 from prml.io.coco import people_of_list, same_kind
-from prml.io.entries import load_json
-from prml.io.found import Found, Warn, head_of, on_clip
-from prml.io.guard import guarded
-from prml.io.registry import Format
-from prml.scene import Scene, VideoSource
+from prml.io.found import Found, head_of, keypoint_format, on_clip, parsed_json
 
 _LIST = re.compile(r'^\s*\[\s*\{[^{]*?"image_id"\s*:\s*("|\d)')
 _NAME = re.compile(r'"image_id"\s*:\s*"[^"]*\.(jpe?g|png|bmp|webp|tiff?)"', re.IGNORECASE)
 
 
-def read_alphapose(
-    path: Path,
-    fps: float | None = None,
-    image_size: tuple[int, int] | None = None,
-    video: VideoSource | None = None,
-    warn: Warn | None = None,
-) -> Scene:
-    """Read AlphaPose results; see :meth:`prml.io.found.Found.scene`.
+def find_alphapose(path: Path) -> Found:
+    """Read AlphaPose results; raise PrmlError if the file is damaged."""
+    return parsed_json(path, _parsed, "it is not an AlphaPose result")
 
-    Raises:
-        PrmlError: the file is damaged, or as for :meth:`Found.scene`.
-    """
-    record = load_json(path)
 
-    def parsed() -> Found:
-        if not isinstance(record, list):
-            raise PrmlError("expected a list of people")
-        found, notes = people_of_list(record, "idx")
-        return Found("AlphaPose results", same_kind(found), on_clip(found), notes=notes)
-
-    return guarded(path, parsed, "it is not an AlphaPose result").scene(path, fps, image_size, video, warn)
+def _parsed(record: Any) -> Found:
+    if not isinstance(record, list):
+        raise PrmlError("expected a list of people")
+    found, notes = people_of_list(record, "idx")
+    return Found("AlphaPose results", same_kind(found), on_clip(found), notes=notes)
 
 
 def is_alphapose(path: Path) -> bool:
@@ -51,11 +37,10 @@ def is_alphapose(path: Path) -> bool:
     return '"idx"' in first or '"box"' in first or bool(_NAME.search(first))
 
 
-FORMAT = Format(
+FORMAT = keypoint_format(
     "alphapose",
     (".json",),
     "2D poses of AlphaPose",
-    read_alphapose,
+    find_alphapose,
     detect=is_alphapose,
-    options=("fps", "image_size", "video", "warn"),
 )

@@ -15,36 +15,24 @@ import numpy as np
 
 from prml.errors import PrmlError
 from prml.filters.tracks import Sight
-from prml.io.entries import load_json
 from prml.io.files import write_file
-from prml.io.found import Found, Warn, by_count, frame_numbers, head_of, on_clip, sight
-from prml.io.guard import guarded, one_line
+from prml.io.found import Found, by_count, frame_numbers, head_of, keypoint_format, on_clip, parsed_json, sight
+from prml.io.guard import one_line
 from prml.io.joint_names import Named, by_names
-from prml.io.registry import Format
-from prml.scene import Scene, VideoSource
+from prml.scene import Scene
 from prml.skeleton import COCO17
 
 _ANNOTATIONS = re.compile(r'^\s*\{\s*"(info|licenses|images|videos|annotations|categories)"\s*:')
 _RESULTS = re.compile(r'^\s*\[\s*\{[^}]*?"(image_id|keypoints)"\s*:')
 
 
-def read_coco(
-    path: Path,
-    fps: float | None = None,
-    image_size: tuple[int, int] | None = None,
-    video: VideoSource | None = None,
-    warn: Warn | None = None,
-) -> Scene:
-    """Read COCO results or annotations of one clip; see :meth:`prml.io.found.Found.scene`.
+def find_coco(path: Path) -> Found:
+    """Read COCO results or annotations of one clip; raise PrmlError if the file is damaged or not of this kind."""
+    return parsed_json(path, _parsed, "it is not a COCO keypoint file")
 
-    Raises:
-        PrmlError: the file is damaged or not of this kind, or as for :meth:`Found.scene`.
-    """
-    record = load_json(path)
-    parse = _results if isinstance(record, list) else _annotations
-    return guarded(path, lambda: parse(record), "it is not a COCO keypoint file").scene(
-        path, fps, image_size, video, warn
-    )
+
+def _parsed(record: Any) -> Found:
+    return _results(record) if isinstance(record, list) else _annotations(record)
 
 
 def people_of_list(record: list[Any], identity: str) -> tuple[list[tuple[int, Sight]], tuple[str, ...]]:
@@ -178,15 +166,14 @@ def write_coco(scene: Scene, path: Path, overwrite: bool = False) -> None:
     write_file(path, write, overwrite)
 
 
-FORMAT = Format(
+FORMAT = keypoint_format(
     "coco",
     (".json",),
     "2D poses as COCO results or annotations",
-    read_coco,
-    write_coco,
+    find_coco,
+    write=write_coco,
     holds=lambda scene: False,
     detect=is_coco,
     wants="2d",
     gap_rule="no entry",
-    options=("fps", "image_size", "video", "warn"),
 )

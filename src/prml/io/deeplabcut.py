@@ -19,38 +19,27 @@ from prml.errors import PrmlError
 from prml.filters.tracks import Sight
 from prml.io.coco import named_sight
 from prml.io.entries import MAX_JSON_BYTES
-from prml.io.found import Found, Warn, head_of
+from prml.io.found import Found, head_of, keypoint_format
 from prml.io.guard import guarded, one_line
 from prml.io.joint_names import by_names
-from prml.io.registry import Format
 from prml.io.sandbox import Limits, run_isolated
 from prml.io.unpickle import unpickle
-from prml.scene import Scene, VideoSource
 
 Names = tuple[str, ...]
 _ROWS = ("scorer", "individuals", "bodyparts", "coords")
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
-def read_deeplabcut(
-    path: Path,
-    fps: float | None = None,
-    image_size: tuple[int, int] | None = None,
-    video: VideoSource | None = None,
-    warn: Warn | None = None,
-) -> Scene:
-    """Read a table of DeepLabCut; see :meth:`prml.io.found.Found.scene`.
+def find_deeplabcut(path: Path) -> Found:
+    """Read a table of DeepLabCut.
 
     Raises:
-        PrmlError: the file is damaged, its body parts are no person's, h5py is not installed, or as for
-            :meth:`Found.scene`.
+        PrmlError: the file is damaged, its body parts are no person's, or h5py is not installed.
     """
     if path.stat().st_size > MAX_JSON_BYTES:
         raise PrmlError(f"{path.name} is larger than {MAX_JSON_BYTES // 2**20} MiB; cut it")
     columns, values = _read_h5(path) if path.suffix.lower() in (".h5", ".hdf5") else _read_csv(path)
-    return guarded(path, lambda: _found(columns, values), "it is not a table of DeepLabCut").scene(
-        path, fps, image_size, video, warn
-    )
+    return guarded(path, lambda: _found(columns, values), "it is not a table of DeepLabCut")
 
 
 def _found(columns: Sequence[Names], values: Float[np.ndarray, "T C"]) -> Found:
@@ -167,11 +156,10 @@ def is_deeplabcut(path: Path) -> bool:
     return first[:1] == ["scorer"] and "bodyparts" in first
 
 
-FORMAT = Format(
+FORMAT = keypoint_format(
     "deeplabcut",
     (".csv", ".h5", ".hdf5"),
     "2D tables of DeepLabCut",
-    read_deeplabcut,
+    find_deeplabcut,
     detect=is_deeplabcut,
-    options=("fps", "image_size", "video", "warn"),
 )

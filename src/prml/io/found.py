@@ -13,9 +13,11 @@ from jaxtyping import Float
 from prml.errors import PrmlError
 from prml.filters.repair import seen_joints
 from prml.filters.tracks import Sight, Track, link
-from prml.io.guard import one_line
+from prml.io.entries import load_json
+from prml.io.guard import guarded, one_line
 from prml.io.keypoint_checks import placeholders
 from prml.io.keypoints import checked
+from prml.io.registry import Format
 from prml.scene import Scene, VideoSource
 from prml.sequence import PoseSequence, check_fps
 from prml.skeleton import (
@@ -172,6 +174,37 @@ def _who(track: Track) -> str:
 
 
 # ------------------------------------------------------------------------------------------------ parts of readers
+def keypoint_format(
+    name: str, suffixes: tuple[str, ...], description: str, find: Callable[[Path], Found], **more: Any
+) -> Format:
+    """Return the format of another program's keypoint files; its reader takes the arguments of :meth:`Found.scene`.
+
+    Args:
+        name: name of the format.
+        suffixes: file suffixes with the dot.
+        description: one line.
+        find: reads the content of a file; raises PrmlError.
+        more: further fields of :class:`prml.io.registry.Format`.
+    """
+
+    def read(
+        path: Path,
+        fps: float | None = None,
+        image_size: tuple[int, int] | None = None,
+        video: VideoSource | None = None,
+        warn: Warn | None = None,
+    ) -> Scene:
+        return find(path).scene(path, fps, image_size, video, warn)
+
+    return Format(name, suffixes, description, read, options=("fps", "image_size", "video", "warn"), **more)
+
+
+def parsed_json(path: Path, parse: Callable[[Any], Found], reason: str) -> Found:
+    """Return what ``parse`` finds in a JSON file; a PrmlError names the file and, if it is no such file, ``reason``."""
+    record = load_json(path)
+    return guarded(path, lambda: parse(record), reason)
+
+
 def by_count(count: int) -> tuple[Skeleton, int]:
     """Return the joint set that programs write with this number of points, and how many of them it takes.
 

@@ -23,12 +23,8 @@ import numpy as np
 from jaxtyping import Float
 
 from prml.errors import PrmlError
-from prml.io.entries import load_json
-from prml.io.found import Found, Warn, head_of, sight
-from prml.io.guard import guarded
+from prml.io.found import Found, head_of, keypoint_format, parsed_json, sight
 from prml.io.joint_names import by_names
-from prml.io.registry import Format
-from prml.scene import Scene, VideoSource
 from prml.skeleton import BLAZEPOSE33
 
 _POINTS = ("landmarks", "pose_landmarks", "poseLandmarks", "keypoints", "pose")
@@ -38,22 +34,9 @@ _NORMALISED = 4.0
 _FLAT = 0.05  # of the hips' middle from the origin, as world landmarks have it
 
 
-def read_mediapipe(
-    path: Path,
-    fps: float | None = None,
-    image_size: tuple[int, int] | None = None,
-    video: VideoSource | None = None,
-    warn: Warn | None = None,
-) -> Scene:
-    """Read landmarks in one of the shapes of this module; see :meth:`prml.io.found.Found.scene`.
-
-    Raises:
-        PrmlError: the file is damaged or holds world landmarks, or as for :meth:`Found.scene`.
-    """
-    record = load_json(path)
-    return guarded(path, lambda: _parsed(record), "it holds no MediaPipe landmarks").scene(
-        path, fps, image_size, video, warn
-    )
+def find_mediapipe(path: Path) -> Found:
+    """Read landmarks in one of the shapes of this module; raise PrmlError for damaged ones or world landmarks."""
+    return parsed_json(path, _parsed, "it holds no MediaPipe landmarks")
 
 
 def _parsed(record: Any) -> Found:
@@ -168,11 +151,10 @@ def is_mediapipe(path: Path) -> bool:
     return bool(re.match(r"^\s*\[\s*(\[\s*\]\s*,\s*|null\s*,\s*)*\[\s*(\[\s*)?\[\s*-?\d", head))
 
 
-FORMAT = Format(
+FORMAT = keypoint_format(
     "mediapipe",
     (".json",),
     "2D landmarks of MediaPipe Pose, in the shapes that scripts store",
-    read_mediapipe,
+    find_mediapipe,
     detect=is_mediapipe,
-    options=("fps", "image_size", "video", "warn"),
 )

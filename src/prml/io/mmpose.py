@@ -14,32 +14,15 @@ import numpy as np
 from prml.errors import PrmlError
 from prml.filters.tracks import Sight
 from prml.io.coco import named_sight, same_kind
-from prml.io.entries import load_json
-from prml.io.found import Found, Warn, by_count, frame_numbers, head_of, on_clip, sight
-from prml.io.guard import guarded
+from prml.io.found import Found, by_count, frame_numbers, head_of, keypoint_format, on_clip, parsed_json, sight
 from prml.io.joint_names import Named, by_names
-from prml.io.registry import Format
-from prml.scene import Scene, VideoSource
 
 _HEAD = re.compile(r'"(instance_info|keypoint_scores|instances)"\s*:')
 
 
-def read_mmpose(
-    path: Path,
-    fps: float | None = None,
-    image_size: tuple[int, int] | None = None,
-    video: VideoSource | None = None,
-    warn: Warn | None = None,
-) -> Scene:
-    """Read MMPose predictions; see :meth:`prml.io.found.Found.scene`.
-
-    Raises:
-        PrmlError: the file is damaged or holds 3D points, or as for :meth:`Found.scene`.
-    """
-    record = load_json(path)
-    return guarded(path, lambda: _parsed(record), "it is not an MMPose prediction").scene(
-        path, fps, image_size, video, warn
-    )
+def find_mmpose(path: Path) -> Found:
+    """Read MMPose predictions; raise PrmlError if the file is damaged or holds 3D points."""
+    return parsed_json(path, _parsed, "it is not an MMPose prediction")
 
 
 def _parsed(record: Any) -> Found:
@@ -86,11 +69,10 @@ def is_mmpose(path: Path) -> bool:
     return bool(_HEAD.search(head_of(path)))
 
 
-FORMAT = Format(
+FORMAT = keypoint_format(
     "mmpose",
     (".json",),
     "2D predictions of MMPose",
-    read_mmpose,
+    find_mmpose,
     detect=is_mmpose,
-    options=("fps", "image_size", "video", "warn"),
 )

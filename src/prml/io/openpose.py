@@ -21,10 +21,9 @@ from prml.errors import PrmlError
 from prml.filters.tracks import Sight
 from prml.io.entries import load_json
 from prml.io.files import DRAFT, check_folder, reason_of
-from prml.io.found import Found, Warn, by_count, frame_numbers, head_of, on_clip, sight
+from prml.io.found import Found, by_count, frame_numbers, head_of, keypoint_format, on_clip, sight
 from prml.io.guard import guarded
-from prml.io.registry import Format
-from prml.scene import Scene, VideoSource
+from prml.scene import Scene
 from prml.sequence import PoseSequence
 from prml.skeleton import OPENPOSE25, conversion
 
@@ -32,17 +31,11 @@ _KEY = "pose_keypoints_2d"
 _HEAD = re.compile(r'^\s*\{[^\[]{0,2000}"people"\s*:\s*\[\s*(\]|\{)')
 
 
-def read_openpose(
-    path: Path,
-    fps: float | None = None,
-    image_size: tuple[int, int] | None = None,
-    video: VideoSource | None = None,
-    warn: Warn | None = None,
-) -> Scene:
-    """Read a folder of OpenPose JSON files, or a single file as one frame; see :meth:`prml.io.found.Found.scene`.
+def find_openpose(path: Path) -> Found:
+    """Read a folder of OpenPose JSON files, or a single file as one frame.
 
     Raises:
-        PrmlError: a file is damaged, the files belong to several clips, or as for :meth:`Found.scene`.
+        PrmlError: a file is damaged, or the files belong to several clips.
     """
     files = _files(path) if path.is_dir() else [path]
     numbers, notes = guarded(path.name, lambda: frame_numbers(file.name for file in files))
@@ -56,7 +49,7 @@ def read_openpose(
         notes = (*notes, f"a single frame; give the folder {path.parent.name or path.parent} for the whole clip")
     kind = by_count(sizes.pop())[0] if sizes else OPENPOSE25
     frames = on_clip(people, max(numbers.values()) + 1)
-    return Found("OpenPose JSON", kind, frames, notes=notes).scene(path, fps, image_size, video, warn)
+    return Found("OpenPose JSON", kind, frames, notes=notes)
 
 
 def _files(folder: Path) -> list[Path]:
@@ -163,16 +156,15 @@ def _as_written(person: PoseSequence) -> np.ndarray:
     return np.where(lost[..., None], 0.0, table)
 
 
-FORMAT = Format(
+FORMAT = keypoint_format(
     "openpose",
     (".json",),
     "2D poses of OpenPose and programs that write alike: a folder of JSON files, one per frame",
-    read_openpose,
-    write_openpose,
+    find_openpose,
+    write=write_openpose,
     holds=lambda scene: False,
     detect=is_openpose,
     wants="2d",
     gap_rule="no person",
-    options=("fps", "image_size", "video", "warn"),
     folder=True,
 )

@@ -15,30 +15,18 @@ from numpy.lib import format as npy_format
 
 from prml.errors import PrmlError
 from prml.filters.tracks import Sight
-from prml.io.found import Found, Warn, by_count, sight
+from prml.io.found import Found, by_count, keypoint_format, sight
 from prml.io.guard import guarded, one_line
 from prml.io.npz import load_arrays, npz_keys, read_npy
-from prml.io.registry import Format
-from prml.scene import Scene, VideoSource
 
 _POINTS = ("keypoints", "keypoints_2d", "kpts", "poses")
 _SCORES = ("scores", "keypoint_scores", "confidence", "scores_2d")
 
 
-def read_rtmlib(
-    path: Path,
-    fps: float | None = None,
-    image_size: tuple[int, int] | None = None,
-    video: VideoSource | None = None,
-    warn: Warn | None = None,
-) -> Scene:
-    """Read an array of keypoints; see :meth:`prml.io.found.Found.scene`.
-
-    Raises:
-        PrmlError: the file is damaged or has another shape, or as for :meth:`Found.scene`.
-    """
+def find_rtmlib(path: Path) -> Found:
+    """Read an array of keypoints; raise PrmlError if the file is damaged or has another shape."""
     arrays = {"keypoints": read_npy(path)} if path.suffix.lower() == ".npy" else load_arrays(path)
-    return guarded(path, lambda: _parsed(arrays), "it holds no keypoints").scene(path, fps, image_size, video, warn)
+    return guarded(path, lambda: _parsed(arrays), "it holds no keypoints")
 
 
 def _parsed(arrays: Mapping[str, np.ndarray]) -> Found:
@@ -88,11 +76,10 @@ def is_rtmlib(path: Path) -> bool:
     return bool(names & set(_POINTS)) and "schema" not in names
 
 
-FORMAT = Format(
+FORMAT = keypoint_format(
     "rtmlib",
     (".npz", ".npy"),
     "2D keypoints and scores as arrays, as rtmlib returns them",
-    read_rtmlib,
+    find_rtmlib,
     detect=is_rtmlib,
-    options=("fps", "image_size", "video", "warn"),
 )

@@ -11,34 +11,20 @@ import numpy as np
 from prml.errors import PrmlError
 from prml.filters.tracks import Sight
 from prml.io.coco import named_sight
-from prml.io.found import Found, Warn
+from prml.io.found import Found, keypoint_format
 from prml.io.guard import guarded
 from prml.io.joint_names import by_names
 from prml.io.motion import Motion
-from prml.io.registry import Format
 from prml.io.trc import read_trc
-from prml.scene import Scene, VideoSource
 
 _PIXELS = 20.0  # no person is so large in metres, and none so small in pixels
 _HEAD = 2**16
 
 
-def read_sports2d(
-    path: Path,
-    fps: float | None = None,
-    image_size: tuple[int, int] | None = None,
-    video: VideoSource | None = None,
-    warn: Warn | None = None,
-) -> Scene:
-    """Read a pixel file of Sports2D; see :meth:`prml.io.found.Found.scene`.
-
-    Raises:
-        PrmlError: the file is damaged or in metres, or as for :meth:`Found.scene`.
-    """
+def find_sports2d(path: Path) -> Found:
+    """Read a pixel file of Sports2D; raise PrmlError if it is damaged or in metres."""
     motion = read_trc(path)
-    return guarded(path, lambda: _found(motion), "it is not a file of Sports2D").scene(
-        path, fps, image_size, video, warn
-    )
+    return guarded(path, lambda: _found(motion), "it is not a file of Sports2D")
 
 
 def _found(motion: Motion) -> Found:
@@ -79,11 +65,10 @@ def is_sports2d(path: Path) -> bool:
     return bool(len(seen)) and not seen[:, 2].any() and bool(np.abs(seen[:, :2]).max() > _PIXELS)
 
 
-FORMAT = Format(
+FORMAT = keypoint_format(
     "sports2d",
     (".trc",),
     "2D joints in pixels of Sports2D",
-    read_sports2d,
+    find_sports2d,
     detect=is_sports2d,
-    options=("fps", "image_size", "video", "warn"),
 )
