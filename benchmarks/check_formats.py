@@ -3,15 +3,18 @@
     python benchmarks/check_formats.py [--json results/formats.json] [--tools FOLDER] [--only blender,glb]
 
 The tools are Blender (as the package bpy), usd-core, bvhio, pybvh, pygltflib, trimesh, three.js, three-vrm-animation,
-the Khronos validator, OpenSim, Pose2Sim's kinematics, pyomeca, trc-data-reader, ezc3d, python-c3d and pandas. They are
-installed into an environment of their own in ``--tools`` (default: ``prml/format-tools`` in the cache folder), about
-2 GB; each runs in a process of its own, with one of the programs in ``benchmarks/formats``. Tools that are not there,
-or cannot be installed, are named as skipped, and the exit code is 1 only if a check fails.
+the Khronos validator, OpenSim, Pose2Sim's kinematics and its reader of OpenPose JSON, pyomeca, trc-data-reader, ezc3d,
+python-c3d, pandas, pycocotools, the loader of holosoma's retargeting, and GMR's. They are installed into an
+environment of their own in ``--tools`` (default: ``prml/format-tools`` in the cache folder), about 2 GB, with
+``--light`` (all but Blender and OpenSim) 0.8 GB; each runs in a process of its own, with one of the programs in
+``benchmarks/formats``. GMR is in no registry: a checkout goes into the folder ``GMR`` there, else its rules are
+followed. Tools that are not there, or cannot be installed, are named as skipped, and the exit code is 1 only if a check
+fails.
 
 The motions: a walk of motion capture at 50 frames/s, the same at 60/1.001, on 17 joints, with a gap, and two people in
-one file. What counts as right is what ``prml.rig`` says of every bone, or where the joints are in files of points: less
-than 1 mm off in every frame, and the frame rate within 0.1 %. The rig's own distance from the joints is a law of its
-own (``tests/rig``).
+one file; files of 2D have what a camera sees of them. What counts as right is what ``prml.rig`` says of every bone, or
+where the joints are in files of points: less than 1 mm (0.01 pixels) off in every frame, and the frame rate within
+0.1 %. The rig's own distance from the joints is a law of its own (``tests/rig``).
 """
 
 import argparse
@@ -23,32 +26,44 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from prml.camera import Camera, look_at
 from prml.datasets.mocap import MocapSet, data_directory
 from prml.io.bvh_flavours import as_lafan1, as_mixamo, as_rokoko
 from prml.io.files import write_file
 from prml.io.mot import coordinates
 from prml.io.registry import get_format, save_file
 from prml.io.trc import markers_of
-from prml.pipeline.export import parts_of
+from prml.pipeline.export import file_name, parts_of
 from prml.provenance import commit, processor, versions
 from prml.rig import RigMotion, to_rig
 from prml.rig.rig import z_up
 from prml.scene import Scene
 from prml.sequence import PoseSequence
-from prml.skeleton import BODY28, H36M17
+from prml.skeleton import BODY28, COCO17, H36M17, OPENPOSE25
 
 HERE = Path(__file__).parent / "formats"
-MAX_MM, MAX_RATE = 1.0, 1e-3
+MAX_MM, MAX_PX, MAX_RATE = 1.0, 0.01, 1e-3
+LARGE = ("bpy==4.5.15", "opensim==4.6")
 PYTHON = (
-    *("bpy==4.5.15", "usd-core==26.11", "bvhio==1.5.4", "pybvh==0.9.0", "pygltflib==1.16.5", "trimesh==5.2.0"),
-    *("opensim==4.6", "pyomeca==2026.0.2", "trc-data-reader==0.4.1", "ezc3d==1.7.2", "c3d==0.6.0", "pandas", "pyarrow"),
-    *("lxml", "anytree", "matplotlib", "scipy", "--no-deps pose2sim==0.10.49"),  # its detector's packages are large
+    *("usd-core==26.11", "bvhio==1.5.4", "pybvh==0.9.0", "pygltflib==1.16.5", "trimesh==5.2.0", "pycocotools==2.0.11"),
+    *(
+        "pyomeca==2026.0.2",
+        "trc-data-reader==0.4.1",
+        "ezc3d==1.7.2",
+        "c3d==0.6.0",
+        "pandas",
+        "pyarrow",
+        "lxml",
+        "scipy",
+    ),
+    *("anytree", "matplotlib", "--no-deps pose2sim==0.10.49"),  # its detector's packages are large
+    "--no-deps holosoma-retargeting==0.1.0",  # its solver's packages are large
 )
 NODE = ("three@0.187.0", "@pixiv/three-vrm@3.5.5", "@pixiv/three-vrm-animation@3.5.5", "gltf-validator@2.0.0-dev.3.10")
 
@@ -61,13 +76,18 @@ class Check:
         tool: its name.
         program: file in ``benchmarks/formats``.
         formats: names of the formats that it reads.
-        package: the modules or the npm package without which it cannot run.
+        package: the modules or the npm package without which it cannot run; "" for none.
     """
 
     tool: str
     program: str
     formats: tuple[str, ...]
     package: str
+
+    @property
+    def large(self) -> bool:
+        """Whether it needs Blender or OpenSim, which take minutes to install and seconds to start."""
+        return bool({"bpy", "opensim"} & set(self.package.split(", ")))
 
 
 BVH = ("bvh", "bvh_mixamo", "bvh_rokoko", "bvh_lafan1")
@@ -89,6 +109,10 @@ CHECKS = (
     Check("ezc3d", "ezc3d_reader.py", ("c3d",), "ezc3d"),
     Check("python-c3d", "c3d_reader.py", ("c3d",), "c3d"),
     Check("pandas", "pandas_reader.py", TABLES, "pandas, pyarrow"),
+    Check("GMR", "gmr_reader.py", ("bvh_lafan1",), "scipy"),
+    Check("holosoma", "holosoma_reader.py", ("holosoma",), "holosoma_retargeting"),
+    Check("Pose2Sim's OpenPose JSON", "openpose_reader.py", ("openpose",), "Pose2Sim, anytree, pandas"),
+    Check("pycocotools", "coco_reader.py", ("coco",), "pycocotools"),
 )
 _AS: dict[str, Callable[[RigMotion], RigMotion]] = {
     "bvh_mixamo": as_mixamo,
@@ -96,7 +120,8 @@ _AS: dict[str, Callable[[RigMotion], RigMotion]] = {
     "bvh_lafan1": as_lafan1,
 }
 _ONE_PERSON = (*BVH, "vrma")
-_POINTS = ("trc", "c3d", *TABLES)  # hold joints, not bones
+_POINTS = ("trc", "c3d", "holosoma", *TABLES)  # hold joints, not bones
+_NO_FEET = "17 joints"
 
 
 def motions(frames: int | None = None) -> dict[str, Scene]:
@@ -110,14 +135,45 @@ def motions(frames: int | None = None) -> dict[str, Scene]:
     return {
         "walk": Scene.of(walk),
         "60/1.001 frames/s": Scene.of(walk.with_(fps=60 / 1.001, times_s=np.arange(len(walk)) * 1.001 / 60)),
-        "17 joints": Scene.of(walk.to_skeleton(H36M17)),
+        _NO_FEET: Scene.of(walk.to_skeleton(H36M17)),
         "a gap": Scene.of(walk.with_(joints_m=gap)),
         "two people": Scene((walk.with_(track_id=0), other.with_(track_id=1, joints_m=other.joints_m + [1.0, 0, 0]))),
     }
 
 
+def seen(scene: Scene) -> Scene:
+    """Return what a camera sees of people: OpenPose's 25 points, eyes between nose and ears."""
+    R, t = look_at(np.array([6.0, 1.0, 1.5]), np.array([0.0, 0.0, 0.9]), 0.0)
+    camera = Camera(1920, 1080, 1200.0, 1200.0, 960.0, 540.0, R_world_to_camera=R, t_m=t)
+    return replace(scene, people=tuple(_seen(person, camera) for person in scene))
+
+
+def _seen(person: PoseSequence, camera: Camera) -> PoseSequence:
+    joints = dict(zip(BODY28.joints, np.moveaxis(np.asarray(person.joints_m, float), 1, 0), strict=True))
+    joints |= {"Neck": joints["Thorax"], "Nose": joints["NoseTip"]}
+    for side in "LR":
+        joints[f"{side}BigToe"] = joints[f"{side}SmallToe"] = joints[f"{side}Toe"]
+        joints[f"{side}Eye"] = (joints["NoseTip"] + joints[f"{side}Ear"]) / 2
+    places = np.stack([joints[name] for name in OPENPOSE25.joints], axis=1)
+    return PoseSequence(
+        skeleton=OPENPOSE25,
+        times_s=person.times_s,
+        fps=person.fps,
+        keypoints_px=camera.project(camera.to_camera(places)),
+        confidence=np.where(np.isfinite(places).all(-1), 0.9, 0.0),
+        track_id=person.track_id,
+        image_size=(1920, 1080),
+    )
+
+
 def wanted(scene: Scene, name: str) -> dict[str, Any]:
-    """Return what must be found in a file: rate, frames, and places of every person's bones in metres, Z up."""
+    """Return what must be found in a file: rate, frames, and places of every person's bones in metres, Z up.
+
+    Files of 2D have pixels instead.
+    """
+    if get_format(name).wants == "2d":
+        people = [p.to_skeleton(COCO17) if name == "coco" else p for p in scene]
+        return {"fps": scene.fps, "frames": len(scene.times_s), "people": [_pixels(person) for person in people]}
     if name == "mot":
         angles = {column: values.tolist() for column, values in coordinates(scene.prominent).items()}
         return {"fps": scene.fps, "frames": len(scene.times_s), "people": [angles]}
@@ -134,10 +190,22 @@ def wanted(scene: Scene, name: str) -> dict[str, Any]:
 
 def _points(person: PoseSequence, scene: Scene, name: str) -> dict[str, Any]:
     """Return the places of a person's joints by their names in a file; NaN where they are not known."""
-    names = markers_of(person.skeleton) if name == "trc" else {joint: joint for joint in person.skeleton.joints}
+    names = {joint: joint for joint in person.skeleton.joints}
+    if name == "trc":
+        names = markers_of(person.skeleton)
+    elif name == "holosoma":
+        names = {
+            f"{s}_{part}": s + part for s in "LR" for part in ("Hip", "Knee", "Ankle", "Shoulder", "Elbow", "Wrist")
+        }
+        names |= {"Pelvis": "Hip", "L_Foot": "LToe", "R_Foot": "RToe"}
     prefix = f"Person{person.track_id}:" if name == "c3d" and len(scene) > 1 else ""
     joints = np.asarray(person.joints_m, float)
     return {prefix + label: joints[:, person.skeleton.index(joint)].tolist() for label, joint in names.items()}
+
+
+def _pixels(person: PoseSequence) -> dict[str, Any]:
+    points = np.asarray(person.keypoints_px, float)
+    return {joint: points[:, k].tolist() for k, joint in enumerate(person.skeleton.joints)}
 
 
 @dataclass(frozen=True)
@@ -165,17 +233,20 @@ class Tools:
             there = self.python.exists() and not self._run([self.python, "-c", f"import {check.package}"]).returncode
         return "" if there else f"{check.package} is not installed"
 
-    def install(self) -> Iterator[str]:
-        """Install what is missing; yield a line about what cannot be. Other processes wait until it is done."""
+    def install(self, light: bool = False) -> Iterator[str]:
+        """Install what is missing, ``light``: without Blender and OpenSim; yield a line about what cannot be.
+
+        Other processes wait until it is done.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            yield from self._install()
+            yield from self._install(PYTHON if light else (*LARGE, *PYTHON))
 
-    def _install(self) -> Iterator[str]:
+    def _install(self, packages: tuple[str, ...]) -> Iterator[str]:
         if not self.python.exists():
             subprocess.run([sys.executable, "-m", "venv", str(self.folder / "venv")], check=True)
-        for package in PYTHON:
+        for package in packages:
             pip = [self.python, "-m", "pip", "install", "-qq", "--disable-pip-version-check", *package.split()]
             if (done := self._run(pip)).returncode:
                 yield f"{package}: {(done.stderr.strip().splitlines() or ['pip failed'])[-1][:200]}"
@@ -214,6 +285,8 @@ def verdict(found: dict[str, Any], fps: float) -> str:
     off = found.get("error_mm", 0)
     if off is None or not off < MAX_MM:  # NaN is null in the JSON of node
         wrong.append(f"{off} mm off")
+    if not found.get("error_px", 0) < MAX_PX:
+        wrong.append(f"{found['error_px']} pixels off")
     if abs(found.get("fps", fps) / fps - 1) > MAX_RATE:
         wrong.append(f"plays at {found['fps']:.5g} frames/s")
     wrong += [f"{found[kind]} {kind}" for kind in ("errors", "warnings") if found.get(kind)]
@@ -238,16 +311,24 @@ def run(
                 continue
             for form in formats:
                 for title, scene in scenes.items():
-                    chosen = get_format(form)
-                    if len(scene) > 1 and (form in _ONE_PERSON or chosen.one_person):
+                    if not _holds(form, title, scene):
                         continue
-                    file, told = folder / f"x{chosen.suffixes[0]}", folder / "wanted.json"
-                    held = parts_of(scene, chosen, "x")[0].scene  # the first file, if there is one of each stretch
+                    chosen = get_format(form)
+                    shown = seen(scene) if chosen.wants == "2d" else scene
+                    held = parts_of(shown, chosen, "x")[0].scene  # the first file, if there is one of each stretch
+                    file, told = folder / file_name(chosen, "x"), folder / "wanted.json"
                     save_file(held, file, form, overwrite=True)
                     told.write_text(json.dumps(wanted(held, form)))
                     found = tools.read(check, file, told)
                     row = {"tool": check.tool, "format": form, "motion": title}
                     yield row | found | {"verdict": verdict(found, scene.fps)}
+
+
+def _holds(form: str, title: str, scene: Scene) -> bool:
+    chosen = get_format(form)
+    if title == _NO_FEET and (form == "holosoma" or chosen.wants == "2d"):
+        return False  # needs feet
+    return len(scene) == 1 or not (form in _ONE_PERSON or chosen.one_person)
 
 
 def kept(file: Path, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -271,18 +352,20 @@ def main() -> int:
         "--tools", type=Path, default=default_folder(), help="folder with the tools, made if it is not there"
     )
     parser.add_argument("--no-install", action="store_true", help="take the tools as they are")
+    parser.add_argument("--light", action="store_true", help="do not install Blender and OpenSim")
     parser.add_argument("--only", default="", help="tools or formats, separated by commas")
     parser.add_argument("--frames", type=int, help="frames of each motion (default: all)")
     parser.add_argument("--json", type=Path, help="file for the results; rows of tools that are not checked are kept")
     given = parser.parse_args()
     tools = Tools(given.tools.resolve())
     if not given.no_install:
-        for line in tools.install():
+        for line in tools.install(given.light):
             print(f"not installed: {line}", flush=True)
     rows = []
     for row in run(tools, set(filter(None, given.only.lower().split(","))), given.frames):
         rows.append(row | {"commit": commit()})
         off = f"{row['error_mm']:.4f} mm" if "error_mm" in row else ""
+        off = f"{row['error_px']:.4f} px" if "error_px" in row else off
         place = row.get("format", ", ".join(row.get("formats", ())))
         print(f"{row['tool']:<22}{place:<13}{row.get('motion', ''):<20}{off:>12}  {row['verdict']}", flush=True)
     failed = [row for row in rows if row["verdict"] != "right" and not row["verdict"].startswith("skipped")]
@@ -292,7 +375,7 @@ def main() -> int:
             "commit": commit(),
             "versions": versions(),
             "processor": processor(),
-            "limits": {"error_mm": MAX_MM, "rate": MAX_RATE},
+            "limits": {"error_mm": MAX_MM, "error_px": MAX_PX, "rate": MAX_RATE},
             "checks": [*kept(given.json, rows), *rows],
         }
         write_file(given.json, json.dumps(record, indent=1, ensure_ascii=False) + "\n", overwrite=True)

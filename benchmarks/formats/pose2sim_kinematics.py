@@ -1,27 +1,21 @@
 """Pose2Sim: scale its model to the markers of a TRC and solve inverse kinematics with OpenSim, as its kinematics does.
 
-``error_mm`` is 0 if every frame is solved, as the model's joints are not ours. Pose2Sim is installed without the
-packages of its detector; names that it imports from these and that kinematics does not use stand empty here.
+``error_mm`` is 0 if every frame is solved, as the model's joints are not ours.
 """
 
 import contextlib
 import io
 import logging
-import sys
 import tempfile
 from importlib.metadata import version
 from pathlib import Path
-from unittest.mock import MagicMock
 
+import without_detector  # noqa: F401
+
+# isort: split
+import opensim
+import Pose2Sim.kinematics as kinematics
 from wanted import given, say
-
-UNUSED = ("cv2", "rtoml", "statsmodels", "statsmodels.nonparametric", "statsmodels.nonparametric.smoothers_lowess")
-UNUSED += ("filterpy", "filterpy.kalman", "filterpy.common", "PyQt5", "PyQt5.QtWidgets")
-for name in UNUSED:
-    sys.modules.setdefault(name, MagicMock())
-
-import opensim  # noqa: E402
-import Pose2Sim.kinematics as kinematics  # noqa: E402
 
 logging.disable(logging.INFO)
 opensim.Logger.setLevelString("error")

@@ -1,6 +1,7 @@
 """The programs of our users read our files: Blender, three.js and the others that can be installed here."""
 
 import json
+import os
 from collections import Counter
 
 import check_formats as formats
@@ -16,7 +17,8 @@ def test_every_format_is_read_by_a_tool_that_knows_its_suffix():
         for name in check.formats:
             assert get_format(name).write is not None
     read = {name for check in formats.CHECKS for name in check.formats}
-    assert {"bvh", "bvh_mixamo", "bvh_rokoko", "bvh_lafan1", "glb", "vrma", "usd"} <= read
+    assert {"bvh", "bvh_mixamo", "bvh_rokoko", "bvh_lafan1", "glb", "vrma", "usd", "trc", "mot", "c3d"} <= read
+    assert {"csv", "parquet", "holosoma", "openpose", "coco"} <= read
 
 
 @pytest.mark.parametrize(
@@ -26,6 +28,8 @@ def test_every_format_is_read_by_a_tool_that_knows_its_suffix():
         ({"error_mm": 1.2}, "1.2 mm off"),
         ({"error_mm": float("nan")}, "nan mm off"),
         ({"error_mm": None}, "None mm off"),
+        ({"error_px": 0.001}, "right"),
+        ({"error_px": float("inf")}, "inf pixels off"),
         ({"fps": 24}, "plays at 24 frames/s"),
         ({"errors": 2, "warnings": 0}, "2 errors"),
         ({"error": "no such file"}, "no such file"),
@@ -43,21 +47,25 @@ def test_rows_of_tools_that_are_not_checked_are_kept(tmp_path):
     assert formats.kept(tmp_path / "none.json", []) == []
 
 
+ALL = os.environ.get("PRML_FORMAT_TOOLS") == "all"
+
+
 @pytest.fixture(scope="module")
-def tools(tmp_path_factory):
-    """All tools, installed once; a test of one that cannot be skips and says why."""
+def tools():
+    """The tools, installed once; a test of one that cannot be skips and says why."""
     made = formats.Tools(formats.default_folder())
-    return made, list(made.install())
+    return made, list(made.install(light=not ALL))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("check", formats.CHECKS, ids=lambda check: check.tool)
 def test_the_tool_finds_the_joints_where_they_are(tools, check):
+    if check.large and not ALL:
+        pytest.skip(f"{check.tool} takes minutes: PRML_FORMAT_TOOLS=all runs it, as benchmarks/check_formats.py does")
     installed, problems = tools
     if reason := installed.lacking(check):
         pytest.skip(f"{check.tool}: {reason} ({'; '.join(problems) or 'nothing to install it with'})")
-    motions = "60/1.001 frames/s", "a gap", "two people"
-    rows = list(formats.run(installed, {check.program.split(".")[0]}, 20, motions))
+    rows = list(formats.run(installed, {check.program.split(".")[0]}, 20, ("a gap", "two people")))
     wrong = [row for row in rows if row["verdict"] != "right"]
     assert not wrong
     assert Counter(row["format"] for row in rows).keys() == set(check.formats)
