@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int16
 
 from prml.datasets.inspect import Finding, body_axis, inspect_axes, inspect_bones, inspect_sides, inspect_speed
 from prml.datasets.mocap import MISSING, second_differences
@@ -258,16 +258,7 @@ def write_mocap_npz(
     if not clips:
         raise PrmlError("no clip is left to write")
     check_writable(out, overwrite)
-    origins, packed = [], []
-    for clip in clips:
-        origin = np.array([*clip.joints_m[0, 0, :2], 0.0])
-        steps = np.rint((clip.joints_m - origin) / UNIT_M)
-        if not np.abs(steps).max() <= -MISSING - 1:
-            raise PrmlError(f"{clip.name}: moves more than 16 m from its start, which the format does not hold; cut it")
-        origins.append(origin)
-        whole = np.full((len(steps), len(BODY28), 3), MISSING, np.int16)
-        whole[:, : steps.shape[1]] = steps
-        packed.append(whole)
+    origins, packed = zip(*map(_packed, clips), strict=True)
     starts = np.cumsum([0, *map(len, packed)])
     has_joint = np.zeros((len(clips), len(BODY28)), bool)
     has_joint[:, : len(H36M17)] = True
@@ -295,3 +286,14 @@ def write_mocap_npz(
         noncommercial=np.array(noncommercial),
     )
     write_file(out, pack, overwrite)
+
+
+def _packed(clip: Clip) -> tuple[Float[np.ndarray, "3"], Int16[np.ndarray, "T 28 3"]]:
+    """Return the origin of a clip and its joints from there in units of the format."""
+    origin = np.array([*clip.joints_m[0, 0, :2], 0.0])
+    steps = np.rint((clip.joints_m - origin) / UNIT_M)
+    if not np.abs(steps).max() <= -MISSING - 1:
+        raise PrmlError(f"{clip.name}: moves more than 16 m from its start, which the format does not hold; cut it")
+    whole = np.full((len(steps), len(BODY28), 3), MISSING, np.int16)
+    whole[:, : steps.shape[1]] = steps
+    return origin, whole

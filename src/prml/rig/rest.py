@@ -11,6 +11,7 @@ from prml.skeleton import Skeleton
 
 Array = np.ndarray
 Points = dict[str, Float[Array, "T 3"]]
+_Parts = tuple[dict[str, Array], dict[str, Array], dict[str, tuple[str, Array]]]
 LEFT, UP, FORWARD = np.eye(3)
 STUB_M = 0.0005  # the spine starts this far above the hips: some readers replace bones of no length
 # Directions in upright stance, means over CMU, HDM05 and UI-PRMD, which differ by some 10 degrees.
@@ -171,48 +172,15 @@ def rest_pose(size: Measures, at: Points, turn: dict[str, Float[Array, "T 3 3"]]
         turn: rotation of every bone in every frame, which shows where points lie on head, hands, feet and pelvis.
         skeleton: joint set of ``at``.
     """
-
-    def long(start: str, end: str) -> float:
-        return _median(at[end] - at[start])
-
-    def on(bone: str, start: str, joint: str) -> Float[Array, "3"]:
-        """Median place of a joint in the axes of a bone."""
-        local = np.einsum("tji,tj->ti", turn[bone], at[joint] - at[start])
-        return np.asarray(np.nanmedian(local, axis=0))
-
-    low = at["Spine"] - at["Hip"] - turn["Hips"] @ size.stub
-    thorax = long("Spine", "Thorax") * size.chest
-    offsets = {
-        "Hips": np.zeros(3),
-        "Spine": size.stub,
-        "Spine1": _median(low) * size.spine,
-        "Neck": thorax,
-        "Head": long("Thorax", "Nose") * size.neck,
-    }
-    ends, points = {"Head": long("Nose", "Head") * size.top}, {"Head": ("Head", long("Nose", "Head") * size.top)}
+    body = _Body(size, at, turn)
+    offsets, ends, points = body.trunk()
     starts = {"Hip": "Hips", "Spine": "Spine1", "Thorax": "Neck", "Nose": "Head"}
-    points |= {joint: ("Head", on("Head", "Nose", joint)) for joint in ("NoseTip", "LEar", "REar") if size.has_face}
     for side in ("Left", "Right"):
-        s, (out, _), foot, hand = side[0], arm(side), size.foot[side], size.hand[side]
-        offsets |= {
-            f"{side}Shoulder": thorax,
-            f"{side}Arm": long("Thorax", f"{s}Shoulder") * out,
-            f"{side}ForeArm": long(f"{s}Shoulder", f"{s}Elbow") * out,
-            f"{side}Hand": long(f"{s}Elbow", f"{s}Wrist") * out,
-            f"{side}UpLeg": on("Hips", "Hip", f"{s}Hip"),
-            f"{side}Leg": -long(f"{s}Hip", f"{s}Knee") * UP,
-            f"{side}Foot": -long(f"{s}Knee", f"{s}Ankle") * UP,
-            f"{side}ToeBase": foot.ball,
-        }
-        ends |= {f"{side}Hand": hand.length_m * out, f"{side}ToeBase": foot.toe - foot.ball}
+        s = side[0]
+        more = body.limbs(side)
+        offsets, ends, points = offsets | more[0], ends | more[1], points | more[2]
         starts |= {f"{s}Shoulder": f"{side}Arm", f"{s}Elbow": f"{side}ForeArm", f"{s}Wrist": f"{side}Hand"}
         starts |= {f"{s}Hip": f"{side}UpLeg", f"{s}Knee": f"{side}Leg", f"{s}Ankle": f"{side}Foot"}
-        if foot.seen:
-            points |= {f"{s}Toe": (f"{side}ToeBase", ends[f"{side}ToeBase"])}
-            points |= {f"{s}Heel": (f"{side}Foot", on(f"{side}Foot", f"{s}Ankle", f"{s}Heel"))}
-        if hand.seen:
-            points |= {f"{s}Hand": (f"{side}Hand", ends[f"{side}Hand"])}
-            points |= {f"{s}Thumb": (f"{side}Hand", on(f"{side}Hand", f"{s}Wrist", f"{s}Thumb"))}
     points |= {joint: (bone, np.zeros(3)) for joint, bone in starts.items()}
     inferred = _inferred(size)
     return Rig(
@@ -227,6 +195,72 @@ def rest_pose(size: Measures, at: Points, turn: dict[str, Float[Array, "T 3 3"]]
         inferred,
         (f"no joint shows how {', '.join(inferred)} turn: they follow their parent",) if inferred else (),
     )
+
+
+@dataclass(frozen=True)
+class _Body:
+    """The parts of a rest pose; arguments as for :func:`rest_pose`.
+
+    Each part gives offsets of bones, ends of the last bones, and points on bones by joint.
+    """
+
+    size: Measures
+    at: Points
+    turn: dict[str, Float[Array, "T 3 3"]]
+
+    def long(self, start: str, end: str) -> float:
+        """Median distance of two joints."""
+        return _median(self.at[end] - self.at[start])
+
+    def on(self, bone: str, start: str, joint: str) -> Float[Array, "3"]:
+        """Median place of a joint in the axes of a bone."""
+        local = np.einsum("tji,tj->ti", self.turn[bone], self.at[joint] - self.at[start])
+        return np.asarray(np.nanmedian(local, axis=0))
+
+    @property
+    def thorax(self) -> Float[Array, "3"]:
+        """From the middle of the spine to the neck and shoulders."""
+        return np.asarray(self.long("Spine", "Thorax") * self.size.chest)
+
+    def trunk(self) -> _Parts:
+        """Hips to head."""
+        size, at = self.size, self.at
+        low = at["Spine"] - at["Hip"] - self.turn["Hips"] @ size.stub
+        offsets = {
+            "Hips": np.zeros(3),
+            "Spine": size.stub,
+            "Spine1": _median(low) * size.spine,
+            "Neck": self.thorax,
+            "Head": self.long("Thorax", "Nose") * size.neck,
+        }
+        top = self.long("Nose", "Head") * size.top
+        points = {"Head": ("Head", top)}
+        if size.has_face:
+            points |= {joint: ("Head", self.on("Head", "Nose", joint)) for joint in ("NoseTip", "LEar", "REar")}
+        return offsets, {"Head": top}, points
+
+    def limbs(self, side: str) -> _Parts:
+        """Arm and leg of a side."""
+        s, (out, _), foot, hand = side[0], arm(side), self.size.foot[side], self.size.hand[side]
+        offsets = {
+            f"{side}Shoulder": self.thorax,
+            f"{side}Arm": self.long("Thorax", f"{s}Shoulder") * out,
+            f"{side}ForeArm": self.long(f"{s}Shoulder", f"{s}Elbow") * out,
+            f"{side}Hand": self.long(f"{s}Elbow", f"{s}Wrist") * out,
+            f"{side}UpLeg": self.on("Hips", "Hip", f"{s}Hip"),
+            f"{side}Leg": -self.long(f"{s}Hip", f"{s}Knee") * UP,
+            f"{side}Foot": -self.long(f"{s}Knee", f"{s}Ankle") * UP,
+            f"{side}ToeBase": foot.ball,
+        }
+        ends = {f"{side}Hand": hand.length_m * out, f"{side}ToeBase": foot.toe - foot.ball}
+        points: dict[str, tuple[str, Array]] = {}
+        if foot.seen:
+            points |= {f"{s}Toe": (f"{side}ToeBase", ends[f"{side}ToeBase"])}
+            points |= {f"{s}Heel": (f"{side}Foot", self.on(f"{side}Foot", f"{s}Ankle", f"{s}Heel"))}
+        if hand.seen:
+            points |= {f"{s}Hand": (f"{side}Hand", ends[f"{side}Hand"])}
+            points |= {f"{s}Thumb": (f"{side}Hand", self.on(f"{side}Hand", f"{s}Wrist", f"{s}Thumb"))}
+        return offsets, ends, points
 
 
 def _inferred(size: Measures) -> tuple[str, ...]:
