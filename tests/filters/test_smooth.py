@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from prml.filters.smooth import butterworth, jitter_m, one_euro, smoothed, smoothed_joints
+from prml.filters.smooth import butterworth, half_window, jitter_m, one_euro, savitzky_golay, smoothed, smoothed_joints
 
 FPS = 100.0
 
@@ -43,11 +43,35 @@ def test_uneven_times_count():
 def test_a_few_frames_stay_finite(frames):
     values = np.random.default_rng(1).normal(size=(frames, 3))
     assert np.isfinite(butterworth(values, _times(frames), 6)).all()
+    assert np.isfinite(savitzky_golay(values, _times(frames), 6)).all()
 
 
 def test_a_cut_off_beyond_the_frame_rate_changes_nothing():
     values = np.random.default_rng(2).normal(size=(50, 3))
     assert butterworth(values, _times(50), 60.0) is values
+
+
+def test_savitzky_golay_keeps_cubics_also_at_the_ends():
+    times = _times(120)
+    cubic = np.stack([2 - 3 * times + times**3, 4 * times**2], 1)
+    np.testing.assert_allclose(savitzky_golay(cubic, times, 6), cubic, atol=1e-9)
+
+
+@pytest.mark.parametrize(("hz", "low", "high"), [(1.0, 0.99, 1.01), (6.0, 0.65, 0.77), (20.0, 0.0, 0.25)])
+def test_savitzky_golay_halves_the_power_near_its_cut_off(hz, low, high):
+    times = _times(2000)
+    wave = np.sin(2 * np.pi * hz * times)
+    inner = slice(500, 1500)
+    assert low <= savitzky_golay(wave, times, 6.0)[inner].std() / wave[inner].std() <= high
+
+
+def test_a_lower_cut_off_takes_a_longer_window_and_a_high_one_none():
+    halves = [half_window(hz / FPS) for hz in (1, 3, 6, 12, 49)]
+    assert halves == sorted(halves, reverse=True)
+    assert halves[0] > 20
+    assert halves[-1] == 0
+    values = np.random.default_rng(2).normal(size=(50, 3))
+    assert savitzky_golay(values, _times(50), 60.0) is values
 
 
 def test_the_one_euro_filter_does_not_know_the_future():

@@ -1,4 +1,7 @@
-"""Smoothing in time: a zero-lag Butterworth filter for files, and the One-Euro filter where the future is unknown."""
+"""Smoothing in time: zero-lag Butterworth and Savitzky-Golay filters for files, the One-Euro filter for live use."""
+
+from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -6,10 +9,12 @@ from jaxtyping import Float
 from prml.filters.resample import frame_rate, interpolate, network_times, stretches
 
 Array = np.ndarray
+Kind = Literal["butterworth", "savitzky-golay", "one-euro"]
 
 _POLES = 2  # of one pass; the filter runs forwards and backwards, which doubles them
 _TWICE = (2**0.5 - 1) ** 0.25  # how far a second pass moves the cut-off (Winter, 2009, Biomechanics, 2.2.4.4)
-_EVEN = 0.1  # of a frame: unevenness of times that is ignored
+_DEGREE = 3  # of the polynomials of a Savitzky-Golay filter
+_MAX_HALF = 500  # frames on each side of it
 
 
 def butterworth(values: Float[Array, "T *c"], times_s: Float[Array, " T"], cutoff_hz: float) -> Float[Array, "T *c"]:
@@ -19,20 +24,66 @@ def butterworth(values: Float[Array, "T *c"], times_s: Float[Array, " T"], cutof
     are resampled before and after. A stretch too short for the filter, and a cut-off that the frame rate cannot hold,
     leave the values as they are.
     """
-    if len(values) < 2:
-        return values
-    rate = frame_rate(times_s, 1 / float(np.median(np.diff(times_s))))
-    highest = 0.5 * rate * _TWICE
-    if cutoff_hz >= 0.95 * highest:
+    rate = _rate(times_s)
+    if cutoff_hz >= 0.95 * 0.5 * rate * _TWICE:
         return values
     from scipy.signal import butter, sosfiltfilt
 
+    sections = butter(_POLES, cutoff_hz / _TWICE, fs=rate, output="sos")
+    pad = int(np.ceil(rate / cutoff_hz)) + 1
+
+    def run(given: Array) -> Array:
+        return np.asarray(sosfiltfilt(sections, given, axis=0, padlen=min(len(given) - 1, pad)))
+
+    return _evenly(values, times_s, rate, run)
+
+
+def savitzky_golay(values: Float[Array, "T *c"], times_s: Float[Array, " T"], cutoff_hz: float) -> Float[Array, "T *c"]:
+    """Low-pass an unbroken stretch by cubics fitted to a window around every frame (Savitzky and Golay, 1964).
+
+    The window is the one whose amplitude at ``cutoff_hz`` is nearest to 71 %; it keeps parabolas exactly and peaks
+    better than a Butterworth filter, and lets some noise beyond the cut-off pass. Times as for :func:`butterworth`; a
+    stretch shorter than the window gets a shorter one.
+    """
+    rate = _rate(times_s)
+    half = min(half_window(cutoff_hz / rate), (len(values) - 1) // 2) if cutoff_hz < 0.5 * rate else 0
+    if 2 * half < _DEGREE + 1:
+        return values
+    from scipy.signal import savgol_filter
+
+    return _evenly(values, times_s, rate, lambda given: np.asarray(savgol_filter(given, 2 * half + 1, _DEGREE, axis=0)))
+
+
+def half_window(cutoff: float) -> int:
+    """Return the frames on each side of the window whose gain at ``cutoff``, per frame, is nearest to 71 %.
+
+    0 if the smallest window that smooths is already too long.
+    """
+    from scipy.signal import savgol_coeffs
+
+    best, nearest = 0, 1 - 0.5**0.5
+    for half in range(_DEGREE // 2 + 1, _MAX_HALF):
+        window = savgol_coeffs(2 * half + 1, _DEGREE)
+        gain = float(window @ np.cos(2 * np.pi * cutoff * np.arange(-half, half + 1)))
+        if abs(gain - 0.5**0.5) < nearest:
+            best, nearest = half, abs(gain - 0.5**0.5)
+        if gain < 0.5:
+            break
+    return best
+
+
+def _rate(times_s: Float[Array, " T"]) -> float:
+    """Frames per second of a stretch; 0 for a single frame, which no filter changes."""
+    return frame_rate(times_s, 1 / float(np.median(np.diff(times_s)))) if len(times_s) > 1 else 0.0
+
+
+def _evenly(
+    values: Float[Array, "T *c"], times_s: Float[Array, " T"], rate: float, run: Callable[[Array], Array]
+) -> Float[Array, "T *c"]:
+    """Run a filter on even times and return to the given ones."""
     even = network_times(times_s, rate)
     given = interpolate(np.asarray(values, np.float64), times_s, even)
-    sections = butter(_POLES, cutoff_hz / _TWICE, fs=rate, output="sos")
-    pad = min(len(given) - 1, int(np.ceil(rate / cutoff_hz)) + 1)
-    smooth = sosfiltfilt(sections, given, axis=0, padlen=pad)
-    return interpolate(smooth, even, times_s).astype(values.dtype, copy=False)
+    return interpolate(run(given), even, times_s).astype(values.dtype, copy=False)
 
 
 def one_euro(
@@ -62,7 +113,7 @@ def _share(cutoff_hz: Array | float, step_s: float) -> Array:
 
 
 def smoothed(
-    values: Float[Array, "T *c"], times_s: Float[Array, " T"], cutoff_hz: float, causal: bool = False
+    values: Float[Array, "T *c"], times_s: Float[Array, " T"], cutoff_hz: float, kind: Kind = "butterworth"
 ) -> Float[Array, "T *c"]:
     """Smooth every stretch of finite frames apart; frames with NaN stay as they are.
 
@@ -70,14 +121,20 @@ def smoothed(
         values: any number per frame; a frame counts if all of them are finite.
         times_s: increasing; a stretch ends where they jump.
         cutoff_hz: cut-off.
-        causal: the One-Euro filter instead of the Butterworth filter.
+        kind: the filter.
     """
     out = np.array(values)
     present = np.isfinite(out).reshape(len(out), -1).all(1)
     for part in stretches(present, times_s):
-        run = one_euro if causal else butterworth
-        out[part] = run(out[part], times_s[part], cutoff_hz)
+        out[part] = _FILTERS[kind](out[part], times_s[part], cutoff_hz)
     return out
+
+
+_FILTERS: dict[Kind, Callable[[Array, Array, float], Array]] = {
+    "butterworth": butterworth,
+    "savitzky-golay": savitzky_golay,
+    "one-euro": one_euro,
+}
 
 
 def smoothed_joints(
