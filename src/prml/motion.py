@@ -4,7 +4,7 @@ World frame: metres, Z up, right-handed, the floor at z = 0, the pelvis of the f
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -75,6 +75,10 @@ class Motion:
     def root_m(self) -> Float[Array, "T 3"]:
         """Path of the pelvis in the world, metres; NaN in gaps."""
         return np.asarray(self.sequence.joints_m)[:, self.sequence.skeleton.root]
+
+    def with_number(self, track_id: int) -> "Motion":
+        """Return the motion with the number of its person in a scene."""
+        return replace(self, sequence=self.sequence.with_(track_id=track_id))
 
     def stage(self, name: str) -> Stage:
         """Return a stage by name; raise PrmlError that lists the names if there is none."""

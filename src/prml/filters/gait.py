@@ -32,11 +32,13 @@ class GaitEvent:
         time_s: when.
         side: "left" or "right".
         kind: "strike" or "off".
+        step_length_m: of a strike, distance from heel to heel along the way; NaN of an off.
     """
 
     time_s: float
     side: str
     kind: str
+    step_length_m: float = float("nan")
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def gait_of(sequence: PoseSequence) -> Gait:
             found = _events(feet, clock[run])
             strikes = [event for event in found if event.kind == "strike"]
             intervals += np.diff([event.time_s for event in strikes]).tolist()
-            lengths += [_apart(feet, clock[run], event.time_s) for event in strikes]
+            lengths += [event.step_length_m for event in strikes]
             events += found
             speeds += speed[run].tolist()
             total += float(clock[run.stop - 1] - clock[run.start])
@@ -115,10 +117,7 @@ def _events(feet: dict[str, list[Float[Array, " n"]]], times_s: Float[Array, " n
     for side, (heel, toe) in feet.items():
         for kind, curve in (("strike", heel), ("off", -toe)):
             peaks, _ = find_peaks(curve, distance=max(1, round(_BETWEEN_S / step)), prominence=_PROMINENCE_M)
-            found += [GaitEvent(float(times_s[k]), side, kind) for k in peaks]
+            for k in peaks:
+                apart = float(abs(feet["left"][0][k] - feet["right"][0][k]))
+                found.append(GaitEvent(float(times_s[k]), side, kind, apart if kind == "strike" else float("nan")))
     return sorted(found, key=lambda event: event.time_s)
-
-
-def _apart(feet: dict[str, list[Float[Array, " n"]]], times_s: Float[Array, " n"], time_s: float) -> float:
-    at = int(np.argmin(np.abs(times_s - time_s)))
-    return float(abs(feet["left"][0][at] - feet["right"][0][at]))

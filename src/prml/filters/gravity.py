@@ -1,5 +1,6 @@
 """Which way is up: from the camera's stated pose, or from the person: standing feet, and a body balanced over them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,6 +59,19 @@ def stated_gravity(camera: Camera | None) -> Gravity | None:
     if np.array_equal(turn, np.eye(3)):
         return None
     return Gravity(normalise(turn[:, 2]), 0.0, "extrinsics")
+
+
+def mean_gravity(found: Sequence[Gravity]) -> Gravity:
+    """The mean of several people's directions, weighted by the inverse of their variances."""
+    weight = np.array([1 / max(one.std_deg, 0.1) ** 2 for one in found])
+    up = normalise((weight[:, None] * np.stack([one.up for one in found])).sum(0))
+    known = any(one.source == "person" for one in found)
+    return Gravity(
+        up,
+        float(weight.sum() ** -0.5),
+        "person" if known else "camera",
+        sum(one.upright_frames for one in found),
+    )
 
 
 def centre_of_mass(joints_m: Float[Array, "T J 3"], skeleton: Skeleton) -> Float[Array, "T 3"]:

@@ -2,11 +2,15 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
-from prml.camera import Camera
+import numpy as np
+
+from prml.camera import Camera, normalise
 from prml.errors import PrmlError
 from prml.pipeline.settings import LiftSettings
+from prml.scene import Scene, VideoSource
 from prml.sequence import PoseSequence
 
 DEFAULT_FOV_DEG = 55.0
@@ -22,6 +26,33 @@ def camera_of(sequence: PoseSequence, settings: LiftSettings) -> Camera:
     if settings.fov is None and sequence.camera is not None:
         return sequence.camera
     return Camera.from_fov(width, height, DEFAULT_FOV_DEG if settings.fov is None else settings.fov)
+
+
+def levelled(scene: Scene) -> Scene:
+    """Return a scene whose cameras without extrinsics are turned as the video's metadata say, if they say it."""
+    from prml.filters.gravity import stated_gravity
+
+    unknown = [person for person in scene if person.camera is not None and stated_gravity(person.camera) is None]
+    if not unknown or (up := _up_of(scene.video)) is None:
+        return scene
+    ahead = np.array([0.0, 0.0, 1.0]) if abs(up[2]) < 0.99 else np.array([0.0, -1.0, 0.0])
+    ahead = normalise(ahead - (ahead @ up) * up)
+    turn = np.stack([np.cross(ahead, up), ahead, up], axis=1)
+
+    def turned(person: PoseSequence) -> PoseSequence:
+        camera = person.camera
+        if camera is None or stated_gravity(camera) is not None:
+            return person
+        told = f"{camera.source}, gravity from the video's metadata"
+        return person.with_(camera=replace(camera, R_world_to_camera=turn, source=told))
+
+    return scene.map(turned)
+
+
+def _up_of(video: VideoSource | None) -> np.ndarray | None:
+    from prml.media.gravity import gravity_of
+
+    return gravity_of(video.path, video.rotation_deg) if video is not None and video.path.is_file() else None
 
 
 def _check_lens(settings: LiftSettings) -> None:

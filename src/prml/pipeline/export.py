@@ -8,8 +8,10 @@ import numpy as np
 
 from prml.errors import PrmlError
 from prml.io.files import check_writable, existing
+from prml.io.motion_file import read_motion
 from prml.io.registry import Format, format_names, get_format, load_file
 from prml.io.world import present
+from prml.pipeline.source import MAX_PEOPLE, numbered
 from prml.scene import Scene
 from prml.sequence import PoseSequence
 from prml.spans import runs
@@ -90,11 +92,29 @@ def scenes_of(source: Path, fps: float | None = None, warn: Warn = lambda line: 
     """
     source = existing(source, "result folder or motion file")
     if source.is_dir() and ((source / MOTION).is_file() or (source / POSES).is_file()):
-        motion = load_file(source / MOTION, warn=warn) if (source / MOTION).is_file() else None
+        motion = room_of(source / MOTION) if (source / MOTION).is_file() else None
         poses = load_file(source / POSES, warn=warn) if (source / POSES).is_file() else None
         return Scenes(motion, poses, source.name or str(source))
     scene = load_file(source, fps=fps, warn=warn) if fps is not None else load_file(source, warn=warn)
     return _sorted(scene, source.name)
+
+
+def room_of(file: Path) -> Scene:
+    """Read a motion file and, if it is that of the first of several people, those of the others beside it.
+
+    Raises:
+        PrmlError: a file cannot be read.
+    """
+    first = read_motion(file)
+    if not isinstance(first.sequence.provenance.get("people"), int):
+        return first.scene
+    others = (file.with_name(numbered(file.name, number)) for number in range(2, MAX_PEOPLE + 1))
+    motions = [first, *(read_motion(other) for other in others if other.is_file())]
+    told = [motion.sequence.provenance.get("person") for motion in motions]
+    numbers = [number for number in told if isinstance(number, int) and number >= 0]
+    if len({*numbers}) < len(motions):
+        return first.scene
+    return Scene(tuple(m.with_number(n).sequence for m, n in zip(motions, numbers, strict=True)))
 
 
 def _sorted(scene: Scene, source: str) -> Scenes:

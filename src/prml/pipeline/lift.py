@@ -23,10 +23,10 @@ from prml.io.files import existing
 from prml.lifting.prediction_cache import PredictionCache
 from prml.motion import Motion
 from prml.options import check
-from prml.pipeline.camera import camera_of, image_size
+from prml.pipeline.camera import camera_of, image_size, levelled
 from prml.pipeline.checkpoint import TRACK, TrackFile, identity
 from prml.pipeline.folder import ResultsFolder, results_folder
-from prml.pipeline.motion import doubts_of, to_motion
+from prml.pipeline.motion import doubts_of, to_motions
 from prml.pipeline.outputs.exports import export_names
 from prml.pipeline.outputs.registry import OUTPUTS, Job, write_outputs
 from prml.pipeline.people import followed, without_chimeras
@@ -132,7 +132,7 @@ class _Lift:
         frames, started = len(seen.times_s), perf_counter()
         self.tell("lift", 0, frames)
         people, scales = zip(*(self._lift_person(lifter, person, cache) for person in seen), strict=True)
-        lifted = without_chimeras(replace(seen, people=people))
+        lifted = levelled(without_chimeras(replace(seen, people=people)))
         self.tell("lift", frames, frames)
         self.seconds["lift"] = perf_counter() - started
         for person in lifted:
@@ -165,24 +165,41 @@ class _Lift:
         residual = float("nan") if shown.keypoints_px is None or shown.camera is None else residual_px(shown)
         if shown.camera is not None and (doubt := doubtful_residual(residual, image_size(shown))):
             self.note(doubt)
-        motion = self._motion(shown)
-        return LiftResult(scene, residual, self.seconds, warnings=self.warnings, motion=motion, provenance=made_by)
+        motions = self._motions(scene)
+        return LiftResult(
+            scene,
+            residual,
+            self.seconds,
+            warnings=self.warnings,
+            motion=motions[0] if motions else None,
+            other_motions=tuple(motions[1:]),
+            provenance=made_by,
+        )
 
-    def _motion(self, person: PoseSequence) -> Motion | None:
-        """Place the person in a room; say why not if there can be no motion."""
+    def _motions(self, scene: Scene) -> list[Motion]:
+        """Place everybody in a room; say who cannot be, and without the most prominent person place nobody."""
         if not self.settings.motion:
-            return None
+            return []
         started = perf_counter()
         try:
-            motion = to_motion(person, self.settings)
-            for doubt in doubts_of(motion):
-                self.note(doubt)
-            return motion
+            placed = [person for person in scene if person is scene.prominent or self._is_placeable(person)]
+            motions = to_motions(placed, self.settings)
+            for motion in motions:
+                for doubt in doubts_of(motion):
+                    self.note(doubt if len(scene) == 1 else f"person {motion.sequence.track_id}: {doubt}")
+            return motions
         except PrmlError as error:
             self.note(f"no motion is written: {error}")
-            return None
+            return []
         finally:
             self.seconds["motion"] = perf_counter() - started
+
+    def _is_placeable(self, person: PoseSequence) -> bool:
+        joints = person.joints_m
+        if joints is not None and np.isfinite(joints).all((1, 2)).any():
+            return True
+        self.note(f"person {person.track_id} is in no frame whole; no motion of them is written")
+        return False
 
     def _read(self, lifter: LazyLifter, cache: PredictionCache) -> Scene:
         """Return the scene in 2D; ``cache`` receives predictions made during detection."""

@@ -1,7 +1,9 @@
 """From lifted joints to a motion: every stage in order, with its assumption and figures."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -11,7 +13,7 @@ from prml.errors import PrmlError
 from prml.filters import bones, floor, gates, legs, smooth, trajectory
 from prml.filters.contacts import find_contacts, foot_points
 from prml.filters.gait import gait_of
-from prml.filters.gravity import LEVEL, Gravity, estimate_gravity, stated_gravity
+from prml.filters.gravity import LEVEL, Gravity, estimate_gravity, mean_gravity, stated_gravity
 from prml.filters.resample import stretches
 from prml.filters.root import Placement
 from prml.motion import Motion, Stage
@@ -38,29 +40,53 @@ def to_motion(sequence: PoseSequence, settings: MotionSettings | None = None) ->
     Raises:
         PrmlError: the sequence lacks joints, 2D or camera, has no frame with a person, or the camera moves.
     """
+    settings = _checked(settings)
+    work = _placed(sequence, settings)
+    return work.motion(work.room(settings), settings)
+
+
+def to_motions(people: Sequence[PoseSequence], settings: MotionSettings | None = None) -> list[Motion]:
+    """Place several people of one camera in one room.
+
+    Everybody is placed alone; then the directions of gravity are averaged, weighted by how well each is known, and all
+    are placed again with that. They share the room's axes and origin, which are those of the first person. Each stands
+    on the floor at z = 0: whose network takes the size of somebody wrongly, takes the distance wrongly too, and the
+    floor with it; the stage "floor" says by how much, ``moved_m``.
+
+    Args:
+        people: as for :func:`to_motion`, one at least.
+        settings: for all of them; None for the defaults. A ``height`` is that of everybody.
+
+    Raises:
+        PrmlError: as for :func:`to_motion`, with any of them.
+    """
+    settings = _checked(settings)
+    works = [_placed(person, settings) for person in people]
+    if len(works) > 1 and not any(work.known_gravity().source in ("extrinsics", "given") for work in works):
+        common = mean_gravity([work.known_gravity() for work in works])
+        works = [_placed(person, settings, common) for person in people]
+    room = works[0].room(settings)
+    return [work.motion(room, settings) for work in works]
+
+
+def _checked(settings: MotionSettings | None) -> MotionSettings:
     settings = MotionSettings() if settings is None else settings
     check(settings)
     if not settings.static_camera:
         raise PrmlError(
             "a motion needs a camera that stands still, got static_camera=False; use the root-relative joints"
         )
+    return settings
+
+
+def _placed(sequence: PoseSequence, settings: MotionSettings, gravity: Gravity | None = None) -> "_Work":
+    """Run the stages up to the room; ``gravity`` replaces its estimate."""
     work = _Work.of(sequence)
     work.set_size(settings.height)
     work.fit_skeleton(settings.refine)
     work.smooth(settings.smooth, settings.cutoff)
-    work.find_room(settings)
-    joints, camera = work.to_world(settings)
-    held = work.hold_feet(joints, settings.hold_feet)
-    world = sequence.with_(
-        joints_m=held,
-        std_m=work.std_m,
-        frame="world",
-        root_relative=False,
-        camera=camera,
-        contacts=work.contacts,
-    )
-    work.tell_of_gait(world)
-    return Motion(world, work.contacts, tuple(work.stages), gates.gates_of(world, work.contacts))
+    work.find_room(settings, gravity)
+    return work
 
 
 def doubts_of(motion: Motion) -> list[str]:
@@ -89,6 +115,19 @@ def motion_of_folder(path: Path) -> Motion:
     if not file.is_file():
         raise PrmlError(f"{path} has no motion.npz; lift its input again, or its poses.npz, which takes a moment")
     return read_motion(file)
+
+
+@dataclass(frozen=True)
+class _Room:
+    """The world in the camera's frame.
+
+    Attributes:
+        axes: x, y and z of the world, as rows.
+        origin_m: of the world, on the floor.
+    """
+
+    axes: Float[Array, "3 3"]
+    origin_m: Float[Array, "3"]
 
 
 @dataclass
@@ -189,13 +228,13 @@ class _Work:
         away = np.asarray(self.sequence.keypoints_px, np.float64) - projected
         return np.asarray(projected + smooth.smoothed_joints(away, self.times_s, _POINTS_HZ))
 
-    def smooth(self, kind: str, cutoff_hz: float) -> None:
+    def smooth(self, kind: Literal["off"] | smooth.Kind, cutoff_hz: float) -> None:
         """Smooth the root-relative joints; bones keep their lengths if the skeleton was fitted."""
         before = gates.MM_PER_M * smooth.jitter_m(self.joints_m, self.times_s)
         if kind == "off":
             self.tell("smoothing", False, "off: jitter of the network stays", jitter_before_mm=before)
             return
-        steady = smooth.smoothed(self.joints_m, self.times_s, cutoff_hz, causal=kind == "one-euro")
+        steady = smooth.smoothed(self.joints_m, self.times_s, cutoff_hz, kind)
         if any(stage.name == "skeleton" and stage.on for stage in self.stages):
             lengths = bones.bone_lengths(self.joints_m[self.present], self.skeleton)
             steady[self.present] = bones.with_lengths(steady[self.present], lengths, self.skeleton)
@@ -204,8 +243,8 @@ class _Work:
         told = f"the body does not move faster than {cutoff_hz:g} Hz"
         self.tell("smoothing", True, told, jitter_before_mm=before, jitter_after_mm=after, cutoff_hz=cutoff_hz)
 
-    def find_room(self, settings: MotionSettings) -> None:
-        """Find path, contacts, gravity and floor, which depend on each other."""
+    def find_room(self, settings: MotionSettings, gravity: Gravity | None = None) -> None:
+        """Find path, contacts, gravity (unless given) and floor, which depend on each other."""
         at, clock = self.present, self.times_s
         self.root_m = np.full((len(clock), 3), np.nan)
         self.contacts = np.zeros((len(clock), len(CONTACTS)), bool)
@@ -214,7 +253,7 @@ class _Work:
             solved = trajectory.solve_path(self.joints_m[at], self.plane[at], self.weight[at], clock[at], support)
             self.root_m[at] = solved
             self._find_contacts()
-            self._find_gravity(settings.gravity)
+            self._find_gravity(settings.gravity, gravity)
             heights = self._feet() @ self._up()
             found = floor.floor_level(heights, self.contacts)
             everything = (self.joints_m + self.root_m[:, None]) @ self._up()
@@ -228,9 +267,10 @@ class _Work:
         return np.asarray(self.joints_m[:, list(self.feet)] + self.root_m[:, None])
 
     def _up(self) -> Float[Array, "3"]:
-        return self._known_gravity().up
+        return self.known_gravity().up
 
-    def _known_gravity(self) -> Gravity:
+    def known_gravity(self) -> Gravity:
+        """Which way is up, once the room was found."""
         if self.gravity is None:
             raise RuntimeError("gravity is found in every round before it is used")
         return self.gravity
@@ -244,8 +284,8 @@ class _Work:
             found &= ~self.sequence.inferred[:, list(self.feet)]
         self.contacts = found
 
-    def _find_gravity(self, kind: str) -> None:
-        stated = stated_gravity(self.camera) if kind == "auto" else None
+    def _find_gravity(self, kind: str, known: Gravity | None) -> None:
+        stated = known if known is not None else stated_gravity(self.camera) if kind == "auto" else None
         if stated is not None:
             self.gravity = stated
         elif kind == "level":
@@ -256,7 +296,7 @@ class _Work:
             self.gravity = estimate_gravity(whole, self._feet()[at], self.contacts[at], self.skeleton)
 
     def _tell_of_room(self, stands: bool) -> None:
-        at, found = self.present, self._known_gravity()
+        at, found = self.present, self.known_gravity()
         path = self.root_m[at]
         self.tell(
             "path",
@@ -277,14 +317,32 @@ class _Work:
         share = raised.sum() / max(1, int(self.contacts.sum()))
         self.tell("floor", stands, told, raised_share=share)
 
-    def to_world(self, settings: MotionSettings) -> tuple[Float[Array, "T J 3"], Camera]:
-        """Joints in the world and the camera's pose there."""
+    def room(self, settings: MotionSettings) -> _Room:
+        """The room whose origin is under this person's first frame."""
         axes = self._axes(settings)
-        whole = (self.joints_m + self.root_m[:, None]) @ axes.T
-        first = whole[self.present][0, self.skeleton.root]
-        origin = np.array([first[0], first[1], self.level_m - self.sole_m])
-        camera = replace(self.camera, R_world_to_camera=axes.T, t_m=axes.T @ origin)
-        return whole - origin, camera
+        first = axes @ self.root_m[self.present][0]
+        return _Room(axes, np.array([first[0], first[1], self.level_m - self.sole_m]))
+
+    def motion(self, room: _Room, settings: MotionSettings) -> Motion:
+        """The motion in a room: on its floor, with feet held."""
+        origin = np.array([*room.origin_m[:2], self.level_m - self.sole_m])
+        moved = float(room.origin_m[2] - origin[2])
+        if moved:
+            at = next(index for index, stage in enumerate(self.stages) if stage.name == "floor")
+            figures = {**self.stages[at].figures, "moved_m": moved}
+            self.stages[at] = replace(self.stages[at], figures=figures)
+        joints = (self.joints_m + self.root_m[:, None]) @ room.axes.T - origin
+        held = self.hold_feet(joints, settings.hold_feet)
+        world = self.sequence.with_(
+            joints_m=held,
+            std_m=self.std_m,
+            frame="world",
+            root_relative=False,
+            camera=replace(self.camera, R_world_to_camera=room.axes.T, t_m=room.axes.T @ origin),
+            contacts=self.contacts,
+        )
+        self.tell_of_gait(world)
+        return Motion(world, self.contacts, tuple(self.stages), gates.gates_of(world, self.contacts))
 
     def _axes(self, settings: MotionSettings) -> Float[Array, "3 3"]:
         """Axes of the world in the camera's frame, as rows."""
@@ -343,7 +401,7 @@ class _Work:
 
 
 _GRAVITY = {
-    "extrinsics": "the camera's extrinsics say which way is up",
+    "extrinsics": "the camera's extrinsics, or the video's metadata, say which way is up",
     "given": "the camera is held level",
     "person": "an upright body is balanced over its feet on average, and feet stand on level ground",
     "camera": "nobody stands upright: the camera is held about level",

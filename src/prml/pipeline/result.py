@@ -29,6 +29,8 @@ class LiftResult:
         files: written files, by name.
         warnings: one line each.
         motion: the most prominent person in a room; None if it was not wanted or there can be none.
+        other_motions: the other people in the same room, those of whom there is a motion; their sequences have the
+            people's numbers.
         provenance: version, weights, detector, settings and so on.
     """
 
@@ -38,6 +40,7 @@ class LiftResult:
     files: dict[str, Path] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     motion: Motion | None = None
+    other_motions: tuple[Motion, ...] = ()
     provenance: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -47,6 +50,16 @@ class LiftResult:
         ``joints_m`` are root-relative camera-frame metres, with ``std_m``, 2D, confidence, times and flags.
         """
         return self.scene.prominent
+
+    @property
+    def motions(self) -> tuple[Motion, ...]:
+        """All people in the room, the most prominent first; empty if there is no motion."""
+        return () if self.motion is None else (self.motion, *self.other_motions)
+
+    @property
+    def room(self) -> Scene | None:
+        """All people in the room, as files for other programs hold them; None if there is no motion."""
+        return Scene(tuple(motion.sequence for motion in self.motions)) if self.motions else None
 
     @property
     def shown(self) -> PoseSequence:
@@ -70,9 +83,9 @@ class LiftResult:
             PrmlError: as for :func:`prml.save_file`, or there is no motion.
         """
         if writer_for(self.scene, path, format).wants == "world":
-            if self.motion is None:
+            if self.room is None:
                 raise PrmlError(f"{Path(path).name} holds a motion, and this result has none; its warnings say why")
-            save_file(self.motion.scene, path, format, overwrite=overwrite)
+            save_file(self.room, path, format, overwrite=overwrite)
             return
         scene = self.scene.map(lambda person: person.with_(provenance=self.provenance_of(person)))
         save_file(scene, path, format, overwrite=overwrite)

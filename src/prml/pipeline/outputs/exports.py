@@ -26,11 +26,11 @@ def export_names(formats: str) -> tuple[str, ...]:
 
 def write_exports(job: Job, folder: Path) -> None:
     """Write the exports that the job wants; where a format cannot hold the motion, a warning says so."""
-    motion, formats = job.result.motion, job.settings.export
-    if motion is None or not set(export_names(formats)) & set(job.files):
+    room, formats = job.result.room, job.settings.export
+    if room is None or not set(export_names(formats)) & set(job.files):
         return
     started = perf_counter()
-    scenes = Scenes(motion.scene, job.result.scene, job.title)
+    scenes = Scenes(room, job.result.scene, job.title)
     for chosen in formats_named(formats):
         try:
             for part in parts_of(scenes.of(chosen), chosen, STEM, job.warn):

@@ -25,10 +25,12 @@ _SHIPPED = {
     "poses.json": "prml.pipeline.outputs.poses:JSON",
     "motion.npz": "prml.pipeline.outputs.motion:NPZ",
     "angles.csv": "prml.pipeline.outputs.angles:CSV",
+    "angles.png": "prml.pipeline.outputs.angles:PNG",
+    "gait.csv": "prml.pipeline.outputs.angles:GAIT",
     "overlay.mp4": "prml.pipeline.outputs.overlay:OVERLAY",
     "viewer.html": "prml.pipeline.outputs.viewer:VIEWER",
 }
-PER_PERSON = ("poses.npz", "poses.json")
+PER_PERSON = ("poses.npz", "poses.json", "motion.npz")
 OUTPUTS = (*_SHIPPED, *(numbered(file, number) for number in range(2, MAX_PEOPLE + 1) for file in PER_PERSON))
 
 

@@ -12,6 +12,7 @@ from prml.errors import PrmlError
 from prml.filters.angles import BendAngles
 from prml.filters.joint_angles import JointAngles
 from prml.sequence import CONTACTS, PoseSequence
+from prml.view.curves import panels
 from prml.view.mannequin import Mannequin, shape_note, size_of
 from prml.view.room import FOOTPRINT_M, PATH_STEP_M, Footprints, in_room
 from prml.view.stage import LEFT, RIGHT, Colour, Stage, lines, lowest_height_m, path_note, sides, thin
@@ -143,12 +144,7 @@ def _curves(sequence: PoseSequence) -> tuple[dict[str, Any] | None, Int8[Array, 
     except PrmlError:  # another skeleton
         return None, np.zeros((len(sequence), 0), np.int8)
     steps = np.where(np.isfinite(found.degrees), np.rint(np.nan_to_num(found.degrees) / CURVE_STEP_DEG), -128)
-    angles: dict[str, dict[str, int]] = {}
-    for column, name in enumerate(found.names):
-        stem, _, side = name.rpartition("_")
-        paired = {f"{stem}_left", f"{stem}_right"} <= set(found.names)
-        angles.setdefault(stem if paired else name, {})[side if paired else "middle"] = column
-    listed = [{"name": name.replace("_", " ").capitalize(), "columns": columns} for name, columns in angles.items()]
+    listed = [{"name": name, "columns": columns} for name, columns in panels(found.names)]
     return {"unit": CURVE_STEP_DEG, "count": len(found.names), "angles": listed}, steps.astype(np.int8)
 
 
