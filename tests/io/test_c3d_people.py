@@ -1,5 +1,7 @@
 """C3D: several people in one file, duplicate labels, axes stated in the file."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -170,3 +172,12 @@ def test_gait_markers_without_wands_are_imported(tmp_path, body, good, absent):
     apart = np.linalg.norm(clip.joints_m - good, axis=-1)
     assert apart[:, elbows].max() < 2 * 0.042, "the centre lies somewhere on the circle round the marker"
     assert set(NEEDED).isdisjoint(WANDS)
+
+
+def test_markers_in_one_place_give_no_centres_and_no_warning():
+    """As ezc3d reads a file that was cut off."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = plug_in_gait({name: np.zeros((3, 3)) for name in (*NEEDED, *WANDS)})
+    assert np.isnan(found["LHJC"]).all()
+    np.testing.assert_array_equal(found["NECK"], np.zeros((3, 3)))

@@ -109,6 +109,8 @@ def _limbs(m: Mapping[str, Points]) -> dict[str, Points]:
 def plug_in_gait(markers_m: Mapping[str, Points]) -> dict[str, Points]:
     """Return centres by name: ``LHJC LKJC LAJC LSJC LEJC LWJC`` (and R), ``SPINE``, ``NECK``, ``SKULL``, ``CROWN``.
 
+    NaN where markers are not known or lie in one place.
+
     Args:
         markers_m: name -> (F, 3) metres in any orthonormal, right-handed axes; those of NEEDED, and of WANDS if
             available.
@@ -120,13 +122,17 @@ def plug_in_gait(markers_m: Mapping[str, Points]) -> dict[str, Points]:
         raise PrmlError(
             f"the Plug-in-Gait rules need the markers {', '.join(missing[:6])}, which the file does not have"
         )
-    m = markers_m
+    with np.errstate(invalid="ignore", divide="ignore"):  # markers at one place have no direction
+        return _limbs(markers_m) | _trunk(markers_m)
+
+
+def _trunk(m: Mapping[str, Points]) -> dict[str, Points]:
     asi, psi = (m["LASI"] + m["RASI"]) / 2, (m["LPSI"] + m["RPSI"]) / 2
     front, back = (m["LFHD"] + m["RFHD"]) / 2, (m["LBHD"] + m["RBHD"]) / 2
     band = (front + back) / 2
     ahead = normalise(front - back)
     head_up = normalise(np.cross(ahead, normalise(m["LFHD"] + m["LBHD"] - m["RFHD"] - m["RBHD"])))
-    return _limbs(m) | {
+    return {
         "SPINE": ((asi + psi) / 2 + (m["T10"] + m["STRN"]) / 2) / 2,
         "NECK": (m["C7"] + m["CLAV"]) / 2,
         "SKULL": band - 0.06 * head_up + 0.02 * ahead,
