@@ -57,10 +57,24 @@ def look(person: bpy.types.Object, azimuth_deg: float, distance_m: float) -> Non
     scene.camera.rotation_euler = way.to_track_quat("-Z", "Y").to_euler()
 
 
-def draw(frame: int, folder: Path) -> np.ndarray:
+def sticks(person: bpy.types.Object) -> None:
+    """Put a cylinder along every bone, in place of those of the frame before: a BVH has no body to look at."""
+    for old in [thing for thing in bpy.context.scene.objects if thing.name.startswith("stick")]:
+        bpy.data.objects.remove(old)
+    for bone in person.pose.bones:
+        start, end = (person.matrix_world @ at for at in (bone.head, bone.tail))
+        if (long := (end - start).length) > 0.01:
+            bpy.ops.mesh.primitive_cylinder_add(radius=0.03, depth=long, location=(start + end) / 2)
+            stick = bpy.context.active_object
+            stick.name, stick.rotation_euler = "stick", (end - start).to_track_quat("Z", "Y").to_euler()
+
+
+def draw(person: bpy.types.Object, frame: int, folder: Path) -> np.ndarray:
     """Return a frame as rows of RGBA, the lowest row first."""
     scene = bpy.context.scene
     scene.frame_set(frame)
+    if not any(thing.parent is person for thing in scene.objects):
+        sticks(person)
     scene.render.filepath = str(folder / f"{frame}.png")
     bpy.ops.render.render(write_still=True)
     image = bpy.data.images.load(scene.render.filepath)
@@ -76,9 +90,10 @@ def main() -> None:
     parser.add_argument("--azimuth", type=float, default=-90, help="where the camera stands, degrees from +x")
     parser.add_argument("--distance", type=float, default=4.0, help="how far, metres")
     given = parser.parse_args()
-    look(build(given.file.resolve(), given.rate), given.azimuth, given.distance)
+    person = build(given.file.resolve(), given.rate)
+    look(person, given.azimuth, given.distance)
     with tempfile.TemporaryDirectory() as name:
-        row = np.concatenate([draw(int(frame), Path(name)) for frame in given.frames.split(",")], 1)
+        row = np.concatenate([draw(person, int(frame), Path(name)) for frame in given.frames.split(",")], 1)
     image = bpy.data.images.new("row", row.shape[1], row.shape[0])
     image.pixels.foreach_set(row.astype(np.float32).ravel())
     kind = "JPEG" if given.picture.suffix == ".jpg" else "PNG"

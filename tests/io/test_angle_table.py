@@ -7,8 +7,9 @@ import pytest
 
 from fixtures.standing import standing
 from prml.errors import PrmlError
+from prml.filters.gait import Gait, GaitEvent
 from prml.filters.joint_angles import JointAngles
-from prml.io.angles import write_angles
+from prml.io.angles import write_angles, write_gait
 from prml.sequence import PoseSequence
 from prml.skeleton import BODY28
 
@@ -29,3 +30,15 @@ def test_the_table_holds_the_angles_and_leaves_gaps_empty(tmp_path):
     assert [float(row["time_s"]) for row in rows] == pytest.approx([0, 0.04, 0.08, 0.12])
     with pytest.raises(PrmlError, match="exists"):
         write_angles(sequence, tmp_path / "angles.csv")
+
+
+def test_the_events_of_a_walk_are_rows(tmp_path):
+    events = GaitEvent(0.04, "left", "strike", 0.61), GaitEvent(0.121, "right", "off")
+    sequence = PoseSequence.regular(6, 25.0, BODY28)
+    write_gait(Gait(events, 100.0, 0.6, 1.2, 3.0), sequence, tmp_path / "gait.csv")
+    with (tmp_path / "gait.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert rows == [
+        {"time_s": "0.040000", "frame": "1", "side": "left", "event": "strike", "step_length_m": "0.610"},
+        {"time_s": "0.121000", "frame": "3", "side": "right", "event": "off", "step_length_m": ""},
+    ]

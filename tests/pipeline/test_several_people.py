@@ -8,9 +8,11 @@ import pytest
 from fixtures import detections as made
 from fixtures.detections import seen
 from prml.errors import PrmlError
-from prml.io.poses import read_poses
+from prml.io.poses import read_poses, write_poses
 from prml.lifting.lifter import Lifter
+from prml.pipeline.export import export, room_of
 from prml.pipeline.lift import lift
+from prml.pipeline.motion import to_motion, to_motions
 from prml.pipeline.outputs.registry import OUTPUTS
 from prml.pipeline.people import IMPLAUSIBLE, with_gaps, without_chimeras
 from prml.pipeline.source import numbered
@@ -102,3 +104,54 @@ def test_events_belong_to_their_person(tmp_path, lifter):
     events = (Event(0.1, "lost", a), Event(0.2, "found again", b))
     told = replace(result, scene=replace(result.scene, events=events))
     assert [e["kind"] for e in told.provenance_of(told.scene.person(b))["events"]] == ["found again"]
+
+
+def test_a_motion_each_in_one_room_and_one_file_for_all(tmp_path, lifter):
+    source, out = two_people(tmp_path / "clip_json"), tmp_path / "out"
+    options = {"lifter": lifter, "fps": 30, "image_size": "640x480", "viewer": False, "export": "glb,bvh"}
+    result = lift(source, out, people="all", **options)
+    files = {"motion.npz", "motion_2.npz", "motion.glb", "motion_person0.bvh", "motion_person1.bvh"}
+    assert files <= {file.name for file in out.iterdir()}
+    first, second = result.motions
+    turn = first.sequence.camera.R_world_to_camera
+    np.testing.assert_array_equal(turn, second.sequence.camera.R_world_to_camera)
+    for motion in result.motions:
+        assert np.nanmin(motion.sequence.joints_m[..., 2]) > -0.05, "both stand on one floor"
+        camera, points = motion.sequence.camera, motion.sequence.keypoints_px
+        seen = camera.project(camera.to_camera(np.asarray(motion.sequence.joints_m)))
+        assert np.nanmedian(np.linalg.norm(seen - points, axis=-1)) < 25, "each meets the picture"
+    apart = first.root_m[:, :2] - second.root_m[:, :2]
+    assert np.nanmedian(np.linalg.norm(apart, axis=-1)) > 0.3
+    again = room_of(out / "motion.npz")
+    assert again.track_ids == result.scene.track_ids
+    for one, other in zip(again, result.room, strict=True):
+        np.testing.assert_allclose(one.joints_m, other.joints_m, atol=1e-6)
+    assert {path.name for path in export(out, "usd", tmp_path / "more")} == {"motion.usda"}
+    lift(source, out, overwrite=True, **options)
+    assert not (out / "motion_2.npz").exists()
+
+
+def test_one_person_is_placed_as_alone_and_two_share_what_is_known_of_up(tmp_path, lifter):
+    source = two_people(tmp_path / "clip_json")
+    people = lift(source, lifter=lifter, fps=30, image_size="640x480", people=2, motion=False).scene.people
+    alone = [to_motion(person) for person in people]
+    np.testing.assert_array_equal(to_motions(people[:1])[0].sequence.joints_m, alone[0].sequence.joints_m)
+    ups = np.stack([motion.sequence.camera.R_world_to_camera[:, 2] for motion in (*alone, *to_motions(people))])
+    between = [np.degrees(np.arccos(np.clip(ups[k] @ ups[2], -1, 1))) for k in (0, 1)]
+    whole = np.degrees(np.arccos(np.clip(ups[0] @ ups[1], -1, 1)))
+    assert sum(between) == pytest.approx(whole, abs=0.1)
+    twins = to_motions([people[0].with_(track_id=0), people[0].with_(track_id=1)])
+    np.testing.assert_array_equal(twins[0].sequence.joints_m, twins[1].sequence.joints_m)
+    assert "moved_m" not in twins[1].stage("floor").figures
+
+
+def test_who_is_never_seen_whole_has_no_motion_and_the_others_have(tmp_path, lifter):
+    result = lift(two_people(tmp_path / "j"), lifter=lifter, fps=30, image_size="640x480", people=2, motion=False)
+    gone = with_gaps(result.scene.people[1], np.ones(len(result.sequence), bool))
+    scene = replace(result.scene, people=(result.scene.people[0], gone))
+    write = lambda person, name: write_poses(person, tmp_path / name, result.provenance_of(person))  # noqa: E731
+    write(scene.people[0], "poses.npz")
+    write(scene.people[1], "poses_2.npz")
+    again = lift(tmp_path / "poses.npz", viewer=False)
+    assert len(again.motions) == 1
+    assert any(line.startswith("person 1 is in no frame whole") for line in again.warnings)

@@ -2,7 +2,7 @@
 
 import io
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -23,6 +23,7 @@ _SHARP = 2  # drawn this many times as large, then reduced
 _FADED = 0.82  # how pale the band of a deviation is
 _MIN_SPAN_DEG = 20.0
 _TICKS = (5, 10, 15, 30, 45, 60, 90)
+_SECONDS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800)
 
 
 def panels(names: tuple[str, ...]) -> list[tuple[str, dict[str, int]]]:
@@ -44,26 +45,31 @@ def draw_angles(sequence: PoseSequence) -> bytes:
     Raises:
         PrmlError: there are no 3D joints on H36M17 or BODY28.
     """
-    from PIL import Image, ImageDraw, ImageFont
+    from PIL import Image, ImageChops, ImageDraw, ImageFont
 
     found = JointAngles.of(sequence)
     listed = panels(found.names)
     rows = -(-len(listed) // COLUMNS)
     left, top, right, bottom = MARGIN
     step = PANEL[0] + left + right, PANEL[1] + top + bottom
-    picture = Image.new("RGB", (COLUMNS * step[0] * _SHARP, rows * step[1] * _SHARP), _PAPER)
-    draw, font = ImageDraw.Draw(picture), ImageFont.load_default(11 * _SHARP)
+    size = COLUMNS * step[0] * _SHARP, rows * step[1] * _SHARP
+    drawn = []
     for number, (title, columns) in enumerate(listed):
         corner = (number % COLUMNS) * step[0] + left, (number // COLUMNS) * step[1] + top
         box = tuple(_SHARP * value for value in (*corner, corner[0] + PANEL[0], corner[1] + PANEL[1]))
-        panel = _Axes(draw, (box[0], box[1], box[2], box[3]), sequence.times_s, font)
-        panel.draw(title, {side: found.degrees[:, k] for side, k in columns.items()}, _spread(found, columns))
-        panel.feet(sequence.contacts)
+        lines = {side: found.degrees[:, k] for side, k in columns.items()}
+        spread = {} if found.std_deg is None else {side: found.std_deg[:, k] for side, k in columns.items()}
+        drawn.append(_Panel(title, (box[0], box[1], box[2], box[3]), sequence.times_s, lines, spread))
+    picture = Image.new("RGB", size, _PAPER)
+    for side in COLOURS:  # bands let each other through
+        layer = Image.new("RGB", size, _PAPER)
+        for panel in drawn:
+            panel.bands(ImageDraw.Draw(layer), side)
+        picture = ImageChops.multiply(picture, layer)
+    draw, font = ImageDraw.Draw(picture), ImageFont.load_default(11 * _SHARP)
+    for panel in drawn:
+        panel.draw(draw, font, sequence.contacts)
     return _png(picture)
-
-
-def _spread(found: JointAngles, columns: dict[str, int]) -> dict[str, Float[Array, " T"]]:
-    return {} if found.std_deg is None else {side: found.std_deg[:, k] for side, k in columns.items()}
 
 
 def _png(picture: "Image.Image") -> bytes:
@@ -71,84 +77,89 @@ def _png(picture: "Image.Image") -> bytes:
 
     small = picture.resize((picture.width // _SHARP, picture.height // _SHARP), Image.Resampling.LANCZOS)
     out = io.BytesIO()
-    small.quantize(64).save(out, "PNG", optimize=True)
+    small.quantize(128).save(out, "PNG", optimize=True)
     return out.getvalue()
 
 
-@dataclass
-class _Axes:
-    """One panel."""
+@dataclass(frozen=True)
+class _Panel:
+    """One panel: ``lines`` and ``spread`` are angles and deviations in degrees, by side; ``box`` is in drawn pixels."""
 
-    draw_on: "ImageDraw.ImageDraw"
+    title: str
     box: tuple[int, int, int, int]
     times_s: Float[Array, " T"]
-    font: object
+    lines: dict[str, Float[Array, " T"]]
+    spread: dict[str, Float[Array, " T"]]
 
-    def draw(self, title: str, values: dict[str, Float[Array, " T"]], spread: dict[str, Float[Array, " T"]]) -> None:
-        """Draw grid, bands, lines and title."""
-        every = np.concatenate(list(values.values()))
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Lowest and highest angle shown."""
+        every = np.concatenate(list(self.lines.values()))
         every = every[np.isfinite(every)]
         low, high = (float(every.min()), float(every.max())) if len(every) else (0.0, _MIN_SPAN_DEG)
         room = max(0.08 * (high - low), (_MIN_SPAN_DEG - (high - low)) / 2)
-        low, high = low - room, high + room
-        self._grid(low, high)
-        for side, line in values.items():
-            for run in runs(np.asarray(np.isfinite(line))):
-                at = self._at(self.times_s[run], line[run], low, high)
-                colour = COLOURS[side]
-                if side in spread and len(at) > 1:
-                    self._band(run, line, np.nan_to_num(spread[side]), low, high, colour)
-                if len(at) > 1:
-                    self.draw_on.line(at, fill=colour, width=_SHARP + 1, joint="curve")
-                else:
-                    x, y = at[0]
-                    self.draw_on.ellipse([x - _SHARP, y - _SHARP, x + _SHARP, y + _SHARP], fill=colour)
-        self._text((self.box[0], self.box[1] - 17 * _SHARP), f"{title} (degrees)", _INK)
-        x = self.box[2]
-        for side in reversed(values):
-            if side != "middle":
-                x -= 34 * _SHARP
-                self._text((x, self.box[1] - 17 * _SHARP), side, COLOURS[side])
-        self.draw_on.rectangle(self.box, outline=_FRAME)
+        return low - room, high + room
 
-    def feet(self, contacts: Bool[Array, "T 4"] | None) -> None:
-        """Draw bars where a foot stands, left above right."""
-        if contacts is None:
+    def bands(self, draw: "ImageDraw.ImageDraw", side: str) -> None:
+        """Draw the deviations of a side."""
+        if side not in self.spread:
             return
-        for row, side in enumerate(("left", "right")):
+        line, spread, (low, high) = self.lines[side], np.nan_to_num(self.spread[side]), self.limits
+        for run in runs(np.asarray(np.isfinite(line))):
+            if run.stop - run.start > 1:
+                upper = self._at(self.times_s[run], np.clip(line[run] + spread[run], low, high))
+                lower = self._at(self.times_s[run], np.clip(line[run] - spread[run], low, high))
+                draw.polygon([*upper, *lower[::-1]], fill=_pale(COLOURS[side], _FADED))
+
+    def draw(self, draw: "ImageDraw.ImageDraw", font: Any, contacts: Bool[Array, "T 4"] | None) -> None:
+        """Draw grid, lines, footfalls and title."""
+        self._grid(draw, font)
+        dot = 3 * _SHARP
+        for side, line in self.lines.items():
+            for run in runs(np.asarray(np.isfinite(line))):
+                at = self._at(self.times_s[run], line[run])
+                x, y = at[0]
+                if len(at) > 1:
+                    draw.line(at, fill=COLOURS[side], width=_SHARP + 1, joint="curve")
+                else:
+                    draw.ellipse([x - dot, y - dot, x + dot, y + dot], fill=COLOURS[side])
+        self._feet(draw, contacts)
+        head = self.box[1] - 17 * _SHARP
+        draw.text((self.box[0], head), f"{self.title} (degrees)", fill=_INK, font=font)
+        for place, side in enumerate(side for side in self.lines if side != "middle"):
+            draw.text((self.box[2] - (70 - 36 * place) * _SHARP, head), side, fill=COLOURS[side], font=font)
+        draw.rectangle(self.box, outline=_FRAME)
+
+    def _feet(self, draw: "ImageDraw.ImageDraw", contacts: Bool[Array, "T 4"] | None) -> None:
+        """Draw bars where a foot stands, left above right."""
+        for row, side in enumerate(() if contacts is None else ("left", "right")):
             y = self.box[3] - (10 - 4 * row) * _SHARP
-            for run in runs(contacts[:, 2 * row : 2 * row + 2].any(1)):
+            for run in runs(np.asarray(contacts)[:, 2 * row : 2 * row + 2].any(1)):
                 a, b = self._x(self.times_s[[run.start, run.stop - 1]])
-                self.draw_on.rectangle([a, y, max(b, a + 1), y + 2 * _SHARP], fill=_pale(COLOURS[side], 0.4))
+                draw.rectangle([a, y, max(b, a + 1), y + 2 * _SHARP], fill=_pale(COLOURS[side], 0.4))
 
-    def _grid(self, low: float, high: float) -> None:
+    def _grid(self, draw: "ImageDraw.ImageDraw", font: Any) -> None:
+        low, high = self.limits
         tick = next((t for t in _TICKS if (high - low) / t <= 5), _TICKS[-1])
-        for value in np.arange(np.ceil(low / tick) * tick, high, tick):
-            ((_, y),) = self._at(self.times_s[:1], np.array([value]), low, high)
-            self.draw_on.line([self.box[0], y, self.box[2], y], fill=_GRID, width=_SHARP)
-            self._text((self.box[0] - 36 * _SHARP, y - 7 * _SHARP), f"{value:.0f}", _INK)
+        for value in np.arange(np.ceil(low / tick), high / tick) * tick + 0.0:
+            ((_, y),) = self._at(self.times_s[:1], np.array([value]))
+            draw.line([self.box[0], y, self.box[2], y], fill=_GRID, width=_SHARP)
+            draw.text((self.box[0] - 6 * _SHARP, y), f"{value:.0f}", fill=_INK, font=font, anchor="rm")
         duration = float(self.times_s[-1] - self.times_s[0])
-        second = next((s for s in (0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300) if duration / s <= 6), 1800)
-        for value in np.arange(np.ceil(self.times_s[0] / second) * second, self.times_s[-1] + 1e-9, second):
+        second = next((s for s in _SECONDS if duration / s <= 6), _SECONDS[-1])
+        for value in np.arange(np.ceil(self.times_s[0] / second), self.times_s[-1] / second + 1e-9) * second:
             (x,) = self._x(np.array([value]))
-            self.draw_on.line([x, self.box[3], x, self.box[3] + 3 * _SHARP], fill=_FRAME, width=_SHARP)
-            self._text((x - 8 * _SHARP, self.box[3] + 4 * _SHARP), f"{value:g} s", _INK)
-
-    def _band(self, run: slice, line: Array, spread: Array, low: float, high: float, colour: Colour) -> None:
-        upper = self._at(self.times_s[run], np.clip(line[run] + spread[run], low, high), low, high)
-        lower = self._at(self.times_s[run], np.clip(line[run] - spread[run], low, high), low, high)
-        self.draw_on.polygon([*upper, *lower[::-1]], fill=_pale(colour, _FADED))
+            draw.line([x, self.box[3], x, self.box[3] + 3 * _SHARP], fill=_FRAME, width=_SHARP)
+            draw.text((x, self.box[3] + 11 * _SHARP), f"{value:g} s", fill=_INK, font=font, anchor="mm")
 
     def _x(self, times_s: Float[Array, " n"]) -> list[float]:
         duration = max(float(self.times_s[-1] - self.times_s[0]), 1e-9)
         return list(self.box[0] + (times_s - self.times_s[0]) / duration * (self.box[2] - self.box[0]))
 
-    def _at(self, times_s: Array, values: Array, low: float, high: float) -> list[tuple[float, float]]:
+    def _at(self, times_s: Float[Array, " n"], values: Float[Array, " n"]) -> list[tuple[float, float]]:
+        low, high = self.limits
         y = self.box[3] - (values - low) / (high - low) * (self.box[3] - self.box[1])
         return list(zip(self._x(times_s), y.tolist(), strict=True))
-
-    def _text(self, at: tuple[float, float], text: str, colour: Colour) -> None:
-        self.draw_on.text(at, text, fill=colour, font=self.font)  # type: ignore[arg-type]
 
 
 def _pale(colour: Colour, share: float) -> Colour:
