@@ -29,7 +29,7 @@ class LiftResult:
         files: written files, by name.
         warnings: one line each.
         motion: the most prominent person in a room; None if it was not wanted or there can be none.
-        other_motions: the other people in the same room, those of whom there is a motion; their sequences have the
+        other_motions: the other people in the same room, where there is a motion of them; their sequences have the
             people's numbers.
         provenance: version, weights, detector, settings and so on.
     """
