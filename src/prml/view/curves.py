@@ -134,7 +134,7 @@ class _Panel:
         """Draw bars where a foot stands, left above right."""
         for row, side in enumerate(() if contacts is None else ("left", "right")):
             y = self.box[3] - (10 - 4 * row) * _SHARP
-            for run in runs(np.asarray(contacts)[:, 2 * row : 2 * row + 2].any(1)):
+            for run in runs(np.asarray(np.asarray(contacts)[:, 2 * row : 2 * row + 2].any(1))):
                 a, b = self._x(self.times_s[[run.start, run.stop - 1]])
                 draw.rectangle([a, y, max(b, a + 1), y + 2 * _SHARP], fill=_pale(COLOURS[side], 0.4))
 
