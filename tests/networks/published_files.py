@@ -18,6 +18,7 @@ CONTAINERS = {
     "glagcn": ("model_pos", True),
     "motionbert": ("model_pos", True),
     "motionagformer": ("model", True),
+    "tcpformer": ("model", True),
     "capf": ("model", False),
     "videopose3d": ("model_pos", False),
 }

@@ -44,6 +44,8 @@ MEASURED = [
     ("capf", {}, 1, 1, 14_094_147, 0.305),
     ("capf-hrnet48", {}, 1, 1, 14_155_587, 0.314),
     ("capf-cpn", {}, 1, 1, 14_233_411, 0.325),
+    ("tcpformer", {}, 243, 243, 35_118_259, 108.604),
+    ("tcpformer", {"frames": 81}, 81, 81, 35_000_755, 36.201),
     ("videopose3d", {}, 243, 1, 16_952_371, 2.609),
     ("videopose3d-window", {}, 243, 1, 16_952_371, 0.176),
 ]
@@ -73,7 +75,7 @@ def inputs(network, batch=2, frames=None, device="cpu", seed=0):
     return x, places, maps
 
 
-COSTLY = ("mixste", "ktpformer", "motionbert", "motionagformer")
+COSTLY = ("mixste", "ktpformer", "motionbert", "motionagformer", "tcpformer")
 
 
 def _row(row):
@@ -175,6 +177,27 @@ def test_the_causal_network_sees_the_whole_past_and_the_present():
     assert float(shortcut) == 8  # the residual path carries the last frame
 
 
+def test_tcpformer_reads_frames_in_any_order_but_for_its_thirds():
+    """Its factors of 1e-5 are neither trained nor stored, and nothing else depends on the order of frames."""
+    order = torch.tensor([4, 8, 0, 6, 2, 1, 7, 5, 3])
+    for scale, differs in ((1e-5, False), (0.5, True)):
+        network = small("tcpformer", layer_scale=scale).eval()
+        assert not [k for k in network.state_dict() if k.startswith("proxy_layers.0.thirds.0.scale")]
+        learned = (p for k, p in network.named_parameters() if ".scale" in k)
+        with torch.no_grad():
+            for factor in learned:
+                factor.fill_(0.5)
+        (x,) = inputs(network)
+        a, b = network(x)[:, order], network(x[:, order])
+        assert torch.allclose(a, b, atol=1e-4) is not differs
+
+
+@pytest.mark.parametrize("frames", [8, 10])
+def test_tcpformer_is_for_thirds_of_its_window(frames):
+    with pytest.raises(PrmlError, match=f"multiple of 3, got {frames}"):
+        registry.build("tcpformer", frames=frames)
+
+
 @pytest.mark.parametrize("name", ["mhformer", "pstmo"])
 def test_the_middle_of_the_training_sequence(name):
     network = small(name).eval()
@@ -219,6 +242,7 @@ def test_the_shapes_tell_most_arguments():
         "mhformer",
         "poseformerv2",
         "motionagformer",
+        "tcpformer",
         "videopose3d",
         "stcformer",
         "capf",

@@ -31,6 +31,7 @@ class NetworkEntry:
             rules or adds to them: ``root``, ``windows`` (kinds of those rules), ``short_videos`` (as text).
         published: whether the authors' state_dict can be read (``from_published``).
         image_features: whether it needs them beside the 2D pose.
+        image_argument: constructor argument with which it needs them, unless that is "none"; empty if there is none.
         small: arguments that make it quick to build, train and run, its window too: for tests.
     """
 
@@ -54,6 +55,7 @@ class NetworkEntry:
     scoring: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     published: bool = False
     image_features: bool = False
+    image_argument: str = ""
     small: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -61,12 +63,18 @@ class NetworkEntry:
         """Whether windows must have the length that the network was built for; shorter ones will do otherwise."""
         return not self.any_length or self.output != "sequence"
 
+    def needs_images(self, arguments: Mapping[str, Any]) -> bool:
+        """Whether a network of these arguments needs image features beside the 2D pose."""
+        given = {**self.arguments, **arguments}.get(self.image_argument, "none")
+        return self.image_features or given != "none"
+
 
 _PRML = "prml.networks.prml.network:PrML"
 _OWN: dict[str, Any] = {
     "builder": _PRML,
     "paper": "PrML: progressive multi-task learning for monocular 3D human pose estimation",
     "code_licence": "Apache-2.0",
+    "image_argument": "image_features",
     "small": {"frames": 9, "width": 16, "heads": 2, "branch_blocks": 1},
 }
 
@@ -186,6 +194,18 @@ _MOTIONAGFORMER = _peer(
     "WACV",
     "Apache-2.0",
     any_length=False,
+    space="image",
+    small={"frames": 9, "width": 16, "heads": 2, "depth": 2, "representation": 16},
+    scoring={"h36m": _RESAMPLED, "3dhp": {"windows": "centre"}},
+)
+_TCPFORMER = _peer(
+    "tcpformer:TCPFormer",
+    "TCPFormer: Learning Temporal Correlation with Implicit Pose Proxy for 3D Human Pose Estimation",
+    2025,
+    "AAAI",
+    "MIT",
+    any_length=False,
+    windows=(9, 27, 81, 243),
     space="image",
     small={"frames": 9, "width": 16, "heads": 2, "depth": 2, "representation": 16},
     scoring={"h36m": _RESAMPLED, "3dhp": {"windows": "centre"}},
@@ -317,6 +337,11 @@ ENTRIES: dict[str, NetworkEntry] = {
             arguments={"frames": 27, "width": 64, "depth": 12},
             window=27,
             windows=(27,),
+        ),
+        NetworkEntry(
+            "tcpformer",
+            **_TCPFORMER,
+            notes="newer than the PrML paper; its attention within thirds of the window has a fixed factor of 1e-5",
         ),
         NetworkEntry("capf", **_CAPF, notes="lifter alone, fed by HRNet-W32; single frame"),
         NetworkEntry(

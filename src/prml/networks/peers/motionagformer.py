@@ -128,7 +128,11 @@ class ScaledBlock(nn.Module):
 
     def forward(self, x: Float[Tensor, "B T J C"]) -> Float[Tensor, "B T J C"]:
         """Same shape out as in."""
-        x = self._add(x, self.scale1, self.mixer(self.norm1(x)))
+        return self.finish(x, self.mixer(self.norm1(x)))
+
+    def finish(self, x: Float[Tensor, "B T J C"], mixed: Float[Tensor, "B T J C"]) -> Float[Tensor, "B T J C"]:
+        """Everything after the mixer, whose output is ``mixed``."""
+        x = self._add(x, self.scale1, mixed)
         normed, layers = self.norm2(x), (self.mlp.fc1, self.mlp.fc2)
         if self.scale2 is None or not fused.usable(normed, *layers):
             return self._add(x, self.scale2, self.mlp(normed))
