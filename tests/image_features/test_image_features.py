@@ -3,7 +3,6 @@
 import pickle
 import sys
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,7 +19,7 @@ from prml.commands.fit import read_config
 from prml.errors import PrmlError
 from prml.image_features import crops
 from prml.image_features.backbones import load_weights, open_backbone
-from prml.image_features.build import CacheOptions, Clip, build_cache
+from prml.image_features.build import CacheOptions, build_cache
 from prml.image_features.cache import INDEX, FeatureCache
 from prml.image_features.clips import clips_of
 from prml.image_features.feature_windows import FeatureWindows
@@ -29,8 +28,7 @@ from prml.io.keypoints import write_keypoints
 from prml.io.poses import read_poses, write_poses
 from prml.io.sequences import write_sequences
 from prml.lifting.lifter import Lifter, LiftOptions, load
-from prml.media.read import probe, read_frames
-from prml.media.write import VideoWriter
+from prml.media.read import read_frames
 from prml.networks import registry
 from prml.pipeline.lift import lift
 from prml.skeleton import H36M17
@@ -40,44 +38,8 @@ from prml.training.module import LiftingModule, context_of
 from prml.weights.record import Card, Record, load_record
 
 ROOT = Path(__file__).parents[2]
-CLIP = ROOT / "examples" / "jump.mp4"
-FRAMES = 80
 SMALL, OTHER = (f"{small_backbone.__file__}:{name}" for name in ("small", "other"))
 ARGUMENTS = {"width": 16, "heads": 2, "features": list(small_backbone.CHANNELS)}
-
-
-@pytest.fixture(scope="module")
-def backbone():
-    return open_backbone(SMALL)
-
-
-@pytest.fixture(scope="module")
-def film(tmp_path_factory):
-    """The first frames of the example clip."""
-    path = tmp_path_factory.mktemp("film") / "jump.mp4"
-    info = probe(CLIP)
-    with VideoWriter(path, info.width, info.height, info.fps) as writer:
-        for frame in islice(read_frames(CLIP), FRAMES):
-            writer.write(frame.image, frame.time_s)
-    return path
-
-
-@pytest.fixture(scope="module")
-def lifted(film):
-    """The example clip's 2D, and the 3D of the bundled network as labels."""
-    return lift(film, weights="prml-xs", model="lite", overlay=False, viewer=False).sequence
-
-
-@pytest.fixture(scope="module")
-def clip(film, lifted):
-    return Clip(lifted, film)
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory, clip, backbone):
-    out = tmp_path_factory.mktemp("features") / "jump"
-    assert build_cache(out, [clip], backbone, CacheOptions(half=False, every=2, licence="BSD-3"))
-    return FeatureCache(out)
 
 
 # ------------------------------------------------------------------------------------------------ crops
@@ -159,7 +121,7 @@ def test_weights_that_do_not_fit_are_named():
 @pytest.mark.parametrize(
     ("name", "weights", "text"),
     [
-        (f"{small_backbone.__file__}:three_maps", None, "returned"),
+        (f"{small_backbone.__file__}:no_maps", None, "returned"),
         (f"{small_backbone.__file__}:none", None, "none"),
         ("nowhere.py:small", None, "no file"),
         ("resnet50", None, "unknown backbone"),

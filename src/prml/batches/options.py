@@ -127,6 +127,21 @@ class VideoOptions:
 
 
 @dataclass(frozen=True)
+class DepthOptions:
+    """What a network for depth from one image is wrong by at the joints of a person, beyond a factor and a shift.
+
+    Attributes:
+        noise_m: deviation in every frame, metres.
+        steady_m: deviation that stays with a joint through a window, metres.
+        reach_m: a nearer joint covers one that is this close to it in the image, metres at the person's depth.
+    """
+
+    noise_m: float = option(0.05, minimum=0, maximum=10)
+    steady_m: float = option(0.05, minimum=0, maximum=10)
+    reach_m: float = option(0.07, minimum=0, maximum=1)
+
+
+@dataclass(frozen=True)
 class WindowOptions:
     """How windows are cut.
 
@@ -135,14 +150,14 @@ class WindowOptions:
         stride: frames between the starts of neighbouring windows of an epoch.
         batch: windows in a batch.
         flip: probability of mirroring left and right.
-        in_channels: 3 for x, y, confidence; 2 for x, y.
+        in_channels: 2 for x, y; 3 for x, y, confidence; 4 for these and relative depth, of motion capture alone.
     """
 
     frames: int = option(81, minimum=1)
     stride: int = option(27, minimum=1)
     batch: int = option(16, minimum=1)
     flip: float = option(0.5, minimum=0, maximum=1)
-    in_channels: int = option(3, minimum=2, maximum=3)
+    in_channels: int = option(3, minimum=2, maximum=4)
 
 
 @dataclass(frozen=True)
@@ -170,6 +185,7 @@ class MocapWindowOptions(WindowOptions):
         clean: share of windows that get exact keypoints instead of detector noise.
         video: cameras, bodies and detectors as in real video.
         hide: which joints windows of body28 are not given.
+        depth: what relative depth, the fourth channel, is wrong by.
     """
 
     step: int = option(1, minimum=1)
@@ -180,3 +196,4 @@ class MocapWindowOptions(WindowOptions):
     clean: float = option(0.1, minimum=0, maximum=1)
     video: VideoOptions = option(factory=VideoOptions)
     hide: HideOptions = option(factory=HideOptions)
+    depth: DepthOptions = option(factory=DepthOptions)

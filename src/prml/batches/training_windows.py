@@ -19,6 +19,7 @@ from prml import normalise
 from prml.batches.augment import skeleton_of, vary_motion
 from prml.batches.bodies import vary_people
 from prml.batches.convention import displace
+from prml.batches.depth import relative_depth
 from prml.batches.joints import fill_missing, hide, may_be_lost, rule_of
 from prml.batches.noise import NoiseModel, measured_noise, swap_sides
 from prml.batches.options import MocapWindowOptions, WindowOptions
@@ -216,7 +217,10 @@ class MocapWindows(Windows):
         margin = (world.shape[1] - o.frames) // 2
         keep = slice(margin, margin + o.frames)
         mirrored = rng.random(len(rows)) < o.flip
-        inputs, targets = mirror(inputs[:, keep, :, : o.in_channels], target[:, keep], mirrored)
+        inputs = inputs[:, keep]
+        if o.in_channels > inputs.shape[-1]:  # drawn last: without it, everything else is drawn as ever
+            inputs = np.concatenate([inputs, relative_depth(rng, cam[:, keep], o.depth)[..., None]], -1)
+        inputs, targets = mirror(inputs[..., : o.in_channels], target[:, keep], mirrored)
         batch = {
             "input": torch.from_numpy(np.ascontiguousarray(inputs, np.float32)),
             "target": torch.from_numpy(np.ascontiguousarray(targets, np.float32)),

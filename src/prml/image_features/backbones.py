@@ -15,12 +15,18 @@ from torch import Tensor, nn
 
 from prml.device import usable_device
 from prml.errors import PrmlError
+from prml.image_features.pretrained import DEPTH_ANYTHING, SDXL_VAE, Joined, open_depth, open_vae
 from prml.networks.backbone import HRNet, check_maps
 from prml.networks.peers.capf import CROP_PX
 from prml.networks.published.convert import strip_common
 from prml.weights.import_checkpoint import read_checkpoint, state_dict_of
 
 _PREFIX = "backbone."  # of the frozen 2D network in CA-PF's checkpoints
+_PRETRAINED: dict[str, Callable[[str | os.PathLike[str] | None], nn.Module]] = {
+    SDXL_VAE: open_vae,
+    DEPTH_ANYTHING: open_depth,
+}
+_WITH_DEPTH = f"+{DEPTH_ANYTHING}"
 
 
 @dataclass(frozen=True)
@@ -30,7 +36,7 @@ class Backbone:
     Attributes:
         name: as given, without folders.
         module: in evaluation mode, frozen.
-        shapes: (c, h, w) of its four maps of a 192 x 256 crop.
+        shapes: (c, h, w) of its maps of a 192 x 256 crop.
         fingerprint: SHA-256 of its weights and shapes; training and lifting must use the same.
     """
 
@@ -46,7 +52,7 @@ class Backbone:
 
     @property
     def channels(self) -> tuple[int, ...]:
-        """Of the four maps, finest first."""
+        """Of the maps, finest first."""
         return tuple(shape[0] for shape in self.shapes)
 
     @torch.inference_mode()
@@ -136,32 +142,51 @@ def _fingerprint(module: nn.Module, shapes: tuple[tuple[int, int, int], ...]) ->
     return digest.hexdigest()
 
 
-def open_backbone(
-    name: str, weights: str | os.PathLike[str] | None = None, device: str | torch.device = "cpu"
-) -> Backbone:
-    """A backbone, frozen.
-
-    Args:
-        name: ``hrnet_w32``, ``hrnet_w48`` ... (timm's), or a custom ``FILE.py:FUNCTION`` or ``MODULE:FUNCTION``: a
-            function without arguments that returns an ``nn.Module`` (see ``prml.networks.backbone``).
-        weights: safetensors or a torch checkpoint; a custom backbone may bring its own weights.
-        device: where it computes; its maps come back to the CPU.
-
-    Raises:
-        PrmlError: an unknown backbone, weights that are missing or do not fit (the key is named), or a number of maps
-            other than four.
-    """
+def _module(name: str, weights: str | os.PathLike[str] | None) -> nn.Module:
+    """A backbone's module with its weights."""
+    if name in _PRETRAINED:
+        return _PRETRAINED[name](weights)
     own = ":" in name
     module = _custom(name) if own else HRNet(name)
     if weights is not None:
         load_weights(module, read_weights(Path(weights)), Path(weights).name)
     elif not own:
         raise PrmlError(f"{name} needs weights: give the path of a pose HRNet or CA-PF checkpoint; none is downloaded")
+    return module
+
+
+def open_backbone(
+    name: str,
+    weights: str | os.PathLike[str] | None = None,
+    device: str | torch.device = "cpu",
+    *,
+    depth_weights: str | os.PathLike[str] | None = None,
+) -> Backbone:
+    """A backbone, frozen.
+
+    Args:
+        name: ``hrnet_w32``, ``hrnet_w48`` ... (timm's), ``sdxl-vae``, ``depth-anything``, or a custom
+            ``FILE.py:FUNCTION`` or ``MODULE:FUNCTION``: a function without arguments that returns an ``nn.Module`` (see
+            ``prml.networks.backbone``). ``+depth-anything`` at its end says that depth features follow.
+        weights: safetensors or a torch checkpoint; a custom backbone may bring its own weights. Of the VAE and of Depth
+            Anything a folder or ``hf:owner/name`` (``prml.image_features.pretrained``).
+        device: where it computes; its maps come back to the CPU.
+        depth_weights: of Depth Anything, whose features become one more map after those of the backbone.
+
+    Raises:
+        PrmlError: an unknown backbone, weights that are missing or do not fit (the key is named), or something other
+            than a few maps.
+    """
+    first, joined = name.removesuffix(_WITH_DEPTH), name.endswith(_WITH_DEPTH)
+    own, module = ":" in first, _module(first, weights)
+    if joined or depth_weights is not None:
+        module = Joined(module, open_depth(depth_weights))
     module.eval().requires_grad_(False)
     place = usable_device(device)
     with torch.inference_mode():
         maps = check_maps(module(torch.zeros(1, 3, CROP_PX[1], CROP_PX[0])), 1)
     shapes = tuple((int(m.shape[1]), int(m.shape[2]), int(m.shape[3])) for m in maps)
-    folder, _, function = name.rpartition(":")
-    label = f"{Path(folder).name}:{function}" if own else name
+    folder, _, function = first.rpartition(":")
+    label = f"{Path(folder).name}:{function}" if own else first
+    label += _WITH_DEPTH if isinstance(module, Joined) else ""
     return Backbone(label, module.to(place), shapes, _fingerprint(module, shapes))

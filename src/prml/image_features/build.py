@@ -2,25 +2,22 @@
 
 import hashlib
 import json
-import tempfile
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float
-from torch import Tensor
+from jaxtyping import Float, Int
 
-from prml.batches.sequence_windows import SequenceRule
+from prml.batches.sequence_windows import Label, SequenceRule
 from prml.errors import PrmlError
 from prml.image_features import crops
 from prml.image_features.backbones import Backbone
-from prml.image_features.cache import FORMAT, INDEX, SMALL, FeatureCache
+from prml.image_features.cache import FORMAT, INDEX, SMALL, UNIT, FeatureCache
+from prml.image_features.draft import Draft
 from prml.image_features.options import CacheOptions
 from prml.image_features.source import FrameFeatures
-from prml.networks.peers.capf import LEVELS
 from prml.options import check
 from prml.progress import Progress
 from prml.sequence import PoseSequence
@@ -39,11 +36,13 @@ class Clip:
             training.
         frames: video or image folder with the same frames.
         split: "train" or "val".
+        label: what networks learn of it, as in :class:`prml.batches.sequence_windows.SequenceRule`.
     """
 
     sequence: PoseSequence
     frames: Path
     split: str = "train"
+    label: Label = "camera_m"
 
 
 def in_camera(sequence: PoseSequence) -> PoseSequence:
@@ -55,18 +54,39 @@ def in_camera(sequence: PoseSequence) -> PoseSequence:
     return s.with_(joints_m=turned, frame="camera")
 
 
-def _arrays(clip: Clip, every: int) -> tuple[Array, Float[Array, "n 17 3"], Float[Array, "n 17 3"]]:
-    """Frames with a person, their input (x, y, confidence) and target (NaN where there is no label)."""
+@dataclass(frozen=True)
+class _Part:
+    """What a cache holds of the chosen frames of a clip beside the maps; fields as in ``cache.SMALL``.
+
+    Attributes:
+        rows: of the frames in the clip.
+    """
+
+    rows: Int[Array, " n"]
+    input: Float[Array, "n 17 3"]
+    reference: Float[Array, "n 17 2"]
+    target: Float[Array, "n 17 3"]
+    times: Float[Array, " n"]
+    unit_m: Float[Array, " n"] | None
+
+
+def _arrays(clip: Clip, every: int) -> _Part:
+    """The frames with a person, their input (x, y, confidence) and target (NaN where there is no label)."""
     s = in_camera(clip.sequence)
     points = s.keypoints_px
     if points is None or s.camera is None:
         raise PrmlError(f"{s.name or clip.frames.name}: features need 2D keypoints and the image size")
-    if s.joints_m is None:
+    if s.joints_m is None and clip.label == "camera_m":
         s = s.with_(joints_m=np.full((len(s), 17, 3), np.nan, np.float32))
     rows = np.flatnonzero(np.isfinite(points).all((1, 2)))
     rows = rows[rows % every == 0]
-    given, target = SequenceRule("camera_m", in_channels=3).arrays(s)
-    return rows, given[rows], target[rows]
+    rule = SequenceRule(clip.label, in_channels=3)
+    unit = rule.unit_m(s)
+    # frames without a person may be NaN, and are not chosen
+    given, target = rule.arrays(s.with_(keypoints_px=np.where(np.isfinite(points), points, 0)))
+    reference = crops.reference(points[rows].astype(np.float64))
+    times = s.times_s[rows]
+    return _Part(rows, given[rows], reference, target[rows], times, None if unit is None else unit[rows])
 
 
 def _stamp(path: Path) -> list[Any]:
@@ -86,8 +106,13 @@ def settings_of(clips: Sequence[Clip], backbone: Backbone, options: CacheOptions
         for array in (s.keypoints_px, s.confidence, s.joints_m):
             if array is not None:
                 digest.update(np.ascontiguousarray(array).tobytes())
+    labels = {clip.label for clip in clips}
+    if len(labels) > 1:
+        raise PrmlError(f"clips of one cache have one kind of label, got {' and '.join(sorted(labels))}")
+    stated = {} if labels == {"camera_m"} else {"label": labels.pop()}
     return {
         "format": FORMAT,
+        **stated,
         "backbone": backbone.record(),
         "crop": crops.RULE,
         "options": asdict(options),
@@ -102,8 +127,9 @@ def differences(found: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
         "crop": "crop",
         "options": "options (float16, mirrored, every, licence)",
         "clips_sha256": "videos or poses",
+        "label": "kind of label",
     }
-    out = [text for key, text in words.items() if found.get(key) != wanted[key]]
+    out = [text for key, text in words.items() if found.get(key) != wanted.get(key)]
     if found.get("backbone", {}).get("fingerprint") != wanted["backbone"]["fingerprint"]:
         out.insert(0, "backbone or its weights")
     return out
@@ -120,6 +146,8 @@ def build_cache(
 ) -> bool:
     """Compute and store the features of clips; True if anything had to be done.
 
+    A run that was stopped is continued by the next one with the same settings.
+
     Args:
         out: folder of the cache.
         clips: in the order of the cache.
@@ -129,7 +157,8 @@ def build_cache(
         progress: called with frames done and frames in total.
 
     Raises:
-        PrmlError: a clip without 2D, a video that does not fit it, or a folder that already exists.
+        PrmlError: a clip without 2D, a video that does not fit it, a folder that already exists, or another process
+            that builds the same cache.
     """
     options = options or CacheOptions()
     check(options)
@@ -140,13 +169,9 @@ def build_cache(
         return False
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as work:
-            draft = Path(work) / "new"
-            draft.mkdir()
-            _write(draft, clips, backbone, options, wanted, progress or (lambda *_: None))
-            if out.exists():
-                out.rename(Path(work) / "old")
-            draft.rename(out)
+        with Draft.open(out, wanted, backbone.shapes) as draft:
+            _write(draft, clips, backbone, wanted, progress or (lambda *_: None))
+            draft.publish()
     except OSError as error:
         raise PrmlError(f"cannot write {out}: {error.strerror or error}; free some space or choose another") from error
     return True
@@ -172,38 +197,30 @@ def _up_to_date(out: Path, wanted: dict[str, Any], overwrite: bool) -> bool:
 
 
 def _write(
-    draft: Path,
-    clips: Sequence[Clip],
-    backbone: Backbone,
-    options: CacheOptions,
-    settings: dict[str, Any],
-    progress: Progress,
+    draft: Draft, clips: Sequence[Clip], backbone: Backbone, settings: dict[str, Any], progress: Progress
 ) -> None:
-    chosen = [_arrays(clip, options.every) for clip in clips]
-    total, at = sum(len(rows) for rows, _, _ in chosen), 0
+    every, mirrored = settings["options"]["every"], settings["options"]["mirrored"]
+    chosen = [_arrays(clip, every) for clip in clips]
+    total, at = sum(len(part.rows) for part in chosen), 0
     if not total:
         raise PrmlError("no frame of these clips has 2D joints")
-    small: dict[str, list[Array]] = {name: [] for name in SMALL}
+    kept = draft.resume([len(part.rows) for part in chosen], _BATCH)
     entries = []
-    with ExitStack() as stack:
-        names = ("map", "mirrored") if options.mirrored else ("map",)
-        files = {n: [stack.enter_context((draft / f"{n}{i}.bin").open("wb")) for i in range(LEVELS)] for n in names}
-        for clip, (rows, given, target) in zip(clips, chosen, strict=True):
-            s, done = clip.sequence, at
-            source = FrameFeatures(clip.frames, backbone, batch=_BATCH)
-            for seen in source.features(s, rows, mirrored=options.mirrored):
-                for name, maps in (("map", seen.maps), ("mirrored", seen.mirrored or [])):
-                    _append(files.get(name, []), maps, options.half)
-                small["reference"].append(seen.reference)
-                done += len(seen.rows)
-                progress(done, total)
-            for name, array in (("input", given), ("target", target), ("times", s.times_s[rows])):
-                small[name].append(array)
-            entries.append(_entry(clip, at, done))
-            at = done
-    for name, parts in small.items():
-        np.save(draft / f"{name}.npy", np.concatenate(parts), allow_pickle=False)
-    (draft / INDEX).write_text(json.dumps({**settings, "frames": at, "clips": entries}, indent=1), encoding="utf-8")
+    for clip, part in zip(clips, chosen, strict=True):
+        source, done = FrameFeatures(clip.frames, backbone, batch=_BATCH), at
+        left = part.rows[max(0, kept - at) :]
+        done = at + len(part.rows) - len(left)
+        for seen in source.features(clip.sequence, left, mirrored=mirrored) if len(left) else ():
+            draft.append(seen.maps, seen.mirrored)
+            done += len(seen.rows)
+            progress(done, total)
+        entries.append(_entry(clip, at, at + len(part.rows)))
+        at += len(part.rows)
+    units = [part.unit_m for part in chosen]
+    arrays = {name: np.concatenate([getattr(part, name) for part in chosen]) for name in SMALL}
+    if not any(unit is None for unit in units):
+        arrays[UNIT] = np.concatenate(units)  # type: ignore[arg-type]
+    draft.finish(arrays, {**settings, "frames": at, "clips": entries})
 
 
 def _entry(clip: Clip, start: int, stop: int) -> dict[str, Any]:
@@ -217,11 +234,3 @@ def _entry(clip: Clip, start: int, stop: int) -> dict[str, Any]:
         "start": start,
         "stop": stop,
     }
-
-
-def _append(files: Sequence[IO[bytes]], maps: Sequence[Tensor], half: bool) -> None:
-    for file, level in zip(files, maps, strict=True):
-        kept = level.half() if half else level
-        if not bool(kept.isfinite().all()):
-            raise PrmlError("the backbone's features do not fit float16, or are not numbers; keep float32 (half=False)")
-        file.write(np.ascontiguousarray(kept.cpu().numpy()).tobytes())

@@ -1,7 +1,7 @@
 """Features on disk: computed once and then memory-mapped, so training never runs a backbone.
 
 A cache is a folder. ``features.json`` says what made it (backbone and its fingerprint, crop rule, number format) and
-which clips are in it; ``map0.bin`` to ``map3.bin`` hold the maps of all frames in order, ``mirrored0.bin``
+which clips are in it; ``map0.bin`` and so on hold the maps of all frames in order, ``mirrored0.bin``
 and so on those of the mirrored crops; ``input.npy``, ``reference.npy``, ``target.npy`` and ``times.npy`` hold the
 rest. It is written under a temporary name and renamed when complete.
 """
@@ -27,6 +27,7 @@ FORMAT = "prml-features/1"
 INDEX = "features.json"
 _WIDTHS = {"input": 3, "reference": 2, "target": 3, "times": 0}
 SMALL = tuple(_WIDTHS)  # .npy files, one row per frame
+UNIT = "unit"  # .npy file: metres per unit of targets in image space, where that is known
 _BATCH = 16
 _MAX_COUNT = 100_000
 _HINTS: dict[str, Any] = {
@@ -74,12 +75,18 @@ def _check_index(index: dict[str, Any], what: str) -> None:
         raise PrmlError(f"{what}: expected 'every' of at least 1, got {index['options']['every']}")
 
 
+def dtype_of(half: bool) -> np.dtype[Any]:
+    """Of the maps."""
+    return np.dtype(np.float16 if half else np.float32)
+
+
 class FeatureCache:
     """An opened cache. The maps are memory-mapped on first use; a copy for another process opens its own.
 
     Attributes:
         index: what ``features.json`` says.
         inputs, targets, references, times_s: of all frames.
+        unit_m: metres per unit of the targets; None for targets in metres, or if it is not known.
 
     Args:
         folder: of the cache.
@@ -93,6 +100,7 @@ class FeatureCache:
         if self.index["crop"] != crops.RULE:
             raise PrmlError(f"{folder} is stale: its crops are '{self.index['crop']}', now '{crops.RULE}'; rebuild it")
         self.inputs, self.references, self.targets, self.times_s = (self._array(name) for name in SMALL)
+        self.unit_m = self._array(UNIT) if (folder / f"{UNIT}.npy").is_file() else None
         self._maps: dict[str, list[Array]] = {}
         for name in ("map", "mirrored") if self.mirrored else ("map",):
             for i, shape in enumerate(self.shapes):
@@ -104,7 +112,7 @@ class FeatureCache:
                     )
 
     def _array(self, name: str) -> Array:
-        path, width = self.folder / f"{name}.npy", _WIDTHS[name]
+        path, width = self.folder / f"{name}.npy", _WIDTHS.get(name, 0)
         array: Array = guarded(path, lambda: np.load(path, mmap_mode="r", allow_pickle=False), "rebuild it")
         wanted = (self.frames, 17, width) if width else (self.frames,)
         if array.dtype.kind != "f" or array.shape != wanted:
@@ -138,7 +146,12 @@ class FeatureCache:
     @property
     def dtype(self) -> np.dtype[Any]:
         """Of the maps."""
-        return np.dtype(np.float16 if self.index["options"]["half"] else np.float32)
+        return dtype_of(bool(self.index["options"]["half"]))
+
+    @property
+    def label(self) -> str:
+        """Space of the targets: "camera_m" or "image"."""
+        return str(self.index.get("label", "camera_m"))
 
     @property
     def fingerprint(self) -> str:

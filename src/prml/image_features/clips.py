@@ -89,4 +89,4 @@ def _of_dataset(images: Path, poses: Path, keypoints: str) -> Iterator[Clip]:
     for name, split in splits:
         for s in found.sequences(poses, name, keypoints=keypoints):
             frames = next((p for n in found.video_names(s) if (p := _named(images, n)) is not None), None)
-            yield Clip(s, frames or _frames_of(images, s), split)
+            yield Clip(s, frames or _frames_of(images, s), split, found.label or "camera_m")

@@ -17,7 +17,7 @@ Array = np.ndarray
 MARGIN = 1.25  # of the box of the joints: the top of the head, hands and feet reach beyond it
 # identifies the crops of a cache: change it whenever a crop changes
 RULE = f"box of the 17 joints x {MARGIN:g}, {CROP_PX[0]} x {CROP_PX[1]}, bilinear, ImageNet mean and deviation, v1"
-_MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def boxes(keypoints_px: Float[Array, "T 17 2"]) -> Float[Array, "T 3"]:
@@ -67,5 +67,5 @@ def cut(image: UInt8[Array, "H W 3"], where: Float[Array, " 3"]) -> UInt8[Array,
 def normalised(crops: UInt8[Array, "N 256 192 3"]) -> Float[Tensor, "N 3 256 192"]:
     """What a backbone reads."""
     images = torch.from_numpy(crops).permute(0, 3, 1, 2).float() / 255
-    mean, deviation = (torch.tensor(v)[:, None, None] for v in (_MEAN, _DEVIATION))
+    mean, deviation = (torch.tensor(v)[:, None, None] for v in (MEAN, DEVIATION))
     return (images - mean) / deviation

@@ -12,13 +12,14 @@ from prml.image_features.cache import FeatureCache
 from prml.skeleton import H36M17
 
 Array = np.ndarray
+_GAP = 1.5  # steps between neighbouring frames: beyond it one is missing
 
 
-def _rows(cache: FeatureCache, part: Part) -> list[Array]:
-    """Labelled frames of every clip of a part, in order of time."""
+def _rows(cache: FeatureCache, part: Part, frames: int) -> list[Array]:
+    """Labelled frames of every clip of a part, in order of time; for windows of several frames cut where some lack."""
     splits = {clip["split"] for clip in cache.index["clips"]}
     labelled = np.isfinite(cache.targets).all((1, 2))
-    out = []
+    out: list[Array] = []
     for clip in cache.index["clips"]:
         rows = clip["start"] + np.flatnonzero(labelled[clip["start"] : clip["stop"]])
         if "val" not in splits:
@@ -26,13 +27,17 @@ def _rows(cache: FeatureCache, part: Part) -> list[Array]:
             rows = rows[:held] if part == "train" else rows[held:]
         elif clip["split"] != part:
             continue
-        out.append(rows)
+        step_s = int(cache.index["options"]["every"]) / clip["fps"]
+        gaps = np.flatnonzero(np.diff(cache.times_s[rows]) > _GAP * step_s) + 1
+        out += np.split(rows, gaps) if frames > 1 else [rows]
     return [rows for rows in out if len(rows)]
 
 
 class FeatureWindows(Windows):
-    """Batches ``input`` (B, T, 17, C_in), ``target`` (B, T, 17, 3), ``reference`` (B, T, 17, 2), ``map0`` to ``map3``
+    """Batches ``input`` (B, T, 17, C_in), ``target`` (B, T, 17, 3), ``reference`` (B, T, 17, 2), ``map0`` and so on
     (B, T, c, h, w).
+
+    With image-space targets also ``unit_m`` (B, T), metres per unit, if all caches state it.
 
     Args:
         caches: of one backbone.
@@ -49,17 +54,20 @@ class FeatureWindows(Windows):
         self.caches, self.options, self.seed = list(caches), options, seed
         if len({c.fingerprint for c in caches}) > 1:
             raise PrmlError("the feature caches are of different backbones or weights; build them with one")
+        if len({c.label for c in caches}) > 1:
+            raise PrmlError("the feature caches have different kinds of labels; build them from one kind of data")
         if options.flip > 0 and not all(c.mirrored for c in caches):
             raise PrmlError(
                 "data.windows.flip needs mirrored features; build the cache with them, or set data.windows.flip=0"
             )
-        self.rows: list[Array] = [rows for cache in caches for rows in _rows(cache, part)]
-        owners = [i for i, cache in enumerate(caches) for _ in _rows(cache, part)]
+        self.rows: list[Array] = [rows for cache in caches for rows in _rows(cache, part, options.frames)]
+        owners = [i for i, cache in enumerate(caches) for _ in _rows(cache, part, options.frames)]
         index = [
             (owner, clip, start)
             for clip, (owner, rows) in enumerate(zip(owners, self.rows, strict=True))
             for start in range(0, max(1, len(rows) - options.frames + 1), options.stride)
         ]
+        self.units = all(cache.unit_m is not None for cache in caches)
         if not index:
             raise PrmlError(
                 f"the feature cache has no labelled frame to {'train on' if part == 'train' else 'validate'}"
@@ -92,7 +100,8 @@ class FeatureWindows(Windows):
         at = of_clip[np.minimum(start + np.arange(self.options.frames), len(of_clip) - 1)]
         places = cache.references[at]
         maps = cache.maps("mirrored" if flip else "map")
-        return {
+        unit = {"unit_m": cache.unit_m[at]} if self.units and cache.unit_m is not None else {}
+        return unit | {
             "input": cache.inputs[at],
             "target": cache.targets[at],
             "reference": H36M17.flip(places) if flip else places,

@@ -1,5 +1,7 @@
 """Lift with image features, a few frames at a time, from a video or a cache."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from jaxtyping import Float, Int
@@ -7,7 +9,7 @@ from torch import Tensor, nn
 
 from prml.errors import PrmlError
 from prml.image_features.crops import RULE
-from prml.image_features.source import FeatureSource
+from prml.image_features.source import Features, FeatureSource
 from prml.sequence import PoseSequence
 from prml.skeleton import H36M17
 from prml.weights.record import Card
@@ -67,5 +69,66 @@ def lift_frames(
 
 
 def _run(network: nn.Module, x: Array, reference: Array, maps: list[Tensor], device: torch.device) -> Array:
-    given, places = (torch.from_numpy(np.ascontiguousarray(a)).to(device)[:, None] for a in (x, reference))
-    return np.asarray(network(given, places, [m.to(device) for m in maps])[:, 0].float().cpu())
+    """Poses of single frames (n, 17, c), or of windows (B, T, 17, c) with the maps of all their frames."""
+    single = x.ndim == 3
+    given, places = (torch.from_numpy(np.ascontiguousarray(a, np.float32)).to(device) for a in (x, reference))
+    if single:
+        given, places = given[:, None], places[:, None]
+    joints = network(given, places, [m.to(device) for m in maps])
+    return np.asarray((joints[:, 0] if single else joints).float().cpu())
+
+
+def nearest_frames(times_s: Float[Array, " T"], wanted_s: Float[Array, " L"]) -> Int[Array, " L"]:
+    """For every wanted time the frame that is nearest to it."""
+    after = np.clip(np.searchsorted(times_s, wanted_s), 1, max(1, len(times_s) - 1))
+    after = np.minimum(after, len(times_s) - 1)
+    before = np.maximum(after - 1, 0)
+    return np.where(wanted_s - times_s[before] <= times_s[after] - wanted_s, before, after)
+
+
+class WindowFeatures:
+    """The features of frames in order, held as long as windows may still look at them.
+
+    Args:
+        seen: of the frames 0, 1, 2, ... in batches.
+    """
+
+    def __init__(self, seen: Iterator[Features]) -> None:
+        self._seen, self._held, self._start = seen, list[Features](), 0
+
+    def at(self, frames: Int[Array, "B T"]) -> Features:
+        """Features of the frames of windows, each as often as it is asked for; none before those of the last call."""
+        stop = self._start + sum(len(part.rows) for part in self._held)
+        while stop <= frames.max():
+            part = next(self._seen, None)
+            if part is None:
+                raise PrmlError(f"the image features end before frame {int(frames.max())} of those that are lifted")
+            self._held.append(part)
+            stop += len(self._held[-1].rows)
+        while self._start + len(self._held[0].rows) <= frames.min():
+            self._start += len(self._held.pop(0).rows)
+        which = frames.reshape(-1) - self._start
+
+        def chosen(name: str) -> list[Tensor]:
+            levels = zip(*(getattr(part, name) for part in self._held), strict=True)
+            return [torch.cat(level)[torch.from_numpy(which)] for level in levels]
+
+        reference = np.concatenate([part.reference for part in self._held])[which]
+        mirrored = None if self._held[0].mirrored is None else chosen("mirrored")
+        return Features(which, reference.reshape(*frames.shape, *reference.shape[1:]), chosen("maps"), mirrored)
+
+
+@torch.inference_mode()
+def lift_windows(
+    network: nn.Module,
+    inputs: Float[Array, "B T 17 c"],
+    seen: Features,
+    *,
+    device: torch.device,
+) -> Float[Array, "B T 17 3"]:
+    """Run the network on windows with the features of their frames, averaged with the mirrored if those are given."""
+    joints = _run(network, inputs, seen.reference, seen.maps, device)
+    if seen.mirrored is None:
+        return joints
+    other = _run(network, H36M17.flip(inputs), H36M17.flip(seen.reference), seen.mirrored, device)
+    return np.asarray((joints + H36M17.flip(other)) / 2)

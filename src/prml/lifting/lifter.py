@@ -1,7 +1,7 @@
 """Lift 2D keypoint sequences to 3D: normalisation, windows, blending, flip averaging, frame rates."""
 
 import os
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from copy import copy, deepcopy
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,10 +20,10 @@ from prml.filters.repair import bridge_joints
 from prml.filters.resample import interpolate, interpolate_smooth, network_times, stretches
 from prml.image_features.source import FeatureSource
 from prml.lifting.body28 import on_body28
-from prml.lifting.image_features import check_features, lift_frames
+from prml.lifting.image_features import WindowFeatures, check_features, lift_frames, lift_windows, nearest_frames
 from prml.lifting.prediction_cache import PredictionCache
 from prml.lifting.threads import settle_after_fork
-from prml.lifting.windows import predict_blended, predict_frames
+from prml.lifting.windows import Predict, predict_blended, predict_frames
 from prml.normalise import NormalisedInput, can_be_normalised
 from prml.options import check, option
 from prml.sequence import PoseSequence
@@ -37,6 +37,7 @@ Module = TypeVar("Module", bound=nn.Module)
 Precision = Literal["float32", "bf16"]
 _BLOCK = 1024
 _UNIT_M = {"camera_mm": 1e-3}  # metres per unit of a network's output; 1 for the others
+_CHANNELS = 3  # x, y, confidence
 _WHOLE = 1 - 1e-9  # a joint is shown between two frames that both show it
 
 
@@ -102,6 +103,11 @@ class Lifter:
         self.network = _ready(record.network, self.device)
         self.uncertainty = None if record.uncertainty is None else _ready(record.uncertainty, self.device)
         self._temperature = torch.from_numpy(temperature(self.card.temperature, self.skeleton)).to(self.device)
+        if self.network.in_channels > _CHANNELS:
+            raise PrmlError(
+                f"{self.card.name} was trained with relative depth as an input, which nothing gives it here yet; train "
+                "with data.windows.in_channels=3 to lift"
+            )
         self.output = self.network.output
         self.image_features = image_features if self.network.image_channels else None
         if self.network.image_channels:
@@ -147,10 +153,15 @@ class Lifter:
             raise PrmlError("no frame has a person: expected finite keypoints in at least one frame")
         joints = np.full((len(given), len(self.skeleton), 3), np.nan, np.float32)
         std = np.full_like(joints, np.nan) if self.uncertainty is not None else None
-        if self.image_features is not None:
+        runs = stretches(present, given.times_s)
+        if self.image_features is not None and self.network.single_frames:
             joints[present] = self._lift_frames(given, np.flatnonzero(present), self.image_features)
             return self._result(given, joints, std)
-        for run in stretches(present, given.times_s):
+        if self.image_features is not None:
+            for run, lifted in zip(runs, self._lift_filmed(given, runs, self.image_features), strict=True):
+                joints[run] = lifted
+            return self._result(given, joints, std)
+        for run in runs:
             lifted = self._lift_run(given, run, cache)
             joints[run] = lifted[..., :3]
             if std is not None:
@@ -290,6 +301,26 @@ class Lifter:
         turned = [s.to_camera(part) for s, part in zip(seen, np.split(joints, cuts), strict=True)]
         return np.concatenate(turned).astype(np.float32)
 
+    def _lift_filmed(
+        self, given: PoseSequence, runs: Sequence[slice], source: FeatureSource
+    ) -> Iterator[Float[Array, "T 17 3"]]:
+        """Lift every stretch by windows with the features of the frame nearest to each; one pass over the video."""
+        wanted = [network_times(given.times_s[run], self.card.fps) for run in runs]
+        shown = [run.start + nearest_frames(given.times_s[run], w) for run, w in zip(runs, wanted, strict=True)]
+        rows, position = np.unique(np.concatenate(shown), return_inverse=True)
+        held = WindowFeatures(source.features(given, rows, mirrored=self.options.flip))
+        cuts = np.split(position, np.cumsum([len(w) for w in wanted])[:-1])
+        for run, times, at in zip(runs, wanted, cuts, strict=True):
+            seen, inputs = self._inputs(given, run, times)
+
+            def predict(windows: Array, inputs: Array = inputs, at: Array = at) -> Array:
+                frames = windows[..., 0, 0]
+                return lift_windows(self.network, inputs[frames], held.at(at[frames]), device=self.device)
+
+            output = self._over_windows(np.arange(len(times))[:, None, None], predict)
+            self._check_finite(inputs, output)
+            yield self._to_video(seen, output, times, given.times_s[run])
+
     def _points(self, given: PoseSequence, run: slice) -> tuple[Array, int, int]:
         """Return undistorted image-plane points for ``virtual_camera``, else pixels."""
         camera, keypoints = given.camera, given.keypoints_px
@@ -337,7 +368,10 @@ class Lifter:
     def _windows(
         self, inputs: Float[Array, "L J c"], cache: PredictionCache | None, step: int = 1
     ) -> Float[Array, "L J d"]:
-        predict, options, frames = partial(self.predict, cache=cache), self.options, self.card.window
+        return self._over_windows(inputs, partial(self.predict, cache=cache), step)
+
+    def _over_windows(self, inputs: Array, predict: Predict, step: int = 1) -> Float[Array, "L J d"]:
+        options, frames = self.options, self.card.window
         if self.one_pose:
             middle = slice(frames // 2, frames // 2 + 1) if self.output == "sequence" else slice(None)
             return predict_frames(

@@ -11,7 +11,7 @@ from prml.errors import PrmlError
 
 # lower and upper limit of a number, by the name of the argument; beyond it a network only exhausts memory
 LIMITS: dict[str, tuple[float, float]] = {
-    "in_channels": (2, 3),
+    "in_channels": (2, 4),
     "joints": (1, 1000),
     "width": (1, 8192),
     "heads": (1, 1024),

@@ -1,8 +1,9 @@
-"""2D pose backbones: what turns the crop of a person into the four feature maps that CA-PF looks at.
+"""Backbones: what turns the crop of a person into the feature maps that a network looks at.
 
 A backbone is any ``nn.Module`` that maps images (N, 3, 256, 192), RGB normalised with ImageNet's mean and deviation, to
-four maps (N, c, h, w), finest first. HRNet comes from timm (an extra); the maps that CA-PF takes are not the four
-outputs of timm's ``features_only``, but stage 4's finest output and what *enters* stage 4's three coarser branches.
+maps (N, c, h, w), finest first; CA-PF takes four. HRNet comes from timm (an extra); the maps that CA-PF takes are not
+the four outputs of timm's ``features_only``, but stage 4's finest output and what *enters* stage 4's three coarser
+branches.
 """
 
 import re
@@ -14,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from prml.errors import PrmlError
-from prml.networks.peers.capf import LEVELS
+from prml.networks.peers.capf import LEVELS, MAX_LEVELS
 
 _HRNET = re.compile(r"hrnet_w(\d+)")
 _PARTS = (
@@ -35,13 +36,13 @@ _PARTS = (
 
 
 def check_maps(maps: Any, images: int) -> list[Tensor]:
-    """The four maps; raises PrmlError for anything else that a backbone may have returned."""
+    """The maps; raises PrmlError for anything else that a backbone may have returned."""
     found = list(maps) if isinstance(maps, list | tuple) else [maps]
     good = [m for m in found if isinstance(m, Tensor) and m.ndim == 4 and len(m) == images]
-    if len(good) != LEVELS or len(found) != LEVELS:
+    if not 0 < len(found) <= MAX_LEVELS or len(good) != len(found):
         shapes = ", ".join(str(tuple(m.shape)) if isinstance(m, Tensor) else type(m).__name__ for m in found[:6])
         raise PrmlError(
-            f"a backbone returns {LEVELS} maps ({images}, c, h, w), finest first; this one returned {shapes}"
+            f"a backbone returns 1 to {MAX_LEVELS} maps ({images}, c, h, w), finest first; this one returned {shapes}"
         )
     return good
 

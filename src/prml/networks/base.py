@@ -1,5 +1,6 @@
 """What every lifting network declares: callers read it here and never ask for a network's class."""
 
+from collections.abc import Sequence
 from functools import wraps
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -41,11 +42,13 @@ class Network(nn.Module):
     Attributes:
         frames: T that the network was built for.
         joints: J.
-        in_channels: C_in: 3 for x, y, confidence, 2 for x, y.
+        in_channels: C_in: 3 for x, y, confidence, 2 for x, y, 4 for x, y, confidence, relative depth.
         output: the frames of a window that it predicts: all ("sequence"), its middle one or its last one.
         any_length: whether other windows than of ``frames`` are accepted.
         max_frames: the longest window then; None for no limit.
         image_channels: channels of the image feature maps that it needs, finest first; empty if it needs none.
+        image_sizes: usual height and width of these maps, for counting costs.
+        single_frames: whether it lifts every frame by itself.
         support_widths: channels of the support features S_2D and S_D; None if it has none.
         HEADS: names of its heads with x, y, z of a joint, which ``regression_heads="dual"`` replaces.
         two_heads: whether it predicts (x, y) and depth by two heads from the start.
@@ -61,6 +64,8 @@ class Network(nn.Module):
     any_length: bool = False
     max_frames: int | None = None
     image_channels: tuple[int, ...] = ()
+    image_sizes: tuple[tuple[int, int], ...] = ()
+    single_frames: bool = False
     support_widths: tuple[int, int] | None = None
 
     def __init_subclass__(cls, **more: Any) -> None:
@@ -90,6 +95,25 @@ class Network(nn.Module):
             )
         if self.max_frames is not None and x.shape[1] > self.max_frames:
             raise PrmlError(f"{name} takes {self.max_frames} frames at most, got {x.shape[1]}; cut the sequence")
+
+    def check_images(self, x: Tensor, reference: Tensor | None, maps: Sequence[Tensor] | None) -> None:
+        """Refuse image features that do not fit, or that the network does not take; PrmlError says what was expected.
+
+        Args:
+            x: 2D (B, T, J, C_in).
+            reference: joints in the crops.
+            maps: of the B T frames, finest first.
+        """
+        name, wanted = type(self).__name__, list(self.image_channels)
+        if not wanted and (reference is not None or maps is not None):
+            raise PrmlError(f"this {name} takes no image features; build it with image_features=..., or leave them out")
+        frames, channels = x.shape[0] * x.shape[1], [] if maps is None else [m.shape[1] for m in maps]
+        missing = bool(wanted) and reference is None
+        if missing or channels != wanted or any(len(m) != frames for m in maps or ()):
+            raise PrmlError(
+                f"{name} expects joints in the crop and maps of {wanted} channels for each of {frames} frames, "
+                f"got {'no joints' if reference is None else 'joints'} and {channels or 'no maps'}"
+            )
 
 
 def _checked(constructor: Any) -> Any:

@@ -165,7 +165,6 @@ def example_inputs(network: Network, *, device: str = "cpu") -> tuple[Any, ...]:
     x = torch.zeros(1, T, J, network.in_channels, device=device)
     if not network.image_channels:
         return (x,)
-    # strides 4, 8, 16, 32 of the 192 x 256 crop
-    sizes = ((64, 48), (32, 24), (16, 12), (8, 6))
-    maps = [torch.zeros(T, c, *hw, device=device) for c, hw in zip(network.image_channels, sizes, strict=True)]
+    kinds = zip(network.image_channels, network.image_sizes, strict=True)
+    maps = [torch.zeros(T, c, *size, device=device) for c, size in kinds]
     return x, torch.zeros(1, T, J, 2, device=device), maps

@@ -47,6 +47,7 @@ class Attention(nn.Module):
     """Multi-head attention over one axis: among the joints of a frame (spatial), or along one joint's time (temporal).
 
     With a ``context`` keys and values come from there (cross attention, the paper's TF_C), else it is self attention.
+    Along the axis of attention a context may have another length.
 
     Args:
         width: channels of the queries and of the output.
@@ -82,7 +83,7 @@ class Attention(nn.Module):
     def forward(
         self,
         x: Float[Tensor, "B T J C"],
-        context: Float[Tensor, "B T J D"] | None = None,
+        context: Float[Tensor, "B t j D"] | None = None,
         residual: Float[Tensor, "B T J C"] | None = None,
     ) -> Float[Tensor, "B T J C"]:
         """Attend, and add to ``residual`` if given; ``context`` is given exactly when there is a ``context_width``."""
@@ -134,10 +135,11 @@ class Encoder(nn.Module):
         self.mlp = Mlp(width=width, ratio=mlp_ratio)
 
     def forward(
-        self, x: Float[Tensor, "B T J C"], context: Float[Tensor, "B T J D"] | None = None
+        self, x: Float[Tensor, "B T J C"], context: Float[Tensor, "B t j D"] | None = None
     ) -> Float[Tensor, "B T J C"]:
         """Same shape out as in."""
-        if bfloat16.usable(x, self) and (context is None or context.dtype == torch.float32):
+        alike = context is None or (context.dtype == torch.float32 and context.shape[:3] == x.shape[:3])
+        if alike and bfloat16.usable(x, self):
             return bfloat16.encode(x, context, self)
         if self.norm_context is not None:
             context = self.norm_context(context)

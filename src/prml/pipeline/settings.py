@@ -31,8 +31,11 @@ class LiftSettings(MotionSettings):
             most prominent).
         flip: average with the result for the mirrored input: twice the work, slightly more accurate (default: only for
             networks imported from their authors, as they do).
-        backbone: for networks that need image features: hrnet_w32, or a custom FILE.py:FUNCTION (default: the card's).
-        backbone_weights: file with the backbone's weights, the same as in training.
+        backbone: for networks that need image features: hrnet_w32, sdxl-vae, depth-anything, or a custom
+            FILE.py:FUNCTION (default: the card's).
+        backbone_weights: file with the backbone's weights, the same as in training; a folder for sdxl-vae and
+            depth-anything.
+        depth_weights: folder of Depth Anything, if its features follow the backbone's.
         device: device of the network, for example cpu, cuda, cuda:1 or mps.
         video: video or image folder of a keypoint file or result file, drawn behind the poses.
         overlay: write overlay.mp4.
@@ -58,6 +61,7 @@ class LiftSettings(MotionSettings):
     flip: bool | None = None
     backbone: str | None = option(None, local=True)
     backbone_weights: str | None = option(None, local=True, metavar="FILE")
+    depth_weights: str | None = option(None, local=True, metavar="DIR")
     device: str = "cpu"
     video: str | None = option(None, local=True)
     overlay: bool = True

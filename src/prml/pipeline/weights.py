@@ -14,14 +14,18 @@ if TYPE_CHECKING:
     from prml.image_features.source import FrameFeatures
     from prml.lifting.lifter import Lifter
 
+_OF_IMAGES = ("backbone", "backbone_weights", "depth_weights")
+
 
 def check_weights(source: Source, settings: LiftSettings) -> Card:
     """Return the card of the weights without loading them; raise PrmlError if they cannot lift this input."""
     card = read_card(find_record(settings.weights))
     card.check_joints()
-    if not registry.entry(card.network, may_import=False).image_features:
-        if settings.backbone is not None or settings.backbone_weights is not None:
-            raise PrmlError(f"{card.network} needs no image features; leave backbone=... and backbone_weights=... out")
+    if not registry.entry(card.network, may_import=False).needs_images(card.arguments):
+        given = [name for name in _OF_IMAGES if getattr(settings, name) is not None]
+        if given:
+            listed = " and ".join(f"{name}=..." for name in given)
+            raise PrmlError(f"{card.network} needs no image features; leave {listed} out")
         return card
     if source.video is None:
         raise PrmlError(f"{card.network} needs image features: give the video, {source.path.name} has keypoints only")
@@ -55,7 +59,7 @@ def _image_features(card: Card, source: Source, settings: LiftSettings) -> "Fram
 
     if source.video is None:
         raise PrmlError(f"{card.network} needs image features: give the video")
-    backbone = open_backbone(_backbone(card, settings), settings.backbone_weights)
+    backbone = open_backbone(_backbone(card, settings), settings.backbone_weights, depth_weights=settings.depth_weights)
     return FrameFeatures(source.video, backbone, fps=settings.fps)
 
 

@@ -121,7 +121,7 @@ class CompareConfig:
         from prml.networks import registry
 
         record = registry.entry(given.name)
-        if record.image_features:
+        if record.needs_images(given.arguments):
             raise PrmlError(f"{record.name} needs image features, but motion capture has none; leave it out")
         if taken := {"frames", "in_channels", "regression_heads"} & set(given.arguments):
             raise PrmlError(f"{given.name}: {taken.pop()} cannot be set per network here; see data.windows and heads")

@@ -187,10 +187,12 @@ DATA_KINDS: Mapping[str, type[DataConfig]] = _DataKinds(
 )
 # Runs of every kind record the options of these: they did before each kind had a dataclass of its own, and a run must
 # keep its hash. The options of newer kinds are recorded by runs on them only.
+_CHANNELS, _DEPTH_JOINTS = 3, 17  # x, y, confidence; joints of networks that take relative depth too
 _ALWAYS_RECORDED = ("mocap", "human36m", "human36m-sh")
 # how the names begin of options newer than runs whose hash must stay; left out while they have their defaults
 _RECORDED_IF_SET = (
     *("run.minutes", "run.compile", "data.windows.video.", "data.skeleton", "data.windows.hide."),
+    "data.windows.depth.",
     *("objective.lambda_direction", "objective.lambda_pose", "objective.consistency", "objective.squared"),
     "objective.terms.",
     *("optimiser.step_every", "optimiser.step_decay", "run.track", "run.project"),
@@ -363,6 +365,10 @@ class FitConfig:
             raise PrmlError(
                 f"network.arguments.in_channels is {channels}, but data.windows.in_channels is {windows.in_channels}; "
                 "set both to 3 (x, y, confidence) or to 2 (x, y)"
+            )
+        if channels > _CHANNELS and (self.data.kind != "mocap" or len(skeleton_of(self.data)) > _DEPTH_JOINTS):
+            raise PrmlError(
+                "data.windows.in_channels 4, with relative depth, is for motion capture of 17 joints; set it to 3"
             )
 
     def _check_joints(self) -> None:

@@ -78,18 +78,26 @@ class Source:
 
 def open_source(config: FitConfig) -> Source:
     """Open the data of a configuration; raises PrmlError if files are missing or wrong."""
-    needed, data = registry.entry(config.network.name).image_features, config.data
-    features = isinstance(data, FeaturesData)
+    data = config.data
+    needed, features = _needs_images(config), isinstance(data, FeaturesData)
     if needed and not features:
         raise PrmlError(
             f"{config.network.name} needs image features beside the 2D: data.kind features, with a cache made by "
             "'prml data features'"
         )
     if features and not needed:
-        raise PrmlError(f"{config.network.name} takes no image features; data.kind features is for capf and its like")
+        raise PrmlError(
+            f"{config.network.name} takes no image features; data.kind features is for capf and its like, and for prml "
+            "with network.arguments.image_features"
+        )
     if features:
         return _features(config)
     return _mocap(data, config.seed) if isinstance(data, MocapData) else _licensed(data, config.seed)
+
+
+def _needs_images(config: FitConfig) -> bool:
+    """Whether the network needs image features; PrmlError for an argument that it cannot have."""
+    return registry.entry(config.network.name).needs_images(config.network.arguments)
 
 
 def _features(config: FitConfig) -> Source:
@@ -108,7 +116,7 @@ def _features(config: FitConfig) -> Source:
         FeatureWindows(caches, data.windows, part="train", seed=config.seed),
         FeatureWindows(caches, still, part="val", seed=_VALIDATION_SEED),
         "screen",
-        "camera_m",
+        caches[0].label,
         licence,
         f"that of the data: {licence}",
         {p.name: str(c.index["clips_sha256"]) for p, c in zip(places, caches, strict=True)},

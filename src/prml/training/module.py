@@ -140,7 +140,7 @@ class LiftingModule(SteppingModule):
         options, known = self.config.objective, self._known(batch)
         information, features, sequence = self.information, None, None
         if information is not None:
-            prediction, features = self.network(batch["input"], features=True)
+            prediction, features = self.network(batch["input"], *context_of(batch), features=True)
         elif options.terms.all_frames:
             prediction, sequence = self.network.forward_with_sequence(batch["input"])  # type: ignore[operator]
         else:

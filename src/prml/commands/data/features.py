@@ -10,9 +10,10 @@ from prml.options import option
 
 @dataclass(frozen=True)
 class Options(CacheOptions):
-    """Run a 2D pose backbone over videos once and cache its feature maps, for 'prml fit' with data.kind features.
+    """Run a backbone over videos once and cache its feature maps, for 'prml fit' with data.kind features.
 
-    Nothing is done if the cache exists and was made with the same backbone, weights, crops, videos and poses.
+    Nothing is done if the cache exists and was made with the same backbone, weights, crops, videos and poses. A run
+    that was stopped is continued.
 
     Attributes:
         images: video or image folder of one clip, or a folder with a video (NAME.mp4) or an image folder (NAME) per
@@ -20,9 +21,11 @@ class Options(CacheOptions):
         poses: poses.npz of 'prml lift', a file in the schema of prml.io.sequences, or the folder with Human3.6M's npz
             pair; keypoint files have no 3D to train on.
         out: folder of the cache.
-        backbone: hrnet_w32 or another HRNet of timm (needs prml-pose[backbone]), or a custom FILE.py:FUNCTION.
-        weights: weights of the backbone, as safetensors or a torch checkpoint (also a whole CA-PF checkpoint); nothing
-            is downloaded.
+        backbone: hrnet_w32 or another HRNet of timm (needs prml-pose[backbone]), sdxl-vae for latents of SDXL's VAE
+            (needs prml-pose[vae]), depth-anything (needs prml-pose[depth]), or a custom FILE.py:FUNCTION.
+        weights: weights of the backbone, as safetensors or a torch checkpoint (also a whole CA-PF checkpoint); for
+            sdxl-vae and depth-anything a folder, or hf:OWNER/NAME to download it. Nothing else is downloaded.
+        depth_weights: folder of Depth Anything, or hf:OWNER/NAME: its features become one more map.
         keypoints: 2D file of Human3.6M.
         split: part of the data, for files that do not state it.
         device: device of the backbone: cpu, cuda, cuda:1, mps, ...
@@ -35,6 +38,7 @@ class Options(CacheOptions):
     out: Path
     backbone: str = option("hrnet_w32", local=True)
     weights: Path | None = None
+    depth_weights: Path | None = None
     keypoints: str = "cpn_ft_h36m_dbb"
     split: Literal["train", "val"] = "train"
     device: str = "cpu"
@@ -57,7 +61,7 @@ def run(options: Options) -> int:
     o = options
     check_folder(o.out)
     clips = clips_of(o.images, o.poses, split=o.split, keypoints=o.keypoints)
-    opened = open_backbone(o.backbone, o.weights, o.device)
+    opened = open_backbone(o.backbone, o.weights, o.device, depth_weights=o.depth_weights)
     console = plain_console()
     with Progress(console=console, transient=True) as bar:
         task = bar.add_task("features", total=None)

@@ -20,13 +20,17 @@ from prml.networks.published.layout import (
     Shapes,
     Slot,
     affine,
+    count,
     encoder,
     mlp,
     with_leading_axis,
 )
 
 CROP_PX = (192, 256)  # width and height of the image crop that the authors' backbones see
-CONTEXT_HEADS, SAMPLES, LEVELS = 4, 4, 4
+CONTEXT_HEADS, SAMPLES, BLOCKS = 4, 4, 4
+LEVELS = 4  # of the authors' backbones
+MAX_LEVELS = 8
+SIZES = ((64, 48), (32, 24), (16, 12), (8, 6))  # height and width of their maps of a crop, strides 4 to 32
 # channels of the four feature maps, finest first
 FEATURES = {"hrnet_32": (32, 64, 128, 256), "hrnet_48": (48, 96, 192, 384), "cpn": (256, 256, 256, 256)}
 
@@ -111,8 +115,8 @@ class CAPF(PublishedNetwork):
     Args:
         frames: T; frames are independent, any number is accepted.
         joints, in_channels: J, C_in.
-        features: channels of the feature maps, finest first; or the name of one of the authors' backbones, or the
-            channels of its finest map.
+        features: channels of the feature maps, finest first (a map of depth features may follow them, Table 14); or the
+            name of one of the authors' backbones, or the channels of its finest map.
         width: C.
         heads, mlp_ratio: of the transformer blocks.
         drop_path: stochastic depth of the last blocks, in training.
@@ -133,6 +137,7 @@ class CAPF(PublishedNetwork):
         "attn_drop_rate": Fixed((0,)),
     }
     any_length = True
+    single_frames = True
 
     def __init__(
         self,
@@ -156,11 +161,15 @@ class CAPF(PublishedNetwork):
         if isinstance(given, str) and given not in FEATURES:
             raise PrmlError(f"features are numbers of channels or one of {', '.join(FEATURES)}, not {given!r}")
         self.image_channels = FEATURES[given] if isinstance(given, str) else tuple(given)
-        if len(self.image_channels) != LEVELS:
-            raise PrmlError(f"features are {LEVELS} numbers of channels or one of {', '.join(FEATURES)}")
+        levels = len(self.image_channels)
+        if levels > MAX_LEVELS:
+            raise PrmlError(f"features are at most {MAX_LEVELS} numbers of channels or one of {', '.join(FEATURES)}")
+        self.image_sizes = (*SIZES[:levels], *(SIZES[0] for _ in range(levels - LEVELS)))
         if width % CONTEXT_HEADS:
             raise PrmlError(f"width must be a multiple of {CONTEXT_HEADS}, got {width}")
-        rates, joined = depth_rates(drop_path, LEVELS), width * (LEVELS + 1)
+        rates, joined = depth_rates(drop_path, BLOCKS), width * (levels + 1)
+        if joined % heads:
+            raise PrmlError(f"heads must divide the width times {levels + 1}, {heads} does not divide {joined}")
 
         def blocks(size: int, axis: Any) -> nn.Sequential:
             return nn.Sequential(
@@ -169,21 +178,13 @@ class CAPF(PublishedNetwork):
 
         self.embed = nn.Linear(in_channels, width)
         self.feature_embeds = nn.ModuleList(nn.Linear(c, width) for c in self.image_channels)
-        self.token_embedding = parameter(LEVELS + 1, joints, width)
+        self.token_embedding = parameter(levels + 1, joints, width)
         self.context = nn.ModuleList(
             DeformableContext(width=width, features=self.image_channels, drop_path=rate) for rate in rates
         )
         self.levels = blocks(width, "temporal")  # among the levels of one joint
         self.spatial = blocks(joined, "spatial")  # among the joints
         self.head = RegressionHead(width=joined, channels=3)
-
-    def _check_context(self, reference: Tensor | None, features: Sequence[Tensor] | None, frames: int) -> None:
-        channels, wanted = [] if features is None else [f.shape[1] for f in features], list(self.image_channels)
-        if reference is None or channels != wanted or any(len(f) != frames for f in features or ()):
-            raise PrmlError(
-                f"CAPF expects joints in the crop and maps of {wanted} channels for each of {frames} frames, "
-                f"got {'no joints' if reference is None else 'joints'} and {channels or 'no maps'}"
-            )
 
     def forward(
         self,
@@ -199,17 +200,17 @@ class CAPF(PublishedNetwork):
             features: maps of the crops of all N = B T frames, in order.
         """
         self.check(x)
+        self.check_images(x, reference, features)
         (B, T), x = x.shape[:2], x.flatten(0, 1)
-        self._check_context(reference, features, B * T)
         places = reference.reshape(B * T, self.joints, 2)  # type: ignore[union-attr]
         tokens = [self.embed(x)]
         for feature, embed in zip(features, self.feature_embeds, strict=True):  # type: ignore[arg-type]
             sampled = F.grid_sample(feature, places[:, :, None], align_corners=True).squeeze(-1)
             tokens.append(embed(sampled.transpose(1, 2)))
-        tokens_5 = torch.stack(tokens, 1) + self.token_embedding
+        stacked = torch.stack(tokens, 1) + self.token_embedding
         for block in self.context:
-            tokens_5 = block(tokens_5, places, features)
-        joined = self.levels(tokens_5).transpose(1, 2).flatten(2)
+            stacked = block(stacked, places, features)
+        joined = self.levels(stacked).transpose(1, 2).flatten(2)
         return self.head(self.spatial(joined[:, None])).unflatten(0, (B, T)).squeeze(2)
 
     def layout(self) -> Iterator[Slot]:
@@ -219,8 +220,8 @@ class CAPF(PublishedNetwork):
             (Slot("Spatial_pos_embed", "token_embedding", with_leading_axis),),
             affine("coord_embed", "embed"),
             *(affine(f"feat_embed.{i}", f"feature_embeds.{i}") for i in levels),
-            *(encoder(f"joint_blocks.{i}", f"spatial.{i}") for i in levels),
-            *(encoder(f"res_blocks.{i}", f"levels.{i}") for i in levels),
+            *(encoder(f"joint_blocks.{i}", f"spatial.{i}") for i in range(BLOCKS)),
+            *(encoder(f"res_blocks.{i}", f"levels.{i}") for i in range(BLOCKS)),
             *(block.layout(f"context_blocks.{i}", f"context.{i}") for i, block in enumerate(self.context)),  # type: ignore[operator]
             affine("head.0", "head.norm"),
             affine("head.1", "head.fc"),
@@ -234,6 +235,6 @@ class CAPF(PublishedNetwork):
             "width": width,
             "in_channels": in_channels,
             "joints": shapes["Spatial_pos_embed"][2],
-            "features": tuple(shapes[f"feat_embed.{i}.weight"][1] for i in range(LEVELS)),
+            "features": tuple(shapes[f"feat_embed.{i}.weight"][1] for i in range(count(shapes, "feat_embed"))),
             "mlp_ratio": shapes["joint_blocks.0.mlp.fc1.weight"][0] / shapes["joint_blocks.0.mlp.fc1.weight"][1],
         }

@@ -1,5 +1,6 @@
 """PrML (paper section 4): shared bottom, 2D pose branch, depth branch, task-aware decoder, two regression heads."""
 
+from collections.abc import Sequence
 from typing import ClassVar, Literal, overload
 
 from jaxtyping import Float
@@ -8,9 +9,12 @@ from torch import Tensor
 from prml.networks.base import Features, Network
 from prml.networks.layers import Fusion, init_weights
 from prml.networks.prml.heads import TaskHeads
+from prml.networks.prml.image_fusion import ImageFusion
 from prml.networks.prml.shared_bottom import SharedBottom
 from prml.networks.prml.task_aware_decoder import BiasInit, TaskAwareDecoder, TaskBias, Tasks
 from prml.networks.prml.task_branch import BlockOrder, TaskBranch
+
+LATENT_SIZE = (32, 24)  # of SDXL's VAE for a crop of 256 x 192
 
 
 class PrML(Network):
@@ -32,6 +36,8 @@ class PrML(Network):
         task_bias: which biases the decoder has (Tables 5 and 6).
         bias_learnable: whether the biases are trained (Table 6).
         bias_start_2d, bias_start_depth: distribution that the biases start from (Table 9).
+        image_features: which branches are given image features (Table 13); "none" for a network without.
+        features: channels of the feature maps; 4 for latents of SDXL's VAE.
     """
 
     two_heads: ClassVar = True
@@ -56,6 +62,8 @@ class PrML(Network):
         bias_learnable: bool = True,
         bias_start_2d: BiasInit = "gaussian",
         bias_start_depth: BiasInit = "gaussian",
+        image_features: Tasks = "none",
+        features: Sequence[int] = (4,),
     ) -> None:
         super().__init__(frames=frames, joints=joints, in_channels=in_channels)
         self.max_frames = frames
@@ -94,6 +102,15 @@ class PrML(Network):
         )
         self.support_widths = (self.decoder.width_2d, self.decoder.width_depth) if self.decoder else (width, width)
         self.heads = TaskHeads(width=width)
+
+        def fusion(*tasks: Tasks) -> ImageFusion | None:
+            wanted = image_features in tasks
+            return ImageFusion(width=width, heads=heads, mlp_ratio=mlp_ratio, channels=features) if wanted else None
+
+        # after everything else: without them, the same weights are drawn as ever
+        self.image_2d, self.image_depth = fusion("2d", "both"), fusion("depth", "both")
+        if image_features != "none":
+            self.image_channels, self.image_sizes = tuple(features), (LATENT_SIZE,) * len(features)
         self.reset()
 
     @property
@@ -112,17 +129,49 @@ class PrML(Network):
                 module.reset()
 
     @overload
-    def forward(self, x: Tensor, *, features: Literal[False] = False) -> Tensor: ...
-    @overload
-    def forward(self, x: Tensor, *, features: Literal[True]) -> tuple[Tensor, Features]: ...
     def forward(
-        self, x: Float[Tensor, "B T J C_in"], *, features: bool = False
+        self,
+        x: Tensor,
+        reference: Tensor | None = None,
+        maps: Sequence[Tensor] | None = None,
+        *,
+        features: Literal[False] = False,
+    ) -> Tensor: ...
+    @overload
+    def forward(
+        self,
+        x: Tensor,
+        reference: Tensor | None = None,
+        maps: Sequence[Tensor] | None = None,
+        *,
+        features: Literal[True],
+    ) -> tuple[Tensor, Features]: ...
+    def forward(
+        self,
+        x: Float[Tensor, "B T J C_in"],
+        reference: Float[Tensor, "B T J 2"] | None = None,
+        maps: Sequence[Float[Tensor, "N c h w"]] | None = None,
+        *,
+        features: bool = False,
     ) -> Float[Tensor, "B T J 3"] | tuple[Float[Tensor, "B T J 3"], Features]:
-        """Lift normalised 2D to root-relative 3D; with ``features`` also what the losses and figures need."""
+        """Lift normalised 2D to root-relative 3D.
+
+        Args:
+            x: normalised 2D.
+            reference: the same joints in the crop, in [-1, 1]; given exactly with ``image_features``.
+            maps: feature maps of the crops of all N = B T frames, in order; given with ``reference``.
+            features: return what the losses and figures need too.
+        """
         self.check(x)
+        self.check_images(x, reference, maps)
         shared = self.bottom(x)
-        f_2d = shared if self.branch_2d is None else self.branch_2d(shared)
-        f_d = shared if self.branch_depth is None else self.branch_depth(shared)
+        f_2d = f_d = shared
+        if self.image_2d is not None:
+            f_2d = self.image_2d(shared, reference, maps)
+        if self.image_depth is not None:
+            f_d = self.image_depth(shared, reference, maps)
+        f_2d = f_2d if self.branch_2d is None else self.branch_2d(f_2d)
+        f_d = f_d if self.branch_depth is None else self.branch_depth(f_d)
         s_2d = s_d = shared
         theta = None
         if self.decoder is not None:
