@@ -5,9 +5,10 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from fixtures.made_up import body_arrays, write_mesh_files
+from prml.datasets.pw3d_mesh import BodyModel, read_3dpw_mesh
+from prml.datasets.registry import dataset_at
 from prml.errors import PrmlError
 from prml.evaluation import protocols
-from prml.evaluation.protocols.mesh import BodyModel
 
 
 @pytest.fixture
@@ -88,3 +89,18 @@ def test_what_is_missing_or_does_not_fit_is_named(tmp_path):
     (folder / "SMPL_NEUTRAL.npz").unlink()
     with pytest.raises(PrmlError, match=r"no SMPL_NEUTRAL\.npz"):
         next(protocol.sequences(folder))
+
+
+def test_human36m_is_trained_on_too_where_its_file_is(tmp_path):
+    write_mesh_files(tmp_path / "one")
+    write_mesh_files(tmp_path / "two", human36m=True)
+    assert [s.name for s in read_3dpw_mesh(tmp_path / "one", "train")] == ["outdoors_fencing_000"]
+    both = list(read_3dpw_mesh(tmp_path / "two", "train"))
+    assert [(s.camera.width, s.camera.height, s.fps) for s in both] == [(1920, 1920, 30), (1000, 1002, 50)]
+    assert len(list(read_3dpw_mesh(tmp_path / "two"))) == 2  # the test split is 3DPW's
+    assert dataset_at(tmp_path / "two").name == "3dpw-mesh"
+    with pytest.raises(PrmlError, match="splits train and test"):
+        read_3dpw_mesh(tmp_path / "one", "validation")
+    (tmp_path / "one" / "mesh_det_pw3d.pkl").unlink()
+    with pytest.raises(PrmlError, match=r"no mesh_det_pw3d\.pkl in"):
+        list(read_3dpw_mesh(tmp_path / "one", "train"))

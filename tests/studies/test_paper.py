@@ -152,7 +152,7 @@ def test_a_table_is_written_in_every_form_beside_the_papers_figures(made):
     assert dual["against"] == "MixSTE"
     assert dual["paper_difference"] == -0.9
     assert dual["difference"]["difference"] == pytest.approx(dual["ours"]["mpjpe"] - single["ours"]["mpjpe"], abs=1e-6)
-    assert "pictures" in rows["CA-PF"]["missing"]
+    assert "image features" in rows["CA-PF"]["missing"]
     for suffix, holds in {"txt": "40.9", "md": "| MixSTE + two heads", "tex": r"\bottomrule", "csv": "MixSTE"}.items():
         text = (out / f"table7.{suffix}").read_text()
         assert holds in text
@@ -168,7 +168,7 @@ def test_a_second_call_trains_nothing_and_an_existing_table_is_kept(made, capsys
 
 
 def test_what_cannot_be_run_says_why(tmp_path, capsys):
-    with pytest.raises(PrmlError, match="depth features"):
+    with pytest.raises(PrmlError, match="motion capture has no images"):
         run_table(table("14"), Setting(quick=True, runs=tmp_path))
     for words, told in (
         (["paper", "table99", "--mocap"], "table1 to table16"),
@@ -177,6 +177,18 @@ def test_what_cannot_be_run_says_why(tmp_path, capsys):
     ):
         assert main(words) == 2
         assert told in capsys.readouterr().err
+
+
+def test_rows_with_image_features_read_the_cache_of_their_backbone(tmp_path):
+    data = Setting(data=tmp_path / "h36m", features=tmp_path / "caches")
+    for name in ("13", "14"):
+        for row in table(name).trained:
+            wanted = data.features / row.features if row.features else data.data
+            assert row_config(row, table(name), data, 0).data.directory == str(wanted)
+    without = replace(data, features=None)
+    assert [row.label for row in runnable(table("13"), without)] == ["PrML"]
+    with pytest.raises(PrmlError, match=r"a cache of sdxl-vae: 'prml data features', then features=FOLDER"):
+        row_config(table("13").rows[1], table("13"), without, 0)
 
 
 def test_the_list_names_every_table_and_figure(capsys):

@@ -10,6 +10,7 @@ import torch
 import yaml
 
 from fixtures import human36m, mpi_inf_3dhp
+from fixtures.made_up import write_mesh_files
 from prml import load
 from prml.commands.fit import read_config
 from prml.errors import PrmlError
@@ -109,9 +110,11 @@ def test_the_recipe_is_the_paper_s(path):
     assert w.stride == w.frames // 3
     detected = config.data.kind == "human36m-sh" and not config.data.input_from_label
     images = path.stem.startswith("table13_image-")  # their cache is made of the same detections
-    assert w.in_channels == (3 if detected or images or config.data.kind == "mocap" else 2)
+    detected = detected or images or config.data.kind in ("mocap", "3dpw-mesh")
+    assert w.in_channels == (3 if detected else 2)
     if path.stem.startswith("table"):
-        assert config.data.kind == ("features" if images else "human36m-sh")
+        expected = "features" if images else "3dpw-mesh" if path.stem.startswith("table15_") else "human36m-sh"
+        assert config.data.kind == expected
     lambda_mi = {"table11_lambda1": 1.0, "table11_lambda0.1": 0.1}.get(path.stem, 0.01)
     assert config.objective.lambda_mi == lambda_mi
 
@@ -214,9 +217,22 @@ def data(tmp_path_factory):
     human36m.write_sh_pickle(root / "human36m-sh" / "h36m_sh_conf_cam_source_final.pkl", frames=21)
     mpi_inf_3dhp.write_train_npz(root / "3dhp", frames=20)
     mpi_inf_3dhp.write_test_npz(root / "3dhp", frames=24)
+    write_mesh_files(root / "3dpw-mesh", human36m=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PRML_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield root
+
+
+@pytest.mark.parametrize("name", ["table15_prml", "table15_motionbert"])
+@pytest.mark.filterwarnings("ignore")
+def test_table_15_is_trained_and_scored_on_its_files(name, data, tmp_path):
+    folder, place = data / "3dpw-mesh", tmp_path / "run"
+    lifter = load(fit(small(PAPER[name], f"--data.directory={folder}"), place))
+    assert lifter.card.output == "camera_m"
+    assert set(yaml.safe_load((place / "run.yaml").read_text())["data"]) >= {"mesh_det_pw3d.pkl", "SMPL_NEUTRAL.npz"}
+    rules = protocols.get("3dpw-mesh")
+    scored = evaluate(predictor_of(lifter, rules), rules, data=folder)
+    assert scored.scores["mpjpe"] > 20
 
 
 def ready(name: str, data: Path) -> FitConfig:

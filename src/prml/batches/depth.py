@@ -11,14 +11,14 @@ from prml.batches.options import DepthOptions
 
 Array = np.ndarray
 _NEAREST_M = 0.3
-_LEAST_SPREAD = 1e-4
+_MIN_SPREAD = 1e-4
 
 
 def standardised(values: Float[Array, "*n J"]) -> Float[Array, "*n J"]:
     """Mean 0 and deviation 1 over the joints of a frame: what a factor and a shift of the frame do not change."""
     centred = values - values.mean(-1, keepdims=True)
     spread = np.sqrt(np.square(centred).mean(-1, keepdims=True))
-    return np.asarray(centred / np.maximum(spread, _LEAST_SPREAD))
+    return np.asarray(centred / np.maximum(spread, _MIN_SPREAD))
 
 
 def seen_depth(joints_cam_m: Float[Array, "B T J 3"], reach_m: float) -> Float[Array, "B T J"]:

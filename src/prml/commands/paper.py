@@ -27,6 +27,8 @@ class Options:
         name: table1 to table16, or all; without it, the list is printed.
         data: folder with the data set that the table is about.
         mocap: run it on the motion capture of this project instead.
+        features: folder with a cache of 'prml data features' per backbone, called as it (sdxl-vae, hrnet_w32), for the
+            rows that need image features.
         quick: a look: few steps, a few clips, one seed.
         seeds: seeds of the trainings (default: 0, 1 and 2; with --quick 0).
         steps: steps of each training on motion capture (default: 1200; with --quick 60).
@@ -40,6 +42,7 @@ class Options:
     _: KW_ONLY
     data: Path | None = None
     mocap: bool = False
+    features: Path | None = None
     quick: bool = False
     seeds: list[int] = field(default_factory=list)
     steps: int | None = option(None, minimum=4)
@@ -74,7 +77,7 @@ def run(options: Options) -> int:
 
     usable_device(options.device)
     seeds = tuple(options.seeds) or ((0,) if options.quick else (0, 1, 2))
-    setting = Setting(options.data, options.quick, seeds, options.steps, options.device, options.runs)
+    setting = Setting(options.data, options.quick, seeds, options.steps, options.device, options.runs, options.features)
     for one in chosen:
         if every and not runnable(one, setting):
             console.print(f"{one.name}: no row can be run here ('prml paper' says why)")

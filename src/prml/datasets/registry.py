@@ -24,6 +24,7 @@ _SHIPPED = {
     "human36m-sh": "prml.datasets.human36m_sh:HUMAN36M_SH",
     "3dhp": "prml.datasets.mpi_inf_3dhp:MPI_INF_3DHP",
     "3dpw": "prml.datasets.pw3d:PW3D",
+    "3dpw-mesh": "prml.datasets.pw3d_mesh:PW3D_MESH",
     "mocap": "prml.datasets.mocap:MOCAP",
     "custom": "prml.datasets.custom:CUSTOM",
 }

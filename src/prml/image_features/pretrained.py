@@ -28,7 +28,7 @@ _QUIETLY: dict[str, dict[str, Any]] = {"diffusers": {"low_cpu_mem_usage": False}
 # what the packages raise for files that are missing, damaged or of another network
 _LOADING = (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, ImportError)
 _PATCHES = (24, 18)  # of the depth network in a crop, 3 : 4 as the crop
-_LEAST_SPREAD = 1e-6
+_MIN_SPREAD = 1e-6
 
 
 class Latents(nn.Module):
@@ -74,7 +74,7 @@ class RelativeDepth(nn.Module):
         fused = model.neck(model.backbone(seen).feature_maps, *_PATCHES)
         depth = F.adaptive_avg_pool2d(model.head(fused, *_PATCHES)[:, None], SIZES[0])
         centred = depth - depth.mean((2, 3), keepdim=True)
-        spread = centred.square().mean((2, 3), keepdim=True).sqrt().clamp(min=_LEAST_SPREAD)
+        spread = centred.square().mean((2, 3), keepdim=True).sqrt().clamp(min=_MIN_SPREAD)
         return [torch.cat([centred / spread, F.adaptive_avg_pool2d(fused[-1], SIZES[0])], 1)]
 
 

@@ -15,7 +15,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from prml.errors import PrmlError
-from prml.networks.peers.capf import LEVELS, MAX_LEVELS
+from prml.networks.base import MAX_MAPS
+from prml.networks.peers.capf import LEVELS
 
 _HRNET = re.compile(r"hrnet_w(\d+)")
 _PARTS = (
@@ -39,10 +40,10 @@ def check_maps(maps: Any, images: int) -> list[Tensor]:
     """The maps; raises PrmlError for anything else that a backbone may have returned."""
     found = list(maps) if isinstance(maps, list | tuple) else [maps]
     good = [m for m in found if isinstance(m, Tensor) and m.ndim == 4 and len(m) == images]
-    if not 0 < len(found) <= MAX_LEVELS or len(good) != len(found):
+    if not 0 < len(found) <= MAX_MAPS or len(good) != len(found):
         shapes = ", ".join(str(tuple(m.shape)) if isinstance(m, Tensor) else type(m).__name__ for m in found[:6])
         raise PrmlError(
-            f"a backbone returns 1 to {MAX_LEVELS} maps ({images}, c, h, w), finest first; this one returned {shapes}"
+            f"a backbone returns 1 to {MAX_MAPS} maps ({images}, c, h, w), finest first; this one returned {shapes}"
         )
     return good
 

@@ -11,6 +11,7 @@ from prml.errors import PrmlError
 from prml.networks.arguments import check_arguments, with_defaults
 
 Output = Literal["sequence", "middle", "last"]
+MAX_MAPS = 8  # of image features
 
 
 class Features(NamedTuple):

@@ -79,13 +79,22 @@ def score(
     limit: int | None = None,
     device: str = "cpu",
     data: Path | None = None,
+    features: Path | None = None,
 ) -> Result:
-    """Score the final weights, or read the score if they were already scored on these data under these rules."""
+    """Score the final weights, or read the score if they were already scored on these data under these rules.
+
+    ``features`` is the cache of image features of a network that needs them.
+    """
     from prml.evaluation.result import read_result
     from prml.evaluation.score import Conditions, score_lifter
     from prml.lifting.lifter import load
 
-    lifter = load(folder / "last.safetensors", device=device)
+    images = None
+    if features is not None:
+        from prml.image_features.cache import FeatureCache
+
+        images = FeatureCache(features)
+    lifter = load(folder / "last.safetensors", device=device, image_features=images)
     conditions = Conditions(protocols.get(protocol), overlap=overlap, every=every, limit=limit, data=data)
     path = folder / f"{protocol}{'' if limit is None else f'-first{limit}'}.json"
     if path.is_file() and conditions.made(kept := read_result(path), lifter.card.sha256):

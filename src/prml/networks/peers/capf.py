@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from prml.errors import PrmlError
+from prml.networks.base import MAX_MAPS
 from prml.networks.blocks import Block, depth_rates, parameter, stochastic_depth
 from prml.networks.heads import RegressionHead
 from prml.networks.layers import Mlp
@@ -29,7 +30,6 @@ from prml.networks.published.layout import (
 CROP_PX = (192, 256)  # width and height of the image crop that the authors' backbones see
 CONTEXT_HEADS, SAMPLES, BLOCKS = 4, 4, 4
 LEVELS = 4  # of the authors' backbones
-MAX_LEVELS = 8
 SIZES = ((64, 48), (32, 24), (16, 12), (8, 6))  # height and width of their maps of a crop, strides 4 to 32
 # channels of the four feature maps, finest first
 FEATURES = {"hrnet_32": (32, 64, 128, 256), "hrnet_48": (48, 96, 192, 384), "cpn": (256, 256, 256, 256)}
@@ -162,8 +162,8 @@ class CAPF(PublishedNetwork):
             raise PrmlError(f"features are numbers of channels or one of {', '.join(FEATURES)}, not {given!r}")
         self.image_channels = FEATURES[given] if isinstance(given, str) else tuple(given)
         levels = len(self.image_channels)
-        if levels > MAX_LEVELS:
-            raise PrmlError(f"features are at most {MAX_LEVELS} numbers of channels or one of {', '.join(FEATURES)}")
+        if levels > MAX_MAPS:
+            raise PrmlError(f"features are at most {MAX_MAPS} numbers of channels or one of {', '.join(FEATURES)}")
         self.image_sizes = (*SIZES[:levels], *(SIZES[0] for _ in range(levels - LEVELS)))
         if width % CONTEXT_HEADS:
             raise PrmlError(f"width must be a multiple of {CONTEXT_HEADS}, got {width}")

@@ -6,7 +6,8 @@ from typing import ClassVar, Literal, overload
 from jaxtyping import Float
 from torch import Tensor
 
-from prml.networks.base import Features, Network
+from prml.errors import PrmlError
+from prml.networks.base import MAX_MAPS, Features, Network
 from prml.networks.layers import Fusion, init_weights
 from prml.networks.prml.heads import TaskHeads
 from prml.networks.prml.image_fusion import ImageFusion
@@ -66,6 +67,8 @@ class PrML(Network):
         features: Sequence[int] = (4,),
     ) -> None:
         super().__init__(frames=frames, joints=joints, in_channels=in_channels)
+        if len(features) > MAX_MAPS:
+            raise PrmlError(f"PrML: features must be the channels of at most {MAX_MAPS} maps, got {len(features)}")
         self.max_frames = frames
         self.bottom = SharedBottom(
             in_channels=in_channels,

@@ -42,6 +42,7 @@ class Row:
         actions: the paper's errors per action, in the order of :data:`ACTIONS`.
         mark: column -> what describes the row there.
         needs: what is missing to run it here.
+        features: backbone of the cache of image features that it trains on; empty if it needs none.
         reference: whether the others are compared with it.
         against: label of the row that it is compared with instead.
     """
@@ -54,6 +55,7 @@ class Row:
     actions: tuple[float, ...] = ()
     mark: Mapping[str, Any] = field(default_factory=dict)
     needs: str = ""
+    features: str = ""
     reference: bool = False
     against: str = ""
 

@@ -13,7 +13,7 @@ from prml.evaluation.scoring import metric as metric_of
 from prml.networks.cost import cost_of
 from prml.provenance import commit, processor, versions
 from prml.studies.paper.catalogue import ACTIONS, Row, Table
-from prml.studies.paper.runs import Ran, Setting
+from prml.studies.paper.runs import Ran, Setting, lacking
 
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
@@ -98,7 +98,7 @@ def _row(table: Table, row: Row, ran: Mapping[str, Ran], setting: Setting) -> Ro
     made = RowReport(row.key, row.mark, row.paper, costs(row), paper_difference=paper_difference)
     made = replace(made, against="" if other is None else other.key)
     if row.key not in ran:
-        return replace(made, missing=row.missing or f"{row.network} has no small size for motion capture")
+        return replace(made, missing=row.missing or lacking(row, setting))
     results = ran[row.key].results
     values = {m: [r.scores[m] for r in results] for m in table.metrics if m in results[0].scores}
     means = {m: mean(v) for m, v in values.items()}

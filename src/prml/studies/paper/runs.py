@@ -31,6 +31,7 @@ class Setting:
 
     Attributes:
         data: folder with the paper's data set; None for motion capture.
+        features: folder of caches of image features, each called as its backbone, for the rows that need them.
         quick: a look only: few steps, a few clips, one seed.
         seeds: one training per seed.
         steps: steps of each training on motion capture; None for the usual number.
@@ -44,6 +45,7 @@ class Setting:
     steps: int | None = None
     device: str = "cpu"
     runs: Path = Path("runs/paper")
+    features: Path | None = None
 
     @property
     def limit(self) -> int | None:
@@ -74,8 +76,12 @@ def row_config(row: Row, table: Table, setting: Setting, seed: int) -> FitConfig
     if row.missing:
         raise PrmlError(f"{table.name}, {row.key}: {row.missing}")
     paper = load_config(config_path(row))
+    if reason := lacking(row, setting):
+        raise PrmlError(f"{table.name}, {row.key}: {reason}")
     if setting.data is not None:
-        made = replace(paper, data=replace(paper.data, directory=str(setting.data)), seed=seed)
+        made = replace(
+            paper, data=replace(paper.data, directory=str(cache_of(row, setting) or setting.data)), seed=seed
+        )
         return replace(made, run=replace(made.run, max_steps=QUICK_STEPS)) if setting.quick else made
     config = _on_mocap(paper, _window(row, table), setting)
     return replace(config, seed=seed)
@@ -138,7 +144,7 @@ def run_table(table: Table, setting: Setting, say: Callable[[str], None] = lambd
     """
     rows = runnable(table, setting)
     if not rows:
-        lacks = "; ".join(sorted({row.missing for row in table.rows if row.missing}))
+        lacks = "; ".join(sorted({row.missing or lacking(row, setting) for row in table.rows}))
         raise PrmlError(f"no row of {table.name} can be run: {lacks}")
     made: dict[str, list[tuple[Result, Path]]] = {row.key: [] for row in rows}
     for number, (seed, row) in enumerate(((s, r) for s in setting.seeds for r in rows), 1):
@@ -149,7 +155,23 @@ def run_table(table: Table, setting: Setting, say: Callable[[str], None] = lambd
 
 def runnable(table: Table, setting: Setting) -> Sequence[Row]:
     """Return the rows that can be run under a setting."""
-    return [row for row in table.trained if setting.data is not None or row.network in SMALL]
+    return [row for row in table.trained if not lacking(row, setting)]
+
+
+def cache_of(row: Row, setting: Setting) -> Path | None:
+    """Return the folder of the image features that a row trains on; None if it needs none."""
+    return setting.features / row.features if row.features and setting.features is not None else None
+
+
+def lacking(row: Row, setting: Setting) -> str:
+    """Return what a row that a training makes lacks under a setting; empty if it can be run."""
+    if setting.data is None:
+        if row.features:
+            return "image features, and motion capture has no images; give the paper's data (data=...)"
+        return "" if row.network in SMALL else f"{row.network} has no small size for motion capture"
+    if row.features and setting.features is None:
+        return f"a cache of {row.features}: 'prml data features', then features=FOLDER, where {row.features} is"
+    return ""
 
 
 def _run(row: Row, table: Table, setting: Setting, seed: int, say: Callable[[str], None]) -> tuple[Result, Path]:
@@ -165,6 +187,7 @@ def _run(row: Row, table: Table, setting: Setting, seed: int, say: Callable[[str
         limit=setting.limit,
         device=setting.device,
         data=setting.data,
+        features=cache_of(row, setting),
     )
     say(f"{done}, MPJPE {result.scores['mpjpe']:.1f} mm ({perf_counter() - started:.0f} s)")
     return result, folder
