@@ -158,6 +158,6 @@ def test_what_is_not_a_dataset_is_said(tmp_path, name, line):
 
 def test_an_unknown_name_lists_the_known_ones():
     with pytest.raises(
-        PrmlError, match="unknown dataset 'coco'; expected one of human36m, human36m-sh, 3dhp, 3dpw, mocap"
+        PrmlError, match="unknown dataset 'coco'; expected one of human36m, human36m-sh, 3dhp, 3dpw, 3dpw-mesh, mocap"
     ):
         dataset("coco")
