@@ -3,9 +3,10 @@
     python benchmarks/authors_code.py --checkout MixSTE --script run.py --out figures.json -- -k gt --evaluate net.bin
 
 A process of its own for every script: their packages share names (common, model, lib). Nothing of the scripts is
-changed; what they expect of the machine is stood in for: ``.cuda()`` gives the tensor itself, numpy has its old names
-again, loaders read in this process, checkpoints may hold other objects than tensors (they are ours), and packages for
-logs and pictures that are not installed do nothing. Needed beside ours: einops, timm, torch-dct, easydict, prettytable.
+changed; what they expect of the machine is stood in for: ``.cuda()`` and ``.to("cuda")`` give the tensor itself, numpy
+has its old names again, loaders read in this process, checkpoints may hold other objects than tensors (they are ours),
+and packages for logs and pictures that are not installed do nothing. Needed beside ours: einops, timm, torch-dct,
+easydict, prettytable.
 """
 
 import argparse
@@ -77,6 +78,8 @@ def stand_in() -> None:
     nn.Module.cuda = lambda self, *_, **__: self
     torch.cuda.FloatTensor = torch.FloatTensor
     torch.cuda.manual_seed_all = lambda *_: None
+    to = torch.Tensor.to
+    torch.Tensor.to = lambda self, *a, **o: self if a[:1] == ("cuda",) else to(self, *a, **o)  # TCPFormer's factors
     load, loader = torch.load, torch.utils.data.DataLoader
 
     def trusting(*args: Any, **options: Any) -> Any:
@@ -95,14 +98,17 @@ def lend(checkout: Path) -> None:
     """Give repositories what their files expect and lack.
 
     P-STMO's script for MPI-INF-3DHP asks for an option that its parser does not have. GLA-GCN's files import ``wrap``
-    of common.utils, and look for data under the paths of another machine.
+    of common.utils, and look for data under the paths of another machine. TCPFormer's resumes an optimiser.
     """
     if checkout.name == "P-STMO":
         argparse.Namespace.MAE_test_reload = 0  # type: ignore[attr-defined]
-    if checkout.name != "GLA-GCN":
-        return
     import numpy as np
     import torch
+
+    if checkout.name == "TCPFormer":
+        torch.optim.AdamW.load_state_dict = lambda *_: None  # type: ignore[assignment]
+    if checkout.name != "GLA-GCN":
+        return
 
     def wrap(function: Any, *values: Any) -> Any:
         """Call a function of tensors with arrays, and return an array."""

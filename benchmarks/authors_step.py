@@ -38,6 +38,7 @@ class Step:
         network, arguments: ours.
         losses: "module:function" of the loss that sees the whole target first.
         file, key, prefix, config: as in ``against_authors.Case``.
+        more: what the checkpoint holds beside the weights.
     """
 
     name: str
@@ -169,6 +170,21 @@ STEPS = (
             {"n_layers": 2, "dim_feat": 16, "dim_rep": 16, "n_frames": 9, **_CLIPS},
         ),
     ),
+    Step(
+        "tcpformer",
+        "TCPFormer",
+        "train.py",
+        ("--config", "{config}", "--checkpoint", ".", "--checkpoint-file", "net.bin", "--num-cpus", "4"),
+        "tcpformer",
+        {"frames": 9, "width": 16, "depth": 2, "representation": 16},
+        "loss.pose3d:loss_mpjpe",
+        key="model",
+        config=(
+            "configs/h36m/TCPFormer_h36m_243.yaml",
+            {"n_layers": 2, "dim_feat": 16, "dim_rep": 16, "n_frames": 9, **_CLIPS},
+        ),
+        more={"optimizer": {}, "min_mpjpe": 0.0},  # its script resumes, whatever it is told
+    ),
 )
 
 
@@ -270,7 +286,7 @@ def make(step: Step, checkout: Path, data: Path, out: Path) -> None:
             (work / name).symlink_to(data)
         (work / "log").mkdir()
         state = {step.prefix + k: v for k, v in weights(step.network, step.arguments, SEED).items()}
-        torch.save({step.key: state, "epoch": 0, "lr": 1e-3} if step.key else state, work / step.file)
+        torch.save({step.key: state, "epoch": 0, "lr": 1e-3, **step.more} if step.key else state, work / step.file)
         known = {"file": str(work / step.file)}
         if step.config:
             source, changes = step.config
