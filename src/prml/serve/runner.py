@@ -8,8 +8,9 @@ from pathlib import Path
 from threading import Event, Thread
 from time import monotonic
 
+from prml.cores import physical_cores
 from prml.errors import PrmlError
-from prml.pipeline.batch import MAX_ATTEMPTS, cores
+from prml.pipeline.batch import MAX_ATTEMPTS
 from prml.pipeline.manifest import Row
 from prml.pipeline.workers import Worker
 from prml.serve.jobs import Job, Jobs
@@ -59,7 +60,7 @@ class Runner(Thread):
                 self._worker.stop()
 
     def _lifting(self) -> Worker:
-        return Worker(self.jobs.out, asdict(self.settings.lift_settings()), cores())
+        return Worker(self.jobs.out, asdict(self.settings.lift_settings()), physical_cores())
 
     def _lift(self, job: Job) -> None:
         try:
