@@ -223,7 +223,7 @@ def test_mixed_precision_trains_with_clipped_gradients(tmp_path, kind):
     config = tmp_path / "tiny.yaml"
     run = {**TINY["run"], "accelerator": "cpu", "precision": "bf16-mixed", "max_steps": 2, "validate_every": 2}
     config.write_text(yaml.safe_dump({**TINY, "run": run, "optimiser": {**TINY["optimiser"], "kind": kind, "clip": 1}}))
-    _finish(_start(config, tmp_path / "run"))
+    fit(read_config(str(config), []), tmp_path / "run")
     assert torch.load(tmp_path / "run" / "last.ckpt", weights_only=True)["global_step"] == 2
 
 
