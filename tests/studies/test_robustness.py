@@ -138,7 +138,7 @@ def test_the_record_and_the_table_hold_every_outcome(swept):
 
 
 def test_the_figure_is_drawn_with_markers_as_large_as_the_cost(swept):
-    assert robustness_report.figure(swept).startswith(b"\x89PNG")
+    assert to_bytes(robustness_report.figure(swept)).startswith(b"\x89PNG")
     costs = [r.Entrant(str(macs), None, 27, macs) for macs in (1e3, 20e6, 40e6)]
     tiny, half, full = (robustness_report._marker_size(e, costs) for e in costs)
     assert (full / half) ** 2 == pytest.approx(2)  # the area grows with the cost

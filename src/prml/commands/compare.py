@@ -102,11 +102,11 @@ def _side_by_side(console: "Console", results: "list[Result]", options: Options,
 def _draw(console: "Console", path: Path, results: "list[Result]", overwrite: bool) -> None:
     from prml.io.files import check_writable, write_file
     from prml.report.axis_figure import axis_figure
-    from prml.report.figures import check_figure
+    from prml.report.figures import check_figure, to_bytes
 
     check_writable(path, overwrite)
     check_figure(path)
-    write_file(path, axis_figure(results, path.suffix[1:]), overwrite)
+    write_file(path, to_bytes(axis_figure(results), path.suffix[1:]), overwrite)
     console.print(f"wrote {path}")
 
 

@@ -48,7 +48,7 @@ def run(options: Options) -> int:
     from prml.evaluation import protocols
     from prml.evaluation.result import describe_weights
     from prml.io.files import check_writable, write_file
-    from prml.report.figures import check_figure
+    from prml.report.figures import check_figure, to_bytes
     from prml.studies import robustness_report
     from prml.studies.robustness import perturbations, sweep
 
@@ -75,7 +75,7 @@ def run(options: Options) -> int:
         write_file(o.json, text, o.overwrite)
         console.print(f"wrote {o.json}")
     if o.figure is not None:
-        write_file(o.figure, robustness_report.figure(result, o.figure.suffix[1:]), o.overwrite)
+        write_file(o.figure, to_bytes(robustness_report.figure(result), o.figure.suffix[1:]), o.overwrite)
         console.print(f"wrote {o.figure}")
     return 0
 

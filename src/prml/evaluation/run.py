@@ -83,7 +83,18 @@ def _checked(prediction: Any, sequence: PoseSequence) -> np.ndarray:
     return joints
 
 
-def _compare(sequence: PoseSequence, seen: PoseSequence, prediction: np.ndarray, rules: EvaluationProtocol) -> Scored:
+def compare(sequence: PoseSequence, seen: PoseSequence, prediction: np.ndarray, rules: EvaluationProtocol) -> Scored:
+    """Return prediction and target under the rules, with their projections if a metric of the rules needs them.
+
+    Args:
+        sequence: with its truth.
+        seen: what the predictor saw of it.
+        prediction: (T, J, 3) metres, as predicted.
+        rules: of space and root.
+
+    Raises:
+        PrmlError: the sequence lacks what the rules need.
+    """
     joints = rules.root.apply(rules.space.prediction(prediction, seen), sequence.skeleton.root)
     target = rules.space.target(sequence)
     pair: list[torch.Tensor | None] = [None, None]
@@ -107,7 +118,13 @@ Change = Callable[[PoseSequence], PoseSequence]
 """A change applied to a sequence before it is lifted (see ``prml.studies.robustness``)."""
 
 
-def _predictions(
+def prepared(sequence: PoseSequence, rules: EvaluationProtocol) -> PoseSequence:
+    """Return the sequence with the 2D that the network may see, and what the rules' space needs; its truth is kept."""
+    ready = rules.keypoints.apply(sequence)
+    return rules.space.prepare(ready) if isinstance(rules.space, KnownFactorSpace) else ready
+
+
+def predictions(
     sequence: PoseSequence, predictor: Predictor, rules: EvaluationProtocol, window: int | None
 ) -> Iterator[tuple[PoseSequence, PoseSequence, np.ndarray, float]]:
     """Yield for every cut: the sequence with and without ground truth, the prediction, and the seconds it took."""
@@ -134,16 +151,14 @@ def score_sequence(
 ) -> None:
     """Add one sequence to an evaluation; raise PrmlError if a prediction cannot be scored."""
     protocol, groups = evaluation.protocol, _groups(sequence, evaluation.protocol)
-    ready = protocol.keypoints.apply(sequence)
-    if isinstance(protocol.space, KnownFactorSpace):
-        ready = protocol.space.prepare(ready)
+    ready = prepared(sequence, protocol)
     ready = ready if change is None else change(ready)
     names = tuple(n for n in _metric_names(protocol) if n != "velocity" or not protocol.velocity.over_video)
     tally, cuts = evaluation.tally, list[Scored]()
     groups.append(tally.new_sequence(sequence))
-    for part, seen, prediction, seconds in _predictions(ready, predictor, protocol, window):
+    for part, seen, prediction, seconds in predictions(ready, predictor, protocol, window):
         start = time.perf_counter()
-        scored = _compare(part, seen, prediction, protocol)
+        scored = compare(part, seen, prediction, protocol)
         if (chosen := protocol.frames.scored(part)) is not None:
             scored = scored.frames(chosen)
         tally.frames += len(scored.target)

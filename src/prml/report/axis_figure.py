@@ -1,18 +1,23 @@
 """The paper's Figure 3: mean absolute error along the camera's axes, over all frames and in the hard actions."""
 
 from collections.abc import Sequence
+from textwrap import fill
+from typing import TYPE_CHECKING
 
 from prml.errors import PrmlError
 from prml.evaluation.result import Result
-from prml.report.figures import COLOURS, new_figure, style, to_bytes
+from prml.report.figures import COLOURS, headline, new_figure, style
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
-def axis_figure(results: Sequence[Result], kind: str = "png") -> bytes:
+def axis_figure(results: Sequence[Result], title: str = "") -> "Figure":
     """Draw one panel per axis, one group of bars per set of frames, one bar per result.
 
     Args:
         results: with errors per axis.
-        kind: format of the file ("png", "svg", "pdf").
+        title: over all panels.
 
     Raises:
         PrmlError: a result without errors per axis, or matplotlib is not installed.
@@ -31,9 +36,11 @@ def axis_figure(results: Sequence[Result], kind: str = "png") -> bytes:
             axes.bar(at, values, width, color=COLOURS[i % len(COLOURS)], label=_name(result, results))
         style(axes, f"along {axis}", "", "mm" if not number else "", grid="y")
         axes.set_ylim(0, 1.1 * highest or 1.0)
-        axes.set_xticks(range(len(groups)), groups, rotation=30 if len(groups) > 2 else 0)
+        axes.set_xticks(range(len(groups)), [fill(g, 18) for g in groups], rotation=30 if len(groups) > 2 else 0)
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=len(results), fontsize=8)
-    return to_bytes(figure, kind)
+    if title:
+        headline(figure, title)
+    return figure
 
 
 def _name(result: Result, results: Sequence[Result]) -> str:

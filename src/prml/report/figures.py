@@ -48,6 +48,14 @@ def style(axes: "Axes", title: str, x: str, y: str = "", *, grid: str = "both") 
     axes.set_axisbelow(True)
 
 
+def headline(figure: "Figure", text: str) -> None:
+    """Write lines over all panels from the left, broken where the figure ends."""
+    from textwrap import fill
+
+    width = int(figure.get_figwidth() * 13)  # letters in a line
+    figure.suptitle("\n".join(fill(line, width) for line in text.splitlines()), fontsize=9.5, x=0.01, ha="left")
+
+
 def to_bytes(figure: "Figure", kind: str = "png") -> bytes:
     """Render a figure as a file in a format of matplotlib ("png", "svg", "pdf")."""
     out = io.BytesIO()

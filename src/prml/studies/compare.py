@@ -7,7 +7,7 @@ continues from its last checkpoint.
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,10 +80,12 @@ def score(
     device: str = "cpu",
     data: Path | None = None,
     features: Path | None = None,
+    metrics: Sequence[str] = (),
 ) -> Result:
     """Score the final weights, or read the score if they were already scored on these data under these rules.
 
-    ``features`` is the cache of image features of a network that needs them.
+    ``features`` is the cache of image features of a network that needs them; ``metrics`` are reported beside those of
+    the protocol.
     """
     from prml.evaluation.result import read_result
     from prml.evaluation.score import Conditions, score_lifter
@@ -94,9 +96,12 @@ def score(
         from prml.image_features.cache import FeatureCache
 
         images = FeatureCache(features)
-    lifter = load(folder / "last.safetensors", device=device, image_features=images)
-    conditions = Conditions(protocols.get(protocol), overlap=overlap, every=every, limit=limit, data=data)
-    path = folder / f"{protocol}{'' if limit is None else f'-first{limit}'}.json"
+    lifter, rules = load(folder / "last.safetensors", device=device, image_features=images), protocols.get(protocol)
+    if more := [metric for metric in metrics if metric not in rules.metrics]:
+        rules = rules.with_(metrics=(*rules.metrics, *more))
+    conditions = Conditions(rules, overlap=overlap, every=every, limit=limit, data=data)
+    first = "" if limit is None else f"-first{limit}"
+    path = folder / f"{'+'.join([protocol, *more])}{first}.json"
     if path.is_file() and conditions.made(kept := read_result(path), lifter.card.sha256):
         return kept
     result = score_lifter(lifter, conditions)

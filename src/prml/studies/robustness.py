@@ -299,6 +299,7 @@ def sweep(
     *,
     data: Path | None = None,
     every: int = 1,
+    limit: int | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Sweep:
     """Score every entrant on the untouched input and under every perturbation.
@@ -309,6 +310,7 @@ def sweep(
         changes: see :func:`perturbations`.
         data: as for :func:`prml.evaluation.run.evaluate`.
         every: use only every n-th sequence.
+        limit: maximum number of clips, for a quick look.
         progress: called with one line before each evaluation.
 
     Raises:
@@ -323,7 +325,13 @@ def sweep(
             progress(f"{entrant.name}: {'untouched' if change is None else f'{change.family} {change.level:g}'}")
         perturb = None if change is None else change.apply
         return evaluate(
-            entrant.predictor, protocol, data=data, window=entrant.window, shard=(0, every), change=perturb
+            entrant.predictor,
+            protocol,
+            data=data,
+            limit=limit,
+            window=entrant.window,
+            shard=(0, every),
+            change=perturb,
         ).scores.overall
 
     for entrant in entrants:

@@ -9,11 +9,12 @@ import numpy as np
 
 from prml.errors import PrmlError
 from prml.provenance import commit, versions
-from prml.report.figures import COLOURS, MARKERS, new_figure, style, to_bytes
+from prml.report.figures import COLOURS, MARKERS, headline, new_figure, style
 from prml.studies.robustness import FAMILIES, Entrant, Outcome, Sweep
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
     from rich.table import Table
 
 SCHEMA = "prml.robustness/1"
@@ -104,8 +105,10 @@ def _panel(axes: "Axes", sweep: Sweep, family: str) -> None:
     style(axes, family.replace("-", " "), FAMILIES[family][0](0.0).unit, "growth of MPJPE (mm)")
 
 
-def figure(sweep: Sweep, kind: str = "png") -> bytes:
+def figure(sweep: Sweep, note: str = "") -> "Figure":
     """Draw the increase of MPJPE over the level of each perturbation, with cost as marker size (Figure 5).
+
+    ``note`` follows the protocol's name in the title.
 
     Raises PrmlError without matplotlib (``pip install prml-pose[figures]``) or if nothing was perturbed.
     """
@@ -123,10 +126,10 @@ def figure(sweep: Sweep, kind: str = "png") -> bytes:
     untouched = ", ".join(
         f"{e.name} {_find(sweep, e.name, 'none', 0.0).scores['mpjpe']:.1f} mm" for e in sweep.entrants
     )
-    drawn.suptitle(
-        f"How the error grows when the 2D input gets worse ({sweep.protocol.name}; untouched MPJPE: {untouched})",
-        fontsize=10,
+    title = (
+        f"How the error grows when the 2D input gets worse ({sweep.protocol.name}{note}; untouched MPJPE: {untouched})"
     )
+    headline(drawn, title)
     handles, labels = panels[0].get_legend_handles_labels()
     drawn.legend(handles, labels, loc="outside lower center", ncols=min(2, len(labels)), fontsize=8, frameon=False)
-    return to_bytes(drawn, kind)
+    return drawn

@@ -1,4 +1,4 @@
-"""What the paper's tables and figures show: one description, ``paper.yaml``. This module imports no torch."""
+"""What the paper's tables and figures show, from ``paper.yaml`` and ``figures.yaml``. This module imports no torch."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -116,26 +116,28 @@ class Figure:
     Attributes:
         name: "figure5".
         title: what it shows.
-        command: what draws it here; empty if nothing does yet.
+        kind: which function draws it: a key of ``prml.studies.paper.figures.KINDS``.
+        options: what that function draws unless the caller says otherwise, see ``figures.yaml``.
     """
 
     name: str
     title: str
-    command: str
+    kind: str
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @cache
-def _record() -> dict[str, Any]:
+def _record(file: str) -> dict[str, Any]:
     from prml.io.plain_yaml import parse_yaml
 
-    record: dict[str, Any] = parse_yaml((files(__package__) / "paper.yaml").read_text("utf-8"), "paper.yaml")
+    record: dict[str, Any] = parse_yaml((files(__package__) / file).read_text("utf-8"), file)
     return record
 
 
 @cache
 def tables() -> dict[str, Table]:
     """Return the tables by name, in the paper's order."""
-    return {name: _table(name, told) for name, told in _record()["tables"].items()}
+    return {name: _table(name, told) for name, told in _record("paper.yaml")["tables"].items()}
 
 
 def _table(name: str, told: Mapping[str, Any]) -> Table:
@@ -148,7 +150,17 @@ def _table(name: str, told: Mapping[str, Any]) -> Table:
 @cache
 def figures() -> dict[str, Figure]:
     """Return the figures by name, in the paper's order."""
-    return {name: Figure(name, told["title"], told["command"]) for name, told in _record()["figures"].items()}
+    return {name: _figure(name, dict(told)) for name, told in _record("figures.yaml")["figures"].items()}
+
+
+def _figure(name: str, told: dict[str, Any]) -> Figure:
+    return Figure(name, told.pop("title"), told.pop("kind"), told)
+
+
+def diagrams() -> dict[str, Any]:
+    """Return the boxes and arrows of every diagram by its name, as they stand in ``figures.yaml``."""
+    found: dict[str, Any] = _record("figures.yaml")["diagrams"]
+    return found
 
 
 def table(name: str) -> Table:
@@ -166,3 +178,11 @@ def config_path(row: Row) -> Path:
     if not path.is_file():
         raise PrmlError(f"no {path}: 'prml paper' trains from a checkout of the project, whose configs/ it reads")
     return path
+
+
+def figure(name: str) -> Figure:
+    """Return a figure by name ("figure6"); raise PrmlError if the paper has none of that name."""
+    known = figures()
+    if name not in known:
+        raise PrmlError(f"the paper has no {name}; its figures are figure1 to figure{len(known)}")
+    return known[name]

@@ -9,7 +9,7 @@ from typing import Any
 from prml.errors import PrmlError
 from prml.evaluation.result import Result
 from prml.options import build
-from prml.studies.compare import config_hash, score, train
+from prml.studies.compare import config_hash, finished, score, train
 from prml.studies.paper.catalogue import Row, Table, config_path
 from prml.training.config import FitConfig, MocapData, OptimiserConfig, RunConfig, load_config
 
@@ -188,6 +188,15 @@ def _run(row: Row, table: Table, setting: Setting, seed: int, say: Callable[[str
         device=setting.device,
         data=setting.data,
         features=cache_of(row, setting),
+        metrics=table.metrics,
     )
     say(f"{done}, MPJPE {result.scores['mpjpe']:.1f} mm ({perf_counter() - started:.0f} s)")
     return result, folder
+
+
+def trained_seeds(row: Row, table: Table, setting: Setting) -> list[int] | None:
+    """Return the seeds with which a row has been trained under a setting; None if it cannot be."""
+    if row not in runnable(table, setting):
+        return None
+    configs = {seed: row_config(row, table, setting, seed) for seed in setting.seeds}
+    return [seed for seed, c in configs.items() if finished(folder_of(row, c, setting), c.run.max_steps)]
