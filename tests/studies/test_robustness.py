@@ -8,6 +8,7 @@ import pytest
 from fixtures.made_up import Wrong, given, image_space, moving
 from prml.errors import PrmlError
 from prml.evaluation.protocols.rules import ImageSpace
+from prml.report.figures import to_bytes
 from prml.studies import robustness as r
 from prml.studies import robustness_report
 

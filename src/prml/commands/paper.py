@@ -80,6 +80,9 @@ def run(options: Options) -> int:
         _list(console)
         return 0
     every, drawn = options.name == "all", options.name.startswith("figure")
+    if not (every or drawn or options.mocap or options.data):
+        _rows(console, table(options.name), options)
+        return 0
     if (options.mocap and options.data is not None) or (not drawn and not options.mocap and options.data is None):
         raise PrmlError("say what to run it on: data=DIR for the paper's data, or mocap=True for motion capture")
     own = [n for n in ("weights", "networks", "video", "protocol", "frames", "every") if getattr(options, n)]
@@ -133,10 +136,21 @@ def _figures(console: "Console", pictures: "list[Figure]", options: Options) -> 
     if options.out is None:
         return
     o = options
-    lists = (tuple(o.weights), tuple(o.networks), tuple(o.video))
-    seed = o.seeds[0] if o.seeds else 0
-    rest = (o.protocol, o.data, o.frames, o.every, seed, o.quick, o.steps, o.runs, o.device)
-    setting = FigureSetting(*lists, *rest, say=lambda text: console.print(text, soft_wrap=True))
+    setting = FigureSetting(
+        weights=tuple(o.weights),
+        networks=tuple(o.networks),
+        videos=tuple(o.video),
+        protocol=o.protocol,
+        data=o.data,
+        frames=o.frames,
+        every=o.every,
+        seed=o.seeds[0] if o.seeds else 0,
+        quick=o.quick,
+        steps=o.steps,
+        runs=o.runs,
+        device=o.device,
+        say=lambda text: console.print(text, soft_wrap=True),
+    )
     for one in pictures:
         try:
             drawn = draw(one, setting)
@@ -213,7 +227,7 @@ def _rows(console: "Console", one: "Table", options: Options) -> None:
     from prml.studies.paper.report import heading
     from prml.studies.paper.runs import Setting, trained_seeds
 
-    metrics = list(dict.fromkeys(name for row in one.rows for name in row.paper))
+    metrics = one.metrics
     shown = Shown(
         "",
         *(f"{heading(name)}, paper" for name in metrics),

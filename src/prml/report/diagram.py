@@ -167,7 +167,7 @@ def _arrow(axes: "Axes", source: tuple[float, float], target: tuple[float, float
         end = (target[0], target[1] + (1 if arrow.side == "top" else -1) * _HEIGHT / 2)
         path = [start, (end[0], start[1]), end]
     corners = [p for i, p in enumerate(path) if i == 0 or p != path[i - 1]]
-    ink = {"color": "#555555", "linewidth": 1.0, "zorder": 2}
+    ink: dict[str, Any] = {"color": "#555555", "linewidth": 1.0, "zorder": 2}
     axes.plot(*zip(*corners[:-1], strict=True), solid_capstyle="butt", solid_joinstyle="miter", **ink)
     tip = {
         "arrowstyle": "-|>,head_width=0.16,head_length=0.32",

@@ -65,7 +65,14 @@ def draw_errors(
     axes: "Axes", points: Float[Array, "J 2"], errors: Float[Array, " J"], highest: float, size: float = 20.0
 ) -> Any:
     """Draw the joints in colours of their errors, up to ``highest``; return what a colour bar takes."""
-    ink = {"c": errors, "cmap": ERRORS, "vmin": 0.0, "vmax": highest, "edgecolors": "#222222", "linewidths": 0.5}
+    ink: dict[str, Any] = {
+        "c": errors,
+        "cmap": ERRORS,
+        "vmin": 0.0,
+        "vmax": highest,
+        "edgecolors": "#222222",
+        "linewidths": 0.5,
+    }
     return axes.scatter(points[:, 0], points[:, 1], s=size, zorder=4, **ink)
 
 

@@ -79,7 +79,7 @@ class FigureSetting:
         return QUICK_CLIPS if self.quick else None
 
     def source(self, rules: "EvaluationProtocol") -> str:
-        """Return what the figure is drawn from, in words."""
+        """Return what the figure is drawn from, as text."""
         return f"{rules.name}{' on motion capture' if self.data is None else ''}" + ", QUICK" * self.quick
 
     def sequences(self, figure: Figure) -> "Iterator[PoseSequence]":

@@ -40,7 +40,8 @@ class Filmed:
     def usable(self) -> Bool[Array, " T"]:
         """Frames in which every network gave a pose, and whose 2D is complete."""
         lifted = [np.isfinite(np.asarray(one.joints_m)).all((1, 2)) for one in self.lifted.values()]
-        return np.logical_and.reduce([np.isfinite(np.asarray(self.seen.keypoints_px)).all((1, 2)), *lifted])
+        seen = np.isfinite(np.asarray(self.seen.keypoints_px)).all((1, 2))
+        return np.asarray(np.logical_and.reduce([seen, *lifted]))
 
     def images(self, frames: Sequence[int]) -> dict[int, UInt8[Array, "H W 3"]]:
         """Return the pictures of some frames; none where there is no video."""
