@@ -12,7 +12,7 @@ from prml.errors import PrmlError
 from prml.evaluation import protocols
 from prml.evaluation.scoring import metric
 from prml.networks import registry
-from prml.studies.paper import report, runs
+from prml.studies.paper import processes, report, runs
 from prml.studies.paper.catalogue import ACTIONS, CONFIGS, config_path, figures, table, tables
 from prml.studies.paper.runs import Setting, row_config, run_table, runnable
 from prml.training.config import load_config
@@ -127,7 +127,7 @@ def test_seed_steps_and_speed_make_other_runs(tmp_path):
 def made(tmp_path_factory):
     folder, patch = tmp_path_factory.mktemp("paper"), pytest.MonkeyPatch()
     patch.setattr(runs, "QUICK_CLIPS", 2)
-    words = ["paper", "table7", "--mocap", "--quick", "--steps", "4", "--runs", str(folder / "runs")]
+    words = ["paper", "table7", "--mocap", "--quick", "--steps", "4", "--jobs", "1", "--runs", str(folder / "runs")]
     assert main([*words, "--out", str(folder / "out")]) == 0
     yield folder, words
     patch.undo()
@@ -210,3 +210,36 @@ def test_a_table_has_its_own_metrics_where_the_protocol_lacks_them(made):
     result = run_table(one, setting)[0].results[0]
     assert {"pckh", "pck", "mpjpe"} <= set(result.scores)
     assert run_table(table("7"), setting)[0].results[0].scores["mpjpe"] == result.scores["mpjpe"]
+
+
+def test_what_runs_together_is_every_row_once_and_a_folder_in_one_process():
+    setting, chosen = Setting(quick=True, seeds=(0, 1)), list(tables().values())
+    jobs = processes.jobs_of(chosen, setting)
+    folders = [{_folder(job, setting) for job in some} for some in jobs]
+    assert all(len(found) == 1 for found in folders)
+    assert len(set.union(*folders)) == len(jobs)
+    wanted = {_folder((t.name, row.key, s), setting) for t in chosen for row in runnable(t, setting) for s in (0, 1)}
+    assert set.union(*folders) == wanted
+    assert [some[0][2] for some in jobs] == sorted(some[0][2] for some in jobs)
+
+
+def _folder(job, setting):
+    one = tables()[job[0]]
+    row = next(row for row in one.rows if row.key == job[1])
+    return runs.folder_of(row, row_config(row, one, setting, job[2]), setting)
+
+
+def test_finished_runs_are_told_by_a_process_as_by_the_table(made):
+    setting = Setting(None, True, (0,), 4, runs=made[0] / "runs")
+    lines = processes.run_jobs([("table7", "MixSTE", 0)], setting)
+    assert len(lines) == 1
+    assert lines[0].startswith("table7, MixSTE, seed 0: already trained, MPJPE ")
+
+
+@pytest.mark.slow
+def test_rows_are_trained_in_two_processes(tmp_path, capsys):
+    words = ["paper", "table1", "--mocap", "--quick", "--steps", "4", "--jobs", "2", "--runs", str(tmp_path)]
+    assert main(words) == 0
+    shown = capsys.readouterr().out
+    assert len(re.findall(r"^\d of 2: .*: trained, MPJPE", shown, re.M)) == 2
+    assert shown.count("already trained") == 2

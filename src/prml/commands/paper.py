@@ -47,6 +47,8 @@ class Options:
         protocol: for a figure, the protocol whose sequences are drawn ('prml protocols' lists them).
         frames: for a figure, how many frames are drawn.
         every: for a figure, one sequence of so many is read.
+        jobs: how many rows of a table are trained at once, each with one thread (default: with --mocap one per core,
+            with --data 1).
     """
 
     name: str = option("", positional=True)
@@ -66,6 +68,7 @@ class Options:
     video: list[Path] = field(default_factory=list)
     protocol: str = ""
     frames: int | None = option(None, minimum=1)
+    jobs: int | None = option(None, minimum=1)
     every: int | None = option(None, minimum=1)
 
 
@@ -115,10 +118,16 @@ def _check_outputs(options: Options, chosen: "list[Table]", pictures: "list[Figu
 
 
 def _tables(console: "Console", chosen: "list[Table]", options: Options) -> None:
+    from prml.cores import cores
     from prml.studies.paper.runs import Setting, runnable
 
     seeds = tuple(options.seeds) or ((0,) if options.quick else (0, 1, 2))
     setting = Setting(options.data, options.quick, seeds, options.steps, options.device, options.runs, options.features)
+    jobs = options.jobs or (cores() if options.mocap else 1)
+    if jobs > 1 and chosen:
+        from prml.studies.paper.processes import run_together
+
+        run_together(chosen, setting, jobs, lambda text: console.print(text, soft_wrap=True))
     for one in chosen:
         if options.name == "all" and not runnable(one, setting):
             console.print(f"{one.name}: no row can be run here ('prml paper' says why)")

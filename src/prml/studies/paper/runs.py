@@ -149,7 +149,7 @@ def run_table(table: Table, setting: Setting, say: Callable[[str], None] = lambd
     made: dict[str, list[tuple[Result, Path]]] = {row.key: [] for row in rows}
     for number, (seed, row) in enumerate(((s, r) for s in setting.seeds for r in rows), 1):
         head = f"{table.name}, run {number} of {len(rows) * len(setting.seeds)}, {row.key}, seed {seed}"
-        made[row.key].append(_run(row, table, setting, seed, lambda text, head=head: say(f"{head}: {text}")))  # type: ignore[misc]
+        made[row.key].append(run_row(row, table, setting, seed, lambda text, head=head: say(f"{head}: {text}")))  # type: ignore[misc]
     return [Ran(row, tuple(r for r, _ in made[row.key]), tuple(f for _, f in made[row.key])) for row in rows]
 
 
@@ -174,7 +174,8 @@ def lacking(row: Row, setting: Setting) -> str:
     return ""
 
 
-def _run(row: Row, table: Table, setting: Setting, seed: int, say: Callable[[str], None]) -> tuple[Result, Path]:
+def run_row(row: Row, table: Table, setting: Setting, seed: int, say: Callable[[str], None]) -> tuple[Result, Path]:
+    """Train a row if it has not been, and score it; return score and folder. Raises as :func:`run_table`."""
     config = row_config(row, table, setting, seed)
     folder, started = folder_of(row, config, setting), perf_counter()
     done = {"kept": "already trained", "resumed": "resumed and trained", "trained": "trained"}[train(config, folder)]
