@@ -17,8 +17,12 @@ from fixtures.videos import encode
 from prml.detect import pool as pools
 from prml.detect import run as runs
 from prml.detect import stretch as stretches
+from prml.detect.between import interpolated
+from prml.detect.quality import every_of, model_of
+from prml.detect.registry import get_detector
 from prml.detect.run import detect
 from prml.detect.stretch import MAX_FRAMES, MIN_FRAMES, plan
+from prml.errors import PrmlError
 from prml.media.write import VideoWriter
 from prml.pipeline.checkpoint import TrackFile
 
@@ -64,19 +68,20 @@ def _drawn(path, boxes_of, frames=FRAMES):
 
 
 @pytest.mark.parametrize("frames", [0, 1, 239, 240, 600, 3601, 100_000])
-@pytest.mark.parametrize("jobs", [1, 2, 7])
-def test_a_plan_covers_every_frame_once(frames, jobs):
-    parts = plan(frames, 30.0, jobs)
+@pytest.mark.parametrize(("jobs", "every"), [(1, 1), (2, 1), (7, 1), (3, 4)])
+def test_a_plan_covers_every_frame_once(frames, jobs, every):
+    parts = plan(frames, 30.0, jobs, every=every)
     assert parts[0].first == parts[0].warm == 0
     assert [one.number for one in parts] == list(range(len(parts)))
     assert parts[-1].stop is None
     for one, after in pairwise(parts):
         assert one.stop == after.first
         assert one.warm <= one.first <= after.warm < after.first
+        assert after.warm % every == (after.first - 1) % every == 0
     if len(parts) > 1:
         lengths = np.diff([*(one.first for one in parts), frames])
-        assert MIN_FRAMES <= lengths.min() <= lengths.max() <= MAX_FRAMES
-        assert lengths.max() - lengths.min() <= 1
+        assert MIN_FRAMES - every < lengths.min() <= lengths.max() < MAX_FRAMES + every
+        assert lengths.max() - lengths.min() <= 2 * every - 1
         assert jobs > 1
     assert len(parts) >= min(jobs, frames // MIN_FRAMES)
     assert [one.first for one in plan(None, 30.0, jobs, 50)] == [50]
@@ -166,6 +171,42 @@ def test_the_stretch_of_a_killed_process_is_done_again(boxes, clip, started, mon
     np.testing.assert_allclose(joined.keypoints_px, detect(clip, "boxes").keypoints_px, atol=1e-9)
 
 
+def test_every_third_frame_and_what_lies_between(boxes, tmp_path, started):
+    """A box that moves evenly is where it would be in every frame; three processes agree with one."""
+    path = _drawn(tmp_path / "even.mp4", lambda index: [(10 + index, 30, 16, 60, (220, 220, 220))], 130)
+    alone, joined = detect(path, "boxes", every=3), detect(path, "boxes", every=3, jobs=3)
+    assert len(started) == 2
+    whole = detect(path, "boxes")
+    assert len(alone) == 130
+    np.testing.assert_array_equal(alone.times_s, whole.times_s)
+    np.testing.assert_allclose(alone.keypoints_px, whole.keypoints_px, atol=0.75)  # the box lies on whole pixels
+    np.testing.assert_allclose(joined.keypoints_px, alone.keypoints_px, atol=1e-9)
+    assert joined.has_person.all()
+    assert not joined.filled.any()
+
+
+def test_nobody_stands_between_somebody_and_nobody():
+    points, there = np.arange(4.0).reshape(4, 1, 1) * np.ones((4, 1, 2)), np.array([True, True, False, True])
+    times = np.array([0, 1, 2, 4, 5, 6, 7, 8]) / 25
+    mixed, sure, present = interpolated(points, np.ones((4, 1)), there, times, 2)
+    assert present.tolist() == [True, True, True, False, False, False, True, True]
+    np.testing.assert_allclose(mixed[present, 0, 0], [0, 0.5, 1, 3, 3])
+    assert np.isnan(mixed[~present]).all()
+    assert sure[:, 0].tolist() == present.tolist()
+    assert not interpolated(points, np.ones((4, 1)), there, 100 * times, 2)[2][1]  # too long apart
+
+
+def test_a_quality_says_which_model_looks_how_often():
+    kind = get_detector()
+    assert [every_of("fast", fps) for fps in (10, 15, 25, 30, 50, 60, 240)] == [1, 1, 2, 2, 3, 4, 16]
+    assert every_of("balanced", 60) == every_of("best", 60) == 1
+    assert [model_of("fast", kind, given) for given in (None, "x.task")] == ["lite", "x.task"]
+    assert model_of("balanced", kind, None) is None
+    assert model_of("best", kind, "x.task") == "x.task"
+    with pytest.raises(PrmlError, match=r"quality=best needs .*: give model=\.\.\. \(PATH/pose_landmarker_heavy"):
+        model_of("best", kind, None)
+
+
 @pytest.mark.parametrize("late", [False, True])
 def test_after_an_interruption_no_process_is_left_and_the_next_run_goes_on(boxes, clip, started, tmp_path, late):
     def stop(time_s, person):
@@ -219,8 +260,6 @@ def _runs(pid):
 
 
 def test_a_detector_object_a_short_video_and_a_raw_stream_take_one_process(boxes, clip, tmp_path, started):
-    from prml.detect.registry import get_detector
-
     still = lambda index: [(50, 30, 16, 60, (220, 220, 220))]  # noqa: E731
     assert len(detect(clip, get_detector("boxes").open(None), jobs=4)) == FRAMES
     assert len(detect(_drawn(tmp_path / "short.mp4", still, 2 * SHORT - 1), "boxes", jobs=4)) == 2 * SHORT - 1

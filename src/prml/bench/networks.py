@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from prml._version import __version__
-from prml.bench.lift import bench_lift
+from prml.bench.lift import ROUNDS, bench_lift
 from prml.bench.matrix import best_seconds, matrix_rate
 from prml.networks import registry
 from prml.networks.cost import cost_of, example_inputs
@@ -29,6 +29,7 @@ def bench(
     *,
     repeats: int = 5,
     video: Path | None = None,
+    rounds: int = ROUNDS,
     training: bool = True,
     progress: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
@@ -38,6 +39,7 @@ def bench(
         names: registry names.
         repeats: runs of each network; the best counts.
         video: also measure ``prml lift`` on this video.
+        rounds: runs of each kind of lift.
         training: also measure training steps, which takes several times as much time and memory.
         progress: called with the name of the next measurement.
     """
@@ -60,7 +62,7 @@ def bench(
         "matrix_gflops_after": rate_after,
         "networks": networks,
         "bars": bars(networks, max(rate, rate_after)),
-        "lift": bench_lift(video) if video else None,
+        "lift": bench_lift(video, rounds=rounds) if video else None,
     }
 
 

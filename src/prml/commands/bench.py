@@ -20,7 +20,8 @@ class Options:
     Attributes:
         names: networks (default: prml prml-s prml-xs).
         networks: measure every registered network at its published size, without training.
-        video: also measure 'prml lift' on a 20 s clip made from this video.
+        video: also measure 'prml lift' on a 20 s clip made from this video, beside MediaPipe's own loop.
+        rounds: runs of each kind of lift, in turns; the median counts.
         repeats: runs of each network; the best counts.
         threads: torch threads (default: torch's choice).
         json: file for the results.
@@ -31,6 +32,7 @@ class Options:
     _: KW_ONLY
     networks: bool = False
     video: Path | None = None
+    rounds: int = option(7, minimum=1)
     repeats: int = option(5, minimum=1)
     threads: int | None = option(None, minimum=1)
     json: Path | None = None
@@ -61,6 +63,7 @@ def run(options: Options) -> int:
             names,
             repeats=options.repeats,
             video=options.video,
+            rounds=options.rounds,
             training=not options.networks,
             progress=lambda name: status.update(f"measuring {name}"),
         )

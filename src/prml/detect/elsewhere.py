@@ -46,12 +46,14 @@ def follow_stretch(
     detector.reset()
     warnings: list[str] = []
     read = read_frames(
-        info.path, fps=fps, scale=sought.scale, start=stretch.warm, stop=stretch.stop, index=index,
+        info.path, fps=fps, scale=sought.scale, start=stretch.warm, stop=stretch.stop, every=sought.every, index=index,
         on_warning=warnings.append,
     )  # fmt: skip
     run: Following | None = None
     for frame in prefetch(read):
-        run = begun(detector, frame, sought) if run is None else run
+        if run is None:
+            run = begun(detector, frame, sought)
+            run.every = sought.every
         run.see(frame)
         tell(frame.index + 1 - stretch.first)
     if run is None:  # the video ends before the stretch

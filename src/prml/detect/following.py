@@ -27,6 +27,7 @@ class Following:
         follower, watch: follow the person, and keep others apart.
         near: whether somebody was beside the person, per frame of the track.
         snapshots: recent states.
+        every: only frames 0, ``every``, 2 ``every``, ... are looked at; nobody is seen in the others.
     """
 
     detector: Detector
@@ -36,6 +37,7 @@ class Following:
     watch: Watch
     near: list[bool] = field(default_factory=list)
     snapshots: Snapshots = field(default_factory=Snapshots)
+    every: int = 1
 
     @classmethod
     def of(cls, detector: Detector, person: Detection, time_s: float, scale: float, others: int) -> "Following":
@@ -61,6 +63,11 @@ class Following:
 
     def see(self, frame: VideoFrame, *, new: bool = True) -> None:
         """Look for the person in the next frame; only a new one is added to the track, others warm up the detector."""
+        if frame.index % self.every:
+            if new:
+                self.track.append(frame.time_s, None)
+                self.near.append(self.watch.near)
+            return
         if self.snapshots.due(frame.time_s):
             self.snapshots.add(frame.time_s, frame.index, self.state())
         known = len(self.follower.events)

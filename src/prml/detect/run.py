@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from prml.detect.base import Detection, Detector
+from prml.detect.between import interpolated
 from prml.detect.follow import find_people
 from prml.detect.following import Following
 from prml.detect.people import Track, extent, link
@@ -47,6 +48,7 @@ def detect(
     on_person: OnPerson | None = None,
     keeper: TrackKeeper | None = None,
     jobs: int = 1,
+    every: int = 1,
 ) -> PoseSequence:
     """Follow the most prominent person in a video or image folder.
 
@@ -57,7 +59,8 @@ def detect(
         fps: as for :func:`prml.media.read.read_frames`.
         progress: called with the number of frames done and the total, if known.
         on_warning: called with one line, for instance if a video is cut off.
-        on_person: called with the time of each frame and the person, if seen, before any repair.
+        on_person: called with the time of each frame and the person, if seen, before any repair; of the first frame
+            only if frames are left out (``every``).
         keeper: stores the track as it grows. Stored frames are not detected again: the detector restarts two seconds of
             video before the end of the stored track. Later joints may differ from an uninterrupted run if the detector
             remembers more than two seconds.
@@ -65,6 +68,7 @@ def detect(
             first; for a named detector. A stretch begins half a second early, and is used only if it begins with the
             body that the track before ends with (:mod:`prml.detect.stretch`). Short videos, and those in which frames
             cannot be found by number, are followed by this process alone.
+        every: look only at frames 0, ``every``, 2 ``every``, ... and interpolate the frames between them.
 
     Returns:
         Keypoints in pixels of the upright image (origin top-left), confidence, true times, ``has_person`` (the
@@ -78,11 +82,11 @@ def detect(
     """
     info = probe(path, fps=fps)
     kept = keeper.load() if keeper else None
-    split = _Split.of(info, detector, model, fps, jobs, kept)
+    split = _Split.of(info, detector, model, fps, jobs, every, kept)
     used: Detector | None = None
     try:
         used = _opened(detector, model) if isinstance(detector, str) else detector
-        run = _Run(info, used, fps, progress, on_warning, on_person, keeper, split)
+        run = _Run(info, used, fps, progress, on_warning, on_person, keeper, split, every)
         run.start(kept)
         if not run.complete:
             run.follow()
@@ -113,6 +117,7 @@ class _Split:
         model: str | Path | None,
         fps: float | None,
         jobs: int,
+        every: int,
         kept: Unfinished | None,
     ) -> "_Split":
         """Split what is not yet done, and start the processes."""
@@ -120,10 +125,10 @@ class _Split:
         whole = cls(plan(None, info.fps, 1, begin))
         if jobs < 2 or not isinstance(detector, str) or not can_start() or (kept is not None and kept.complete):
             return whole
-        if info.frames is not None and len(plan(info.frames, info.fps, jobs, begin)) < 2:
+        if info.frames is not None and len(plan(info.frames, info.fps, jobs, begin, every)) < 2:
             return whole
         index, images = frame_index(info), info.codec == "images"
-        stretches = plan(info.frames if images or index is None else len(index), info.fps, jobs, begin)
+        stretches = plan(info.frames if images or index is None else len(index), info.fps, jobs, begin, every)
         if len(stretches) < 2 or (index is None and not images):
             return whole
         job = Job(info, index, fps, detector, None if model is None else str(model))
@@ -148,6 +153,7 @@ class _Run:
     on_person: OnPerson | None
     keeper: TrackKeeper | None
     split: _Split
+    every: int = 1
     complete: bool = False
     warm: int | None = None  # frame at which the detector has to start; None goes on with the frame after the track
     earlier: tuple[Event, ...] = ()  # events of an earlier run
@@ -170,6 +176,7 @@ class _Run:
             self.run = Following.restored(self.detector, kept.state, kept.scale, kept.track)
             for frame in range(len(self.run.track)):
                 self._tell(frame)
+        self.run.every = self.every
         self.stage_s["choose"] = perf_counter() - started
 
     def follow(self) -> None:
@@ -193,7 +200,7 @@ class _Run:
         if self.split.pool:
             run = self.run
             self.split.pool.tell = lambda: self._tell_progress(len(run.track))
-            self.split.pool.seek(Sought(run.follower.identity.colours, run.scale, run.watch.others))
+            self.split.pool.seek(Sought(run.follower.identity.colours, run.scale, run.watch.others, self.every))
 
     def _adopted(self, stretch: Stretch) -> bool:
         """Take over what another process found in a stretch, if it goes on with the same person."""
@@ -222,7 +229,7 @@ class _Run:
         if self.warm is not None:
             self.detector.reset()
         start = done if self.warm is None else self.warm
-        part: dict[str, Any] = {"start": start, "stop": stretch.stop, "index": self.split.index}
+        part: dict[str, Any] = {"start": start, "stop": stretch.stop, "every": self.every, "index": self.split.index}
         frames = read_frames(self.info.path, fps=self.fps, scale=self.run.scale, on_warning=self.warn, **part)
         for frame in timed(prefetch(frames), self.stage_s, "wait_for_frames"):
             started = perf_counter()
@@ -236,7 +243,7 @@ class _Run:
                 self._keep_if_due()
 
     def _tell(self, frame: int) -> None:
-        if self.on_person:
+        if self.on_person and (self.every == 1 or frame == 0):
             self.on_person(float(self.run.track.times_s[frame]), self.run.track.person(frame))
         self._tell_progress(frame + 1)
 
@@ -273,11 +280,17 @@ class _Run:
             others=self.run.watch.others,
             near=np.array(self.run.near) if self.run.watch.others else None,
         )
-        return repaired(self.info, self.detector.skeleton, self.run.track.times_s.copy(), self.run.track.rows, log)
+        track = self.run.track
+        return repaired(self.info, self.detector.skeleton, track.times_s.copy(), track.rows, log, self.every)
 
 
 def repaired(
-    info: VideoInfo, skeleton: Skeleton, times_s: Float[Array, " T"], rows: Float[Array, "T J 3"], log: DetectionLog
+    info: VideoInfo,
+    skeleton: Skeleton,
+    times_s: Float[Array, " T"],
+    rows: Float[Array, "T J 3"],
+    log: DetectionLog,
+    every: int = 1,
 ) -> PoseSequence:
     """Return a track with short gaps filled and swaps undone.
 
@@ -287,23 +300,30 @@ def repaired(
         times_s: frame times.
         rows: x, y in pixels and confidence; NaN where the person was not seen.
         log: what the detector tells; ``swapped`` is added.
+        every: only frames 0, ``every``, 2 ``every``, ... were looked at.
     """
-    seen = ~np.isnan(rows[:, 0, 2])
-    points, confidence = rows[..., :2], np.where(seen[:, None], rows[..., 2], 0.0)
-    points, confidence, filled = fill_gaps(points, confidence, seen, times_s)
-    points, confidence, swapped = repair_swaps(points, confidence, seen | filled, skeleton, times_s)
+    looked = rows[::every]
+    seen = ~np.isnan(looked[:, 0, 2])
+    points, confidence = looked[..., :2], np.where(seen[:, None], looked[..., 2], 0.0)
+    points, confidence, filled = fill_gaps(points, confidence, seen, times_s[::every])
+    present = seen | filled
+    points, confidence, exchanged = repair_swaps(points, confidence, present, skeleton, times_s[::every])
+    swapped = np.asarray(exchanged.any(axis=1))
+    if every > 1:
+        points, confidence, present = interpolated(points, confidence, present, times_s, every)
+        filled, swapped = (np.repeat(mask, every)[: len(rows)] & present for mask in (filled, swapped))
     return PoseSequence(
         skeleton=skeleton,
         times_s=times_s,
         keypoints_px=points,
         confidence=confidence,
         fps=frame_rate(times_s, info.fps),
-        has_person=seen | filled,
+        has_person=present,
         filled=filled,
         name=info.path.stem,
         source=f"{info.path.name}; {log.detector}",
         image_size=(info.width, info.height),
-        detection=replace(log, swapped=np.asarray(swapped.any(axis=1))),
+        detection=replace(log, swapped=swapped),
     )
 
 

@@ -46,11 +46,13 @@ class Sought:
         colours: histogram of the person's trunk; None if it was never seen.
         scale: size of the images relative to the video.
         others: how many other people were seen.
+        every: only frames 0, ``every``, 2 ``every``, ... are looked at.
     """
 
     colours: Float[Array, " bins"] | None
     scale: float
     others: int
+    every: int = 1
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ class Found:
         return self.stretch.first - self.stretch.warm
 
 
-def plan(frames: int | None, fps: float, jobs: int, begin: int = 0) -> list[Stretch]:
+def plan(frames: int | None, fps: float, jobs: int, begin: int = 0, every: int = 1) -> list[Stretch]:
     """Return stretches for ``jobs`` processes; a single one if the video is short, or its length unknown.
 
     Args:
@@ -92,13 +94,14 @@ def plan(frames: int | None, fps: float, jobs: int, begin: int = 0) -> list[Stre
         fps: frames per second.
         jobs: number of processes.
         begin: first frame of the first stretch.
+        every: a stretch but the last ends with a frame whose number is a multiple of this.
     """
     rest = 0 if frames is None else frames - begin
     count = min(jobs * max(1, -(-rest // (jobs * MAX_FRAMES))), rest // MIN_FRAMES) if jobs > 1 else 1
     if frames is None or count < 2:
         return [Stretch(0, begin, begin, None)]
-    cuts = [begin + round(i * rest / count) for i in range(count)]
-    early = max(1, round(WARM_S * fps))
+    cuts = [begin, *((begin + round(i * rest / count) - 1) // every * every + 1 for i in range(1, count))]
+    early = 1 + max(1, round(WARM_S * fps / every)) * every
     stops = [*cuts[1:], None]
     return [Stretch(i, max(0, a - early) if i else a, a, b) for i, (a, b) in enumerate(zip(cuts, stops, strict=True))]
 

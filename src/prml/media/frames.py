@@ -49,7 +49,7 @@ class VideoFrame:
     Attributes:
         index: 0, 1, 2, ... in display order.
         time_s: seconds since the start of the video; strictly increasing.
-        image: (H, W, 3) RGB, upright.
+        image: (H, W, 3) RGB, upright; without pixels if it was not asked for.
     """
 
     index: int

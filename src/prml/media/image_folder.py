@@ -47,11 +47,14 @@ def probe_images(path: Path, fps: float | None) -> VideoInfo:
     return VideoInfo(path, first.width, first.height, len(images), rate, len(images) / rate, 0, "images")
 
 
-def read_images(info: VideoInfo, width: int, height: int, part: range) -> Iterator[VideoFrame]:
+def read_images(info: VideoInfo, width: int, height: int, part: range, every: int) -> Iterator[VideoFrame]:
     """See :func:`prml.media.read.read_frames`."""
     images = _images(info.path)
     white = _white(images)
     for index, path in enumerate(images[part.start : part.stop], part.start):
+        if index % every:
+            yield VideoFrame(index, index / info.fps, np.empty((0, 0, 3), np.uint8))
+            continue
         image = _load(path, white)
         if image.size != (info.width, info.height):
             raise PrmlError(

@@ -71,6 +71,7 @@ def read_frames(
     size: tuple[int, int] | None = None,
     start: int = 0,
     stop: int | None = None,
+    every: int = 1,
     index: FrameIndex | None = None,
     on_warning: Warn | None = None,
 ) -> Iterator[VideoFrame]:
@@ -88,6 +89,8 @@ def read_frames(
         size: width and height of the images, instead of ``scale``; may be larger.
         start: number of the first frame that is yielded.
         stop: number of the first frame that is not; None reads to the end.
+        every: frames with other numbers than 0, ``every``, 2 ``every``, ... come without a picture (0 x 0 pixels),
+            which saves most of the time for them.
         index: of the video, to reach ``start`` without decoding what is before it; numbers and times stay the same.
         on_warning: called with one line, after the last frame of the video, if frames were lost, the file ended early,
             it stores no times, or ``fps`` replaced uneven times by even ones.
@@ -105,12 +108,14 @@ def read_frames(
     check_pixels(width, height, info.path)
     part = range(start, sys.maxsize if stop is None else stop)
     if holds_images(info.path):
-        yield from read_images(info, width, height, part)
+        yield from read_images(info, width, height, part, every)
     elif index is not None:
         known = range(start, min(part.stop, len(index)))
-        yield from _read_part(info, width, height, known, index, on_warning or _ignore, even=fps is not None)
+        given = (info, _Converter.of(info, width, height, every), on_warning or _ignore)
+        yield from _read_part(*given, known, index, even=fps is not None)
     else:
-        yield from _read_video(info, width, height, part, on_warning or _ignore, even=fps is not None)
+        given = (info, _Converter.of(info, width, height, every), on_warning or _ignore)
+        yield from _read_video(*given, part, even=fps is not None)
 
 
 def _ignore(message: str) -> None:
@@ -178,11 +183,9 @@ def _duration_s(container: "av.container.InputContainer", stream: "av.VideoStrea
 
 
 def _read_part(
-    info: VideoInfo, width: int, height: int, part: range, index: FrameIndex, warn: Warn, *, even: bool
+    info: VideoInfo, convert: "_Converter", warn: Warn, part: range, index: FrameIndex, *, even: bool
 ) -> Iterator[VideoFrame]:
     """Decode from the last key frame before ``part`` on, and yield the frames of ``part``."""
-    orientation = Orientation(info.rotation_deg // 90, info.mirrored)
-    stored = orientation.size(width, height)
     if not part:
         return
     with open_video(info.path) as container:
@@ -196,7 +199,7 @@ def _read_part(
             if ticks_of(frame) != index.ticks[number]:
                 break
             time_s = number / info.fps if even else index.time_s(number)
-            yield VideoFrame(number, time_s, orientation(_image(frame, *stored)))
+            yield VideoFrame(number, time_s, convert(frame, number))
             number += 1
     if number < part.stop:
         raise UnexpectedFrameError(f"frame {number} of {info.path} is not where its packet said")
@@ -204,11 +207,7 @@ def _read_part(
         warn(_replaced(info))
 
 
-def _read_video(
-    info: VideoInfo, width: int, height: int, part: range, warn: Warn, *, even: bool
-) -> Iterator[VideoFrame]:
-    orientation = Orientation(info.rotation_deg // 90, info.mirrored)
-    stored = orientation.size(width, height)
+def _read_video(info: VideoInfo, convert: "_Converter", warn: Warn, part: range, *, even: bool) -> Iterator[VideoFrame]:
     with open_video(info.path) as container:
         stream = video_stream(container, info.path)
         decoded = DecodedFrames(packets(container, stream), stream, counted=info.frames is not None)
@@ -221,12 +220,12 @@ def _read_video(
             if count >= part.stop:
                 return
             try:
-                image = _image(frame, *stored)
+                image = convert(frame, count)
             except (ValueError, OSError) as error:
                 decoded.failed(error)
                 continue
             steps.add(time_s)
-            yield VideoFrame(count, count / info.fps if even or not info.timed else time_s, orientation(image))
+            yield VideoFrame(count, count / info.fps if even or not info.timed else time_s, image)
             count += 1
     for message in _remarks(info, count, decoded, steps.uneven if even else False):
         warn(message)
@@ -255,10 +254,28 @@ def _remarks(info: VideoInfo, count: int, decoded: DecodedFrames, uneven: bool) 
         yield f"{info.path} ends early: {count} of {info.frames} frames decode; they were used"
 
 
-def _image(frame: "av.VideoFrame", width: int, height: int) -> Array:
-    # scaling in the video's own pixel format first is several times faster than scaling and converting at once
-    small = frame.reformat(width, height) if (width, height) != (frame.width, frame.height) else frame
-    return small.to_ndarray(format="rgb24", width=width, height=height)
+class _Converter:
+    """Scales decoded frames and makes them RGB; the tables for one size and format are computed once."""
+
+    def __init__(self, orientation: Orientation, width: int, height: int, every: int) -> None:
+        from av.video.reformatter import VideoReformatter
+
+        self._orientation, self._size, self._every = orientation, orientation.size(width, height), every
+        self._scaling, self._colours = VideoReformatter(), VideoReformatter()
+
+    @classmethod
+    def of(cls, info: VideoInfo, width: int, height: int, every: int) -> "_Converter":
+        """For pictures of a size, upright."""
+        return cls(Orientation(info.rotation_deg // 90, info.mirrored), width, height, every)
+
+    def __call__(self, frame: "av.VideoFrame", number: int) -> Array:
+        """Return a frame as (height, width, 3) RGB, upright; without pixels if its number is not wanted."""
+        if number % self._every:
+            return np.empty((0, 0, 3), np.uint8)
+        width, height = self._size
+        # scaling in the video's own pixel format first is several times faster than scaling and converting at once
+        small = self._scaling.reformat(frame, *self._size) if self._size != (frame.width, frame.height) else frame
+        return self._orientation(self._colours.reformat(small, width, height, format="rgb24").to_ndarray())
 
 
 class _Steps:

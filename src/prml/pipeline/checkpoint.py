@@ -30,7 +30,7 @@ _STATE = "state_"
 
 
 def identity(path: Path, settings: LiftSettings) -> dict[str, Any]:
-    """Return what a track depends on: the input (size, modification time, both ends), detector, model, fps, version."""
+    """Return what a track depends on: the input (size, modification time, both ends), how it is detected, version."""
     model = None if settings.model is None else Path(settings.model)
     return {
         "prml": __version__,
@@ -38,6 +38,7 @@ def identity(path: Path, settings: LiftSettings) -> dict[str, Any]:
         "detector": settings.detector,
         "model": settings.model if model is None or not model.is_file() else file_stamp(model),
         "fps": settings.fps,
+        "quality": settings.quality,
     }
 
 

@@ -208,17 +208,23 @@ class _Lift:
             scene = read_file(self.source, self.settings, self.note)
             self.seconds["read"] = perf_counter() - started
             return scene
+        from prml.detect.quality import every_of, model_of
         from prml.detect.registry import get_detector
         from prml.detect.run import detect
 
         kind = get_detector(self.settings.detector)
+        model = model_of(self.settings.quality, kind, self.settings.model)
         video = self.source.pictures(self.settings)
         if replaced := self.source.replaced_rate(self.settings):
             self.note(replaced)
         camera = camera_of(PoseSequence.regular(0, video.fps, image_size=video.image_size), self.settings)
         if self.settings.people is not None or self.settings.person is not None:
             scene = followed(
-                self.source.path, video, self.settings, self.note, lambda n, of: self.tell("detect", n, of)
+                self.source.path,
+                video,
+                replace(self.settings, model=model),
+                self.note,
+                lambda n, of: self.tell("detect", n, of),
             )
             self.seconds["detect"] = perf_counter() - started
             return scene
@@ -227,10 +233,11 @@ class _Lift:
             sequence = detect(
                 self.source.path,
                 kind.name,
-                model=self.settings.model,
+                model=model,
                 fps=self.settings.fps,
                 on_warning=self.note,
                 on_person=on_person,
+                every=every_of(self.settings.quality, video.fps),
                 progress=lambda n, of: self.tell("detect", n, of),
                 keeper=self.kept,
                 jobs=self.settings.jobs or physical_cores(),

@@ -17,6 +17,8 @@ class LiftSettings(MotionSettings):
             .safetensors file with its card.
         detector: 2D detector for videos: mediapipe, or one added by an installed package.
         model: model of the detector; for mediapipe full, lite, or the path of a .task file (default: full).
+        quality: fast (the lite model, about 15 times a second), balanced (the full model in every frame) or best (a
+            larger model that 'model' gives, in every frame).
         skeleton: joints of the result: h36m17 for the first 17 of weights with 28 joints (default: the weights' own).
         fov: assumed field of view over the longer image side, degrees (default: 55).
         intrinsics: JSON file with the camera: width, height, fx, fy, cx, cy, radial, tangential.
@@ -51,6 +53,7 @@ class LiftSettings(MotionSettings):
     weights: str = option(DEFAULT, local=True)
     detector: str = "mediapipe"
     model: str | None = option(None, local=True)
+    quality: Literal["fast", "balanced", "best"] = "balanced"
     skeleton: Literal["h36m17", "body28"] | None = None
     fov: float | None = option(None, minimum=5, maximum=170, metavar="DEGREES")
     intrinsics: str | None = option(None, local=True, metavar="FILE")
