@@ -31,6 +31,7 @@ COMMANDS: dict[str, str] = {
     "robustness": "measure how the error grows when the 2D input gets worse",
     "data": "import motion files, check a dataset, extract Human3.6M's calibration from your own copy",
     "import": "convert another paper's published checkpoint to our weights format",
+    "export-weights": "a network as a file for ONNX Runtime or OpenVINO",
     "models": "list the networks: parameters, multiply-adds, window",
     "protocols": "list the evaluation protocols, or print the rules of one",
     "bench": "measure speed on this machine",

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from prml._version import __version__
+from prml.bench.engines import bench_engines
 from prml.bench.lift import ROUNDS, bench_lift
 from prml.bench.matrix import best_seconds, matrix_rate
 from prml.networks import registry
@@ -30,6 +31,7 @@ def bench(
     repeats: int = 5,
     video: Path | None = None,
     rounds: int = ROUNDS,
+    engines: bool = False,
     training: bool = True,
     progress: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
@@ -40,6 +42,7 @@ def bench(
         repeats: runs of each network; the best counts.
         video: also measure ``prml lift`` on this video.
         rounds: runs of each kind of lift.
+        engines: also measure the engines that are installed.
         training: also measure training steps, which takes several times as much time and memory.
         progress: called with the name of the next measurement.
     """
@@ -63,6 +66,7 @@ def bench(
         "networks": networks,
         "bars": bars(networks, max(rate, rate_after)),
         "lift": bench_lift(video, rounds=rounds) if video else None,
+        "engines": bench_engines(repeats=repeats, progress=progress) if engines else None,
     }
 
 

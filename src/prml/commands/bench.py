@@ -22,6 +22,7 @@ class Options:
         networks: measure every registered network at its published size, without training.
         video: also measure 'prml lift' on a 20 s clip made from this video, beside MediaPipe's own loop.
         rounds: runs of each kind of lift, in turns; the median counts.
+        engines: also measure the engines that are installed, and what they change.
         repeats: runs of each network; the best counts.
         threads: torch threads (default: torch's choice).
         json: file for the results.
@@ -33,6 +34,7 @@ class Options:
     networks: bool = False
     video: Path | None = None
     rounds: int = option(7, minimum=1)
+    engines: bool = False
     repeats: int = option(5, minimum=1)
     threads: int | None = option(None, minimum=1)
     json: Path | None = None
@@ -64,6 +66,7 @@ def run(options: Options) -> int:
             repeats=options.repeats,
             video=options.video,
             rounds=options.rounds,
+            engines=options.engines,
             training=not options.networks,
             progress=lambda name: status.update(f"measuring {name}"),
         )
@@ -113,6 +116,7 @@ def _table(networks: Sequence[dict[str, Any]]) -> "Table":
 
 
 def _print(record: dict[str, Any]) -> None:
+    from prml.bench import engines
     from prml.bench.lift import summary
     from prml.commands._console import plain_console, print_tables
 
@@ -135,4 +139,6 @@ def _print(record: dict[str, Any]) -> None:
             f"{'met' if bar['met'] else 'not met'}{beyond}",
         )
     for line in summary(record["lift"]) if record["lift"] else []:
+        console.print(line)
+    for line in engines.summary(record["engines"]) if record["engines"] else []:
         console.print(line)

@@ -1,7 +1,7 @@
 """Lift 2D keypoint sequences to 3D: normalisation, windows, blending, flip averaging, frame rates."""
 
 import os
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from copy import copy, deepcopy
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,6 +13,9 @@ from jaxtyping import Bool, Float
 from torch import nn
 
 from prml import normalise
+from prml.backends.registry import DEFAULT as DEFAULT_ENGINE
+from prml.backends.registry import get_engine
+from prml.backends.whole import Whole, temperature
 from prml.device import usable_device
 from prml.errors import PrmlError
 from prml.filters.lens import within_lens
@@ -27,7 +30,7 @@ from prml.lifting.windows import Predict, predict_blended, predict_frames
 from prml.normalise import NormalisedInput, can_be_normalised
 from prml.options import check, option
 from prml.sequence import PoseSequence
-from prml.skeleton import BODY28, H36M17, MPI_INF_3DHP17, Skeleton, joint_groups, skeleton
+from prml.skeleton import BODY28, H36M17, MPI_INF_3DHP17, Skeleton, skeleton
 from prml.spans import blocks
 from prml.weights import DEFAULT
 from prml.weights.record import Card, Record, load_record
@@ -81,6 +84,7 @@ class Lifter:
         options: windows and averaging.
         device: device of the network.
         image_features: for networks that need them.
+        engine: what computes the network (``prml.backends.registry``); engines other than torch run on the CPU.
 
     Raises:
         PrmlError: the network has other joints or units, its image features are missing or from another backbone, or
@@ -93,6 +97,7 @@ class Lifter:
         options: LiftOptions | None = None,
         device: str | torch.device = "cpu",
         image_features: FeatureSource | None = None,
+        engine: str = DEFAULT_ENGINE,
     ) -> None:
         settle_after_fork()
         self.card: Card = record.card
@@ -112,6 +117,16 @@ class Lifter:
         self.image_features = image_features if self.network.image_channels else None
         if self.network.image_channels:
             check_features(self.card, image_features)
+        self.engine = engine
+        self._compute = None if engine == DEFAULT_ENGINE else self._opened(engine)
+
+    def _opened(self, engine: str) -> Predict:
+        """Open an engine other than torch."""
+        if self.device.type != "cpu":
+            raise PrmlError(f"engine={engine} computes on the CPU; leave device=... out, or the engine")
+        whole = Whole(self.network, self.uncertainty, self._temperature)
+        shape = (self.card.window, len(self.skeleton), self.network.in_channels)
+        return get_engine(engine).open(whole, shape)
 
     def with_options(self, **changes: Any) -> "Lifter":
         """Return a lifter with the same network and some of its :class:`LiftOptions` replaced."""
@@ -347,7 +362,7 @@ class Lifter:
     @property
     def prediction_source(self) -> Hashable:
         """Everything that a prediction depends on besides its window; see :class:`PredictionCache`."""
-        return self.network, self.uncertainty, self.options.flip
+        return self.network, self.uncertainty, self.options.flip, self.engine
 
     def predict(
         self, windows: Float[Array, "B T J c"], cache: PredictionCache | None = None
@@ -393,7 +408,10 @@ class Lifter:
     @torch.inference_mode()
     def _predict(self, inputs: Float[Array, "B T J c"]) -> Float[Array, "B T J d"]:
         """Run the network on windows: 3 coordinates, then 3 variances if the record has an uncertainty head."""
-        x = torch.from_numpy(np.ascontiguousarray(inputs, np.float32)).to(self.device)
+        given = np.ascontiguousarray(inputs, np.float32)
+        if self._compute is not None:
+            return self._compute(given)
+        x = torch.from_numpy(given).to(self.device)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.options.precision == "bf16"):
             if self.uncertainty is None or self.network.support_widths is None:
                 return np.asarray(self.network(x).float().cpu())
@@ -406,15 +424,6 @@ def _ready(module: Module, device: torch.device) -> Module:
     """Return the module in evaluation mode on the device; copy it unless it already is."""
     ready = not module.training and all(p.device == device for p in (*module.parameters(), *module.buffers()))
     return module if ready else deepcopy(module).to(device).eval()
-
-
-def temperature(groups: Mapping[str, Sequence[float]], joints: Skeleton) -> Float[Array, "J 3"]:
-    """Return the factor on every joint's predicted standard deviations from those of the joint groups of a card."""
-    factors = np.ones((len(joints), 3), np.float32)
-    for group, columns in joint_groups(joints).items():
-        if group in groups:
-            factors[list(columns)] = groups[group]
-    return factors
 
 
 def _share(wrong: Bool[Array, "L J d"]) -> str:
@@ -435,6 +444,7 @@ def load(
     *,
     device: str = "cpu",
     image_features: FeatureSource | None = None,
+    engine: str = DEFAULT_ENGINE,
     **options: Any,
 ) -> Lifter:
     """Load a lifter from bundled weights ("prml-xs28", "prml-s", "prml-xs") or the path of a record.
@@ -443,6 +453,7 @@ def load(
         name: bundled name, or path of a record.
         device: device of the network.
         image_features: for networks that need them (``prml.image_features``).
+        engine: torch, torch-bf16, onnxruntime, openvino or openvino-bf16.
         options: fields of :class:`LiftOptions`, e.g. ``flip=False``.
 
     Raises:
@@ -450,7 +461,7 @@ def load(
     """
     if not isinstance(name, str | os.PathLike):
         raise PrmlError(f"prml.load takes the name or path of weights, got {type(name).__name__}")
-    return Lifter(load_record(name), LiftOptions(**options), device, image_features)
+    return Lifter(load_record(name), LiftOptions(**options), device, image_features, engine)
 
 
 def _virtual_camera(

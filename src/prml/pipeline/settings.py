@@ -39,6 +39,8 @@ class LiftSettings(MotionSettings):
             depth-anything.
         depth_weights: folder of Depth Anything, if its features follow the backbone's.
         device: device of the network, for example cpu, cuda, cuda:1 or mps.
+        engine: what computes the network: torch, torch-bf16 (faster on processors with bfloat16), onnxruntime, openvino
+            or openvino-bf16 (packages of their own; 'prml bench --engines' compares them).
         video: video or image folder of a keypoint file or result file, drawn behind the poses.
         overlay: write overlay.mp4.
         viewer: write viewer.html.
@@ -66,6 +68,7 @@ class LiftSettings(MotionSettings):
     backbone_weights: str | None = option(None, local=True, metavar="FILE")
     depth_weights: str | None = option(None, local=True, metavar="DIR")
     device: str = "cpu"
+    engine: Literal["torch", "torch-bf16", "onnxruntime", "openvino", "openvino-bf16"] = "torch"
     video: str | None = option(None, local=True)
     overlay: bool = True
     viewer: bool = True

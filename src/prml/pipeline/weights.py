@@ -50,7 +50,7 @@ def open_lifter(source: Source, settings: LiftSettings) -> "Lifter":
     record = load_record(settings.weights)
     flip = card.imported and card.flip if settings.flip is None else settings.flip
     features = _image_features(card, source, settings) if record.network.image_channels else None
-    return Lifter(record, LiftOptions(flip=flip), settings.device, features)
+    return Lifter(record, LiftOptions(flip=flip), settings.device, features, settings.engine)
 
 
 def _image_features(card: Card, source: Source, settings: LiftSettings) -> "FrameFeatures":

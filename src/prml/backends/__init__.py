@@ -1,0 +1,1 @@
+"""Engines that compute a network's predictions: torch, ONNX Runtime, OpenVINO."""
