@@ -4,7 +4,8 @@ Every scene shows two to four copies of the man of ``examples/jump.mp4``, cut ou
 mirrored, delayed, tinted or made smaller, side by side, crossing, or one before the other. A copy alone on the same
 background is the reference.
 
-Usage: ``python benchmarks/people.py [--out results/people.json] [--keep FOLDER] [--scene NAME]``.
+Usage: ``python benchmarks/people.py [--out results/people.json] [--keep FOLDER] [--scene NAME]``; with ``--scene`` the
+other scenes of the file stay as they are.
 """
 
 import argparse
@@ -282,6 +283,7 @@ def run(
         told["one_person_by_default"] = by_default["people"][0] | {"switches": by_default["identity_switches"]}
     return {
         "copies": len(scene.copies),
+        "commit": commit(),
         "people_found": len(result.scene),
         "crossings": scene.crossings,
         "seconds": round(seconds, 1),
@@ -318,12 +320,14 @@ def main(words: list[str] | None = None) -> int:
         "clip": CLIP.name,
         "scenes": {},
     }
+    if given.scene and given.out.is_file():  # the others stay as they were measured
+        record["scenes"] = json.loads(given.out.read_text())["scenes"]
     with tempfile.TemporaryDirectory() as temporary:
         folder = given.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         for name in given.scene or SCENES:
             record["scenes"][name] = told = run(
-                name, folder, layers, lifter, given.keep is not None, not record["scenes"]
+                name, folder, layers, lifter, given.keep is not None, name == next(iter(SCENES))
             )
             sys.stdout.write(f"{name}: {json.dumps({k: v for k, v in told.items() if k != 'people'})}\n")
             sys.stdout.flush()
