@@ -21,6 +21,7 @@ from prml.evaluation.result import SCHEMA, Result, read_result
 ROOT = Path(__file__).parents[1]
 COMPARISON, FIGURE = Path("results/comparison.json"), Path("docs/images/comparison.png")
 NETWORK_SPEEDS, LIFT_SPEED = Path("results/bench_networks.json"), Path("results/bench.json")
+JOBS, QUALITY, ENGINES = Path("results/jobs.json"), Path("results/quality.json"), Path("results/engines.json")
 COLUMNS = {
     "mpjpe": "MPJPE",
     "p_mpjpe": "P-MPJPE",
@@ -99,12 +100,49 @@ def lift_speed(root: Path) -> str:
     return "\n".join(["```text", *summary(record["lift"]), "```", "", f"{_machine(record)}."])
 
 
+def jobs(root: Path) -> str:
+    """What the number of jobs changes, beside one grey level."""
+    record = json.loads((root / JOBS).read_text())
+    head = "| | 2D, mean (px) | 2D, median (px) | MPJPE (mm) | P-MPJPE (mm) |"
+    lines = [head, "| --- |" + " ---: |" * 4]
+    for name, row in record["difference_from_one_process"].items():
+        values = (row[key] for key in ("px_mean", "px_median", "mpjpe_mm", "p_mpjpe_mm"))
+        lines.append(f"| {name} | " + " | ".join(f"{value:.2f}" for value in values) + " |")
+    about = f"{record['frames']} frames, compared from {record['compared_from_frame']} on; "
+    about += f"a person of {record['person_px']} pixels"
+    return "\n".join([*lines, "", f"{about}; {record['processor']}; commit {record['commit']}."])
+
+
+def quality(root: Path) -> str:
+    """What the presets cost and change."""
+    record = json.loads((root / QUALITY).read_text())
+    head = f"| quality | detected frames/s | lifted frames/s | MPJPE to {record['reference']} (mm) | P-MPJPE (mm) |"
+    lines = [head, "| --- |" + " ---: |" * 4]
+    for name, row in record["presets"].items():
+        speeds = (row[f"{what}_frames_per_cpu_second"] for what in ("detected", "lifted"))
+        errors = (row[f"{kind}_to_reference_mm"] for kind in ("mpjpe", "p_mpjpe"))
+        lines.append(f"| {name} | " + " | ".join(f"{value:.1f}" for value in (*speeds, *errors)) + " |")
+    about = f"{record['frames']} frames; frames/s per second of processor time"
+    return "\n".join([*lines, "", f"{about}; {record['processor']}; commit {record['commit']}."])
+
+
+def engines(root: Path) -> str:
+    """What ``prml bench --engines`` printed."""
+    from prml.bench.engines import summary
+
+    record = json.loads((root / ENGINES).read_text())
+    return "\n".join(["```text", *summary(record["engines"]), "```", "", f"{_machine(record)}."])
+
+
 # page, name of the place in it, what stands there
 QUOTES: tuple[tuple[str, str, Callable[[Path], str]], ...] = (
     ("README.md", "results", results),
     ("docs/results.md", "comparison", comparison),
     ("docs/results.md", "network speeds", network_speeds),
     ("docs/results.md", "lift speed", lift_speed),
+    ("docs/results.md", "jobs", jobs),
+    ("docs/results.md", "quality", quality),
+    ("docs/results.md", "engines", engines),
 )
 
 
