@@ -28,14 +28,14 @@ class LiftVideo:
 
     Args:
         out: folder that receives one results folder per input.
-        settings: fields of :class:`LiftSettings`.
+        settings: fields of :class:`LiftSettings`; ``jobs`` is 1 unless it is given, as the engine runs several of these.
 
     Raises:
         PrmlError: a setting cannot be used.
     """
 
     def __init__(self, out: str | Path, **settings: Any) -> None:
-        self.out, self.settings = Path(out), LiftSettings(**settings)
+        self.out, self.settings = Path(out), LiftSettings(**{"jobs": 1, **settings})
         check(self.settings)
         self._lifter: Lifter | None = None
 
