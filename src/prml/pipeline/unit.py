@@ -28,7 +28,7 @@ class LiftVideo:
 
     Args:
         out: folder that receives one results folder per input.
-        settings: fields of :class:`LiftSettings`; ``jobs`` is 1 unless it is given, as the engine runs several of these.
+        settings: fields of :class:`LiftSettings`; ``jobs`` is 1 unless given, as an engine runs several of these.
 
     Raises:
         PrmlError: a setting cannot be used.
