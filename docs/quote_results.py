@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[1]
 COMPARISON, FIGURE = Path("results/comparison.json"), Path("docs/images/comparison.png")
 NETWORK_SPEEDS, LIFT_SPEED = Path("results/bench_networks.json"), Path("results/bench.json")
 JOBS, QUALITY, ENGINES = Path("results/jobs.json"), Path("results/quality.json"), Path("results/engines.json")
+NOT_YET = "Not measured yet: there is no result file, so there are no numbers."
 COLUMNS = {
     "mpjpe": "MPJPE",
     "p_mpjpe": "P-MPJPE",
@@ -97,11 +98,15 @@ def lift_speed(root: Path) -> str:
     from prml.bench.lift import summary
 
     record = json.loads((root / LIFT_SPEED).read_text())
+    if "runs" not in record["lift"]:
+        return NOT_YET  # the file is of an earlier benchmark
     return "\n".join(["```text", *summary(record["lift"]), "```", "", f"{_machine(record)}."])
 
 
 def jobs(root: Path) -> str:
     """What the number of jobs changes, beside one grey level."""
+    if not (root / JOBS).is_file():
+        return NOT_YET
     record = json.loads((root / JOBS).read_text())
     head = "| | 2D, mean (px) | 2D, median (px) | MPJPE (mm) | P-MPJPE (mm) |"
     lines = [head, "| --- |" + " ---: |" * 4]
@@ -115,6 +120,8 @@ def jobs(root: Path) -> str:
 
 def quality(root: Path) -> str:
     """What the presets cost and change."""
+    if not (root / QUALITY).is_file():
+        return NOT_YET
     record = json.loads((root / QUALITY).read_text())
     head = f"| quality | detected frames/s | lifted frames/s | MPJPE to {record['reference']} (mm) | P-MPJPE (mm) |"
     lines = [head, "| --- |" + " ---: |" * 4]
@@ -130,6 +137,8 @@ def engines(root: Path) -> str:
     """What ``prml bench --engines`` printed."""
     from prml.bench.engines import summary
 
+    if not (root / ENGINES).is_file():
+        return NOT_YET
     record = json.loads((root / ENGINES).read_text())
     return "\n".join(["```text", *summary(record["engines"]), "```", "", f"{_machine(record)}."])
 
