@@ -254,6 +254,24 @@ def test_a_body_with_the_colours_of_who_was_lost_is_given_back():
     assert not other.lost
 
 
+def test_who_is_found_again_with_a_limb_on_somebody_else_is_not_returned_in_that_frame():
+    scene, clock = Scene(900, 500, []), [0.0]
+    crowd = Crowd(lambda: Shared(scene, clock))
+    own, others = person(300, 100, 240), person(390, 100, 240)
+    lost = Followed(0, Identity(BLAZEPOSE33, Detection(own, SURE), 0.0), 0, lost=True, seen=20)
+    other = Followed(1, Identity(BLAZEPOSE33, Detection(others, SURE), 1.0), 0, seen=20)
+    crowd.people = [lost, other]
+    reach = own.copy()
+    reach[BLAZEPOSE33.index("LWrist"), 0] = others[:, 0].min() + 2
+    beside = [(other, Detection(others, SURE))]
+    assert crowd._reason(lost, Detection(reach, SURE), beside, 1.0) == TOO_CLOSE
+    away = person(230, 100, 240)
+    assert crowd._reason(lost, Detection(away, SURE), beside, 1.0) == ""
+    seen = Followed(0, Identity(BLAZEPOSE33, Detection(reach, SURE), 0.95), 0, seen=20)
+    crowd.people = [seen, other]
+    assert crowd._reason(seen, Detection(reach, SURE), beside, 1.0) == ""  # it was there before
+
+
 def test_assignment_has_the_least_total_cost_and_keeps_what_is_forbidden_apart():
     assert assign(np.array([[0.1, 0.2], [0.1, 0.9]])) == [(0, 1), (1, 0)]
     assert assign(np.array([[np.inf, np.inf], [0.1, 0.3]])) == [(1, 0)]

@@ -308,6 +308,8 @@ class Crowd:
             return TOO_CLOSE
         if too_long(points, 0.85 * one.trunk_px, self.skeleton):
             return TOO_LONG
+        if one.lost and any(inside(points, body, self.skeleton).any() for body in bodies):
+            return TOO_CLOSE  # nothing tells whose limbs they are before the body has been followed again
         if one.seen < 3 or one.lost:
             return ""
         elapsed = min(one.away_s(time_s), STRAY_S if one.doubt_since_s is None else STRAY_S / 3)
