@@ -318,6 +318,8 @@ class Crowd:
             return TWO_BODIES
         for other, body in near:
             shared = shared_limbs(points, body, self.skeleton).sum()
+            if shared and one.doubt_since_s is not None:  # a limb that was another's a moment ago still is
+                return TWO_BODIES
             if shared >= 2 and one.cost(person, time_s) > other.cost(Detection(body, person.confidence), time_s):
                 return TWO_BODIES
         return ""
