@@ -16,7 +16,6 @@ from prml.evaluation import protocols
 from prml.evaluation.score import Conditions, score_lifter
 from prml.lifting.lifter import Lifter, load
 from prml.networks import registry
-from prml.networks.cost import example_inputs
 from prml.weights import DEFAULT as WEIGHTS
 
 Array = np.ndarray
@@ -95,7 +94,7 @@ def _networks(engines: Sequence[str], repeats: int, progress: Callable[[str], No
     for name, engine in [(AGAINST, DEFAULT), *((FAST, engine) for engine in engines)]:
         progress(f"{name} with {engine}")
         network = registry.build(name).eval()
-        shape: tuple[int, int, int] = tuple(example_inputs(network)[0].shape[1:])
+        shape = (network.frames, network.joints, network.in_channels)
         x = np.random.default_rng(0).random((1, *shape), np.float32) * 2 - 1
         if engine == DEFAULT:
             with torch.inference_mode():
