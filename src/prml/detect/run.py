@@ -307,8 +307,8 @@ def repaired(
     points, confidence = looked[..., :2], np.where(seen[:, None], looked[..., 2], 0.0)
     points, confidence, filled = fill_gaps(points, confidence, seen, times_s[::every])
     present = seen | filled
-    points, confidence, exchanged = repair_swaps(points, confidence, present, skeleton, times_s[::every])
-    swapped = np.asarray(exchanged.any(axis=1))
+    points, confidence, swaps = repair_swaps(points, confidence, present, skeleton, times_s[::every])
+    swapped = np.asarray(swaps.any(axis=1))
     if every > 1:
         points, confidence, present = interpolated(points, confidence, present, times_s, every)
         filled, swapped = (np.repeat(mask, every)[: len(rows)] & present for mask in (filled, swapped))
