@@ -101,6 +101,8 @@ def _read_h5(path: Path) -> tuple[list[Names], Float[np.ndarray, "T C"]]:
 
     def parsed() -> tuple[list[Names], np.ndarray]:
         columns = [_column(column) for name in record["columns"] for column in _unpickled(name)]
+        if any(np.iscomplexobj(block) for block in record["blocks"]):
+            raise PrmlError("its values are complex numbers")
         values = np.concatenate([np.asarray(block, np.float64) for block in record["blocks"]], axis=1)
         if len(columns) != values.shape[1]:
             raise PrmlError(f"has {values.shape[1]} columns but names for {len(columns)}")
