@@ -367,7 +367,7 @@ def main() -> int:
         off = f"{row['error_mm']:.4f} mm" if "error_mm" in row else ""
         off = f"{row['error_px']:.4f} px" if "error_px" in row else off
         place = row.get("format", ", ".join(row.get("formats", ())))
-        print(f"{row['tool']:<22}{place:<13}{row.get('motion', ''):<20}{off:>12}  {row['verdict']}", flush=True)
+        print(f"{row['tool']:<26}{place:<13}{row.get('motion', ''):<20}{off:>12}  {row['verdict']}", flush=True)
     failed = [row for row in rows if row["verdict"] != "right" and not row["verdict"].startswith("skipped")]
     print(f"{len(rows)} rows, {len(failed)} wrong")
     if given.json:

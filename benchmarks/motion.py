@@ -1,6 +1,6 @@
 """Measure every stage from lifted joints to a motion on motion capture with true cameras.
 
-    python benchmarks/motion.py [--json results/motion.json] [--weights prml-xs28 prml-s] [--sets cmu hdm05]
+    python benchmarks/motion.py [--json results/motion.json] [--weights prml-xs28 prml-s] [--sets cmu hdm05] [--every 1]
 
 Clips of the test split are seen by the benchmark's first camera with the measured errors of a detector (protocols
 mocap-noisy and hdm05-noisy), lifted, and placed in a room with the lens known and everything else estimated. Stages are
@@ -14,6 +14,7 @@ import argparse
 import json
 import tracemalloc
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -49,11 +50,10 @@ VARIANTS = {
 CLIP = Path(__file__).parents[1] / "examples" / "jump.mp4"
 
 
-def clips(
-    sets: list[str], lifter: Lifter, frames: int, limit: int | None
-) -> Iterator[tuple[PoseSequence, PoseSequence]]:
+def clips(sets: list[str], lifter: Lifter, frames: int, every: int) -> Iterator[tuple[PoseSequence, PoseSequence]]:
     """Yield the truth and what lifting makes of it, with the lens but not the pose of the camera."""
-    for true in benchmark_sequences(tuple(sets), True, limit=limit, cameras=1, skeleton=lifter.skeleton):
+    sequences = benchmark_sequences(tuple(sets), True, cameras=1, skeleton=lifter.skeleton)
+    for true in islice(sequences, 0, None, every):
         true = true.take(slice(0, frames))
         seen = true.with_(joints_m=None, has_person=np.ones(len(true), bool))
         lifted = lifter.lift(seen, bridge=False)
@@ -226,20 +226,26 @@ def main() -> None:
     parser.add_argument("--weights", nargs="+", default=["prml-xs28", "prml-s"])
     parser.add_argument("--sets", nargs="+", default=["cmu", "hdm05"])
     parser.add_argument("--frames", type=int, default=400, help="of every clip at most")
-    parser.add_argument("--limit", type=int, help="clips of a set at most")
-    parser.add_argument("--json", type=Path, help="file for the results; overwritten")
+    parser.add_argument("--every", type=int, default=1, help="take every such clip of a set, as neighbours are alike")
+    parser.add_argument("--no-cost", action="store_true", help="leave out landings and cost (kept if in the file)")
+    parser.add_argument("--json", type=Path, help="file for the results; those of other weights and sets are kept")
     given = parser.parse_args()
-    record: dict[str, Any] = {"frames_per_clip": given.frames, "split": "test", "camera": "first of four"}
-    record["landings"] = landings()
-    print("landings", record["landings"], flush=True)
+    there = given.json is not None and given.json.is_file()
+    record: dict[str, Any] = json.loads(given.json.read_text(encoding="utf-8")) if there else {}
+    record |= {"frames_per_clip": given.frames, "clips": f"every {given.every}", "split": "test"}
+    record["camera"] = "first of four"
+    if not given.no_cost:
+        record["landings"] = landings() | {"commit": commit()}
+        print("landings", record["landings"], flush=True)
     for weights in given.weights:
         lifter = Lifter(load_record(weights), LiftOptions(flip=False))
-        record.setdefault("cost", cost(lifter))
+        if not given.no_cost and weights == given.weights[0]:
+            record["cost"] = cost(lifter) | {"commit": commit()}
         for name in given.sets:
-            pairs = list(clips([name], lifter, given.frames, given.limit))
+            pairs = list(clips([name], lifter, given.frames, given.every))
             found = {what: summary([score(*pair, s) for pair in pairs]) for what, s in VARIANTS.items()}
             found["all stages, true size"] = summary([score(*pair, MotionSettings(), sized=True) for pair in pairs])
-            record.setdefault(weights, {})[name] = found
+            record.setdefault(weights, {})[name] = {"commit": commit(), **found}
             for what, figures in found.items():
                 print(weights, name, what, json.dumps(figures), flush=True)
     record |= {"commit": commit(), "versions": versions(), "processor": processor()}

@@ -6,7 +6,15 @@ import pytest
 from fixtures.standing import standing
 from prml.camera import Camera
 from prml.datasets.mocap import load_sets
-from prml.filters.bones import bone_lengths, bone_spread_m, fit_pose, from_root, stature_m, with_lengths
+from prml.filters.bones import (
+    bone_lengths,
+    bone_spread_m,
+    fit_pose,
+    from_root,
+    seen_lengths,
+    stature_m,
+    with_lengths,
+)
 from prml.skeleton import BODY28, H36M17
 
 CAMERA = Camera.from_fov(1000, 1000, 60)
@@ -66,6 +74,31 @@ def test_what_the_detector_does_not_see_does_not_count():
         fit_pose(true, std, lengths, BODY28, CAMERA, wild, seen),
         atol=1e-5,
     )
+
+
+def test_points_show_proportions_that_a_network_does_not_know():
+    true = _walk()
+    right, usual = bone_lengths(true, BODY28), bone_lengths(true, BODY28)
+    for name, factor in (("Knee", 0.9), ("Ankle", 1.1), ("Elbow", 1.1), ("Thorax", 0.92)):
+        for joint in [j for j in BODY28.joints if j.endswith(name)]:
+            usual[BODY28.index(joint)] *= factor
+    network, std = with_lengths(true, usual, BODY28), np.full(true.shape, 0.04)
+    points = CAMERA.project(true + [0, 0, 4])
+    points += np.random.default_rng(1).normal(size=points.shape) * 3
+    known = right > 0.1
+    seen = seen_lengths(network, std, BODY28, CAMERA, points)
+    before, after = (
+        np.abs(lengths[known] / right[known] - 1).max() for lengths in (bone_lengths(network, BODY28), seen)
+    )
+    assert after < 0.6 * before
+
+
+def test_points_that_agree_with_the_network_change_no_length():
+    true = _walk()
+    points = CAMERA.project(true + [0, 0, 4])
+    points[:, 5] = np.nan
+    seen = seen_lengths(true, np.full(true.shape, 0.05), BODY28, CAMERA, points)
+    np.testing.assert_allclose(seen, bone_lengths(true, BODY28), atol=1e-3)
 
 
 def test_lengths_are_medians_and_alike_on_both_sides():

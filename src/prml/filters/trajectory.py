@@ -74,6 +74,7 @@ def solve_path(
     weight: Float[Array, "T J"],
     times_s: Float[Array, " T"],
     support: Support | None = None,
+    std_m: Float[Array, " J"] | None = None,
 ) -> Float[Array, "T 3"]:
     """Solve for the root of all frames together, camera frame, metres.
 
@@ -87,7 +88,9 @@ def solve_path(
         weight: (T, J) confidence, 0 to 1.
         times_s: increasing; frames more than a second apart are independent of each other.
         support: the feet; None while they are not known.
+        std_m: deviation of every joint's points; None for ``POINT_STD_M``.
     """
+    spread = np.full(joints_m.shape[1], POINT_STD_M) if std_m is None else std_m
     frames = len(times_s)
     known = np.isfinite(plane).all(-1)
     seen = np.where(known, np.clip(weight, 0, 1), 0.0)
@@ -100,7 +103,7 @@ def solve_path(
     for _ in range(_PASSES):
         system = _Banded.empty(frames)
         for block, _, _ in blocks(frames, _BLOCK):
-            _add_points(system, block, joints_m[block], points[block], seen[block], root[block], repeated)
+            _add_points(system, block, joints_m[block], points[block], seen[block], root[block], repeated, spread)
         _add_acceleration(system, root, times_s)
         if support is not None:
             _add_support(system, root, support, times_s, repeated)
@@ -109,10 +112,17 @@ def solve_path(
 
 
 def _add_points(
-    system: _Banded, block: slice, joints: Array, points: Array, seen: Array, root: Array, repeated: float
+    system: _Banded,
+    block: slice,
+    joints: Array,
+    points: Array,
+    seen: Array,
+    root: Array,
+    repeated: float,
+    std_m: Float[Array, " J"],
 ) -> None:
     _, away = projected(joints, points, root)
-    share = seen**2 / POINT_STD_M**2
+    share = (seen / std_m) ** 2
     share = repeated * share / (1 + share * (away**2).sum(-1) / _FAR**2)
     normal, right = point_equations(joints, points, share, root)
     system.same[block] += normal + 1e-6 * np.eye(3)

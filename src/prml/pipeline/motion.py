@@ -23,7 +23,7 @@ from prml.sequence import CONTACTS, PoseSequence
 from prml.skeleton import Skeleton
 
 Array = np.ndarray
-_POINTS_HZ = 3.0  # of what the 2D corrects in a pose
+_POINTS_HZ = 6.0  # of what the 2D corrects in a pose
 _LONG_S, _RARELY = 2.0, 0.03  # a clip this long in which feet stand in a smaller share of the frames is doubtful
 _UNSURE_DEG = 12.0
 _ROUNDS = 2  # path and contacts depend on each other
@@ -211,9 +211,9 @@ class _Work:
             return
         at, given = self.present, self.joints_m[self.present]
         std = np.full(given.shape, bones.UNKNOWN_STD_M) if self.std_m is None else self.std_m[at]
-        lengths = bones.bone_lengths(given, self.skeleton, std)
-        points = self._steady_points()
-        fitted = bones.fit_pose(given, std, lengths, self.skeleton, self.camera, points[at], self.weight[at])
+        points = self._steady_points()[at]
+        lengths = bones.seen_lengths(given, std, self.skeleton, self.camera, points, self.weight[at])
+        fitted = bones.fit_pose(given, std, lengths, self.skeleton, self.camera, points, self.weight[at])
         moved = np.linalg.norm(fitted - given, axis=-1).mean() * gates.MM_PER_M
         self.joints_m[at] = fitted
         told = "bones keep their length through the clip, and left and right are equally long"
