@@ -5,8 +5,8 @@
 Half are mutations (an entry of the tree changed, a line or a word dropped, bytes damaged), half are made up by
 hypothesis (pieces replaced, words of the file in another order, values in its tree); see ``tests/fixtures/fuzz.py``.
 Each reader runs in a process of its own. What counts as right: a result or a PrmlError of one line, and nothing else,
-in less than 10 s and 2 GB. Readers with native parsers fork instead of starting a process for every file, and get
-truncated files only. A pose file that is drawn or lifted afterwards gets a quarter.
+in less than 10 s of the processor and 2 GB. Readers with native parsers fork instead of starting a process for every
+file, and get truncated files only. A pose file that is drawn or lifted afterwards gets a quarter.
 """
 
 import argparse

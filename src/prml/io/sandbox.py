@@ -47,10 +47,10 @@ class Limits:
     def for_file(cls, path: Path) -> "Limits":
         """Return generous limits for a file: 1 GiB plus 64 times the size (ezc3d needs 13 to 30 times).
 
-        A minute plus 2 s per MiB, of which 6 s plus 2 s per MiB of the processor.
+        A minute plus 2 s per MiB, of which 4 s plus 2 s per MiB of the processor.
         """
         size = path.stat().st_size / MIB
-        return cls(1024 + math.ceil(64 * size), 60.0 + 2.0 * size, 6.0 + 2.0 * size)
+        return cls(1024 + math.ceil(64 * size), 60.0 + 2.0 * size, 4.0 + 2.0 * size)
 
 
 def run_isolated(function: Callable[..., Any], *args: str | float | bool, what: str, limits: Limits = Limits()) -> Any:
