@@ -227,3 +227,11 @@ def test_undistort_gives_the_inverse_or_nothing(radial, tangential, plane):
     found = camera.undistort(plane)
     there = np.isfinite(found).all(-1)
     np.testing.assert_allclose(camera.distort(found[there]), plane[there], atol=1e-7)
+
+
+@pytest.mark.parametrize(("name", "value"), [("cx", 1.1e9), ("fy", 9e-4), ("fx", 1e308), ("t_m", [0, 0, -2e9])])
+def test_a_camera_whose_rays_would_overflow_is_refused(name, value):
+    record = Camera.from_fov(640, 480).to_dict()
+    with pytest.raises(PrmlError, match=rf"camera needs numbers (up to 1e\+09|between 0.001 and 1e\+09) in '{name}'"):
+        Camera.from_dict({**record, name: value})
+    assert Camera.from_dict({**record, "cx": 9e8, "fx": 1.1e-3}).cx == 9e8

@@ -25,6 +25,7 @@ _SHAPES: dict[str, tuple[int, ...]] = {
     "t_m": (3,),
 }
 _MAX_PIXELS = 100_000
+_MAX_NUMBER, _MIN_FOCAL = 1e9, 1e-3  # of a camera that is read; beyond them rays overflow
 _ITERATIONS = 20
 _NO_BEND = 1e-12  # coefficients of distortion below this bend nothing that can be measured
 
@@ -221,6 +222,10 @@ def _entry(name: str, value: Any) -> Any:
         if not 1 <= array <= _MAX_PIXELS or array % 1:
             raise PrmlError(f"camera needs a whole number of pixels from 1 to {_MAX_PIXELS} in {name!r}, got {value}")
         return int(array)
+    low = _MIN_FOCAL if name in ("fx", "fy") else 0.0
+    if np.abs(array).max() > _MAX_NUMBER or 0 < np.abs(array).min() < low:
+        wanted = f"between {low:g} and {_MAX_NUMBER:g}" if low else f"up to {_MAX_NUMBER:g}"
+        raise PrmlError(f"camera needs numbers {wanted} in {name!r}, got {_short(value)}")
     if len(shape) == 1 and name != "t_m":
         return tuple(array.astype(np.float64).tolist())
     return array.astype(np.float64) if shape else float(array)
