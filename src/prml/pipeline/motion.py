@@ -15,7 +15,6 @@ from prml.filters.contacts import find_contacts, foot_points
 from prml.filters.gait import gait_of
 from prml.filters.gravity import LEVEL, Gravity, estimate_gravity, mean_gravity, stated_gravity
 from prml.filters.resample import stretches
-from prml.filters.root import Placement
 from prml.motion import Motion, Stage
 from prml.options import check
 from prml.pipeline.motion_settings import MotionSettings
@@ -23,7 +22,7 @@ from prml.sequence import CONTACTS, PoseSequence
 from prml.skeleton import Skeleton
 
 Array = np.ndarray
-_POINTS_HZ = 6.0  # of what the 2D corrects in a pose
+_CORRECTION_HZ = 3.0  # of what the fit changes in a pose: detectors tremble, networks do not
 _LONG_S, _RARELY = 2.0, 0.03  # a clip this long in which feet stand in a smaller share of the frames is doubtful
 _UNSURE_DEG = 12.0
 _ROUNDS = 2  # path and contacts depend on each other
@@ -211,22 +210,16 @@ class _Work:
             return
         at, given = self.present, self.joints_m[self.present]
         std = np.full(given.shape, bones.UNKNOWN_STD_M) if self.std_m is None else self.std_m[at]
-        points = self._steady_points()[at]
+        points = np.asarray(self.sequence.keypoints_px, np.float64)[at]
         lengths = bones.seen_lengths(given, std, self.skeleton, self.camera, points, self.weight[at])
-        fitted = bones.fit_pose(given, std, lengths, self.skeleton, self.camera, points, self.weight[at])
+        change = np.full(self.joints_m.shape, np.nan)
+        change[at] = bones.fit_pose(given, std, lengths, self.skeleton, self.camera, points, self.weight[at]) - given
+        steady = smooth.smoothed(change, self.times_s, _CORRECTION_HZ)[at]
+        fitted = bones.with_lengths(given + steady, lengths, self.skeleton)
         moved = np.linalg.norm(fitted - given, axis=-1).mean() * gates.MM_PER_M
         self.joints_m[at] = fitted
         told = "bones keep their length through the clip, and left and right are equally long"
         self.tell("skeleton", True, told, spread_before_mm=before, moved_mm=moved)
-
-    def _steady_points(self) -> Float[Array, "T J 2"]:
-        """The 2D, with what it has over the projected pose smoothed: detectors tremble, networks do not."""
-        posed = self.sequence.with_(
-            joints_m=self.joints_m, root_relative=True, confidence=self.weight, frame="camera", camera=self.camera
-        )
-        projected = Placement.of(posed).project(self.joints_m)
-        away = np.asarray(self.sequence.keypoints_px, np.float64) - projected
-        return np.asarray(projected + smooth.smoothed_joints(away, self.times_s, _POINTS_HZ))
 
     def smooth(self, kind: Literal["off"] | smooth.Kind, cutoff_hz: float) -> None:
         """Smooth the root-relative joints; bones keep their lengths if the skeleton was fitted."""
@@ -250,7 +243,10 @@ class _Work:
         self.contacts = np.zeros((len(clock), len(CONTACTS)), bool)
         support = None
         for _ in range(_ROUNDS + 1):
-            solved = trajectory.solve_path(self.joints_m[at], self.plane[at], self.weight[at], clock[at], support)
+            spread = bones.point_std_m(self.skeleton)
+            solved = trajectory.solve_path(
+                self.joints_m[at], self.plane[at], self.weight[at], clock[at], support, spread
+            )
             self.root_m[at] = solved
             self._find_contacts()
             self._find_gravity(settings.gravity, gravity)
