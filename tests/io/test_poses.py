@@ -220,3 +220,10 @@ def test_a_file_need_not_say_what_was_inferred(tmp_path):
     again = read_poses(tmp_path / "poses.npz")
     assert again.inferred is None
     assert not again.mostly_inferred.any()
+
+
+@pytest.mark.parametrize("schema", [np.array(["a", "b"]), np.zeros(0), np.array(3.0)])
+def test_a_schema_that_is_no_text_is_refused_in_one_line(tmp_path, schema):
+    np.savez(tmp_path / "poses.npz", schema=schema)
+    with pytest.raises(PrmlError, match=r"^poses\.npz"):
+        read_poses(tmp_path / "poses.npz")

@@ -19,7 +19,7 @@ from prml.errors import PrmlError
 from prml.filters.tracks import Sight
 from prml.io.coco import named_sight
 from prml.io.entries import MAX_JSON_BYTES
-from prml.io.found import Found, head_of, keypoint_format
+from prml.io.found import Found, head_of, keypoint_format, real
 from prml.io.guard import guarded, one_line
 from prml.io.joint_names import by_names
 from prml.io.sandbox import Limits, run_isolated
@@ -101,9 +101,7 @@ def _read_h5(path: Path) -> tuple[list[Names], Float[np.ndarray, "T C"]]:
 
     def parsed() -> tuple[list[Names], np.ndarray]:
         columns = [_column(column) for name in record["columns"] for column in _unpickled(name)]
-        if any(np.iscomplexobj(block) for block in record["blocks"]):
-            raise PrmlError("its values are complex numbers")
-        values = np.concatenate([np.asarray(block, np.float64) for block in record["blocks"]], axis=1)
+        values = np.concatenate([real(block) for block in record["blocks"]], axis=1)
         if len(columns) != values.shape[1]:
             raise PrmlError(f"has {values.shape[1]} columns but names for {len(columns)}")
         return columns, values[np.argsort(np.asarray(record["index"]), kind="stable")]

@@ -217,6 +217,14 @@ def by_count(count: int) -> tuple[Skeleton, int]:
     return _BY_COUNT[count]
 
 
+def real(values: Any) -> Float[Array, "*n"]:
+    """Return values as numbers; raise PrmlError if they are complex."""
+    array = np.asarray(values)
+    if np.iscomplexobj(array):
+        raise PrmlError("its values are complex numbers")
+    return array.astype(np.float64)
+
+
 def sight(values: Any, identity: Hashable = None) -> Sight:
     """Return a person of x, y, score of each point, flat or not, as many as a joint set has; checks the numbers."""
     table = np.asarray(values, dtype=np.float64).reshape(-1, 3)

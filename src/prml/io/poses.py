@@ -155,7 +155,8 @@ def read_poses(path: str | Path) -> PoseSequence:
         PrmlError: the file is not a complete result file.
     """
     record = load_entries(path)
-    newer = record.entries.get("schema") == SCHEMA_28
+    stated = record.entries.get("schema")
+    newer = isinstance(stated, str) and stated == SCHEMA_28
     record.check_schema(SCHEMA_28 if newer else SCHEMA)
     record.check_names(ENTRIES if newer else [name for name in ENTRIES if name != "detected"])
     joints = read_skeleton(record)

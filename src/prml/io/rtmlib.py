@@ -15,7 +15,7 @@ from numpy.lib import format as npy_format
 
 from prml.errors import PrmlError
 from prml.filters.tracks import Sight
-from prml.io.found import Found, by_count, keypoint_format, sight
+from prml.io.found import Found, by_count, keypoint_format, real, sight
 from prml.io.guard import guarded, one_line
 from prml.io.npz import load_arrays, npz_keys, read_npy
 
@@ -30,8 +30,8 @@ def find_rtmlib(path: Path) -> Found:
 
 
 def _parsed(arrays: Mapping[str, np.ndarray]) -> Found:
-    points = np.asarray(next(arrays[key] for key in _POINTS if key in arrays), np.float64)
-    scores = next((np.asarray(arrays[key], np.float64) for key in _SCORES if key in arrays), None)
+    points = real(next(arrays[key] for key in _POINTS if key in arrays))
+    scores = next((real(arrays[key]) for key in _SCORES if key in arrays), None)
     if points.ndim not in (3, 4) or points.shape[-1] not in (2, 3):
         raise PrmlError(f"expected frames x (people x) points x 2 or 3 numbers, got {_shape(points)}")
     if scores is None:
@@ -45,7 +45,7 @@ def _parsed(arrays: Mapping[str, np.ndarray]) -> Found:
     given = bool((table[..., 2] != 1).any())
     size = _whole(arrays, "width"), _whole(arrays, "height")
     known = (size[0], size[1]) if size[0] and size[1] else None
-    rate = float(arrays["fps"]) if "fps" in arrays else None
+    rate = float(real(arrays["fps"])) if "fps" in arrays else None
     return Found("keypoint arrays", kind, frames, rate, known, has_confidence=given)
 
 
@@ -57,7 +57,7 @@ def _whole(arrays: Mapping[str, Any], name: str) -> int:
     value = arrays.get(name)
     if value is None:
         return 0
-    number = int(value)
+    number = int(real(value))
     if not 0 < number <= 100_000:
         raise PrmlError(f"expected a number of pixels in {name!r}, got {one_line(value, 40)}")
     return number
