@@ -146,7 +146,7 @@ def seen_lengths(
         given = np.asarray(joints_m[block], np.float64)
         precision = 1 / np.maximum(np.asarray(std_m[block], np.float64), MIN_STD_M) ** 2
         plane, weight = _plane_of(camera, points_px[block], None if confidence is None else confidence[block])
-        joints = given
+        joints: Array = given
         for _ in range(_FREE_PASSES):
             extra, pull = _seen(joints, plane, weight, point_std_m(skeleton))
             normal = precision[..., None] * np.eye(3) + SEEN_TIMES * extra
