@@ -6,10 +6,10 @@ The tools are Blender (as the package bpy), usd-core, bvhio, pybvh, pygltflib, t
 the Khronos validator, OpenSim, Pose2Sim's kinematics and its reader of OpenPose JSON, pyomeca, trc-data-reader, ezc3d,
 python-c3d, pandas, pycocotools, the loader of holosoma's retargeting, and GMR's. They are installed into an
 environment of their own in ``--tools`` (default: ``prml/format-tools`` in the cache folder), about 2 GB, with
-``--light`` (all but Blender and OpenSim) 0.8 GB; each runs in a process of its own, with one of the programs in
-``benchmarks/formats``. GMR is in no registry: a checkout goes into the folder ``GMR`` there, else its rules are
-followed. Tools that are not there, or cannot be installed, are named as skipped, and the exit code is 1 only if a check
-fails.
+``--light`` (without Blender, OpenSim, Pose2Sim and holosoma) 0.7 GB; each runs in a process of its own, with one of the
+programs in ``benchmarks/formats``. GMR is in no registry: a checkout goes into the folder ``GMR`` there, else its rules
+are followed. Tools that are not there, or cannot be installed, are named as skipped, and the exit code is 1 only if a
+check fails.
 
 The motions: a walk of motion capture at 50 frames/s, the same at 60/1.001, on 17 joints, with a gap, and two people in
 one file; files of 2D have what a camera sees of them. What counts as right is what ``prml.rig`` says of every bone, or
@@ -49,21 +49,13 @@ from prml.skeleton import BODY28, COCO17, H36M17, OPENPOSE25
 
 HERE = Path(__file__).parent / "formats"
 MAX_MM, MAX_PX, MAX_RATE = 1.0, 0.01, 1e-3
-LARGE = ("bpy==4.5.15", "opensim==4.6")
+LARGE = (
+    *("bpy==4.5.15", "opensim==4.6", "lxml", "anytree", "matplotlib"),
+    *("--no-deps pose2sim==0.10.49", "--no-deps holosoma-retargeting==0.1.0"),  # a detector's and a solver's packages
+)
 PYTHON = (
     *("usd-core==26.11", "bvhio==1.5.4", "pybvh==0.9.0", "pygltflib==1.16.5", "trimesh==5.2.0", "pycocotools==2.0.11"),
-    *(
-        "pyomeca==2026.0.2",
-        "trc-data-reader==0.4.1",
-        "ezc3d==1.7.2",
-        "c3d==0.6.0",
-        "pandas",
-        "pyarrow",
-        "lxml",
-        "scipy",
-    ),
-    *("anytree", "matplotlib", "--no-deps pose2sim==0.10.49"),  # its detector's packages are large
-    "--no-deps holosoma-retargeting==0.1.0",  # its solver's packages are large
+    *("pyomeca==2026.0.2", "trc-data-reader==0.4.1", "ezc3d==1.7.2", "c3d==0.6.0", "pandas", "pyarrow", "scipy"),
 )
 NODE = ("three@0.187.0", "@pixiv/three-vrm@3.5.5", "@pixiv/three-vrm-animation@3.5.5", "gltf-validator@2.0.0-dev.3.10")
 
@@ -86,8 +78,8 @@ class Check:
 
     @property
     def large(self) -> bool:
-        """Whether it needs Blender or OpenSim, which take minutes to install and seconds to start."""
-        return bool({"bpy", "opensim"} & set(self.package.split(", ")))
+        """Whether it needs Blender, OpenSim, Pose2Sim or holosoma, which are large."""
+        return bool({"bpy", "opensim", "Pose2Sim", "holosoma_retargeting"} & set(self.package.split(", ")))
 
 
 BVH = ("bvh", "bvh_mixamo", "bvh_rokoko", "bvh_lafan1")
@@ -234,7 +226,7 @@ class Tools:
         return "" if there else f"{check.package} is not installed"
 
     def install(self, light: bool = False) -> Iterator[str]:
-        """Install what is missing, ``light``: without Blender and OpenSim; yield a line about what cannot be.
+        """Install what is missing, ``light``: without what is large; yield a line about what cannot be.
 
         Other processes wait until it is done.
         """
@@ -352,7 +344,7 @@ def main() -> int:
         "--tools", type=Path, default=default_folder(), help="folder with the tools, made if it is not there"
     )
     parser.add_argument("--no-install", action="store_true", help="take the tools as they are")
-    parser.add_argument("--light", action="store_true", help="do not install Blender and OpenSim")
+    parser.add_argument("--light", action="store_true", help="do not install what is large")
     parser.add_argument("--only", default="", help="tools or formats, separated by commas")
     parser.add_argument("--frames", type=int, help="frames of each motion (default: all)")
     parser.add_argument("--json", type=Path, help="file for the results; rows of tools that are not checked are kept")

@@ -61,7 +61,7 @@ def tools():
 @pytest.mark.parametrize("check", formats.CHECKS, ids=lambda check: check.tool)
 def test_the_tool_finds_the_joints_where_they_are(tools, check):
     if check.large and not ALL:
-        pytest.skip(f"{check.tool} takes minutes: PRML_FORMAT_TOOLS=all runs it, as benchmarks/check_formats.py does")
+        pytest.skip(f"{check.tool} is large: PRML_FORMAT_TOOLS=all runs it, as benchmarks/check_formats.py does")
     installed, problems = tools
     if reason := installed.lacking(check):
         pytest.skip(f"{check.tool}: {reason} ({'; '.join(problems) or 'nothing to install it with'})")
