@@ -27,7 +27,7 @@ class LiftSettings(MotionSettings):
         image_size: width and height in pixels, such as 1920x1080, of the images of a keypoint file that does not state
             them.
         people: how many people to lift: a number, all, or auto for those who are large enough and long enough in view
-            (default: only the most prominent). Each has a poses file.
+            (default: only the most prominent). Each has a poses and a motion file.
         person: which person to lift: for a video a number, 1 for the most prominent, or x,y@t for who stands at these
             pixels at that time in seconds; for a keypoint file the number that is said when it is read (default: the
             most prominent).
