@@ -95,10 +95,10 @@ def test_other_data_has_no_relative_depth(data):
         _config(data).check()
 
 
-def test_weights_that_need_relative_depth_do_not_lift():
+def test_weights_that_need_relative_depth_do_not_lift_without():
     network = registry.build("prml", frames=5, width=16, heads=2, branch_blocks=1, in_channels=4)
     card = Card(name="deep", network="prml", window=5, fps=30.0)
-    with pytest.raises(PrmlError, match="deep was trained with relative depth as an input"):
+    with pytest.raises(PrmlError, match="deep needs relative depth at the joints, not only keypoints"):
         Lifter(Record(network, None, card))
 
 

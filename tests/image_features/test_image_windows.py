@@ -6,27 +6,33 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from fixtures import backbone as small_backbone
+from fixtures import human36m
+from prml.batches.depth import standardised
 from prml.batches.options import WindowOptions
 from prml.cli import main
 from prml.commands.fit import read_config
+from prml.datasets.human36m_sh import PICKLE, read_human36m_sh
 from prml.errors import PrmlError
-from prml.image_features import build
+from prml.image_features import build, crops
 from prml.image_features.backbones import open_backbone
-from prml.image_features.build import build_cache
+from prml.image_features.build import Clip, build_cache
 from prml.image_features.cache import FeatureCache
 from prml.image_features.feature_windows import FeatureWindows
 from prml.image_features.options import CacheOptions
-from prml.image_features.source import FrameFeatures
+from prml.image_features.source import Features, FrameFeatures
 from prml.io.poses import read_poses
 from prml.lifting.image_features import nearest_frames
 from prml.lifting.lifter import Lifter, LiftOptions
 from prml.networks import registry
 from prml.networks.prml.image_fusion import ImageFusion, grid, waves
+from prml.skeleton import H36M17
+from prml.training.data import open_source
 from prml.training.engine import fit
 from prml.training.module import LiftingModule
-from prml.weights.record import Record, load_record
+from prml.weights.record import Card, Record, load_record, save_record
 
 ROOT = Path(__file__).parents[2]
 LATENTS = f"{small_backbone.__file__}:latents"
@@ -200,6 +206,72 @@ def test_windows_do_not_reach_over_frames_without_a_person(clip, latents, tmp_pa
         assert np.diff(cache.times_s[rows]).max() < 1.5 / clip.sequence.fps
     single = FeatureWindows([cache], WindowOptions(frames=1, stride=1, flip=0), part="train", seed=0)
     assert len(single.rows) == 1
+
+
+def test_targets_in_image_space_keep_their_units(latents, clip, tmp_path):
+    """Human3.6M's Stacked-Hourglass pickle: its training split does not say what a pixel is worth."""
+    human36m.write_sh_pickle(tmp_path / PICKLE, frames=6, short=False)
+    (tmp_path / "film").mkdir()
+    for number in range(6):
+        Image.new("RGB", (1000, 1002), (40 * number, 90, 30)).save(tmp_path / "film" / f"{number}.png")
+    filmed = [
+        Clip(next(read_human36m_sh(tmp_path / PICKLE, split)), tmp_path / "film", part, "image")
+        for split, part in (("train", "train"), ("test", "val"))
+    ]
+    build_cache(tmp_path / "c", filmed, latents, CacheOptions(mirrored=False))
+    cache = FeatureCache(tmp_path / "c")
+    assert cache.label == "image"
+    options = WindowOptions(frames=3, stride=3, batch=2, flip=0)
+    train, val = (FeatureWindows([cache], options, part=part, seed=0) for part in ("train", "val"))
+    assert "unit_m" not in train[(0, 0)]
+    batch, s = val.make(np.random.default_rng(0), val.index[:1]), filmed[1].sequence
+    metres = batch["target"][0].numpy() * batch["unit_m"][0].numpy()[:, None, None]
+    np.testing.assert_allclose(metres, s.joints_m[:3] - s.joints_m[:3, :1], atol=1e-5)
+    assert open_source(_config(tmp_path / "c", "--data.windows.flip=0")).output == "image"
+    with pytest.raises(PrmlError, match="one kind of label, got camera_m and image"):
+        build_cache(tmp_path / "d", [clip, filmed[0]], latents)
+
+
+# ------------------------------------------------------------------------------------------------ relative depth
+class _Depth:
+    """A source of features whose first channel is x of the crop, so that its value at a joint is the joint's x."""
+
+    fingerprint = "depth"
+
+    def features(self, sequence, rows, *, mirrored=False):
+        places = crops.reference(sequence.to_skeleton(H36M17).keypoints_px[rows].astype(float))
+        ramp = torch.linspace(-1, 1, 48).expand(1, 64, -1)
+        level = torch.stack([ramp, torch.zeros(1, 64, 48)], 1)
+        for i in range(0, len(rows), 7):
+            part = rows[i : i + 7]
+            yield Features(part, places[i : i + 7], [level.expand(len(part), -1, -1, -1)], None)
+
+
+def test_a_network_of_four_channels_is_given_depth_sampled_at_the_joints(lifted):
+    network, seen = _network(in_channels=4), []
+    network.register_forward_pre_hook(lambda _, given: seen.append(given[0].clone()))
+    card = Card(name="deep", network="prml", arguments={"in_channels": 4}, window=5, fps=lifted.fps)
+    first = int(np.flatnonzero(lifted.has_person)[0])
+    piece = lifted.take(slice(first, first + 30))
+    options = LiftOptions(flip=True, centre=True, batch=30)
+    got = Lifter(Record(network, None, card), options, image_features=_Depth()).lift(piece)
+    assert np.isfinite(got.joints_m).all()
+    plain, mirrored = seen[0].numpy().reshape(2, -1, 5, 17, 4)
+    places = crops.reference(piece.keypoints_px.astype(float))[..., 0]
+    np.testing.assert_allclose(plain[2, ..., 3], standardised(places[:5]), atol=1e-4)
+    np.testing.assert_allclose(mirrored[..., 3], plain[..., 3][..., list(H36M17.mirror)], atol=1e-6)
+
+
+def test_weights_with_depth_ask_for_a_depth_network(film, tmp_path, capsys):
+    card = Card(name="deep", network="prml", arguments={**SMALL, "in_channels": 4}, window=5, fps=30.0)
+    save_record(tmp_path, card, _network(in_channels=4))
+    words = ["lift", str(film), "--weights", str(tmp_path / "deep.yaml"), "--out", str(tmp_path / "out")]
+    for more, told in (
+        (["--backbone", LATENTS], "needs relative depth at the joints; give --backbone depth-anything"),
+        ([], "depth-anything needs weights"),
+    ):
+        assert main([*words, *more]) == 2
+        assert told in capsys.readouterr().err
 
 
 # ------------------------------------------------------------------------------------------------ a build that stops

@@ -22,8 +22,9 @@ from prml.image_features.options import CacheOptions
 from prml.io.poses import read_poses
 from prml.io.sequences import write_sequences
 from prml.lifting.lifter import Lifter
+from prml.networks import registry
 from prml.training.engine import fit
-from prml.weights.record import load_record
+from prml.weights.record import Card, load_record, save_record
 
 QUICK = ("--overlay", "false", "--viewer", "false", "--motion", "false")
 CONFIGS = Path(__file__).parents[2] / "configs" / "paper"
@@ -202,4 +203,16 @@ def test_capf_trains_with_depth_features_as_one_more_level(film, clip, lifted, d
     assert main(words) == 2  # without the depth network it is another backbone
     assert main([*words, "--depth-weights", str(depth)]) == 0
     got = read_poses(tmp_path / "out" / "poses.npz")
+    assert np.isfinite(got.joints_m[got.has_person]).all()
+
+
+@pytest.mark.slow
+def test_prml_with_relative_depth_as_an_input_lifts_the_video(film, lifted, depth, tmp_path):
+    arguments = {**SMALL["prml"], "in_channels": 4}
+    card = Card(name="deep", network="prml", arguments=arguments, window=5, fps=10.0)
+    save_record(tmp_path, card, registry.build("prml", **arguments))
+    words = ["lift", str(film), "--weights", str(tmp_path / "deep.yaml"), "--model", "lite", *QUICK]
+    assert main([*words, "--backbone-weights", str(depth), "--flip", "--out", str(tmp_path / "out")]) == 0
+    got = read_poses(tmp_path / "out" / "poses.npz")
+    np.testing.assert_array_equal(got.has_person, lifted.has_person)
     assert np.isfinite(got.joints_m[got.has_person]).all()

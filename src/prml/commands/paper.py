@@ -214,8 +214,9 @@ def _list(console: "Console") -> None:
         "", "shows", "rows that can be trained", "on the paper's data", "on motion capture", box=box.SIMPLE_HEAD
     )
     for name, one in tables().items():
-        runs = f"prml paper {name} --mocap" if one.trained else "-"
-        data = f"prml paper {name} --data DIR ({one.protocol})" if one.trained else "-"
+        runs = f"prml paper {name} --mocap" if any(not row.features for row in one.trained) else "-"
+        images = " --features FOLDER" * any(row.features for row in one.trained)
+        data = f"prml paper {name} --data DIR{images} ({one.protocol})" if one.trained else "-"
         shown.add_row(name, one.title, f"{len(one.trained)} of {len(one.rows)}", data, runs)
     drawn = Table("", "shows", "drawn from", "by", box=box.SIMPLE_HEAD)
     for name, figure in figures().items():

@@ -60,6 +60,7 @@ class _Part:
 
     Attributes:
         rows: of the frames in the clip.
+        unit_m: metres per unit of the target; NaN for targets in metres, or where it is not known.
     """
 
     rows: Int[Array, " n"]
@@ -67,7 +68,7 @@ class _Part:
     reference: Float[Array, "n 17 2"]
     target: Float[Array, "n 17 3"]
     times: Float[Array, " n"]
-    unit_m: Float[Array, " n"] | None
+    unit_m: Float[Array, " n"]
 
 
 def _arrays(clip: Clip, every: int) -> _Part:
@@ -81,12 +82,13 @@ def _arrays(clip: Clip, every: int) -> _Part:
     rows = np.flatnonzero(np.isfinite(points).all((1, 2)))
     rows = rows[rows % every == 0]
     rule = SequenceRule(clip.label, in_channels=3)
-    unit = rule.unit_m(s)
+    stated = rule.unit_m(s)
+    unit_m = np.full(len(s), np.nan, np.float32) if stated is None else stated
     # frames without a person may be NaN, and are not chosen
     given, target = rule.arrays(s.with_(keypoints_px=np.where(np.isfinite(points), points, 0)))
     reference = crops.reference(points[rows].astype(np.float64))
     times = s.times_s[rows]
-    return _Part(rows, given[rows], reference, target[rows], times, None if unit is None else unit[rows])
+    return _Part(rows, given[rows], reference, target[rows], times, unit_m[rows])
 
 
 def _stamp(path: Path) -> list[Any]:
@@ -216,10 +218,10 @@ def _write(
             progress(done, total)
         entries.append(_entry(clip, at, at + len(part.rows)))
         at += len(part.rows)
-    units = [part.unit_m for part in chosen]
     arrays = {name: np.concatenate([getattr(part, name) for part in chosen]) for name in SMALL}
-    if not any(unit is None for unit in units):
-        arrays[UNIT] = np.concatenate(units)  # type: ignore[arg-type]
+    units = np.concatenate([part.unit_m for part in chosen])
+    if np.isfinite(units).any():
+        arrays[UNIT] = units
     draft.finish(arrays, {**settings, "frames": at, "clips": entries})
 
 

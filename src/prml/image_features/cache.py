@@ -86,7 +86,7 @@ class FeatureCache:
     Attributes:
         index: what ``features.json`` says.
         inputs, targets, references, times_s: of all frames.
-        unit_m: metres per unit of the targets; None for targets in metres, or if it is not known.
+        unit_m: metres per unit of the targets, NaN where it is not known; None for targets in metres.
 
     Args:
         folder: of the cache.

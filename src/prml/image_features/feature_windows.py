@@ -37,7 +37,7 @@ class FeatureWindows(Windows):
     """Batches ``input`` (B, T, 17, C_in), ``target`` (B, T, 17, 3), ``reference`` (B, T, 17, 2), ``map0`` and so on
     (B, T, c, h, w).
 
-    With image-space targets also ``unit_m`` (B, T), metres per unit, if all caches state it.
+    With image-space targets also ``unit_m`` (B, T), metres per unit, if it is known of all frames of the part.
 
     Args:
         caches: of one backbone.
@@ -67,7 +67,10 @@ class FeatureWindows(Windows):
             for clip, (owner, rows) in enumerate(zip(owners, self.rows, strict=True))
             for start in range(0, max(1, len(rows) - options.frames + 1), options.stride)
         ]
-        self.units = all(cache.unit_m is not None for cache in caches)
+        self.units = all(
+            (units := self.caches[owner].unit_m) is not None and bool(np.isfinite(units[rows]).all())
+            for owner, rows in zip(owners, self.rows, strict=True)
+        )
         if not index:
             raise PrmlError(
                 f"the feature cache has no labelled frame to {'train on' if part == 'train' else 'validate'}"

@@ -115,7 +115,7 @@ class EagerLifter:
 def can_lift_eagerly(lifter: "Lifter") -> bool:
     """Whether the input of a frame depends only on nearby frames and the network predicts whole windows."""
     near = lifter.output == "sequence" and lifter.card.normalisation == "virtual_camera"
-    return near and not lifter.network.image_channels
+    return near and lifter.image_features is None
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from prml.batches.depth import standardised
 from prml.errors import PrmlError
 from prml.image_features.crops import RULE
 from prml.image_features.source import Features, FeatureSource
@@ -15,10 +16,16 @@ from prml.skeleton import H36M17
 from prml.weights.record import Card
 
 Array = np.ndarray
+CHANNELS = 3  # x, y, confidence: a network of more is given relative depth too
 
 
-def check_features(card: Card, source: FeatureSource | None) -> None:
-    """Raise PrmlError unless the network was trained on these features."""
+def check_features(card: Card, source: FeatureSource | None, *, depth: bool = False) -> None:
+    """Raise PrmlError unless the network was trained on these features; with ``depth`` it takes relative depth only."""
+    if source is None and depth:
+        raise PrmlError(
+            f"{card.name} needs relative depth at the joints, not only keypoints: give the video with "
+            "backbone=depth-anything and backbone_weights=..., or features=... for scoring"
+        )
     if source is None:
         raise PrmlError(
             f"{card.network} needs image features, not only keypoints: give the video with "
@@ -116,6 +123,14 @@ class WindowFeatures:
         reference = np.concatenate([part.reference for part in self._held])[which]
         mirrored = None if self._held[0].mirrored is None else chosen("mirrored")
         return Features(which, reference.reshape(*frames.shape, *reference.shape[1:]), chosen("maps"), mirrored)
+
+
+def relative_depth(seen: Features) -> Float[Array, "*n 17"]:
+    """Relative depth at the joints, standardised over those of a frame, of features that end with Depth Anything's."""
+    places = torch.from_numpy(np.ascontiguousarray(seen.reference, np.float32))
+    flat = places.reshape(-1, 1, *places.shape[-2:])
+    sampled = torch.nn.functional.grid_sample(seen.maps[-1][:, :1], flat, padding_mode="border", align_corners=True)
+    return standardised(sampled.view(places.shape[:-1]).numpy()).astype(np.float32)
 
 
 @torch.inference_mode()

@@ -23,7 +23,15 @@ from prml.filters.repair import bridge_joints
 from prml.filters.resample import interpolate, interpolate_smooth, network_times, stretches
 from prml.image_features.source import FeatureSource
 from prml.lifting.body28 import on_body28
-from prml.lifting.image_features import WindowFeatures, check_features, lift_frames, lift_windows, nearest_frames
+from prml.lifting.image_features import (
+    CHANNELS,
+    WindowFeatures,
+    check_features,
+    lift_frames,
+    lift_windows,
+    nearest_frames,
+    relative_depth,
+)
 from prml.lifting.prediction_cache import PredictionCache
 from prml.lifting.threads import settle_after_fork
 from prml.lifting.windows import Predict, predict_blended, predict_frames
@@ -40,7 +48,6 @@ Module = TypeVar("Module", bound=nn.Module)
 Precision = Literal["float32", "bf16"]
 _BLOCK = 1024
 _UNIT_M = {"camera_mm": 1e-3}  # metres per unit of a network's output; 1 for the others
-_CHANNELS = 3  # x, y, confidence
 _WHOLE = 1 - 1e-9  # a joint is shown between two frames that both show it
 
 
@@ -108,15 +115,11 @@ class Lifter:
         self.network = _ready(record.network, self.device)
         self.uncertainty = None if record.uncertainty is None else _ready(record.uncertainty, self.device)
         self._temperature = torch.from_numpy(temperature(self.card.temperature, self.skeleton)).to(self.device)
-        if self.network.in_channels > _CHANNELS:
-            raise PrmlError(
-                f"{self.card.name} was trained with relative depth as an input, which nothing gives it here yet; train "
-                "with data.windows.in_channels=3 to lift"
-            )
         self.output = self.network.output
-        self.image_features = image_features if self.network.image_channels else None
-        if self.network.image_channels:
-            check_features(self.card, image_features)
+        filmed = bool(self.network.image_channels) or self.network.in_channels > CHANNELS
+        self.image_features = image_features if filmed else None
+        if filmed:
+            check_features(self.card, image_features, depth=not self.network.image_channels)
         self.engine = engine
         self._compute = None if engine == DEFAULT_ENGINE else self._opened(engine)
 
@@ -323,14 +326,18 @@ class Lifter:
         wanted = [network_times(given.times_s[run], self.card.fps) for run in runs]
         shown = [run.start + nearest_frames(given.times_s[run], w) for run, w in zip(runs, wanted, strict=True)]
         rows, position = np.unique(np.concatenate(shown), return_inverse=True)
-        held = WindowFeatures(source.features(given, rows, mirrored=self.options.flip))
+        mirrored = self.options.flip and bool(self.network.image_channels)
+        held = WindowFeatures(source.features(given, rows, mirrored=mirrored))
         cuts = np.split(position, np.cumsum([len(w) for w in wanted])[:-1])
         for run, times, at in zip(runs, wanted, cuts, strict=True):
             seen, inputs = self._inputs(given, run, times)
 
             def predict(windows: Array, inputs: Array = inputs, at: Array = at) -> Array:
                 frames = windows[..., 0, 0]
-                return lift_windows(self.network, inputs[frames], held.at(at[frames]), device=self.device)
+                shown = held.at(at[frames])
+                if self.network.image_channels:
+                    return lift_windows(self.network, inputs[frames], shown, device=self.device)
+                return self.predict(np.concatenate([inputs[frames], relative_depth(shown)[..., None]], -1))
 
             output = self._over_windows(np.arange(len(times))[:, None, None], predict)
             self._check_finite(inputs, output)

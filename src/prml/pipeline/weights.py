@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from prml.image_features.source import FrameFeatures
     from prml.lifting.lifter import Lifter
 
+_CHANNELS = 3  # x, y, confidence
+_DEPTH_ANYTHING = "depth-anything"
 _OF_IMAGES = ("backbone", "backbone_weights", "depth_weights")
 
 
@@ -21,7 +23,7 @@ def check_weights(source: Source, settings: LiftSettings) -> Card:
     """Return the card of the weights without loading them; raise PrmlError if they cannot lift this input."""
     card = read_card(find_record(settings.weights))
     card.check_joints()
-    if not registry.entry(card.network, may_import=False).needs_images(card.arguments):
+    if not registry.entry(card.network, may_import=False).needs_images(card.arguments) and not _needs_depth(card):
         given = [name for name in _OF_IMAGES if getattr(settings, name) is not None]
         if given:
             listed = " and ".join(f"{name}=..." for name in given)
@@ -37,8 +39,14 @@ def check_weights(source: Source, settings: LiftSettings) -> Card:
 
 def _backbone(card: Card, settings: LiftSettings) -> str:
     """Return the name of the backbone; empty if the user must give it, since code named by a card is not run."""
-    stated = str(card.context.get("name", ""))
+    stated = str(card.context.get("name", _DEPTH_ANYTHING if _needs_depth(card) else ""))
     return settings.backbone or ("" if ":" in stated else stated)
+
+
+def _needs_depth(card: Card) -> bool:
+    """Whether the network takes relative depth beside x, y and confidence."""
+    channels = card.arguments.get("in_channels", _CHANNELS)
+    return isinstance(channels, int) and channels > _CHANNELS
 
 
 def open_lifter(source: Source, settings: LiftSettings) -> "Lifter":
@@ -49,7 +57,8 @@ def open_lifter(source: Source, settings: LiftSettings) -> "Lifter":
 
     record = load_record(settings.weights)
     flip = card.imported and card.flip if settings.flip is None else settings.flip
-    features = _image_features(card, source, settings) if record.network.image_channels else None
+    filmed = record.network.image_channels or _needs_depth(card)
+    features = _image_features(card, source, settings) if filmed else None
     return Lifter(record, LiftOptions(flip=flip), settings.device, features, settings.engine)
 
 
@@ -59,7 +68,10 @@ def _image_features(card: Card, source: Source, settings: LiftSettings) -> "Fram
 
     if source.video is None:
         raise PrmlError(f"{card.network} needs image features: give the video")
-    backbone = open_backbone(_backbone(card, settings), settings.backbone_weights, depth_weights=settings.depth_weights)
+    name = _backbone(card, settings)
+    if _needs_depth(card) and not name.endswith(_DEPTH_ANYTHING):
+        raise PrmlError(f"{card.name} needs relative depth at the joints; give backbone={_DEPTH_ANYTHING}, not {name}")
+    backbone = open_backbone(name, settings.backbone_weights, depth_weights=settings.depth_weights)
     return FrameFeatures(source.video, backbone, fps=settings.fps)
 
 
