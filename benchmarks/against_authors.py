@@ -20,53 +20,34 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "networks")]
+import authors_setup
 
-import torch  # noqa: E402
-import yaml  # noqa: E402
-from published_rule import filled  # noqa: E402
-
-from fixtures import human36m, mpi_inf_3dhp  # noqa: E402
-from prml.datasets.human36m import ACTIONS  # noqa: E402
-from prml.datasets.human36m_cameras import read_cameras  # noqa: E402
-from prml.evaluation.result import read_result  # noqa: E402
-from prml.io.files import write_file  # noqa: E402
-from prml.networks import registry  # noqa: E402
-from prml.networks.published.convert import published_keys  # noqa: E402
-from prml.provenance import commit, versions  # noqa: E402
+from prml.evaluation.result import read_result
+from prml.io.files import write_file
+from prml.networks import registry
+from prml.provenance import commit, versions
 
 NEAR_MM = 1e-3
 BEGIN, END = "<!-- against_authors.py begins -->", "<!-- against_authors.py ends -->"
 
 
-@dataclass(frozen=True)
-class Case:
+@dataclass(frozen=True, kw_only=True)
+class Case(authors_setup.Code):
     """One network under one protocol.
 
     Attributes:
-        repository: folder of the checkout.
-        network, arguments: ours.
         protocol: ours.
-        script: theirs; ``words`` its arguments, where {file} is the checkpoint and {name} its name.
-        file: name of the checkpoint; ``key`` of the weights in it ("" for a bare state_dict); ``prefix`` of the names.
-        config: their configuration file and what is changed in it; {config} in ``words``.
+        script: theirs; ``words`` its arguments, where {file} is the checkpoint, {name} its name and {config} the
+            configuration file.
         before: scripts that cut the clips, with their arguments and the folder in which they run.
         recorded, call: as in ``authors_code.run``.
         imports: further words of ``prml import``; ``options`` of ``prml evaluate`` for a figure that is an option here.
         reasons: metric -> why the figures differ.
     """
 
-    repository: str
-    network: str
-    arguments: Mapping[str, Any]
     protocol: str
     script: str
     words: Sequence[str]
-    file: str = "net.bin"
-    key: str = "model_pos"
-    prefix: str = ""
-    config: tuple[str, Mapping[str, Any]] | None = None
     before: tuple[str, Sequence[str], str] | None = None
     recorded: str = ""
     call: str = ""
@@ -96,18 +77,18 @@ CASES = (
         "VideoPose3D",
         "videopose3d",
         {"kernels": (3, 3), "width": 64},
-        "h36m-cpn",
-        "run.py",
-        (*_VIDEOPOSE3D, "-arc", "3,3", "-ch", "64"),
+        protocol="h36m-cpn",
+        script="run.py",
+        words=(*_VIDEOPOSE3D, "-arc", "3,3", "-ch", "64"),
         options=("--velocity", "as-videopose3d"),
     ),
     Case(
         "MHFormer",
         "mhformer",
         {"frames": 9, "width": 64, "hidden": 128, "depth": 2},
-        "h36m-cpn",
-        "main.py",
-        ("--test", "--frames", "9", "--channel", "64", "--d_hid", "128", "--layers", "2", "--previous_dir", "."),
+        protocol="h36m-cpn",
+        script="main.py",
+        words=("--test", "--frames", "9", "--channel", "64", "--d_hid", "128", "--layers", "2", "--previous_dir", "."),
         file="model_1.pth",
         **_MHFORMER,
     ),
@@ -115,18 +96,18 @@ CASES = (
         "MixSTE",
         "mixste",
         {"frames": 9, "width": 32, "depth": 2},
-        "h36m-cpn",
-        "run.py",
-        (*_VIDEOPOSE3D, "-f", "9", "-cs", "32", "-dep", "2", "--nolog"),
+        protocol="h36m-cpn",
+        script="run.py",
+        words=(*_VIDEOPOSE3D, "-f", "9", "-cs", "32", "-dep", "2", "--nolog"),
         options=("--velocity", "as-mixste"),
     ),
     Case(
         "P-STMO",
         "pstmo",
         {"frames": 9, "width": 64, "depth": 1, "hidden": 128},
-        "h36m-cpn",
-        "run.py",
-        ("-f", "9", "-tds", "2", *_PSTMO),
+        protocol="h36m-cpn",
+        script="run.py",
+        words=("-f", "9", "-tds", "2", *_PSTMO),
         prefix="module.",
         **_MHFORMER,
     ),
@@ -134,9 +115,9 @@ CASES = (
         "PoseFormerV2",
         "poseformerv2",
         {"frames": 9, "kept_frames": 3, "kept_coefficients": 3, "width": 16, "depth": 2},
-        "h36m-cpn",
-        "run_poseformer.py",
-        (*_VIDEOPOSE3D, "-g", "0", "-frame", "9", "-frame-kept", "3", "-coeff-kept", "3", "--depth", "2")
+        protocol="h36m-cpn",
+        script="run_poseformer.py",
+        words=(*_VIDEOPOSE3D, "-g", "0", "-frame", "9", "-frame-kept", "3", "-coeff-kept", "3", "--depth", "2")
         + ("--embed-dim-ratio", "16"),
         imports=("--frames", "9"),
         options=("--velocity", "as-videopose3d"),
@@ -145,9 +126,9 @@ CASES = (
         "STCFormer",
         "stcformer",
         {"frames": 9, "width": 64, "depth": 2},
-        "h36m-cpn",
-        "run_stc.py",
-        ("-f", "9", "--layers", "2", "--channel", "64", "--d_hid", "64", "--root_path", "dataset/")
+        protocol="h36m-cpn",
+        script="run_stc.py",
+        words=("-f", "9", "--layers", "2", "--channel", "64", "--d_hid", "64", "--root_path", "dataset/")
         + ("--reload", "1", "--previous_dir", "{file}"),
         imports=("--frames", "9"),
         **_MHFORMER,
@@ -156,27 +137,27 @@ CASES = (
         "GLA-GCN",
         "glagcn",
         {"strides": (3, 3), "width": 16},
-        "h36m-cpn",
-        "run_s-agcn.py",
-        (*_VIDEOPOSE3D, "-arc", "3,3", "-ch", "16", "-tta"),
+        protocol="h36m-cpn",
+        script="run_s-agcn.py",
+        words=(*_VIDEOPOSE3D, "-arc", "3,3", "-ch", "16", "-tta"),
         options=("--velocity", "as-videopose3d"),
     ),
     Case(
         "KTPFormer",
         "ktpformer",
         {"frames": 9, "width": 32, "depth": 2},
-        "h36m-cpn",
-        "run_ktpformer.py",
-        (*_VIDEOPOSE3D, "-f", "9", "-cs", "32", "-dep", "2", "--nolog"),
+        protocol="h36m-cpn",
+        script="run_ktpformer.py",
+        words=(*_VIDEOPOSE3D, "-f", "9", "-cs", "32", "-dep", "2", "--nolog"),
         options=("--velocity", "as-mixste"),
     ),
     Case(
         "MotionBERT",
         "motionbert",
         {"width": 32, "depth": 2, "mlp_ratio": 2.0, "representation": 32},
-        "h36m-sh-2.5d",
-        "train.py",
-        ("--config", "{config}", "--evaluate", "{file}", "--checkpoint", "log"),
+        protocol="h36m-sh-2.5d",
+        script="train.py",
+        words=("--config", "{config}", "--evaluate", "{file}", "--checkpoint", "log"),
         config=("configs/pose3d/MB_train_h36m.yaml", {"dim_feat": 32, "depth": 2, "dim_rep": 32}),
         before=("tools/convert_h36m.py", (), "."),
         imports=("--rootrel",),
@@ -185,9 +166,9 @@ CASES = (
         "MotionAGFormer",
         "motionagformer-xs",
         _AGFORMER,
-        "h36m-sh-2.5d",
-        "train.py",
-        _AGFORMER_WORDS,
+        protocol="h36m-sh-2.5d",
+        script="train.py",
+        words=_AGFORMER_WORDS,
         key="model",
         config=("configs/h36m/MotionAGFormer-xsmall.yaml", _AGFORMER_CONFIG),
         before=("data/preprocess/h36m.py", ("--n-frames", "9"), "data/preprocess"),
@@ -197,9 +178,9 @@ CASES = (
         "P-STMO",
         "pstmo",
         {"frames": 9, "width": 64, "depth": 1, "hidden": 128},
-        "3dhp-gt",
-        "run_3dhp.py",
-        ("-f", "9", "--dataset", "3dhp", *_PSTMO, "-c", "."),
+        protocol="3dhp-gt",
+        script="run_3dhp.py",
+        words=("-f", "9", "--dataset", "3dhp", *_PSTMO, "-c", "."),
         key="",
         prefix="module.",
     ),
@@ -207,9 +188,9 @@ CASES = (
         "PoseFormerV2",
         "poseformerv2",
         {"frames": 9, "kept_frames": 3, "kept_coefficients": 3, "depth": 2},
-        "3dhp-gt",
-        "mpi_inf_3dhp/run_3dhp.py",
-        ("-f", "9", "-frame-kept", "3", "-coeff-kept", "3", "--layers", "2", "--dataset", "3dhp", "-c", ".")
+        protocol="3dhp-gt",
+        script="mpi_inf_3dhp/run_3dhp.py",
+        words=("-f", "9", "-frame-kept", "3", "-coeff-kept", "3", "--layers", "2", "--dataset", "3dhp", "-c", ".")
         + ("--reload", "1", "--previous_dir", "{file}"),
         key="",
         prefix="module.",
@@ -219,9 +200,9 @@ CASES = (
         "MotionAGFormer",
         "motionagformer-xs",
         _AGFORMER,
-        "3dhp-gt",
-        "train_3dhp.py",
-        _AGFORMER_WORDS,
+        protocol="3dhp-gt",
+        script="train_3dhp.py",
+        words=_AGFORMER_WORDS,
         key="model",
         config=("configs/mpi/MotionAGFormer-xsmall.yaml", _AGFORMER_CONFIG),
         recorded="evaluate",
@@ -232,9 +213,9 @@ CASES = (
         "MotionBERT",
         "motionbert",
         {"width": 32, "depth": 2, "mlp_ratio": 2.0, "representation": 32},
-        "h36m-gt-pasted",
-        "train.py",
-        ("--config", "{config}", "--evaluate", "{file}", "--checkpoint", "log"),
+        protocol="h36m-gt-pasted",
+        script="train.py",
+        words=("--config", "{config}", "--evaluate", "{file}", "--checkpoint", "log"),
         config=("configs/pose3d/MB_train_h36m.yaml", {"dim_feat": 32, "depth": 2, "dim_rep": 32, "gt_2d": True}),
         before=("tools/convert_h36m.py", (), "."),
         imports=("--rootrel",),
@@ -243,9 +224,9 @@ CASES = (
         "MotionAGFormer",
         "motionagformer-xs",
         _AGFORMER,
-        "h36m-gt-orthographic",
-        "train.py",
-        _AGFORMER_WORDS,
+        protocol="h36m-gt-orthographic",
+        script="train.py",
+        words=_AGFORMER_WORDS,
         key="model",
         config=("configs/h36m/MotionAGFormer-xsmall.yaml", {**_AGFORMER_CONFIG, "use_proj_as_2d": True}),
         before=("data/preprocess/h36m.py", ("--n-frames", "9"), "data/preprocess"),
@@ -262,61 +243,18 @@ LEFT_OUT = {
 }
 
 
-# ---------------------------------------------------------------------- files
-def make_files(folder: Path, calibration: Path) -> None:
-    """The official files of Human3.6M (both kinds) and MPI-INF-3DHP, small."""
-    table = read_cameras(calibration)
-    cameras = {
-        subject: {
-            c: {
-                "f": (view.fx, view.fy),
-                "c": (view.cx, view.cy),
-                "k": (0.0, 0.0, 0.0),
-                "p": (0.0, 0.0),
-                "R": view.R_world_to_camera,
-                "position": -view.R_world_to_camera.T @ view.t_m,
-            }
-            for c, view in views.items()
-        }
-        for subject, views in table.cameras.items()
-    }
-    named = tuple(f"{a} 1" if i % 2 else a for i, a in enumerate(ACTIONS[1:]))
-    human36m.write_npz_pair(folder, actions=("Directions 1", *named), frames=35, cameras=cameras)
-    shutil.copy(calibration, folder / "h36m_dataset.py")
-    human36m.write_sh_pickle(folder / "motion3d" / "h36m_sh_conf_cam_source_final.pkl", frames=250, short=False)
-    (folder / "h36m_sh_conf_cam_source_final.pkl").symlink_to(folder / "motion3d" / "h36m_sh_conf_cam_source_final.pkl")
-    for place in (folder, folder / "motion3d"):
-        mpi_inf_3dhp.write_test_npz(place, frames=40)
-        mpi_inf_3dhp.write_train_npz(place, frames=20)
-
-
-def checkpoint(case: Case, folder: Path) -> Path:
-    """The weights of a case in its authors' container."""
-    state = filled(published_keys(case.network, **case.arguments), seed=3)
-    state = {case.prefix + name: value for name, value in state.items()}
-    path = folder / case.file
-    torch.save({case.key: state, "epoch": 1, "lr": 0.0} if case.key else state, path)
-    return path
-
-
 # ---------------------------------------------------------------------- theirs
 def _script(checkout: Path, script: str, words: Sequence[str], folder: Path, out: Path, more: Sequence[str]) -> None:
-    runner = ROOT / "benchmarks" / "authors_code.py"
+    runner = Path(__file__).with_name("authors_code.py")
     command = [sys.executable, str(runner), "--checkout", str(checkout), "--script", script, "--out", str(out), *more]
     done = subprocess.run([*command, "--", *words], cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{checkout.name}/{script} failed:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}")
 
 
-def theirs(case: Case, checkout: Path, work: Path, weights: Path) -> dict[str, float]:
+def theirs(case: Case, checkout: Path, work: Path, known: Mapping[str, str]) -> dict[str, float]:
     """The figures of the authors' code."""
     out = work / "theirs.json"
-    known = {"file": str(weights), "name": weights.name}
-    if case.config:
-        source, changes = case.config
-        values = yaml.safe_load((checkout / source).read_text(encoding="utf-8")) | dict(changes)
-        known["config"] = str(work / "config.yaml")
-        Path(known["config"]).write_text(yaml.safe_dump(values), encoding="utf-8")
     if case.before:
         script, words, place = case.before
         (work / place).mkdir(parents=True, exist_ok=True)
@@ -327,20 +265,12 @@ def theirs(case: Case, checkout: Path, work: Path, weights: Path) -> dict[str, f
     return found
 
 
-def _commit(checkout: Path) -> str:
-    """The commit of a checkout, from git or from a file COMMIT beside the code."""
-    if (stated := checkout / "COMMIT").is_file():
-        return stated.read_text(encoding="utf-8").strip()
-    done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=checkout, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "unknown"
-
-
 # ---------------------------------------------------------------------- ours
-def ours(case: Case, work: Path, weights: Path, data: Path) -> dict[str, float]:
+def ours(case: Case, work: Path, weights: str, data: Path) -> dict[str, float]:
     """The figures of ``prml import`` and ``prml evaluate``; those that need an option are of a second run."""
     dataset, record = "3dhp" if case.is_3dhp else "h36m", work / "record"
     named = ("--dataset", dataset, "--out", str(record), "--name", "net")
-    _prml("import", case.network, str(weights), *named, *case.imports)
+    _prml("import", case.network, weights, *named, *case.imports)
     evaluate = ["evaluate", "--weights", str(record / "net.yaml"), "--protocol", case.protocol, "--data", str(data)]
     _prml(*evaluate, "--json", str(work / "ours.json"))
     scores = dict(read_result(work / "ours.json").scores)
@@ -361,20 +291,18 @@ def _prml(*words: str) -> None:
 def rows_of(case: Case, checkout: Path, data: Path, work: Path) -> list[dict[str, Any]]:
     """One row for every figure that the authors' script gives."""
     work.mkdir()
-    for name in ("data", "dataset"):
-        (work / name).symlink_to(data)
+    known = case.prepare(checkout, work, data)
     if case.before and case.before[2].startswith("data/"):  # their script writes beside its own folder
         (work / "data").unlink()
         shutil.copytree(data, work / "data", symlinks=True)
-    weights = checkpoint(case, work)
-    found, own = theirs(case, checkout, work, weights), ours(case, work, weights, data)
+    found, own = theirs(case, checkout, work, known), ours(case, work, known["file"], data)
     rows = []
     for metric, value in found.items():
         difference = own[metric] - value
         row = {
             "network": case.network,
             "repository": case.repository,
-            "commit": _commit(checkout),
+            "commit": authors_setup.commit_of(checkout),
             "script": case.script,
             "protocol": case.protocol,
             "metric": metric,
@@ -436,7 +364,7 @@ def main() -> int:
     rows = list(kept)
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "files"
-        make_files(data, o.checkouts.absolute() / "VideoPose3D" / "common" / "h36m_dataset.py")
+        authors_setup.make_files(data, o.checkouts.absolute())
         for number, case in enumerate(CASES):
             checkout = o.checkouts.absolute() / case.repository
             if not checkout.is_dir() or (o.only and number not in o.only):

@@ -11,14 +11,17 @@ easydict, prettytable.
 
 import argparse
 import builtins
+import contextlib
 import importlib
 import importlib.abc
 import importlib.machinery
 import json
 import os
 import re
+import shutil
 import sys
 import types
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from unittest.mock import MagicMock
@@ -99,9 +102,12 @@ def lend(checkout: Path) -> None:
 
     P-STMO's script for MPI-INF-3DHP asks for an option that its parser does not have. GLA-GCN's files import ``wrap``
     of common.utils, and look for data under the paths of another machine. TCPFormer's resumes an optimiser.
+    CA-PF's script gets poses and feature maps (:func:`_lend_capf`).
     """
     if checkout.name == "P-STMO":
         argparse.Namespace.MAE_test_reload = 0  # type: ignore[attr-defined]
+    if checkout.name == "ContextAware-PoseFormer":
+        _lend_capf()
     import numpy as np
     import torch
 
@@ -119,6 +125,81 @@ def lend(checkout: Path) -> None:
     np.load = lambda file, **o: load(file if Path(file).exists() else Path("data") / Path(file).name, **o)
 
 
+def _lend_capf() -> None:
+    """Made-up poses, smooth feature maps and the CPU for CA-PF's training script.
+
+    It wants the pictures of Human3.6M, the weights of a backbone, and several GPUs, since only a distributed model has
+    the ``module`` that it asks for.
+    """
+    import numpy as np
+    import torch
+    from torch import nn
+
+    device = torch.device
+
+    class Here(type):
+        """Makes a CPU of every device that is asked for."""
+
+        def __call__(cls, *_: Any, **__: Any) -> torch.device:
+            return device("cpu")
+
+        def __instancecheck__(cls, found: Any) -> bool:
+            return isinstance(found, device)
+
+    torch.device = Here("device", (), {})  # type: ignore[misc]
+    shutil.copy = lambda *_, **__: None  # of the script itself, beside its logs
+    torch.cuda.Stream = torch.cuda.current_stream = MagicMock  # type: ignore[misc, assignment]
+    torch.cuda.stream = lambda _: contextlib.nullcontext()
+
+    class Maps(nn.Module):
+        """Four maps like those of a backbone, of waves instead of a picture."""
+
+        def forward(self, images: torch.Tensor) -> list[torch.Tensor]:
+            maps = []
+            for level in range(4):
+                high, wide, channels = 8 >> level or 1, 6 >> level or 1, 32 << level
+                phase = torch.arange(len(images) * channels).view(len(images), channels, 1, 1).float()
+                maps.append(torch.sin(phase + torch.arange(high)[:, None] / 3 + torch.arange(wide) / 2))
+            return maps
+
+    class Poses(torch.utils.data.Dataset):  # type: ignore[type-arg]
+        """Two poses with their places in an empty picture."""
+
+        dist_size = None
+
+        def __init__(self, **_: Any) -> None:
+            rng = np.random.default_rng(5)
+            pose = rng.normal(0, 0.3, (2, 1, 17, 3)), rng.normal(0, 0.3, (2, 17, 2))
+            self.items = list(zip(*pose, rng.uniform(30, 160, (2, 17, 2)), strict=True))
+
+        def __len__(self) -> int:
+            return len(self.items)
+
+        def __getitem__(self, index: int) -> tuple[Any, ...]:
+            return np.zeros((256, 192, 3), np.uint8), *self.items[index]
+
+    importlib.import_module("mvn.models.pose_hrnet").get_pose_net = lambda *_: Maps()  # type: ignore[attr-defined]
+    place = importlib.import_module("mvn.datasets")
+    place.human36m = place.multiview_human36m = Poses  # type: ignore[attr-defined]
+    importlib.import_module("mvn.models.conpose").CA_PF.module = property(lambda self: self)
+
+
+def prepare(checkout: Path, script: str, words: Sequence[str]) -> Path:
+    """Stand in for what a script expects, and give it its arguments; returns its path."""
+    stand_in()
+    path = checkout / script
+    sys.path[:0] = [str(path.parent), str(checkout)]
+    lend(checkout)
+    sys.argv = [str(path), *words]
+    return path
+
+
+def run_script(path: Path, names: dict[str, Any]) -> None:
+    """Run a script as the module ``names["__name__"]``; its names are put there, even if it ends early."""
+    names["__file__"] = str(path)
+    exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), names)
+
+
 def run(checkout: Path, script: str, words: list[str], recorded: str = "", call: str = "") -> dict[str, float]:
     """Figures of a script in its own words, run in the current folder.
 
@@ -129,11 +210,7 @@ def run(checkout: Path, script: str, words: list[str], recorded: str = "", call:
         recorded: a function of the script whose answer begins with the figure wanted, where what it prints is rounded.
         call: the function that the script's last lines call, where ``recorded`` is to be watched.
     """
-    stand_in()
-    path = checkout / script
-    sys.path[:0] = [str(path.parent), str(checkout)]
-    lend(checkout)
-    sys.argv = [str(path), *words]
+    path = prepare(checkout, script, words)
     lines: list[str] = []
     printing = builtins.print
 
@@ -141,11 +218,11 @@ def run(checkout: Path, script: str, words: list[str], recorded: str = "", call:
         lines.append(" ".join(map(str, values)))
         printing(*values, **options)
 
-    names: dict[str, Any] = {"__name__": "authors" if call else "__main__", "__file__": str(path)}
+    names: dict[str, Any] = {"__name__": "authors" if call else "__main__"}
     builtins.print = noted
     answers: list[Any] = []
     try:
-        exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), names)
+        run_script(path, names)
         if call:
             watched = names[recorded]
             names[recorded] = lambda *a, **o: answers.append(found := watched(*a, **o)) or found
