@@ -23,6 +23,7 @@ def check_weights(source: Source, settings: LiftSettings) -> Card:
     """Return the card of the weights without loading them; raise PrmlError if they cannot lift this input."""
     card = read_card(find_record(settings.weights))
     card.check_joints()
+    card.check_lifts()
     if not registry.entry(card.network, may_import=False).needs_images(card.arguments) and not _needs_depth(card):
         given = [name for name in _OF_IMAGES if getattr(settings, name) is not None]
         if given:

@@ -147,8 +147,8 @@ class BestRecord(pl.Callback):
         if trainer.sanity_checking or not isinstance(pl_module, LiftingModule) or not pl_module.validation:
             return
         scores = pl_module.scores()
-        if scores["mpjpe"] < self.best and trainer.is_global_zero:
-            self.best = scores["mpjpe"]
+        if scores[pl_module.selects] < self.best and trainer.is_global_zero:
+            self.best = scores[pl_module.selects]
             self.write("best", pl_module, scores, trainer.global_step or self.step)
 
     def write(self, name: str, module: LiftingModule, scores: dict[str, float], step: int) -> None:
@@ -171,4 +171,5 @@ class BestRecord(pl.Callback):
         """Restore the lowest error, which a validation after the last checkpoint may have found."""
         self.best = state_dict["best"]
         if (self.folder / "best.yaml").is_file():
-            self.best = min(self.best, read_card(self.folder / "best.yaml").scores["validation"]["mpjpe"])
+            scores = read_card(self.folder / "best.yaml").scores["validation"]
+            self.best = min(self.best, next(iter(scores.values())))  # what the weights were chosen by comes first

@@ -194,7 +194,7 @@ _RECORDED_IF_SET = (
     *("run.minutes", "run.compile", "data.windows.video.", "data.skeleton", "data.windows.hide."),
     "data.windows.depth.",
     *("objective.lambda_direction", "objective.lambda_pose", "objective.consistency", "objective.squared"),
-    "objective.terms.",
+    *("objective.terms.", "objective.masked.", "optimiser.lowest"),
     *("optimiser.step_every", "optimiser.step_decay", "run.track", "run.project"),
 )
 
@@ -224,6 +224,24 @@ class TermsConfig:
 
 
 @dataclass
+class MaskedConfig:
+    """Pre-training of pstmo on masked 2D poses, in place of all other terms; a later run starts from its record.
+
+    Attributes:
+        frames: share of the frames of a window that are hidden; 0 for no pre-training.
+        joints: joints that are hidden in every frame besides.
+    """
+
+    frames: float = option(0.0, minimum=0, maximum=0.99)
+    joints: int = option(0, minimum=0, maximum=16)
+
+    @property
+    def on(self) -> bool:
+        """Whether anything is hidden."""
+        return bool(self.frames or self.joints)
+
+
+@dataclass
 class ObjectiveConfig:
     """What is minimised (paper eq. 7 to 9), or a peer's own loss.
 
@@ -241,6 +259,7 @@ class ObjectiveConfig:
         squared: minimise half the square of the sum instead, as MixSTE and KTPFormer do: they multiply the gradient by
             the loss.
         terms: weights of further terms.
+        masked: what is hidden in P-STMO's pre-training.
     """
 
     pose: Literal["tasks", "mpjpe", "weighted"] = "tasks"
@@ -254,6 +273,7 @@ class ObjectiveConfig:
     consistency: Literal["hossain-little", "mixste"] = "hossain-little"
     squared: bool = False
     terms: TermsConfig = option(factory=TermsConfig)
+    masked: MaskedConfig = option(factory=MaskedConfig)
 
 
 @dataclass
@@ -261,12 +281,13 @@ class OptimiserConfig:
     """How it is minimised (paper appendix B.2).
 
     Attributes:
-        kind: "adamw"; "adam" with AMSGrad, as several peers train; or "muon" for the matrices inside attention and MLPs
-            with AdamW for the rest.
+        kind: "adamw"; "adam" with AMSGrad, as several peers train; "ranger", RAdam with look-ahead, as GLA-GCN trains;
+            or "muon" for the matrices inside attention and MLPs with AdamW for the rest.
         learning_rate: at the start (after the warm-up).
         muon_rate: factor on the learning rate for Muon's matrices.
         weight_decay: of AdamW, or of the L2 penalty of Adam.
-        schedule: "exponential" multiplies the rate by ``decay`` every epoch; "cosine" falls to a hundredth at the end.
+        schedule: "exponential" multiplies the rate by ``decay`` every epoch; "cosine" falls to ``lowest`` of it.
+        lowest: share of the learning rate that is left at the end of the cosine.
         decay: factor per epoch.
         step_every, step_decay: every n-th epoch is followed by ``step_decay`` in place of ``decay``; 0 for never.
         warmup_steps: linear rise at the start.
@@ -274,11 +295,12 @@ class OptimiserConfig:
         ema: decay of the moving average of the weights that is validated and saved; 0 averages nothing.
     """
 
-    kind: Literal["adamw", "adam", "muon"] = "adamw"
+    kind: Literal["adamw", "adam", "ranger", "muon"] = "adamw"
     learning_rate: float = option(5e-4, minimum=0)
     muon_rate: float = option(3.0, minimum=0)
     weight_decay: float = option(0.01, minimum=0)
     schedule: Literal["exponential", "cosine"] = "exponential"
+    lowest: float = option(0.01, minimum=0, maximum=1)
     decay: float = option(0.99, minimum=0, maximum=1)
     step_every: int = option(0, minimum=0)
     step_decay: float = option(0.5, minimum=0, maximum=1)

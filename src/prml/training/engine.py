@@ -29,8 +29,10 @@ from prml.training.config import FitConfig
 from prml.training.datamodule import WindowsDataModule
 from prml.training.folder import check_same_run, clear, describe, open_folder
 from prml.training.loggers import check_trackers, loggers
+from prml.training.masked import training_module
 from prml.training.module import LiftingModule
 from prml.training.warm_start import inherit_terms, start_from
+from prml.weights.card import PRETRAINED
 from prml.weights.record import Card, find_record, read_card
 
 _IN_A_CHECKPOINT = ("global_step", "state_dict", "callbacks", "optimizer_states", "lr_schedulers", "loops", "torch_rng")
@@ -56,6 +58,7 @@ def _card(config: FitConfig, module: LiftingModule, data: WindowsDataModule) -> 
             "commit": commit(),
             "versions": versions(),
             "seed": config.seed,
+            **({PRETRAINED: "masked 2D poses"} if config.objective.masked.on else {}),
         },
         normalisation=data.source.normalisation,
         output=data.source.output,
@@ -231,7 +234,7 @@ def _fit(config: FitConfig, folder: Path, checkpoint: Path | None, resume: bool)
     if RunClock.__name__ in state["callbacks"]:  # runs of before had no clock
         clock.load_state_dict(state["callbacks"][RunClock.__name__])
     total = _total(config, data)
-    module = LiftingModule(config, steps_per_epoch=data.steps_per_epoch, total_steps=total, clock=clock)
+    module = training_module(config, steps_per_epoch=data.steps_per_epoch, total_steps=total, clock=clock)
     if config.network.start_from and checkpoint is None:
         start_from(module, config.network.start_from)
     if checkpoint:

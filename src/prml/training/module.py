@@ -1,6 +1,6 @@
 """The LightningModule: a network, its losses, its optimiser, and how it is validated."""
 
-from typing import Any, NamedTuple, cast
+from typing import Any, ClassVar, NamedTuple, cast
 
 import torch
 from jaxtyping import Bool, Float
@@ -112,7 +112,12 @@ class LiftingModule(SteppingModule):
         steps_per_epoch: for the learning-rate schedule.
         total_steps: for the schedule; -1 if only the clock ends the run.
         clock: of the run, for the schedule.
+
+    Attributes:
+        selects: name of the score by which the best weights are chosen, lower is better.
     """
+
+    selects: ClassVar[str] = "mpjpe"
 
     def __init__(
         self, config: FitConfig, *, steps_per_epoch: int, total_steps: int, clock: RunClock | None = None
@@ -264,7 +269,7 @@ class LiftingModule(SteppingModule):
         self.validated_step = self.trainer.global_step
         if self.validation and not self.trainer.sanity_checking:
             self.log_dict({f"val/{k}": v for k, v in self.scores().items()}, sync_dist=True)
-            self.log("val_mm", self.scores()["mpjpe"], prog_bar=True, logger=False, sync_dist=True)
+            self.log("val_mm", self.scores()[self.selects], prog_bar=True, logger=False, sync_dist=True)
 
     def on_train_start(self) -> None:
         """Compile the network where that pays, or where it is asked for."""

@@ -1,4 +1,4 @@
-"""The optimisers of a training run: AdamW (the paper's), Adam with AMSGrad (several peers'), or Muon.
+"""The optimisers of a training run: AdamW (the paper's), Adam with AMSGrad and Ranger (peers'), or Muon.
 
 Muon (Jordan et al. 2024; Liu et al. 2025 for the scale of its rate) orthogonalises the update of every hidden matrix.
 Embeddings, norms, biases, heads and estimators, for which it is not meant, stay with AdamW.
@@ -15,6 +15,7 @@ from prml.errors import PrmlError
 from prml.networks.layers import Attention, Mlp
 from prml.training.config import OptimiserConfig
 from prml.training.muon import Muon
+from prml.training.ranger import Ranger
 
 
 class Together(Optimizer):
@@ -76,6 +77,8 @@ def build_optimiser(
         return AdamW(trained, lr=rate, weight_decay=decay, fused=fused)
     if options.kind == "adam":
         return Adam(trained, lr=rate, weight_decay=decay, amsgrad=True, fused=fused)
+    if options.kind == "ranger":
+        return Ranger(trained, lr=rate, weight_decay=decay)
     if not (matrices := hidden_matrices(network)):
         raise PrmlError("this network has no layers of prml.networks.layers that Muon could train; use adamw")
     theirs = {id(p) for p in matrices}

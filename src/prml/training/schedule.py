@@ -24,4 +24,5 @@ def rate_factor(
         large = epochs // options.step_every if options.step_every else 0
         return options.decay ** (epochs - large) * options.step_decay**large
     done = (step - options.warmup_steps) / max(1, total_steps - options.warmup_steps) if total_steps > 0 else 0.0
-    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, max(done, share_of_time))))
+    left = 0.5 * (1 + math.cos(math.pi * min(1.0, max(done, share_of_time))))
+    return options.lowest + (1 - options.lowest) * left

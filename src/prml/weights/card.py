@@ -24,6 +24,7 @@ LIFTED = (  # skeleton and output
     ("mpi_inf_3dhp17", "image"),
 )
 OUTPUTS = ("camera_m", "camera_mm", "image")
+PRETRAINED = "pretrained_on"  # entry of ``training`` of weights that have not learned 3D
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,14 @@ class Card:
     def imported(self) -> bool:
         """Whether the weights come from other authors (``prml import``)."""
         return "imported" in self.training
+
+    def check_lifts(self) -> None:
+        """Raise PrmlError for weights of a pre-training, whose pose heads have learned nothing."""
+        if PRETRAINED in self.training:
+            raise PrmlError(
+                f"{self.name} is pre-trained on {self.training[PRETRAINED]} and has not learned 3D; start a training "
+                "from it (network.start_from)"
+            )
 
     def check_joints(self) -> None:
         """Raise PrmlError unless joints, unit and normalisation are a combination that all callers know."""
