@@ -9,7 +9,7 @@ tests compare both, gradients included.
 callers take the plain modules, which stay the definition.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -118,7 +118,16 @@ def project(x: Float[Tensor, "*n C"], layer: nn.Linear, parts: int) -> tuple[Flo
     return tuple(part.view(*x.shape[:-1], -1) for part in out)
 
 
-def linear_add(x: Float[Tensor, "*n C"], layer: nn.Linear, residual: Float[Tensor, "*m D"]) -> Float[Tensor, "*m D"]:
+class Affine(NamedTuple):
+    """The weight and bias of a linear layer that is computed, not kept."""
+
+    weight: Tensor
+    bias: Tensor
+
+
+def linear_add(
+    x: Float[Tensor, "*n C"], layer: nn.Linear | Affine, residual: Float[Tensor, "*m D"]
+) -> Float[Tensor, "*m D"]:
     """``residual + layer(x)``; the leading axes may be split in other ways."""
     flat, r = x.reshape(-1, x.shape[-1]), residual.reshape(-1, residual.shape[-1])
     y: Tensor = _LinearAdd.apply(flat, layer.weight, layer.bias, r)  # type: ignore[no-untyped-call]
@@ -126,7 +135,7 @@ def linear_add(x: Float[Tensor, "*n C"], layer: nn.Linear, residual: Float[Tenso
 
 
 def mlp_add(
-    x: Float[Tensor, "*n C"], fc1: nn.Linear, fc2: nn.Linear, residual: Float[Tensor, "*n C"]
+    x: Float[Tensor, "*n C"], fc1: nn.Linear, fc2: nn.Linear | Affine, residual: Float[Tensor, "*n C"]
 ) -> Float[Tensor, "*n C"]:
     """``residual + fc2(gelu(fc1(x)))``."""
     if torch.is_grad_enabled():  # the backward pass needs what GELU was applied to

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from itertools import chain
 from math import sqrt
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -98,13 +98,6 @@ class GraphConvolution(nn.Module):
         yield from batch_norm(f"{published}.batch_norm", f"{own}.norm")
 
 
-class _Affine(NamedTuple):
-    """A linear layer's weight and bias."""
-
-    weight: Tensor
-    bias: Tensor
-
-
 class ScaledBlock(nn.Module):
     """Pre-norm mixer and MLP, both residual, each scaled per channel.
 
@@ -137,8 +130,8 @@ class ScaledBlock(nn.Module):
         if self.scale2 is None or not fused.usable(normed, *layers):
             return self._add(x, self.scale2, self.mlp(normed))
         # scaling the rows of the last layer is scaling its outputs: see fused.py for what is gained
-        scaled = _Affine(self.scale2[:, None] * self.mlp.fc2.weight, self.scale2 * self.mlp.fc2.bias)
-        return fused.mlp_add(normed, self.mlp.fc1, scaled, x)  # type: ignore[arg-type]
+        scaled = fused.Affine(self.scale2[:, None] * self.mlp.fc2.weight, self.scale2 * self.mlp.fc2.bias)
+        return fused.mlp_add(normed, self.mlp.fc1, scaled, x)
 
     def layout(self, published: str, own: str) -> Iterator[Slot]:
         """The authors' entries."""
