@@ -8,10 +8,12 @@ from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
 from fixtures.made_up import Wrong, given, moving
 from prml.cli import main
 from prml.errors import PrmlError
+from prml.evaluation import paired
 from prml.evaluation.paired import compare_paired, take_of
 from prml.evaluation.protocols.rules import Averaging
 from prml.evaluation.result import Result, make_result, read_result
@@ -165,3 +167,10 @@ def test_figure_3_is_drawn_from_results(tmp_path, capsys):
     assert "--overwrite" in capsys.readouterr().err
     assert main(["compare", str(tmp_path / "none.json"), "--figure", str(tmp_path / "b.svg")]) == 2
     assert "has no errors per axis" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("better", "worse"), [(0, 0), (1, 0), (3, 3), (5, 2), (120, 90), (2500, 2600)])
+def test_the_sign_test_is_the_exact_one(better, worse):
+    expected = binomtest(better, better + worse).pvalue if better + worse else 1.0
+    assert paired._sign_test(better, worse) == pytest.approx(expected, rel=1e-9)
+    assert paired._sign_test(worse, better) == paired._sign_test(better, worse)

@@ -43,6 +43,8 @@ def _misfit(value: Any, hint: Any, where: str) -> str | None:
     if not isinstance(value, kinds) or (isinstance(value, bool) and origin in (int, float)):
         return _told(value, (origin,), where)
     if isinstance(value, dict) and parts:
+        if parts == (str, Any) and all(type(key) is str for key in value):
+            return None  # most of what a result of many sequences holds
         for key, item in value.items():
             if wrong := _misfit(key, parts[0], f"{where}, a name") or _misfit(item, parts[1], f"{where}.{key}"):
                 return wrong
