@@ -2,6 +2,7 @@
 
     git worktree add ../base 61e0e92
     python benchmarks/against.py --base ../base --json results/against.json
+    python benchmarks/against.py --base ../base --pairs 5 --only evaluate-prml-s --json results/against_evaluate.json
 
 Each task is a process of its own. The two checkouts take turns, and the median of the pairs' ratios counts, because a
 disturbance of the machine then affects both. A ratio below 1 is faster, or smaller, than the base. Both read the base's
@@ -14,6 +15,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -25,17 +27,9 @@ from prml.provenance import processor, versions
 HERE = Path(__file__).resolve().parents[1]
 WEIGHTS = "{base}/src/prml/weights/prml-s.yaml"
 LIFT = ["lift", "{base}/examples/jump.mp4", "--weights", WEIGHTS, "--out", "{out}/lift"]
-EVALUATE = [
-    "evaluate",
-    "--weights",
-    "{base}/src/prml/weights/prml-xs.yaml",
-    "--protocol",
-    "mocap-noisy",
-    "--limit",
-    "20",
-    "--json",
-    "{out}/scores.json",
-]
+_SCORED = ["--protocol", "mocap-noisy", "--json", "{out}/scores.json", "--limit"]
+EVALUATE = ["evaluate", "--weights", "{base}/src/prml/weights/prml-xs.yaml", *_SCORED, "20"]
+EVALUATE_S = ["evaluate", "--weights", WEIGHTS, *_SCORED, "10"]
 FIT = [
     "fit",
     "{base}/configs/mocap/prml-xs-start.yaml",
@@ -52,7 +46,7 @@ FIT = [
     "--data.validation_windows",
     "16",
 ]
-TASKS = {"lift the example": LIFT, "evaluate 20 clips": EVALUATE, "train 50 steps": FIT}
+TASKS = {"lift the example": LIFT, "evaluate 20 clips": EVALUATE, "train 50 steps": FIT, "evaluate-prml-s": EVALUATE_S}
 
 
 def run(root: Path, words: list[str]) -> tuple[float, float]:
@@ -75,10 +69,11 @@ def run(root: Path, words: list[str]) -> tuple[float, float]:
     return seconds, usage.ru_maxrss / 1000
 
 
-def compare(base: Path, pairs: int) -> dict[str, Any]:
-    """Every task, ``pairs`` times in each checkout, in turns."""
+def compare(base: Path, pairs: int, names: Sequence[str]) -> dict[str, Any]:
+    """The named tasks, ``pairs`` times in each checkout, in turns."""
     found: dict[str, Any] = {}
-    for name, words in TASKS.items():
+    for name in names:
+        words = TASKS[name]
         seconds, memory = {"base": [], "this": []}, {"base": [], "this": []}
         for number in range(pairs):
             for which, root in (("base", base), ("this", HERE)):
@@ -105,6 +100,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--base", type=Path, required=True, help="checkout to compare with")
     parser.add_argument("--pairs", type=int, default=7, help="runs of each task in each checkout")
+    parser.add_argument("--only", nargs="+", choices=TASKS, default=[*TASKS], help="some of the tasks")
     parser.add_argument("--json", type=Path, help="file for the record")
     given = parser.parse_args()
     record = {
@@ -113,7 +109,7 @@ def main() -> None:
         "processor": processor(),
         "versions": versions(),
         "pairs": given.pairs,
-        "tasks": compare(given.base.resolve(), given.pairs),
+        "tasks": compare(given.base.resolve(), given.pairs, given.only),
     }
     for name, row in record["tasks"].items():
         print(f"{name}: {row['time_ratio']} of the time, {row['memory_ratio']} of the memory")

@@ -5,7 +5,7 @@ from threading import Barrier, Thread
 import pytest
 import torch
 
-from prml.threads import torch_threads
+from prml.threads import in_order, torch_threads
 
 
 def elsewhere(function):
@@ -64,3 +64,35 @@ def test_many_threads_at_once_do_not_disturb_each_other():
         thread.join()
     assert found == {count: {count} for count in range(1, 9)}
     assert torch.get_num_threads() == elsewhere(torch.get_num_threads) == 3
+
+
+def test_workers_answer_in_order_with_one_torch_thread_each():
+    begun = Barrier(2)  # two items at a time, or this hangs until its time is over
+
+    def answer(item):
+        begun.wait(5)
+        return item, torch.get_num_threads()
+
+    assert list(in_order(answer, range(6), 2)) == [(i, 1) for i in range(6)]
+    assert torch.get_num_threads() == elsewhere(torch.get_num_threads) == 3
+    assert list(in_order(lambda item: (item, torch.get_num_threads()), range(2), 1)) == [(0, 3), (1, 3)]
+
+
+def test_workers_read_a_few_items_ahead_and_stop_at_an_error():
+    read = []
+
+    def items():
+        for i in range(100):
+            read.append(i)
+            yield i
+
+    def answer(item):
+        if item == 3:
+            raise LookupError(item)
+        return item
+
+    answers = in_order(answer, items(), 2)
+    assert [next(answers) for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(LookupError, match="3"):
+        next(answers)
+    assert len(read) <= 10

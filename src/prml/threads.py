@@ -1,8 +1,15 @@
 """Set the number of torch threads temporarily and for one thread, never for the whole process."""
 
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Lock, Thread
+from typing import TypeVar
+
+_In = TypeVar("_In")
+_Out = TypeVar("_Out")
+_AHEAD = 2  # items that wait for each worker
 
 _LOCK = Lock()
 
@@ -29,6 +36,28 @@ def torch_threads(count: int | None) -> Iterator[None]:
         _set(before)
 
 
+def in_order(function: Callable[[_In], _Out], items: Iterable[_In], workers: int) -> Iterator[_Out]:
+    """Yield ``function`` of every item in their order, computed by several threads with one torch thread each.
+
+    Items are read in the calling thread, a few ahead. With one worker everything happens in the calling thread, with
+    the torch threads that it has.
+    """
+    if workers < 2:
+        yield from map(function, items)
+        return
+    waiting: deque[Future[_Out]] = deque()
+    pool = ThreadPoolExecutor(workers, "prml-worker", initializer=_set, initargs=(1,))
+    try:
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) > _AHEAD * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
 def _set(count: int) -> None:
     """Set the number of the calling thread only.
 
@@ -37,6 +66,7 @@ def _set(count: int) -> None:
     """
     import torch
 
+    torch.get_num_threads()  # a thread takes the default when it first asks, and would undo what is set before
     with _LOCK:
         begin: list[int] = []
         _elsewhere(lambda: begin.append(torch.get_num_threads()))

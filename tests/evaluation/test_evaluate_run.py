@@ -71,6 +71,15 @@ def test_single_frames_have_errors_and_no_velocity():
     assert set(scores.overall) == {"mpjpe", "velocity"}
 
 
+def test_workers_give_the_same_sums_in_the_same_order(people):
+    predictor, protocol, seen = Wrong(*people), given(*people, metrics=ALL), []
+    alone = evaluate(predictor, protocol)
+    shared = evaluate(predictor, protocol, workers=3, progress=lambda state: seen.append(state.tally.frames))
+    assert shared.scores == alone.scores
+    assert seen == np.cumsum([len(p) for p in people]).tolist()
+    assert not any(v != v for v in shared.seconds.values())
+
+
 def test_shards_merge_to_the_whole(people):
     predictor, protocol = Wrong(*people), given(*people, metrics=ALL)
     whole = evaluate(predictor, protocol)

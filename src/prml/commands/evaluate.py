@@ -45,7 +45,8 @@ class Options:
         overlap: windows that cover each frame (default: 2, or 1 if the protocol cuts the windows).
         batch: windows per batch.
         precision: bf16 computes matrix products in bfloat16, faster on GPUs and some CPUs; the result says so.
-        device: device of the network: cpu, cuda, cuda:1, mps, ...; the result states it.
+        device: device of the network: cpu, cuda, cuda:1, mps, ...; several with commas between them (cuda:0,cuda:1)
+            share the sequences; the result states it.
     """
 
     weights: str = option(local=True)
@@ -95,13 +96,15 @@ def run(options: Options) -> int:
         from prml.image_features.cache import FeatureCache
 
         context = FeatureCache(o.features)
-    lifter = load(o.weights, image_features=context, batch=o.batch, device=o.device)
+    devices = [name.strip() for name in o.device.split(",")]
+    device = devices[0] if len(devices) == 1 else "cpu"  # several: every process moves its copy
+    lifter = load(o.weights, image_features=context, batch=o.batch, device=device)
     own = authors_rules(lifter.card, named)
     rules = named.with_kinds(o.root or own.get("root"), o.windows or own.get("windows"), o.velocity, o.acceleration)
     if o.convert:
         rules = converted(rules)
     conditions = Conditions(rules, o.flip, o.overlap, data=o.data, limit=o.limit, precision=o.precision)
-    others = [load(name, image_features=context, batch=o.batch, device=o.device) for name in o.against or ()]
+    others = [load(name, image_features=context, batch=o.batch, device=device) for name in o.against or ()]
     console = plain_console()
 
     def scored(lifter: "Lifter") -> "Result":
@@ -111,7 +114,7 @@ def run(options: Options) -> int:
             def progress(state: Evaluation) -> None:
                 status.update(plain(f"{what}: {state.tally.frames} frames"))
 
-            return score_lifter(lifter, conditions, progress)
+            return score_lifter(lifter, conditions, progress, devices=devices)
 
     result = scored(lifter)
     _print(console, result, rules)

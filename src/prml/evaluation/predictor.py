@@ -57,6 +57,10 @@ class LifterPredictor:
 
     lifter: "Lifter"
 
+    def at(self, device: str) -> "LifterPredictor":
+        """Return the same predictor with its lifter on another device."""
+        return LifterPredictor(self.lifter.on(device))
+
     def __call__(self, seen: PoseSequence) -> Float[np.ndarray, "T J 3"]:
         """Return joints in metres in the protocol's space, with the root as predicted; raises PrmlError as lifting."""
         lifted = self.lifter.lift(seen, bridge=False)  # a protocol has its own rule for what is missing
@@ -70,6 +74,29 @@ class LifterPredictor:
         if self.lifter.card.skeleton == MPI_INF_3DHP17.name and seen.mm_per_px is None:
             seen = seen.with_(mm_per_px=np.ones(len(seen)))  # MotionAGFormer's denormalize: half a width is so many mm
         return image_to_metres(joints, seen)
+
+    @property
+    def workers(self) -> int:
+        """Return how many threads may best share it: on a CPU as many as torch computes with.
+
+        One, if image features are read, or if the network is of another package: it may keep what it computes.
+        """
+        import torch
+
+        from prml.backends.registry import DEFAULT as DEFAULT_ENGINE
+
+        lifter = self.lifter
+        own = type(lifter.network).__module__.startswith("prml.") and lifter.engine == DEFAULT_ENGINE
+        shared = own and lifter.device.type == "cpu" and lifter.image_features is None
+        return torch.get_num_threads() if shared else 1
+
+    def for_workers(self) -> "LifterPredictor":
+        """Return the same predictor for :attr:`workers` threads, which divide the batch: all need less memory than one.
+
+        A thread's share of it is halved, since its last windows are rarely freed before another's first are there.
+        """
+        workers, batch = self.workers, self.lifter.options.batch
+        return self if workers == 1 else LifterPredictor(self.lifter.with_options(batch=max(1, batch // (2 * workers))))
 
     @property
     def one_pose(self) -> bool:
@@ -115,5 +142,6 @@ def predictor_of(lifter: "Lifter", protocol: EvaluationProtocol, *, overlap: int
         raise PrmlError(f"{lifter.card.name}: image-space output needs normalisation screen, its card says otherwise")
 
     overlap = overlap_of(protocol) if overlap is None else overlap
+    lifter = lifter.without_deviations()
     centre = protocol.windows.kind == "centre"
     return LifterPredictor(lifter.with_options(relative=False, overlap=overlap, centre=centre))

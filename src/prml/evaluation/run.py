@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -17,6 +18,7 @@ from prml.evaluation.protocols.known_factor import KnownFactorSpace
 from prml.evaluation.scoring import Scored, Scores, Tally, joined, scores, values_of, with_motion_rules
 from prml.progress import timed
 from prml.sequence import PoseSequence
+from prml.threads import in_order
 
 Predictor = Callable[[PoseSequence], Float[np.ndarray, "T 17 3"]]
 """Maps a sequence without ground truth to root-relative metres in the camera frame (or the protocol's space)."""
@@ -142,6 +144,28 @@ def predictions(
         start = time.perf_counter()
 
 
+@dataclass
+class _Judged:
+    """What one sequence adds to an evaluation: the frames and values of every cut, values of the whole, seconds."""
+
+    sequence: PoseSequence
+    cuts: list[tuple[int, dict[str, torch.Tensor]]] = field(default_factory=list)
+    whole: dict[str, torch.Tensor] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=lambda: {"network": 0.0, "metrics": 0.0})
+
+    def add_to(self, evaluation: Evaluation, workers: int = 1) -> None:
+        """Add to the sums; of the seconds so many workers spent at the same time."""
+        protocol, tally = evaluation.protocol, evaluation.tally
+        groups = [*_groups(self.sequence, protocol), tally.new_sequence(self.sequence)]
+        for frames, values in self.cuts:
+            tally.frames += frames
+            tally.add(groups, values)
+        tally.add(groups, self.whole)
+        tally.sequences += 1
+        for stage, spent in self.seconds.items():
+            evaluation.seconds[stage] += spent / workers
+
+
 def score_sequence(
     evaluation: Evaluation,
     sequence: PoseSequence,
@@ -150,32 +174,41 @@ def score_sequence(
     change: Change | None = None,
 ) -> None:
     """Add one sequence to an evaluation; raise PrmlError if a prediction cannot be scored."""
-    protocol, groups = evaluation.protocol, _groups(sequence, evaluation.protocol)
+    _judge(evaluation.protocol, sequence, predictor, window, change).add_to(evaluation)
+
+
+def _judge(
+    protocol: EvaluationProtocol,
+    sequence: PoseSequence,
+    predictor: Predictor,
+    window: int | None,
+    change: Change | None,
+) -> _Judged:
+    """Lift one sequence and compute its metrics."""
+    judged = _Judged(sequence)
     ready = prepared(sequence, protocol)
     ready = ready if change is None else change(ready)
     names = tuple(n for n in _metric_names(protocol) if n != "velocity" or not protocol.velocity.over_video)
-    tally, cuts = evaluation.tally, list[Scored]()
-    groups.append(tally.new_sequence(sequence))
+    cuts = list[Scored]()
     for part, seen, prediction, seconds in predictions(ready, predictor, protocol, window):
         start = time.perf_counter()
         scored = compare(part, seen, prediction, protocol)
         if (chosen := protocol.frames.scored(part)) is not None:
             scored = scored.frames(chosen)
-        tally.frames += len(scored.target)
         if protocol.velocity.over_video:
             cuts.append(scored)
-        values = values_of(scored, names)
-        tally.add(groups, with_motion_rules(values, len(scored.target), protocol.velocity, protocol.acceleration))
-        evaluation.seconds["network"] += seconds
-        evaluation.seconds["metrics"] += time.perf_counter() - start
+        values, frames = values_of(scored, names), len(scored.target)
+        judged.cuts.append((frames, with_motion_rules(values, frames, protocol.velocity, protocol.acceleration)))
+        judged.seconds["network"] += seconds
+        judged.seconds["metrics"] += time.perf_counter() - start
     start = time.perf_counter()
     if protocol.velocity.over_video and cuts:
         whole = joined(cuts)
         values = values_of(whole, ("velocity",))
         values = with_motion_rules(values, len(whole.target), protocol.velocity, protocol.acceleration)
-        tally.add(groups, {"velocity": values["velocity"]})
-    tally.sequences += 1
-    evaluation.seconds["metrics"] += time.perf_counter() - start
+        judged.whole = {"velocity": values["velocity"]}
+    judged.seconds["metrics"] += time.perf_counter() - start
+    return judged
 
 
 def evaluate(
@@ -188,6 +221,7 @@ def evaluate(
     shard: tuple[int, int] = (0, 1),
     change: Change | None = None,
     progress: Callable[[Evaluation], None] | None = None,
+    workers: int = 1,
 ) -> Evaluation:
     """Score a predictor.
 
@@ -201,6 +235,8 @@ def evaluate(
         shard: (rank, processes): score every ``processes``-th sequence, starting at ``rank``; see :func:`gather`.
         change: applied to every sequence before it is lifted (robustness).
         progress: called after every sequence.
+        workers: threads that each lift a sequence, for a predictor that threads may share. Torch computes with one
+            thread in each, which wastes less than many threads in one small product; the sums keep their order.
 
     Raises:
         PrmlError: data cannot be read, a prediction cannot be scored, or ``limit`` is less than 1.
@@ -209,8 +245,9 @@ def evaluate(
         raise PrmlError(f"limit must be at least 1, got {limit}")
     evaluation = Evaluation(protocol, limit=limit)
     share = islice(protocol.sequences(data, limit), shard[0], None, shard[1])
-    for sequence in timed(share, evaluation.seconds, "data"):
-        score_sequence(evaluation, sequence, predictor, window, change)
+    judge = partial(_judge, protocol, predictor=predictor, window=window, change=change)
+    for judged in in_order(judge, timed(share, evaluation.seconds, "data"), workers):
+        judged.add_to(evaluation, workers)
         if progress is not None:
             progress(evaluation)
     return evaluation

@@ -1,7 +1,8 @@
 """Score weights under a protocol and make a result record, for ``evaluate`` and ``compare-networks`` alike."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -13,6 +14,7 @@ from prml.evaluation.protocols.known_factor import KnownFactorSpace
 from prml.evaluation.protocols.rules import RootKind, WindowKind
 from prml.evaluation.result import Result, describe_protocol, describe_weights, make_result
 from prml.evaluation.run import Evaluation, evaluate
+from prml.evaluation.several import evaluate_on
 
 if TYPE_CHECKING:
     from prml.lifting.lifter import Lifter, Precision
@@ -90,7 +92,11 @@ def authors_rules(card: "Card", rules: EvaluationProtocol) -> dict[str, Any]:
 
 
 def score_lifter(
-    lifter: "Lifter", conditions: Conditions, progress: Callable[[Evaluation], None] | None = None
+    lifter: "Lifter",
+    conditions: Conditions,
+    progress: Callable[[Evaluation], None] | None = None,
+    *,
+    devices: Sequence[str] = (),
 ) -> Result:
     """Score a lifter.
 
@@ -98,6 +104,7 @@ def score_lifter(
         lifter: its batch is kept; flip, overlap and root handling come from the conditions.
         conditions: rules, data and options.
         progress: called after every sequence.
+        devices: two or more share the sequences, a process each (``prml.evaluation.several``); else the lifter's own.
 
     Raises:
         PrmlError: the network's output does not fit the protocol, or the data cannot be read or have nothing to score.
@@ -105,12 +112,18 @@ def score_lifter(
     rules, options = conditions.protocol, conditions.options
     lifter = lifter.with_options(flip=options["flip"], precision=conditions.precision)
     predictor = predictor_of(lifter, rules, overlap=options["overlap"])
+    if len(devices) > 1:
+        sequences = islice(rules.sequences(conditions.data, conditions.limit), 0, None, conditions.every)
+        evaluation, device = evaluate_on(devices, predictor, rules, sequences, progress=progress)
+        evaluation.limit = conditions.limit
+        return make_result(evaluation, describe_weights(lifter), options, conditions.data, device)
     evaluation = evaluate(
-        predictor,
+        predictor.for_workers(),
         rules,
         data=conditions.data,
         limit=conditions.limit,
         shard=(0, conditions.every),
         progress=progress,
+        workers=predictor.workers,
     )
     return make_result(evaluation, describe_weights(lifter), options, conditions.data, device_name(lifter.device))

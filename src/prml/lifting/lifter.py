@@ -109,6 +109,7 @@ class Lifter:
         settle_after_fork()
         self.card: Card = record.card
         self.card.check_joints()
+        self.card.check_lifts()
         self.skeleton: Skeleton = skeleton(self.card.skeleton)
         self.options = options or LiftOptions()
         self.device = usable_device(device)
@@ -136,6 +137,17 @@ class Lifter:
         other = copy(self)
         other.options = replace(self.options, **changes)
         return other
+
+    def without_deviations(self) -> "Lifter":
+        """Return a lifter that predicts no standard deviations, which takes torch a little less time."""
+        other = copy(self)
+        other.uncertainty = None if self._compute is None else self.uncertainty
+        return other
+
+    def on(self, device: str | torch.device) -> "Lifter":
+        """Return a lifter with a copy of the network on another device; raises PrmlError if it is not available."""
+        record = Record(self.network, self.uncertainty, self.card)
+        return Lifter(record, self.options, device, self.image_features, self.engine)
 
     def lift(
         self, sequence: PoseSequence, *, bridge: bool = True, cache: PredictionCache | None = None
