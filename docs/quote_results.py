@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[1]
 COMPARISON, FIGURE = Path("results/comparison.json"), Path("docs/images/comparison.png")
 NETWORK_SPEEDS, LIFT_SPEED = Path("results/bench_networks.json"), Path("results/bench.json")
 JOBS, QUALITY, ENGINES = Path("results/jobs.json"), Path("results/quality.json"), Path("results/engines.json")
+DEPTH_CHANNEL = Path("results/depth_channel.json")
 NOT_YET = "Not measured yet: there is no result file, so there are no numbers."
 COLUMNS = {
     "mpjpe": "MPJPE",
@@ -144,6 +145,22 @@ def engines(root: Path) -> str:
 
 
 # page, name of the place in it, what stands there
+def depth_channel(root: Path) -> str:
+    """One row per input, means over the seeds in mm."""
+    if not (root / DEPTH_CHANNEL).is_file():
+        return NOT_YET
+    record = json.loads((root / DEPTH_CHANNEL).read_text())
+    names = ("mpjpe", "p_mpjpe", "x", "y", "z")
+    lines = ["| input | seeds | MPJPE | P-MPJPE | x | y | z |", "| --- |" + " ---: |" * 6]
+    for arm in dict.fromkeys(row["arm"] for row in record["rows"]):
+        rows = [row for row in record["rows"] if row["arm"] == arm]
+        means = [f"{sum(row[name] for row in rows) / len(rows):.1f}" for name in names]
+        lines.append(f"| {arm} | {len(rows)} | {' | '.join(means)} |")
+    steps = record["rows"][0]["steps"]
+    told = f"{steps} steps of {record['windows']['batch']} windows, width {record['network']['width']}"
+    return "\n".join(lines) + f"\n\n{told}; commit `{record['commit']}`."
+
+
 QUOTES: tuple[tuple[str, str, Callable[[Path], str]], ...] = (
     ("README.md", "results", results),
     ("docs/results.md", "comparison", comparison),
@@ -152,6 +169,7 @@ QUOTES: tuple[tuple[str, str, Callable[[Path], str]], ...] = (
     ("docs/results.md", "jobs", jobs),
     ("docs/results.md", "quality", quality),
     ("docs/results.md", "engines", engines),
+    ("docs/results.md", "depth channel", depth_channel),
 )
 
 
