@@ -49,9 +49,12 @@ def run(options: Options) -> int:
         return _smoke(options.settings)
     from prml.commands._console import plain_console
     from prml.training.engine import fit
+    from prml.training.launch import first_process
 
     _quiet()
     folder = fit(options.settings, options.out, resume=options.resume, overwrite=options.overwrite)
+    if not first_process():  # of several, one speaks
+        return 0
     meanings = {"best": "lowest validation error", "last": "the end"}
     paths = {folder / f"{name}.safetensors": meaning for name, meaning in meanings.items()}
     found = ", ".join(f"{path} ({meaning})" for path, meaning in paths.items() if path.is_file())

@@ -15,7 +15,6 @@ import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import RichProgressBar
 from lightning.pytorch.strategies import DDPStrategy
-from lightning.pytorch.utilities import rank_zero_only
 
 from prml.errors import PrmlError
 from prml.io.guard import one_line
@@ -28,6 +27,7 @@ from prml.training.clock import RunClock
 from prml.training.config import FitConfig
 from prml.training.datamodule import WindowsDataModule
 from prml.training.folder import check_same_run, clear, describe, open_folder
+from prml.training.launch import first_process, join_again, restarted
 from prml.training.loggers import check_trackers, loggers
 from prml.training.masked import training_module
 from prml.training.module import LiftingModule
@@ -94,11 +94,6 @@ def _ignore_profiling_timer() -> None:
         signal.signal(signal.SIGPROF, signal.SIG_IGN)
 
 
-def _first_process() -> bool:
-    """Whether this is rank 0 (or the only process), from what the launcher has set."""
-    return int(getattr(rank_zero_only, "rank", None) or 0) == 0
-
-
 def _trainer(
     config: FitConfig, out: Path, callbacks: list[pl.Callback], data: WindowsDataModule, resumed: bool
 ) -> pl.Trainer:
@@ -129,10 +124,13 @@ def _trainer(
         check_val_every_n_epoch=None,
     )
     try:
-        return make()
+        trainer = make()
     except MisconfigurationException as error:  # what only Lightning knows: what this machine has
         reason = " ".join(str(error).split())
         raise PrmlError(f'accelerator "{run.accelerator}" is not available: {reason}') from error
+    if trainer.world_size > 1:
+        join_again("nccl" if trainer.strategy.root_device.type == "cuda" else "gloo")
+    return trainer
 
 
 def _total(config: FitConfig, data: WindowsDataModule) -> int:
@@ -202,6 +200,8 @@ def _train(
 def fit(config: FitConfig, out: str | os.PathLike[str], *, resume: bool = False, overwrite: bool = False) -> Path:
     """Train; returns the folder with ``best.safetensors``/``.yaml`` (lowest validation error), ``last.*`` and the logs.
 
+    Under torchrun all processes call this alike; those that it starts again after a failure resume the run.
+
     Args:
         config: the run.
         out: its folder.
@@ -214,7 +214,8 @@ def fit(config: FitConfig, out: str | os.PathLike[str], *, resume: bool = False,
     config.check()
     check_trackers(config)
     folder = Path(out)
-    checkpoint = open_folder(folder, resume=resume, overwrite=overwrite, first=_first_process())
+    resume = resume or restarted(folder)
+    checkpoint = open_folder(folder, resume=resume, overwrite=overwrite, first=first_process())
     _quiet()
     if advice := allocator_advice():
         warnings.warn(advice, stacklevel=2)
@@ -249,7 +250,7 @@ def _fit(config: FitConfig, folder: Path, checkpoint: Path | None, resume: bool)
     if config.run.progress:
         callbacks.append(RichProgressBar())
     trainer = _trainer(config, folder, callbacks, data, checkpoint is not None)
-    if _first_process():
+    if first_process():
         if checkpoint is None:
             clear(folder)
         describe(folder, config, data.source.hashes)
