@@ -22,7 +22,7 @@ def run_batch(options: "Options") -> int:
 
     settings = asdict(options)
     sources, out, jobs = (settings.pop(name) for name in ("input", "out", "jobs"))
-    folder, console = out or Path("prml_results"), plain_console()
+    folder, console = out or "prml_results", plain_console()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with tidy_end(), Progress(*columns, console=console, transient=True) as bar:
         shown = _Bars(bar, len(sources))
@@ -53,19 +53,24 @@ class _Bars:
         self.bar.advance(self.all)
 
 
-def _report(console: "Console", rows: list["Row"], folder: Path) -> int:
+def _report(console: "Console", rows: list["Row"], folder: str) -> int:
     from rich.table import Table
 
     from prml.commands._console import print_tables
+    from prml.io.remote import is_remote
     from prml.pipeline.manifest import MANIFEST
+
+    def place(name: str) -> str:
+        return f"{folder.rstrip('/')}/{name}" if is_remote(folder) else str(Path(folder) / name)
 
     table = Table("input", "frames", "seconds", "residual px", "results, or what went wrong", box=None, pad_edge=False)
     for row in rows:
         residual = "" if row.residual_px is None else f"{row.residual_px:.1f}"
         good = row.status == "done"
         numbers = (str(row.frames), f"{row.seconds:.1f}", residual) if good else ("", "", "")
-        table.add_row(Path(row.input).name, *numbers, str(folder / row.folder) if good else row.error)
+        table.add_row(Path(row.input).name, *numbers, place(row.folder) if good else row.error)
     print_tables(console, [table])
     failed = sum(row.status != "done" for row in rows)
-    console.print(f"{len(rows) - failed} of {len(rows)} inputs lifted; {folder / MANIFEST} says more", soft_wrap=True)
+    more = f"row.json in each folder of {folder}" if is_remote(folder) else str(Path(folder) / MANIFEST)
+    console.print(f"{len(rows) - failed} of {len(rows)} inputs lifted; {more} says more", soft_wrap=True)
     return 1 if failed else 0

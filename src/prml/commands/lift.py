@@ -4,6 +4,7 @@ from dataclasses import KW_ONLY, asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from prml.io.remote import is_remote
 from prml.options import option
 from prml.pipeline.settings import LiftSettings
 
@@ -23,17 +24,18 @@ class Options(LiftSettings):
     Attributes:
         input: video file, folder of images, or keypoint file: ours, or of OpenPose (a folder), COCO, MMPose, AlphaPose,
             DeepLabCut, MediaPipe, Sports2D or rtmlib (docs/file_schema.md).
-        out: folder for the results (default: the input's name + _prml, or prml_results for several).
+        out: folder for the results (default: the input's name + _prml, or prml_results for several), or an address such
+            as s3://bucket/folder (extra bucket).
     """
 
     input: list[str] = option(positional=True, local=True)
     _: KW_ONLY
-    out: Path | None = None
+    out: str | None = option(None, metavar="PATH")
 
 
 def run(options: Options) -> int:
     """Lift with a progress bar, then print a summary."""
-    if len(options.input) > 1:
+    if len(options.input) > 1 or is_remote(options.out):
         from prml.commands._batch import run_batch
 
         return run_batch(options)

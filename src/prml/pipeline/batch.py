@@ -7,11 +7,13 @@ from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from multiprocessing.connection import wait
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from prml.cores import physical_cores
 from prml.errors import PrmlError
 from prml.io.files import existing
+from prml.io.remote import RemoteFolder, is_remote
 from prml.options import check
 from prml.pipeline.manifest import MANIFEST, Manifest, Row, identity_of, open_manifest
 from prml.pipeline.settings import LiftSettings
@@ -41,7 +43,9 @@ def lift_many(
 
     Args:
         sources: videos, image folders or keypoint files; one that is named twice is lifted once.
-        out: folder for the results and the manifest.
+        out: folder for the results and the manifest; or an address that fsspec can write to, such as
+            ``s3://bucket/folder``: there every results folder holds its own row, ``row.json``, instead of a manifest,
+            and has a hash of the input's path in its name, so that many machines can write beside each other.
         jobs: number of processes, each with the weights loaded once (default: one per physical core).
         on_row: called with each finished row.
         progress: called in this process while inputs are lifted.
@@ -62,21 +66,40 @@ def lift_many(
     paths = list(dict.fromkeys(input_path(source).absolute() for source in sources))
     if not paths:
         raise PrmlError("give at least one video, image folder or keypoint file")
-    folder = Path(out)
-    with open_manifest(folder) as manifest:
-        batch = _Batch(folder, chosen, manifest, on_row or (lambda _: None), progress or (lambda *_: None))
-        for path, name in zip(paths, folder_names(paths), strict=True):
+    if not is_remote(out):
+        return _run(Path(out), Path(out), chosen, paths, jobs, on_row, progress)
+    RemoteFolder(str(out))  # refuses what cannot be used
+    with TemporaryDirectory(prefix="prml-") as notes:
+        return _run(str(out), Path(notes), chosen, paths, jobs, on_row, progress)
+
+
+def _run(
+    out: str | Path,
+    notes: Path,
+    settings: LiftSettings,
+    paths: Sequence[Path],
+    jobs: int | None,
+    on_row: OnRow | None,
+    progress: OnProgress | None,
+) -> list[Row]:
+    """Lift with a manifest in the folder ``notes``."""
+    with open_manifest(notes) as manifest:
+        batch = _Batch(out, settings, manifest, on_row or (lambda _: None), progress or (lambda *_: None))
+        for path, name in zip(paths, folder_names(paths, marked=is_remote(out)), strict=True):
             batch.plan(path, name)
         batch.run(jobs or physical_cores())
         return [manifest.rows[str(path)] for path in paths]
 
 
-def folder_names(paths: Sequence[Path]) -> list[str]:
-    """Return a results folder per input: its name without ending, with a hash of its path where two would be alike."""
+def folder_names(paths: Sequence[Path], marked: bool = False) -> list[str]:
+    """Return a results folder per input: its name without ending, and a hash of its path.
+
+    The hash is left out where no two would be alike, unless ``marked``.
+    """
     stems = [path.stem if path.stem.strip(".") else "input" for path in paths]
     alike = Counter([MANIFEST, *(stem.casefold() for stem in stems)])  # case may not count
     marks = [sha256(str(path).encode()).hexdigest()[:8] for path in paths]
-    alone = [alike[stem.casefold()] == 1 for stem in stems]
+    alone = [alike[stem.casefold()] == 1 and not marked for stem in stems]
     return [s if single else f"{s}-{mark}" for s, single, mark in zip(stems, alone, marks, strict=True)]
 
 
@@ -84,7 +107,7 @@ def folder_names(paths: Sequence[Path]) -> list[str]:
 class _Batch:
     """A batch in progress."""
 
-    out: Path
+    out: str | Path
     settings: LiftSettings
     manifest: Manifest
     on_row: OnRow
@@ -111,7 +134,8 @@ class _Batch:
         """Lift what is queued; all processes have ended when this returns or raises."""
         jobs = min(jobs, len(self.queue))
         threads = max(1, physical_cores() // max(jobs, 1))
-        settings = {**asdict(self.settings), "overwrite": False, "jobs": threads}
+        again = is_remote(self.out) and self.settings.overwrite
+        settings = {**asdict(self.settings), "overwrite": again, "jobs": threads}
         workers: list[Worker] = []
         try:
             while self.queue or any(worker.task for worker in workers):

@@ -54,6 +54,7 @@ def lift(
     progress: StageProgress | None = None,
     warn: Warn | None = None,
     lifter: "Lifter | None" = None,
+    title: str | None = None,
     **settings: Any,
 ) -> LiftResult:
     """Lift a video, image folder or keypoint file, or redraw a result file.
@@ -67,6 +68,7 @@ def lift(
         progress: called with the stage, the number of frames done, and the total or None.
         warn: called with one line per warning.
         lifter: used instead of loading ``weights``.
+        title: name of the input on pages and in provenance, instead of its file's.
         settings: fields of :class:`LiftSettings`.
 
     Raises:
@@ -83,6 +85,8 @@ def lift(
         run = _Lift(given, options, place, progress or (lambda *_: None), warn)
         try:
             result = run.redraw() if given.kind == "poses" else run.lift(_lifter(given, options, lifter))
+            if title:
+                result.provenance["input"] = title
             if place is not None:
                 write_results(result, given.path, place, options, progress, run.note)
         except BaseException as reason:

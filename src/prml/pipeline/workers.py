@@ -22,13 +22,13 @@ class Worker:
     """A process with a :class:`prml.pipeline.unit.LiftVideo` of its own.
 
     Args:
-        out: folder for the results.
+        out: folder for the results, or an address.
         settings: fields of :class:`prml.pipeline.settings.LiftSettings`.
         threads: threads that torch computes with.
         unit: ``module:NAME`` of the unit of work, made and called as LiftVideo is.
     """
 
-    def __init__(self, out: Path, settings: Mapping[str, Any], threads: int, unit: str = UNIT) -> None:
+    def __init__(self, out: str | Path, settings: Mapping[str, Any], threads: int, unit: str = UNIT) -> None:
         context = multiprocessing.get_context("spawn")  # a fork would copy locks that another thread holds
         self.pipe, child = context.Pipe()
         given = (child, str(out), dict(settings), threads, unit)
@@ -89,7 +89,15 @@ def _work(pipe: Connection, out: str, settings: dict[str, Any], threads: int, na
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     Thread(target=_follow_parent, name="prml-parent", daemon=True).start()
     module, _, name = named.partition(":")
-    unit, told_s = getattr(import_module(module), name)(out, **settings), 0.0
+    unit = getattr(import_module(module), name)(out, **settings)
+    with suppress(EOFError, BrokenPipeError, ConnectionResetError):  # the parent is gone
+        _answer(pipe, unit)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # nothing is left to save
+
+
+def _answer(pipe: Connection, unit: Any) -> None:
+    """Lift what comes through the pipe until None comes."""
+    told_s = 0.0
 
     def progress(stage: str, done: int, total: int | None) -> None:
         nonlocal told_s
@@ -97,13 +105,7 @@ def _work(pipe: Connection, out: str, settings: dict[str, Any], threads: int, na
             told_s = monotonic()
             pipe.send(("progress", stage, done, total))
 
-    while True:
-        try:
-            task = pipe.recv()
-        except EOFError:
-            return
-        if task is None:
-            return
+    while (task := pipe.recv()) is not None:
         pipe.send(("row", unit(task, progress, task["overwrite"])))
 
 
