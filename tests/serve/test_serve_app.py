@@ -1,5 +1,6 @@
 """The server as a client sees it: jobs, files, limits, and answers without a path or a stack."""
 
+import asyncio
 import io
 import json
 import zipfile
@@ -11,9 +12,11 @@ pytest.importorskip("fastapi", reason="FastAPI is not installed: pip install 'pr
 pytest.importorskip("httpx2", reason="httpx2 is not installed, which Starlette's test client needs")
 
 from serve_client import send, server, wait
+from starlette.requests import ClientDisconnect
 
 from prml.errors import PrmlError
 from prml.serve.settings import ServeSettings
+from prml.serve.upload import UploadError, receive
 
 TOKEN = "correct-horse-battery-staple"
 
@@ -160,6 +163,23 @@ def test_a_full_disk_is_said_before_and_while_a_file_comes(tmp_path, box, looked
             patch.setattr("prml.serve.jobs.write_file", full)
             assert send(client, box).status_code == 507
         assert list(client.jobs.uploads.iterdir()) == []
+
+
+def test_an_upload_that_stalls_or_breaks_off_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr("prml.serve.upload.PAUSE_S", 0.05)
+
+    async def stalls():
+        yield b"x" * 10
+        await asyncio.sleep(5)
+
+    async def breaks_off():
+        yield b"x" * 10
+        raise ClientDisconnect
+
+    for pieces, error in ((stalls(), UploadError), (breaks_off(), ClientDisconnect)):
+        with pytest.raises(error):
+            asyncio.run(receive(pieces, tmp_path / "draft", ServeSettings()))
+        assert not (tmp_path / "draft").exists()
 
 
 def test_names_are_shown_and_never_used(tmp_path, box, looked):

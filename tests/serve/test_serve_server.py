@@ -5,6 +5,7 @@ import os
 import re
 import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -40,10 +41,12 @@ def command(tmp_path, monkeypatch):
 
 
 @contextmanager
-def running(environment, out, *more):
+def running(environment, out, *more, before=None):
     """Yield the process of a server and its address; it is killed at the end if it still runs."""
     words = [sys.executable, "-m", "prml", "serve", "--out", str(out), *SETTINGS, *more]
-    process = subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=before
+    )
     try:
         ready, _, _ = select.select([process.stdout], [], [], 60)
         line = process.stdout.readline() if ready else ""
@@ -109,8 +112,30 @@ def test_a_server_that_is_killed_leaves_no_process_and_loses_no_job(command, tmp
             assert job["status"] == "done", job["error"]
             assert {"viewer.html", "overlay.mp4", "motion.bvh", "motion.glb"} <= {f["name"] for f in job["files"]}
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) is not None
+        assert process.wait(30) == 128 + signal.SIGTERM
         assert process.stderr.read() == ""
+
+
+def test_a_full_disk_and_an_upload_that_breaks_off_lose_nothing_else(command, tmp_path):
+    resource = pytest.importorskip("resource", reason="this system cannot limit the size of files")
+    video = box_video(tmp_path / "box.mp4", frames=60)
+    assert video.stat().st_size > 4000
+    limits = (4000, 4000)  # bytes that a file may have: what comes then is what a full disk says
+    with running(command, tmp_path / "out", before=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limits)) as (
+        _,
+        to,
+    ):
+        status, told = ask(f"{to}/api/jobs", video.read_bytes())
+        assert (status, list(told)) == (507, ["error"])
+        assert str(tmp_path) not in told["error"]
+        host, _, port = to.removeprefix("http://").partition(":")
+        with socket.create_connection((host, int(port))) as half:
+            half.sendall(f"POST /api/jobs HTTP/1.1\r\nHost: {host}\r\nContent-Length: 3000\r\n\r\nhalf".encode())
+        uploads, end = tmp_path / "out" / "uploads", time.monotonic() + 20
+        while list(uploads.iterdir()) and time.monotonic() < end:
+            time.sleep(0.05)
+        assert list(uploads.iterdir()) == []
+        assert ask(f"{to}/api/jobs") == (200, {"jobs": []})
 
 
 @pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="no Chromium with chromedriver on this machine; CI installs both")

@@ -25,6 +25,7 @@ class Options(ServeSettings):
 def run(options: Options) -> int:
     """Serve until Ctrl-C."""
     from prml.commands._console import plain_console
+    from prml.commands._signals import tidy_end
     from prml.serve.server import serve
 
     console = plain_console()
@@ -32,5 +33,6 @@ def run(options: Options) -> int:
     def say(address: str) -> None:
         console.print(f"{address} takes videos; results are kept in {options.out} (Ctrl-C stops it)", soft_wrap=True)
 
-    serve(options.out, part_of(options, ServeSettings), os.environ.get(TOKEN_VARIABLE), say)
+    with tidy_end():
+        serve(options.out, part_of(options, ServeSettings), os.environ.get(TOKEN_VARIABLE), say)
     return 0

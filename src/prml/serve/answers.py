@@ -86,7 +86,8 @@ def job_answer(job: Job, jobs: Jobs, settings: ServeSettings) -> JobAnswer:
     row, running = job.row, job.status == "running"
     seconds = row.seconds if row is not None else time() - job.started if running and job.started else None
     about = _ABOUT | _about_exports(settings.export)
-    found = jobs.files(job.id).items()
+    order = {name: number for number, name in enumerate(about)}
+    found = sorted(jobs.files(job.id).items(), key=lambda item: order.get(item[0], len(order)))
     return JobAnswer(
         id=job.id,
         name=job.name,

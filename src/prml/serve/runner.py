@@ -2,7 +2,8 @@
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from threading import Event, Thread
@@ -82,7 +83,7 @@ class Runner(Thread):
     def _attempt(self, job: Job, row: Row) -> Row | None:
         """Return what a process said of a job: "started" if it died; None if the job is no longer wanted now."""
         worker = self._worker = self._worker or self._make_worker()
-        worker.start({"path": row.input, "folder": row.folder, "overwrite": True})
+        worker.start({"path": row.input, "folder": row.folder, "title": job.name, "overwrite": True})
         deadline = monotonic() + self.settings.max_time
         while True:
             if worker.pipe.poll(_LOOK_S):
@@ -130,9 +131,28 @@ class Runner(Thread):
 
 
 def resident_mb(pid: int | None) -> float | None:
-    """Return the memory that a process holds, MB; None where unknown (all but Linux)."""
+    """Return the memory that a process and those that it has started hold, MB; None where unknown (all but Linux)."""
     try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+        held = [_resident(number) for number in _family(pid)]
+        return sum(held) if held else None
     except (OSError, ValueError, IndexError, AttributeError):
         return None
+
+
+def _family(pid: int | None) -> Iterator[int]:
+    """Yield a process and all below it."""
+    if pid is None or not Path(f"/proc/{pid}").is_dir():
+        return
+    yield pid
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):  # one list per thread
+        with suppress(OSError):  # the thread has ended meanwhile
+            for child in path.read_text(encoding="ascii").split():
+                yield from _family(int(child))
+
+
+def _resident(pid: int) -> float:
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
+    except OSError:  # it has ended meanwhile
+        return 0.0
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6

@@ -23,10 +23,11 @@ fetch("openapi.json").then((answer) => answer.json()).then((told) => {
   for (const [path, methods] of Object.entries(told.paths))
     for (const [method, one] of Object.entries(methods)) {
       const asked = (one.parameters || []).map((p) => [p.name, `${p.in}, ${kind(p.schema)}`, p.description]);
-      const answers = Object.entries(one.responses).map(([code, r]) => {
-        const schema = Object.values(r.content || {})[0];
-        return [code, schema && schema.schema && Object.keys(schema.schema).length ? kind(schema.schema) : Object.keys(r.content || {})[0] || "nothing", ""];
+      const said = Map.groupBy(Object.entries(one.responses), ([, r]) => {
+        const [type, content] = Object.entries(r.content || { nothing: {} })[0];
+        return content.schema && Object.keys(content.schema).length ? kind(content.schema) : type;
       });
+      const answers = [...said].map(([what, codes]) => [codes.map(([code]) => code).join(" "), what, ""]);
       const body = one.requestBody ? [["body", Object.keys(one.requestBody.content)[0], one.description]] : [];
       document.querySelector("#paths").append(make("section", "", make("h3", `${method.toUpperCase()} ${path}`), make("p", one.summary), rows([...asked, ...body, ...answers])));
     }
