@@ -1,12 +1,12 @@
-"""Write the tables of README.md and docs/results.md from the result files, so that no number there is typed by hand.
+"""Write the tables of README.md and of docs/ from the result files, so that no number there is typed by hand.
 
     python docs/quote_results.py            # rewrite the tables
     python docs/quote_results.py --check    # exit code 1 if a table and the result files differ
 
 The files are what ``prml evaluate --json results/NAME.json``, ``prml compare-networks --json results/comparison.json
---figure docs/images/comparison.png``, ``prml bench --networks --json results/bench_networks.json`` and ``prml bench
---video examples/jump.mp4 --json results/bench.json`` write; ``tests/test_readme.py`` runs the check. A page holds what
-is quoted between ``<!-- NAME: ... -->`` and ``<!-- end of NAME -->``.
+--figure docs/images/comparison.png``, ``prml bench --networks --json results/bench_networks.json``, ``prml bench
+--video examples/jump.mp4 --json results/bench.json`` and ``benchmarks/scale.py`` write; ``tests/test_readme.py`` runs
+the check. A page holds what is quoted between ``<!-- NAME: ... -->`` and ``<!-- end of NAME -->``.
 """
 
 import argparse
@@ -24,6 +24,7 @@ NETWORK_SPEEDS, LIFT_SPEED = Path("results/bench_networks.json"), Path("results/
 JOBS, QUALITY, ENGINES = Path("results/jobs.json"), Path("results/quality.json"), Path("results/engines.json")
 DEPTH_CHANNEL = Path("results/depth_channel.json")
 NOT_YET = "Not measured yet: there is no result file, so there are no numbers."
+SCALE = Path("results/scale.json")
 COLUMNS = {
     "mpjpe": "MPJPE",
     "p_mpjpe": "P-MPJPE",
@@ -144,6 +145,41 @@ def engines(root: Path) -> str:
     return "\n".join(["```text", *summary(record["engines"]), "```", "", f"{_machine(record)}."])
 
 
+def scale(root: Path) -> str:
+    """One and two workers, and what as many machines as you like would do if they went on like this."""
+    record = json.loads((root / SCALE).read_text())
+    measured = record["measured"]
+    lines = ["| workers | cores | s for the batch | range | s per lift | frames/s | hours of video per hour |"]
+    lines.append("|" + " ---: |" * 7)
+    for row in measured["rows"]:
+        low, high = row["range"]
+        lines.append(
+            f"| {row['workers']} | {row['cores']} | {row['seconds']:.1f} | {low:.1f} to {high:.1f} | "
+            f"{row['seconds_per_lift']:.2f} | {row['frames_per_s']:.1f} | {row['video_hours_per_hour']:.2f} |"
+        )
+    told = (
+        f"Two workers on two cores are {measured['ratio']:.2f} times as fast as one on one: "
+        f"{measured['efficiency']:.0%} of what two could be. {record['input']['videos']} copies of the example clip "
+        f"({record['input']['frames']:.0f} frames), medians of {record['rounds']} turns, {record['processor']}, commit "
+        f"{record['commit']}."
+    )
+    return "\n".join([*lines, "", told, "", *_beyond(measured)])
+
+
+def _beyond(measured: dict[str, Any]) -> list[str]:
+    one = measured["rows"][0]["video_hours_per_hour"]
+    per_core = one * measured["efficiency"]
+    lines = [
+        "| machines | cores each | hours of video per hour | days for 10,000 hours of video |",
+        "|" + " ---: |" * 4,
+    ]
+    for machines, each in ((1, 16), (10, 16), (100, 16), (100, 64)):
+        rate = machines * each * per_core
+        lines.append(f"| {machines} | {each} | {rate:,.0f} | {10_000 / rate / 24:,.2f} |")
+    told = f"machines x cores x {one:.2f} hours of video per hour of one core x {measured['efficiency']:.2f}"
+    return [*lines, "", f"Arithmetic, not measured: {told}."]
+
+
 # page, name of the place in it, what stands there
 def depth_channel(root: Path) -> str:
     """One row per input, means over the seeds in mm."""
@@ -170,6 +206,7 @@ QUOTES: tuple[tuple[str, str, Callable[[Path], str]], ...] = (
     ("docs/results.md", "quality", quality),
     ("docs/results.md", "engines", engines),
     ("docs/results.md", "depth channel", depth_channel),
+    ("docs/scale.md", "scale", scale),
 )
 
 
