@@ -74,6 +74,7 @@ def test_an_input_at_an_address_is_done_once_and_again_when_it_or_the_settings_c
     assert all(after[name] > before[name] for name in before)
 
 
+@pytest.mark.slow
 def test_a_folder_without_its_row_is_not_whole_and_is_made_again(inputs, settings, tmp_path):
     unit = LiftVideo(f"file://{tmp_path}/bucket", **settings)
     unit({"path": str(inputs[0])})

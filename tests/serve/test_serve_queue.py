@@ -118,6 +118,7 @@ def test_damaged_records_and_what_an_upload_left_do_not_stop_a_server(tmp_path):
         assert (out / "mine").exists()
 
 
+@pytest.mark.slow
 def test_lost_results_are_made_again_and_a_moved_folder_keeps_its_jobs(tmp_path, looked, box):
     out = tmp_path / "out"
     with server(out) as client:
