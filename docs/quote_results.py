@@ -148,7 +148,7 @@ def engines(root: Path) -> str:
 def scale(root: Path) -> str:
     """One and two workers, and what as many machines as you like would do if they went on like this."""
     if not (root / SCALE).is_file():
-        return "**Not measured yet:** `benchmarks/scale.py` needs two idle cores, and has not had them."
+        return NOT_YET
     record = json.loads((root / SCALE).read_text())
     measured = record["measured"]
     lines = ["| workers | cores | s for the batch | range | s per lift | frames/s | hours of video per hour |"]
@@ -183,7 +183,6 @@ def _beyond(measured: dict[str, Any]) -> list[str]:
     return [*lines, "", f"Arithmetic, not measured: {told}."]
 
 
-# page, name of the place in it, what stands there
 def depth_channel(root: Path) -> str:
     """One row per input, means over the seeds in mm."""
     if not (root / DEPTH_CHANNEL).is_file():
@@ -200,6 +199,7 @@ def depth_channel(root: Path) -> str:
     return "\n".join(lines) + f"\n\n{told}; commit `{record['commit']}`."
 
 
+# page, name of the place in it, what stands there
 QUOTES: tuple[tuple[str, str, Callable[[Path], str]], ...] = (
     ("README.md", "results", results),
     ("docs/results.md", "comparison", comparison),
