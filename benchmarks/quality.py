@@ -20,7 +20,7 @@ import torch
 
 import prml
 from prml.camera import Camera
-from prml.detect.quality import every_of, model_of
+from prml.detect.quality import Quality, every_of, model_of
 from prml.detect.registry import get_detector
 from prml.detect.run import detect
 from prml.evaluation.metrics import p_mpjpe
@@ -41,15 +41,21 @@ def main() -> int:
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     lifter, kind = prml.load(flip=False), get_detector()
-    presets = {"fast": None, "balanced": None} | ({"best": str(given.heavy)} if given.heavy else {})
+    presets: dict[str, tuple[Quality, str | None]] = {
+        "fast, lite model": ("fast", "lite"),
+        "fast": ("fast", None),
+        "balanced": ("balanced", None),
+    }
+    if given.heavy:
+        presets["best"] = ("best", str(given.heavy))
     posed, rows = {}, {}
     with tempfile.TemporaryDirectory() as folder:
         clip = Path(folder) / "clip.mp4"
         frames = loop_video(ROOT / "examples" / "jump.mp4", clip, given.seconds)
         fps = probe(clip).fps
-        for name, model in presets.items():
-            started, every = process_time(), every_of(name, fps)  # type: ignore[arg-type]
-            seen = detect(clip, model=model_of(name, kind, model), every=every)  # type: ignore[arg-type]
+        for name, (quality, model) in presets.items():
+            started, every = process_time(), every_of(quality, fps)
+            seen = detect(clip, model=model_of(quality, kind, model), every=every)
             detected = process_time()
             lifted = lifter.lift(mark_inferred(seen.with_(camera=Camera.from_fov(*seen.image_size))))
             posed[name] = torch.from_numpy(lifted.joints_m)

@@ -1,6 +1,8 @@
-"""Make ``docs/images/lifted.jpg``, the picture near the top of the README, from what ``make lift`` wrote.
+"""Make the pictures of the README from overlay videos.
 
-python docs/make_picture.py [OVERLAY_VIDEO] [FRAME]
+python docs/make_picture.py [OVERLAY_VIDEO] [FRAME]   # lifted.jpg, from what ``make lift`` wrote
+python benchmarks/people.py --scene "two side by side" --keep out/people --out out/people/people.json
+python docs/make_picture.py out/people/two_side_by_side/overlay.mp4 40 --to people.jpg
 """
 
 import argparse
@@ -16,8 +18,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Make the picture of the README.")
     parser.add_argument("video", nargs="?", type=Path, default=ROOT / "out/jump/overlay.mp4")
     parser.add_argument("frame", nargs="?", type=int, default=54)
+    parser.add_argument("--to", default="lifted.jpg", help="name of the picture in docs/images")
     arguments = parser.parse_args()
-    target = ROOT / "docs/images/lifted.jpg"
+    target = ROOT / "docs/images" / arguments.to
     target.parent.mkdir(exist_ok=True)
     with av.open(str(arguments.video)) as container:
         frame = next(islice(container.decode(video=0), arguments.frame, None))

@@ -181,6 +181,5 @@ DETECTOR = DetectorKind(
     BLAZEPOSE33,
     lambda model: MediaPipeDetector(model or BUNDLED[0]),
     BUNDLED,
-    quick="lite",
     large_hint="PATH/pose_landmarker_heavy.task, which MediaPipe's Pose Landmarker page links to",
 )

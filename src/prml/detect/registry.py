@@ -30,7 +30,6 @@ class DetectorKind:
         open: ``open(model)`` returns a detector; ``model`` is one of ``models``, a path, or None for the first of
             ``models``. Raises PrmlError for any other. Imports that take long belong here.
         models: names of known models.
-        quick: the model for ``quality=fast``; None for the default.
         large: the model for ``quality=best``; None if the user has to give one, as ``large_hint`` says.
         large_hint: where to get it.
     """
@@ -40,7 +39,6 @@ class DetectorKind:
     skeleton: Skeleton
     open: Callable[[str | None], Detector]
     models: tuple[str, ...] = ()
-    quick: str | None = None
     large: str | None = None
     large_hint: str = ""
 

@@ -17,8 +17,8 @@ class LiftSettings(MotionSettings):
             .safetensors file with its card.
         detector: 2D detector for videos: mediapipe, or one added by an installed package.
         model: model of the detector; for mediapipe full, lite, or the path of a .task file (default: full).
-        quality: fast (the lite model, about 15 times a second), balanced (the full model in every frame) or best (a
-            larger model that 'model' gives, in every frame).
+        quality: fast (looks about 15 times a second), balanced (in every frame) or best (in every frame, with a larger
+            model that 'model' gives).
         skeleton: joints of the result: h36m17 for the first 17 of weights with 28 joints (default: the weights' own).
         fov: assumed field of view over the longer image side, degrees (default: 55).
         intrinsics: JSON file with the camera: width, height, fx, fy, cx, cy, radial, tangential.
