@@ -1,8 +1,8 @@
 """Make the pictures of the README from overlay videos.
 
 python docs/make_picture.py [OVERLAY_VIDEO] [FRAME]   # lifted.jpg, from what ``make lift`` wrote
-python benchmarks/people.py --scene "two side by side" --keep out/people --out out/people/people.json
-python docs/make_picture.py out/people/two_side_by_side/overlay.mp4 40 --to people.jpg
+python benchmarks/people.py --scene "three, one crossing" --keep out/people --out out/people.json
+python docs/make_picture.py out/people/three_one_crossing/overlay.mp4 14 --to people.jpg
 """
 
 import argparse
