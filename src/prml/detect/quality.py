@@ -12,8 +12,8 @@ FAST_PER_S = 15.0  # looks per second; people move little in between
 def model_of(quality: Quality, kind: DetectorKind, model: str | None) -> str | None:
     """Return the model to detect with: the one that is given, or that of the quality; None for the default.
 
-    ``fast`` takes the default, too: MediaPipe's lite model saves a fifth of a look's time, and costs more than looking
-    half as often (``results/quality.json``).
+    ``fast`` takes the default, too: MediaPipe's lite model saves about a fifth of a look's time, and
+    ``benchmarks/quality.py`` measures what it costs.
 
     Raises:
         PrmlError: the detector has no large model of its own, and none is given.
