@@ -109,7 +109,7 @@ class HRNet(nn.Module):
         last.fuse_layers = last.fuse_layers[:1]
         self.not_used = ("incre_modules.", "downsamp_modules.", "final_layer.", "classifier.", *unused)
 
-    def forward(self, images: Float[Tensor, "N 3 H W"]) -> list[Float[Tensor, "N c h w"]]:
+    def forward(self, images: Float[Tensor, "N 3 H W"]) -> list[Float[Tensor, "N _ _ _"]]:
         """Maps of the crops, finest first."""
         x = self.act2(self.bn2(self.conv2(self.act1(self.bn1(self.conv1(images))))))
         x = self.layer1(x)

@@ -190,7 +190,7 @@ class CAPF(PublishedNetwork):
         self,
         x: Float[Tensor, "B T J C_in"],
         reference: Float[Tensor, "B T J 2"] | None = None,
-        features: Sequence[Float[Tensor, "N c h w"]] | None = None,
+        features: Sequence[Float[Tensor, "N _ _ _"]] | None = None,
     ) -> Float[Tensor, "B T J 3"]:
         """Root-relative metres, camera frame, of each frame.
 
