@@ -97,13 +97,37 @@ def one_euro(
         cutoff_hz: cut-off at rest.
         slope: how much the cut-off rises with the speed, Hz per m/s.
     """
-    out = np.array(values, np.float64)
-    speed = np.zeros(out.shape[1:])
-    for k in range(1, len(out)):
-        step = times_s[k] - times_s[k - 1]
-        speed += _share(1.0, step) * ((values[k] - out[k - 1]) / step - speed)
-        out[k] = out[k - 1] + _share(cutoff_hz + slope * np.abs(speed), step) * (values[k] - out[k - 1])
+    smooth, out = OneEuro(cutoff_hz, slope), np.empty(values.shape)
+    for k, time_s in enumerate(times_s):
+        out[k] = smooth(values[k], float(time_s))
     return out.astype(values.dtype, copy=False)
+
+
+class OneEuro:
+    """The One-Euro filter for values that come one by one; the arguments are those of :func:`one_euro`."""
+
+    def __init__(self, cutoff_hz: float, slope: float = 2.0) -> None:
+        self._cutoff_hz, self._slope = cutoff_hz, slope
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget what was seen; the next value starts a stretch."""
+        self._last: Array | None = None
+        self._speed: Array = np.zeros(())
+        self._time_s = 0.0
+
+    def __call__(self, value: Float[Array, "*c"], time_s: float) -> Float[Array, "*c"]:
+        """Return the smooth value at a time, which must be later than the one before."""
+        given = np.array(value, np.float64)
+        if self._last is None:
+            self._last, self._speed = given, np.zeros(given.shape)
+        else:
+            step = time_s - self._time_s
+            self._speed = self._speed + _share(1.0, step) * ((given - self._last) / step - self._speed)
+            share = _share(self._cutoff_hz + self._slope * np.abs(self._speed), step)
+            self._last = self._last + share * (given - self._last)
+        self._time_s = time_s
+        return self._last
 
 
 def _share(cutoff_hz: Array | float, step_s: float) -> Array:
