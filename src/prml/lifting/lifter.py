@@ -177,8 +177,7 @@ class Lifter:
         given = self._to_network_joints(sequence, bridge)
         if given.camera is None:
             raise PrmlError("lifting needs a camera: give its intrinsics, or Camera.from_fov(width, height, fov_deg)")
-        found = np.isfinite(np.asarray(given.keypoints_px)).all(-1)
-        present = np.asarray(can_be_normalised(found) if self.skeleton == BODY28 else found.all(1))
+        present = self._present(given)
         if not present.any():
             raise PrmlError("no frame has a person: expected finite keypoints in at least one frame")
         joints = np.full((len(given), len(self.skeleton), 3), np.nan, np.float32)
@@ -197,6 +196,47 @@ class Lifter:
             if std is not None:
                 std[run] = lifted[..., 3:]
         return self._result(given, joints, std)
+
+    def _present(self, given: PoseSequence) -> Bool[Array, " T"]:
+        """Return the frames with enough of a person."""
+        found = np.isfinite(np.asarray(given.keypoints_px)).all(-1)
+        return np.asarray(can_be_normalised(found) if self.skeleton == BODY28 else found.all(1))
+
+    def lift_end(self, sequence: PoseSequence, at_s: Float[Array, " n"]) -> tuple[PoseSequence, Float[Array, "n J d"]]:
+        """Lift with the one window that ends with the sequence, as a camera needs it, for which there is no future.
+
+        Args:
+            sequence: keypoints in pixels with the camera, of an unbroken stretch, as for :meth:`lift`; what is before
+                the window smooths the normalisation. Before the first frame that frame is held.
+            at_s: times within the window, in seconds of the sequence.
+
+        Returns:
+            The sequence on the network's joints, and joints in camera metres at these times, relative to the root
+            (d = 3, or 6 with standard deviations). NaN at times after the last frame that shows enough of the body.
+
+        Raises:
+            PrmlError: the network returns no whole windows, or as :meth:`lift`.
+        """
+        if self.output != "sequence" or self.image_features is not None:
+            raise PrmlError(
+                f"{self.card.name} returns no whole windows, which is needed here: use prml-xs28 or prml-xs"
+            )
+        given = self._to_network_joints(sequence, True)
+        present, fps = self._present(given), self.card.fps
+        whole = given if present.all() else given.take(present)
+        out = np.full((len(at_s), len(self.skeleton), 3 if self.uncertainty is None else 6), np.nan)
+        known = at_s <= whole.times_s[-1] if len(whole) else np.zeros(len(at_s), bool)
+        if not known.any():
+            return given, out
+        frames = self.card.window + 2 * round(normalise.MARGIN_S * fps)
+        wanted = whole.times_s[-1] - np.arange(frames - 1, -1, -1) / fps
+        seen, inputs = self._inputs(whole, slice(0, len(whole)), wanted)
+        inputs, wanted = inputs[-self.card.window :], wanted[-self.card.window :]
+        window = NormalisedInput(*(part[-self.card.window :] for part in (seen.xy, seen.R_camera_to_input, seen.scale)))
+        output = self.predict(inputs[None])[0]
+        self._check_finite(inputs, output)
+        out[known] = self._to_video(window, output, wanted, at_s[known])
+        return given, out
 
     def _result(self, given: PoseSequence, joints: Float[Array, "T J 3"], std: Array | None) -> PoseSequence:
         """The lifted sequence; joints of MPI-INF-3DHP, which nothing else here knows, become those of H36M17."""
