@@ -44,7 +44,9 @@ def open_video(path: Path) -> "av.container.InputContainer":
         ) from None
 
 
-def video_stream(container: "av.container.InputContainer", path: Path, *, threads: bool = True) -> "av.VideoStream":
+def video_stream(
+    container: "av.container.InputContainer", path: Path | str, *, threads: bool = True
+) -> "av.VideoStream":
     """Return the stream with the most pixels, ignoring cover art and thumbnails; ties go to the container's default.
 
     Like the ffmpeg command, its decoder continues after an error, and frames may then be distorted.

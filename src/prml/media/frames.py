@@ -57,7 +57,7 @@ class VideoFrame:
     image: UInt8[Array, "H W 3"]
 
 
-def check_pixels(width: int, height: int, path: Path) -> None:
+def check_pixels(width: int, height: int, path: Path | str) -> None:
     """Raise PrmlError if a picture of ``path`` has more than ``MAX_PIXELS``."""
     if width * height > MAX_PIXELS:
         raise PrmlError(
