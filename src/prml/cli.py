@@ -22,6 +22,7 @@ COMMANDS: dict[str, str] = {
     "serve": "a page in the browser: drop a video, get the viewer and all files",
     "view": "rebuild the page of a result folder, or show two results on one page",
     "check": "print how good a motion is, and fail if it is beyond given limits",
+    "live": "a camera, a stream or a file in real time -> page, JSON lines, WebSocket, avatars",
     "export": "files for Blender, OpenSim, robots and others from a result folder or a motion file",
     "fit": "train a network from a YAML configuration",
     "evaluate": "score weights under a named protocol",

@@ -1,0 +1,1 @@
+"""Poses as the pictures come: from a camera to a window, to programs, to avatars."""
