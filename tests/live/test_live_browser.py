@@ -38,12 +38,11 @@ def test_the_window_shows_the_person_while_the_file_plays(monkeypatch, tmp_path)
             state = page.run("return prmlLive.state()")
             assert state["figure"]["visible"]
             assert state["delay"] > 0
-            drawn = (
+            page.until(  # the left side of the lifted person, over the picture
                 "const c = document.getElementById('image'), at = [0, 0, c.width, c.height];"
                 "const d = c.getContext('2d').getImageData(...at).data;"
-                "let n = 0; for (let i = 0; i < d.length; i += 4) n += d[i + 2] - d[i] > 60; return n"
+                "let n = 0; for (let i = 0; i < d.length; i += 4) n += d[i + 2] - d[i] > 60; return n > 50"
             )
-            assert page.run(drawn) > 50, "the left side of the lifted person, over the picture"
             assert page.run("return document.documentElement.scrollWidth") <= 960
             run.terminate()
             page.until("return document.getElementById('badge').textContent === 'Ended'")

@@ -25,7 +25,7 @@ class Options(LiveSettings):
         open: open the page in a browser.
     """
 
-    source: str | None = option(None, positional=True, local=True)
+    source: str | None = option(None, positional=True)
     _: KW_ONLY
     camera: int | None = option(None, minimum=0)
     realtime: bool = False
