@@ -20,9 +20,9 @@ from prml.filters.root import solve_root
 from prml.filters.smooth import OneEuro
 from prml.lifting.causal import CausalLifter, LiftedFrame
 from prml.lifting.lifter import Lifter, load
+from prml.live.feeds import CameraFeed, Feed, FileFeed, Inbox, LiveImage, StreamFeed
 from prml.live.frame import LiveFrame, LiveRun, Sink
 from prml.live.settings import LiveSettings
-from prml.media.live import CameraFeed, Feed, FileFeed, Inbox, LiveImage, StreamFeed
 from prml.options import check
 from prml.pipeline.camera import DEFAULT_FOV_DEG
 from prml.threads import torch_threads

@@ -10,7 +10,7 @@ import pytest
 
 from fixtures.boxes import box_video
 from prml.errors import PrmlError
-from prml.media.live import CameraFeed, FileFeed, Inbox, StreamFeed, reduced, without_secrets
+from prml.live.feeds import CameraFeed, FileFeed, Inbox, StreamFeed, reduced, without_secrets
 
 
 @pytest.fixture(scope="module")
