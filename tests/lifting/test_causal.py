@@ -12,7 +12,7 @@ from prml.lifting.lifter import load
 from prml.skeleton import BLAZEPOSE33
 
 CAMERA = Camera.from_fov(WIDTH, HEIGHT)
-FRAMES = 40
+FRAMES = 24
 
 
 @pytest.fixture(scope="module")
@@ -38,28 +38,28 @@ def run(lifter, people, latency):
 
 @pytest.mark.parametrize("latency", [0, 3])
 def test_every_frame_comes_once_in_order_and_waits_for_so_many(lifter, people, latency):
-    short = people[:12]
+    short = people[:8]
     out = run(lifter, short, latency)
-    assert [frame.index for frame, _ in out] == list(range(12))
-    assert [count for _, count in out] == [min(k + 1 + latency, 12) for k in range(12)]
+    assert [frame.index for frame, _ in out] == list(range(8))
+    assert [count for _, count in out] == [min(k + 1 + latency, 8) for k in range(8)]
     assert all(frame.joints_m.shape == frame.std_m.shape == (17, 3) for frame, _ in out)
     assert all(frame.keypoints_px.shape == (17, 2) for frame, _ in out)
 
 
 def test_a_later_future_changes_nothing(lifter, people):
-    other = [(t, p if k < 20 else Detection(p.keypoints_px + 30, p.confidence)) for k, (t, p) in enumerate(people)]
-    one, two = run(lifter, people[:24], 2), run(lifter, other[:24], 2)
-    for k in range(18):
+    other = [(t, p if k < 8 else Detection(p.keypoints_px + 30, p.confidence)) for k, (t, p) in enumerate(people)]
+    one, two = run(lifter, people[:10], 2), run(lifter, other[:10], 2)
+    for k in range(6):
         np.testing.assert_array_equal(one[k][0].joints_m, two[k][0].joints_m)
-    assert np.abs(one[18][0].joints_m - two[18][0].joints_m).max() > 1e-4  # frame 20 is two later
+    assert np.abs(one[6][0].joints_m - two[6][0].joints_m).max() > 1e-4  # frame 8 is two later
 
 
 def test_waiting_brings_a_pose_nearer_to_that_of_the_whole_clip(lifter, people):
     whole = lifter.lift(seen("blazepose33", FRAMES, gap=False).with_(camera=CAMERA)).joints_m
     errors = []
-    for latency in (0, 12):
+    for latency in (0, 10):
         found = np.stack([frame.joints_m for frame, _ in run(lifter, people, latency)])
-        errors.append(np.linalg.norm(found - whole, axis=-1)[5 : FRAMES - 12].mean())
+        errors.append(np.linalg.norm(found - whole, axis=-1)[4 : FRAMES - 10].mean())
     assert errors[1] < 0.8 * errors[0]
 
 
@@ -78,11 +78,11 @@ def test_several_frames_share_one_window(lifter, people, monkeypatch):
 
 
 def test_after_a_gap_it_starts_afresh(lifter, people):
-    gap = [(t, None if 10 <= k < 25 else p) for k, (t, p) in enumerate(people)]
+    gap = [(t, None if 4 <= k < 16 else p) for k, (t, p) in enumerate(people)]
     out = [frame for frame, _ in run(lifter, gap, 0)]
-    assert [frame.joints_m is None for frame in out] == [10 <= k < 25 for k in range(FRAMES)]
-    fresh = [frame for frame, _ in run(lifter, people[25:], 0)]
-    for one, other in zip(out[25:], fresh, strict=True):
+    assert [frame.joints_m is None for frame in out] == [4 <= k < 16 for k in range(FRAMES)]
+    fresh = [frame for frame, _ in run(lifter, people[16:], 0)]
+    for one, other in zip(out[16:], fresh, strict=True):
         np.testing.assert_allclose(one.joints_m, other.joints_m, atol=1e-5)
 
 
