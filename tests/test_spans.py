@@ -6,7 +6,7 @@ import pytest
 from prml import normalise
 from prml.camera import Camera
 from prml.filters import resample, root
-from prml.lifting import lifter
+from prml.lifting import inputs
 from prml.pipeline import lift as pipeline
 from prml.sequence import PoseSequence
 from prml.spans import blocks
@@ -38,8 +38,8 @@ def test_normalisation_in_blocks(monkeypatch):
     rng = np.random.default_rng(1)
     plane = rng.normal(size=(1, 17, 2)) * 0.1 + np.cumsum(rng.normal(size=(400, 1, 2)) * 0.003, 0)
     whole = normalise.virtual_camera(plane, 50.0)
-    monkeypatch.setattr(lifter, "_BLOCK", 90)
-    parts = lifter._virtual_camera(plane, 50.0)
+    monkeypatch.setattr(inputs, "_BLOCK", 90)
+    parts = inputs.virtual_camera(plane, 50.0)
     assert np.allclose(parts.xy, whole.xy, atol=1e-7)
     assert np.allclose(parts.R_camera_to_input, whole.R_camera_to_input, atol=1e-12)
     assert np.allclose(parts.scale, whole.scale, atol=1e-12)

@@ -32,6 +32,7 @@ from prml.lifting.image_features import (
     nearest_frames,
     relative_depth,
 )
+from prml.lifting.inputs import check_sequence, interleaved, virtual_camera
 from prml.lifting.prediction_cache import PredictionCache
 from prml.lifting.threads import settle_after_fork
 from prml.lifting.windows import Predict, predict_blended, predict_frames
@@ -39,14 +40,12 @@ from prml.normalise import NormalisedInput, can_be_normalised
 from prml.options import check, option
 from prml.sequence import PoseSequence
 from prml.skeleton import BODY28, H36M17, MPI_INF_3DHP17, Skeleton, skeleton
-from prml.spans import blocks
 from prml.weights import DEFAULT
 from prml.weights.record import Card, Record, load_record
 
 Array = np.ndarray
 Module = TypeVar("Module", bound=nn.Module)
 Precision = Literal["float32", "bf16"]
-_BLOCK = 1024
 _UNIT_M = {"camera_mm": 1e-3}  # metres per unit of a network's output; 1 for the others
 _WHOLE = 1 - 1e-9  # a joint is shown between two frames that both show it
 
@@ -170,7 +169,7 @@ class Lifter:
         Raises:
             PrmlError: not a sequence, no keypoints, no camera, or no frame with a person and all needed joints.
         """
-        _check_sequence(sequence)
+        check_sequence(sequence)
         settle_after_fork()
         if sequence.keypoints_px is None:
             raise PrmlError("lifting needs 2D keypoints, but this sequence has none")
@@ -262,24 +261,9 @@ class Lifter:
             return seen
         return bridge_joints(seen.with_(confidence=None), H36M17).with_(confidence=seen.confidence)
 
-    def _interleaved(self, times_s: Float[Array, " T"], run: slice) -> list[slice]:
-        """Split a run of n times the network's rate into n interleaved ones if one pose is kept per window.
-
-        Such a network gets one window around every frame, as its authors score it. Other rates, and networks whose
-        windows are blended, are resampled.
-        """
-        length = run.stop - run.start
-        if not self.one_pose or length < 2:
-            return [run]
-        rate = (length - 1) / float(times_s[run.stop - 1] - times_s[run.start])
-        n = max(1, round(rate / self.card.fps))
-        parts = [slice(run.start + i, run.stop, n) for i in range(min(n, length))]
-        kept = [times_s[part] for part in parts]
-        return parts if all(network_times(times, self.card.fps) is times for times in kept) else [run]
-
     def _lift_run(self, given: PoseSequence, run: slice, cache: PredictionCache | None) -> Float[Array, "T J d"]:
         """Resample one stretch without gaps to the network's frame rate, lift it, and resample back."""
-        parts = self._interleaved(given.times_s, run)
+        parts = interleaved(given.times_s, run, self.card.fps) if self.one_pose else [run]
         if len(parts) > 1:
             return self._lift_interleaved(given, run, parts, cache)
         times = given.times_s[run]
@@ -408,7 +392,7 @@ class Lifter:
         self, points: Float[Array, "L J 2"], width: int, height: int, shown: Bool[Array, "L J"] | None
     ) -> NormalisedInput:
         if self.card.normalisation == "virtual_camera":
-            return _virtual_camera(points, self.card.fps, shown)
+            return virtual_camera(points, self.card.fps, shown)
         if self.card.normalisation == "screen":
             return normalise.screen(points, width, height)
         return normalise.crop(points)
@@ -489,15 +473,6 @@ def _share(wrong: Bool[Array, "L J d"]) -> str:
     return f"{100 * float(wrong.any((1, 2)).mean()):.3g} %"
 
 
-def _check_sequence(sequence: object) -> None:
-    """Raise PrmlError for an array or anything else that is not a PoseSequence."""
-    if not isinstance(sequence, PoseSequence):
-        raise PrmlError(
-            f"lifting takes a PoseSequence, got {type(sequence).__name__}; make one from pixels (frames, 17, 2): "
-            "PoseSequence.regular(len(pixels), fps, keypoints_px=pixels, camera=Camera.from_fov(width, height))"
-        )
-
-
 def load(
     name: str | os.PathLike[str] = DEFAULT,
     *,
@@ -521,16 +496,3 @@ def load(
     if not isinstance(name, str | os.PathLike):
         raise PrmlError(f"prml.load takes the name or path of weights, got {type(name).__name__}")
     return Lifter(load_record(name), LiftOptions(**options), device, image_features, engine)
-
-
-def _virtual_camera(
-    points: Float[Array, "L J 2"], fps: float, shown: Bool[Array, "L J"] | None = None
-) -> NormalisedInput:
-    """Compute ``normalise.virtual_camera`` block by block; each frame depends on at most two margins around it."""
-    margin = 2 * max(1, round(normalise.MARGIN_S * fps))  # sizes depend on directions, and both are smoothed
-    xy = np.empty(points.shape, np.float32)
-    R, scale = np.empty((len(points), 3, 3)), np.empty(len(points))
-    for block, near, inner in blocks(len(points), _BLOCK, margin):
-        seen = normalise.virtual_camera(points[near], fps, None if shown is None else shown[near])
-        xy[block], R[block], scale[block] = seen.xy[inner], seen.R_camera_to_input[inner], seen.scale[inner]
-    return NormalisedInput(xy, R, scale)
