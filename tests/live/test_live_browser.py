@@ -34,10 +34,7 @@ def test_the_window_shows_the_person_while_the_file_plays(monkeypatch, tmp_path)
         address = run.stderr.readline().split()[1].rstrip(",")
         with Browser(960, 640) as page:
             page.visit(address)
-            page.until("return prmlLive.state().frames > 5 && prmlLive.state().person")
-            state = page.run("return prmlLive.state()")
-            assert state["figure"]["visible"]
-            assert state["delay"] > 0
+            page.until("const s = prmlLive.state(); return s.frames > 5 && s.person && s.figure.visible && s.delay > 0")
             page.until(  # the left side of the lifted person, over the picture
                 "const c = document.getElementById('image'), at = [0, 0, c.width, c.height];"
                 "const d = c.getContext('2d').getImageData(...at).data;"
