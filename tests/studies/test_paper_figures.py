@@ -1,6 +1,7 @@
 """``prml paper figureN``: every figure in its smallest form, and the laws that its numbers obey."""
 
 import csv
+import json
 import sys
 from dataclasses import replace
 from itertools import combinations
@@ -78,14 +79,17 @@ def test_every_figure_is_drawn_and_has_numbers(drawn):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_figure_of_each_kind_is_written(drawn, kind):
+def test_a_figure_of_each_kind_is_written(drawn, setting, place, kind):
     one = OF_KIND[kind][0]
     drawn[one.name].drawing.set_layout_engine("none")  # most of the time
-    files = files_of(one, drawn[one.name])
+    files = files_of(one, drawn[one.name], _setting(one, setting, place))
     assert files[f"{one.name}.png"].startswith(b"\x89PNG")
     assert b"<svg" in files[f"{one.name}.svg"]
     table = list(csv.reader(files[f"{one.name}.csv"].splitlines()))
     assert len(table) == 1 + len(drawn[one.name].numbers[""].rows)
+    record = json.loads(files[f"{one.name}.json"])
+    assert list(record["weights"]) == ([] if kind == "diagram" else ["ours", "peer"])
+    assert record["commit"]
 
 
 # ---------------------------------------------------------------------- t-SNE
@@ -267,7 +271,7 @@ def _refused(capsys, *words):
 def test_the_command_writes_a_figure_once(place, setting, tmp_path, capsys):
     words = ["figure4", "--networks", "prml-xs", "--out", tmp_path / "out"]
     assert main(["paper", *map(str, words)]) == 0
-    assert {p.name for p in (tmp_path / "out").iterdir()} == {f"figure4.{end}" for end in ("png", "svg", "csv")}
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {f"figure4.{end}" for end in ("png", "svg", "csv", "json")}
     capsys.readouterr()
     assert "--overwrite" in _refused(capsys, *words)
 

@@ -37,7 +37,7 @@ class Options:
         steps: steps of each training on motion capture (default: 1200; with --quick 60).
         runs: folder of the runs.
         out: folder for a table as text, Markdown, LaTeX, CSV and JSON; for a figure as PNG and SVG, with its numbers
-            as CSV.
+            as CSV and a record as JSON.
         device: device of the networks that are scored or drawn: cpu, cuda, cuda:1, mps, ...
         overwrite: replace existing tables and figures; the runs are kept.
         weights: for a figure, bundled name, .safetensors file with its card, a run's folder, or a row of a table such
@@ -168,7 +168,7 @@ def _figures(console: "Console", pictures: "list[Figure]", options: Options) -> 
                 raise
             console.print(f"{one.name}: not drawn: {error}", soft_wrap=True)
             continue
-        files = files_of(one, drawn)
+        files = files_of(one, drawn, setting)
         for name, data in files.items():
             write_file(options.out / name, data, options.overwrite)
         for line in drawn.told:

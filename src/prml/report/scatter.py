@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from textwrap import fill
+from textwrap import fill, shorten
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -52,14 +52,16 @@ def scatter_figure(panels: Sequence[Panel], title: str = "") -> "Figure":
     columns = 2 if len(panels) == 4 else min(3, len(panels))
     rows = -(-len(panels) // columns)
     side = _SIDE_IN if len(panels) > 1 else 5.4
-    figure = new_figure(side * columns, (side + 0.35) * rows + 0.9)
+    figure = new_figure(
+        side * columns, (side + 0.85) * rows + 1.0
+    )  # a title and two lines under each, legend, headline
     axes = figure.subplots(rows, columns, squeeze=False).reshape(-1)
     labels: dict[str, str] = {}
     for one, panel in zip(axes, panels, strict=False):
         points = np.concatenate([cloud.points for cloud in panel.clouds])
         ink = np.repeat([INK[cloud.kind] for cloud in panel.clouds], [len(cloud.points) for cloud in panel.clouds])
         order = np.random.default_rng(0).permutation(len(points))
-        size = float(np.clip(6000 / len(points), 1.2, 14.0))
+        size = float(np.clip(12000 / len(points), 2.0, 14.0))
         one.scatter(*points[order].T, s=size, c=ink[order], alpha=0.65, linewidths=0, rasterized=True)
         middle, half = (points.max(0) + points.min(0)) / 2, 0.53 * float(np.ptp(points, axis=0).max())
         one.set_xlim(middle[0] - half, middle[0] + half)
@@ -68,7 +70,7 @@ def scatter_figure(panels: Sequence[Panel], title: str = "") -> "Figure":
         one.set_xticks([])
         one.set_yticks([])
         one.spines[:].set_color("#bbbbbb")
-        one.set_title(fill(panel.title, 44), fontsize=9, loc="left")
+        one.set_title(shorten(panel.title, 44, placeholder=" ..."), fontsize=9, loc="left")
         one.set_xlabel(fill(panel.below, 52 if len(panels) > 1 else 90), fontsize=8, color="#444444")
         labels |= {cloud.label: INK[cloud.kind] for cloud in panel.clouds}
     for one in axes[len(panels) :]:

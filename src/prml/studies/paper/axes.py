@@ -5,7 +5,7 @@ from dataclasses import replace
 from prml.evaluation.result import Result
 from prml.report.axis_figure import axis_figure
 from prml.studies.paper.catalogue import Figure
-from prml.studies.paper.figure_setting import Drawn, FigureSetting, Numbers
+from prml.studies.paper.figure_setting import Drawn, FigureSetting, Numbers, hashes
 
 HARD = 3
 
@@ -21,7 +21,8 @@ def draw(figure: Figure, setting: FigureSetting) -> Drawn:
     rules = setting.rules(figure)
     conditions = Conditions(rules, every=setting.share(figure), limit=setting.limit, data=setting.data)
     scored: dict[str, Result] = {}
-    for label, lifter in setting.lifters(figure).items():
+    lifters = setting.lifters(figure)
+    for label, lifter in lifters.items():
         setting.say(f"{figure.name}: scoring {label} under {rules.name}")
         scored[label] = score_lifter(lifter, conditions)
     results = with_hard_actions(list(scored.values()))
@@ -43,7 +44,8 @@ def draw(figure: Figure, setting: FigureSetting) -> Drawn:
         replace(result, weights={**result.weights, "name": label})
         for label, result in zip(scored, results, strict=True)
     ]
-    return Drawn(axis_figure(named, title), {"": Numbers(("network", "frames", "axis", "error_mm"), rows)}, told)
+    numbers = Numbers(("network", "frames", "axis", "error_mm"), rows)
+    return Drawn(axis_figure(named, title), {"": numbers}, told, hashes(lifters))
 
 
 def with_hard_actions(results: list[Result]) -> list[Result]:

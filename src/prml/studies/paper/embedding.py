@@ -18,7 +18,7 @@ from prml.studies.paper.features import (
     random_moments,
     situations,
 )
-from prml.studies.paper.figure_setting import Drawn, FigureSetting, Numbers
+from prml.studies.paper.figure_setting import Drawn, FigureSetting, Numbers, hashes
 
 if TYPE_CHECKING:
     from prml.lifting.lifter import Lifter
@@ -81,7 +81,7 @@ def draw(figure: Figure, setting: FigureSetting) -> Drawn:
     title = f"{figure.title}\n{setting.source(rules)}: {count} {_HOW[figure.options['choose']]}, seed {setting.seed}; "
     title += ", ".join(lifters)
     told = [_told(row) for row in pairs] + [f"effective dimension of {name}: {d:.1f}" for name, d in spread.items()]
-    return Drawn(scatter_figure(panels, title), numbers, tuple(told))
+    return Drawn(scatter_figure(panels, title), numbers, tuple(told), hashes(lifters))
 
 
 def _moments(figure: Figure, setting: FigureSetting, rng: np.random.Generator) -> dict[str, list[Moment]]:

@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -128,6 +128,11 @@ class FigureSetting:
         return load(folder / "last.safetensors", device=self.device)
 
 
+def hashes(lifters: "Mapping[str, Lifter]") -> dict[str, str]:
+    """Return the hash of every network's weights."""
+    return {label: lifter.card.sha256 for label, lifter in lifters.items()}
+
+
 @dataclass(frozen=True)
 class Numbers:
     """Rows of numbers.
@@ -157,8 +162,10 @@ class Drawn:
         drawing: of matplotlib.
         numbers: end of a file's name -> rows; "" for those that are drawn.
         told: lines to print.
+        weights: label -> hash of the weights that were drawn.
     """
 
     drawing: "Drawing"
     numbers: dict[str, Numbers] = field(default_factory=dict)
     told: tuple[str, ...] = ()
+    weights: dict[str, str] = field(default_factory=dict)

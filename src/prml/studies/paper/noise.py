@@ -1,7 +1,7 @@
 """Robustness to noise on the 2D input (the paper's Figure 5)."""
 
 from prml.studies.paper.catalogue import Figure
-from prml.studies.paper.figure_setting import Drawn, FigureSetting, Numbers
+from prml.studies.paper.figure_setting import Drawn, FigureSetting, Numbers, hashes
 
 
 def draw(figure: Figure, setting: FigureSetting) -> Drawn:
@@ -15,9 +15,10 @@ def draw(figure: Figure, setting: FigureSetting) -> Drawn:
     from prml.studies.robustness_report import figure as robustness_figure
 
     rules = setting.rules(figure)
+    lifters = setting.lifters(figure)
     entrants = [
         Entrant(label, predictor_of(lifter.with_options(flip=rules.flip), rules), macs_per_frame=macs_per_frame(lifter))
-        for label, lifter in setting.lifters(figure).items()
+        for label, lifter in lifters.items()
     ]
     found = sweep(
         entrants,
@@ -36,4 +37,4 @@ def draw(figure: Figure, setting: FigureSetting) -> Drawn:
     names = ("network", "sigma_px_of_1000", "mpjpe_mm", "growth_mm")
     share = setting.share(figure)
     note = setting.source(rules).removeprefix(rules.name) + (f", one sequence of {share}" if share > 1 else "")
-    return Drawn(robustness_figure(found, note), {"": Numbers(names, rows)}, told)
+    return Drawn(robustness_figure(found, note), {"": Numbers(names, rows)}, told, hashes(lifters))

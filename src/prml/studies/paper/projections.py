@@ -16,7 +16,7 @@ from prml.report.figures import headline, new_figure
 from prml.report.poses import draw_bones, draw_errors, frame_of, show_frame
 from prml.skeleton import H36M17
 from prml.studies.paper.catalogue import Figure
-from prml.studies.paper.figure_setting import Drawn, FigureSetting, Numbers
+from prml.studies.paper.figure_setting import Drawn, FigureSetting, Numbers, hashes
 from prml.studies.paper.filmed import film
 
 if TYPE_CHECKING:
@@ -123,7 +123,8 @@ def draw(figure: Figure, setting: FigureSetting) -> Drawn:
         share = setting.share(figure)
         every = f", one sequence of {share}" if share > 1 else ""
         source = f"{setting.source(setting.rules(figure))}{every}; frames drawn at random, seed {setting.seed}"
-    return Drawn(_figure(gathered, shown, scores, f"{figure.title}\n{source}"), numbers, told)
+    drawing = _figure(gathered, shown, scores, f"{figure.title}\n{source}")
+    return Drawn(drawing, numbers, told, hashes(lifters))
 
 
 # ---------------------------------------------------------------------- from data with a truth

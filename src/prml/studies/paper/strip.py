@@ -11,7 +11,7 @@ from prml.report.figures import headline, new_figure
 from prml.report.poses import circle, draw_bones, frame_of, from_the_side, show_frame
 from prml.skeleton import H36M17
 from prml.studies.paper.catalogue import Figure
-from prml.studies.paper.figure_setting import Drawn, FigureSetting, Numbers
+from prml.studies.paper.figure_setting import Drawn, FigureSetting, Numbers, hashes
 from prml.studies.paper.filmed import Filmed, example, film
 
 if TYPE_CHECKING:
@@ -77,7 +77,8 @@ def draw(figure: Figure, setting: FigureSetting) -> Drawn:
         for name, columns in strips.items()
     )
     first, second = lifters
-    return Drawn(_figure(strips, (first, second), figure.title), {"": Numbers(names, rows)}, told)
+    drawing = _figure(strips, (first, second), figure.title)
+    return Drawn(drawing, {"": Numbers(names, rows)}, told, hashes(lifters))
 
 
 def columns_of(filmed: Filmed, count: int) -> list[Column]:
