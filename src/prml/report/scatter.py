@@ -52,9 +52,8 @@ def scatter_figure(panels: Sequence[Panel], title: str = "") -> "Figure":
     columns = 2 if len(panels) == 4 else min(3, len(panels))
     rows = -(-len(panels) // columns)
     side = _SIDE_IN if len(panels) > 1 else 5.4
-    figure = new_figure(
-        side * columns, (side + 0.85) * rows + 1.0
-    )  # a title and two lines under each, legend, headline
+    height = side + (0.85 if rows > 1 else 0.3)  # a title and two lines under each
+    figure = new_figure(side * columns, height * rows + 1.0)  # legend and headline
     axes = figure.subplots(rows, columns, squeeze=False).reshape(-1)
     labels: dict[str, str] = {}
     for one, panel in zip(axes, panels, strict=False):
