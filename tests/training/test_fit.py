@@ -397,7 +397,7 @@ def test_rules_across_fields():
         *[(f"data.windows.{name}", "0", "be at least 1, got 0") for name in ("frames", "stride", "step", "batch")],
         ("data.windows.speed", "[1.2,0.8]", "lie between 0.1 and 10, low before high"),
         ("data.windows.clean", ".nan", "lie between 0 and 1"),
-        ("data.windows.in_channels", "4", "lie between 2 and 3"),
+        ("data.windows.in_channels", "5", "lie between 2 and 4"),
         ("data.windows.cameras.fov_deg", "[30,200]", "lie between 1 and 179"),
         ("data.workers", "-1", "be at least 0"),
         ("data.sets", "[]", "name at least one"),

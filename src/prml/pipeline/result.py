@@ -59,7 +59,8 @@ class LiftResult:
     @property
     def room(self) -> Scene | None:
         """All people in the room, as files for other programs hold them; None if there is no motion."""
-        return Scene(tuple(motion.sequence for motion in self.motions)) if self.motions else None
+        people = tuple(motion.sequence for motion in self.motions)
+        return (Scene.of(people[0]) if len(people) == 1 else Scene(people)) if people else None
 
     @property
     def shown(self) -> PoseSequence:
