@@ -7,6 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 import api_pages
+import fastapi  # noqa: F401  pydantic fails if autodoc imports it, which sets typing.TYPE_CHECKING
 
 api_pages.write()
 
