@@ -6,19 +6,8 @@ from prml.camera import Camera
 from prml.sequence import PoseSequence
 from prml.skeleton import Skeleton
 from prml.view.page.pack import pack_all
-from prml.view.page.page import page
+from prml.view.page.page import DRAWING, page
 from prml.view.stage import Stage
-
-_SCRIPTS = (
-    "data.js",
-    "compare.js",
-    "camera.js",
-    "mannequin.js",
-    "room.js",
-    "figure.js",
-    "scene.js",
-    "live.js",
-)
 
 
 def live_page(title: str, skeleton: Skeleton, camera: Camera) -> bytes:
@@ -37,4 +26,4 @@ def live_page(title: str, skeleton: Skeleton, camera: Camera) -> bytes:
     )
     meta, arrays = pack_all([empty], Stage.of(empty))
     meta["unit"]["keypoints"] = max(camera.width, camera.height) / 16000  # room for joints outside the picture
-    return page(meta, arrays, title, template="live.html", scripts=_SCRIPTS)
+    return page(meta, arrays, title, template="live.html", scripts=(*DRAWING, "live.js"))

@@ -22,20 +22,8 @@ from prml.view.thumbnails import FrameLike, Thumbnails
 
 Array = np.ndarray
 # In this order, as they share one scope.
-SCRIPTS = (
-    "data.js",
-    "compare.js",
-    "camera.js",
-    "mannequin.js",
-    "room.js",
-    "figure.js",
-    "scene.js",
-    "timeline.js",
-    "angles.js",
-    "curves.js",
-    "save.js",
-    "app.js",
-)
+DRAWING = ("data.js", "compare.js", "camera.js", "mannequin.js", "room.js", "figure.js", "scene.js")
+SCRIPTS = (*DRAWING, "timeline.js", "angles.js", "curves.js", "save.js", "app.js")
 # A block of data that the browser does not run.
 _DATA_SCRIPT = b'<script type="application/octet-stream" id="data-%s">%s</script>'
 
