@@ -67,4 +67,6 @@ def test_another_person_is_taken_up_after_a_while_only():
         assert follow(IMAGE, k / 30) is None
     detector.people = [(500, 300, 120)]  # somebody else, elsewhere
     later = FORGET_S + 0.1
-    assert follow(IMAGE, later) is not None
+    found = follow(IMAGE, later)
+    assert found is not None
+    assert abs(np.median(found.keypoints_px[:, 0]) - 500) < 60
